@@ -1,0 +1,175 @@
+#include "base/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+static const struct {
+    const char *name;
+    int exit_code;
+    const char *text;
+} status_table[] = {
+#define AYF_ROW(name, code, text) {#name, code, text},
+    AYF_STATUS_TABLE(AYF_ROW)
+#undef AYF_ROW
+};
+
+int ayf_exit_code(ayf_status status) {
+    return (unsigned)status < AYF_COUNT(status_table) ? status_table[status].exit_code : 1;
+}
+
+const char *ayf_status_text(ayf_status status) {
+    return (unsigned)status < AYF_COUNT(status_table) ? status_table[status].text : "unknown status";
+}
+
+static void *default_alloc(void *user, void *pointer, size_t size) {
+    (void)user;
+    if (size == 0) {
+        free(pointer);
+        return NULL;
+    }
+    size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return rounded < size ? NULL : aligned_alloc(ALIGNMENT, rounded);
+}
+
+ayf_context *ayf_open(const ayf_options *options) {
+    static const ayf_options defaults;
+    if (!options) options = &defaults;
+    ayf_alloc_fn *alloc = options->alloc ? options->alloc : default_alloc;
+    ayf_context *ctx = alloc(options->alloc_user, NULL, sizeof *ctx);
+    if (!ctx) return NULL;
+    memset(ctx, 0, sizeof *ctx);
+    ctx->alloc = alloc;
+    ctx->alloc_user = options->alloc_user;
+    ctx->log = options->log;
+    ctx->log_user = options->log_user;
+    ctx->threads = options->threads;
+    ctx->trace = options->trace;
+    return ctx;
+}
+
+void ayf_close(ayf_context *ctx) {
+    if (ctx) ctx->alloc(ctx->alloc_user, ctx, 0);
+}
+
+const char *ayf_error(const ayf_context *ctx) {
+    if (!ctx) return "out of memory";
+    return ctx->status == AYF_OK ? "" : ctx->message;
+}
+
+ayf_status ayf_last_status(const ayf_context *ctx) { return ctx ? ctx->status : AYF_E_MEMORY; }
+
+ayf_status ayf_fail(ayf_context *ctx, ayf_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    ctx->status = status;
+    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    va_end(args);
+    return status;
+}
+
+ayf_status ayf_fail_prefix(ayf_context *ctx, const char *format, ...) {
+    char old[AYF_MESSAGE_SIZE];
+    memcpy(old, ctx->message, sizeof old);
+    va_list args;
+    va_start(args, format);
+    int used = vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    va_end(args);
+    if (used >= 0 && (size_t)used < sizeof ctx->message)
+        snprintf(ctx->message + used, sizeof ctx->message - (size_t)used, "%s", old);
+    return ctx->status;
+}
+
+void ayf_say(ayf_context *ctx, const char *format, ...) {
+    if (!ctx->log) return;
+    char line[AYF_MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    ctx->log(ctx->log_user, line);
+}
+
+void *ayf_alloc(ayf_context *ctx, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        ayf_fail(ctx, AYF_E_MEMORY, "%zu elements of %zu bytes do not fit in memory", count, size);
+        return NULL;
+    }
+    void *pointer = ctx->alloc(ctx->alloc_user, NULL, bytes ? bytes : 1);
+    if (!pointer) {
+        ayf_fail(ctx, AYF_E_MEMORY, "out of memory (%zu bytes were asked for): use a smaller batch or model",
+                 bytes);
+        return NULL;
+    }
+    memset(pointer, 0, bytes);
+    return pointer;
+}
+
+void *ayf_grow(ayf_context *ctx, void *old, size_t old_count, size_t new_count, size_t size) {
+    void *pointer = ayf_alloc(ctx, new_count, size);
+    if (!pointer) return NULL;
+    if (old && old_count) memcpy(pointer, old, (old_count < new_count ? old_count : new_count) * size);
+    ayf_free(ctx, old);
+    return pointer;
+}
+
+void ayf_free(ayf_context *ctx, void *pointer) {
+    if (pointer) ctx->alloc(ctx->alloc_user, pointer, 0);
+}
+
+char *ayf_strdup(ayf_context *ctx, const char *text) {
+    size_t size = strlen(text) + 1;
+    char *copy = ayf_alloc(ctx, size, 1);
+    if (copy) memcpy(copy, text, size);
+    return copy;
+}
+
+char *ayf_format(ayf_context *ctx, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = length < 0 ? NULL : ayf_alloc(ctx, (size_t)length + 1, 1);
+    if (text) vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+uint64_t ayf_hash(uint64_t hash, const void *bytes, size_t size) {
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ p[i]) * 1099511628211ull;
+    return hash;
+}
+
+const char *ayf_nearest(const char *word, const char *const *candidates, size_t count) {
+    enum { LONGEST = 63 };
+    size_t n = strlen(word), best_distance = n / 2 + 1;
+    const char *best = NULL;
+    if (n > LONGEST) return NULL;
+    for (size_t k = 0; k < count; k++) {
+        size_t m = strlen(candidates[k]);
+        if (m > LONGEST) continue;
+        size_t row[LONGEST + 1];
+        for (size_t j = 0; j <= m; j++) row[j] = j;
+        for (size_t i = 1; i <= n; i++) {
+            size_t diagonal = row[0];
+            row[0] = i;
+            for (size_t j = 1; j <= m; j++) {
+                size_t replace = diagonal + (word[i - 1] != candidates[k][j - 1]);
+                size_t insert = row[j - 1] + 1, erase = row[j] + 1;
+                diagonal = row[j];
+                row[j] = replace < insert ? replace : insert;
+                if (erase < row[j]) row[j] = erase;
+            }
+        }
+        if (row[m] < best_distance) {
+            best_distance = row[m];
+            best = candidates[k];
+        }
+    }
+    return best;
+}
