@@ -485,6 +485,8 @@ void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value) {
     const ayf_node *n = ayf_at(g, leaf);
     if (leaf == 0 || n->op != AYF_OP_INPUT || g->leaf[n->attr[0]].storage != AYF_STORE_STATE) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "only a STATE leaf can be updated");
+    } else if (value && ayf_at(g, value)->op == AYF_OP_INPUT) {
+        ayf_graph_fail(g, AYF_E_INTERNAL, "the update of '%s' must be computed", g->leaf[n->attr[0]].name);
     } else if (value == 0 || !ayf_same_shape(g, leaf, value)) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "the update of '%s' has another shape", g->leaf[n->attr[0]].name);
     } else {

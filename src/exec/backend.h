@@ -1,0 +1,34 @@
+/* What a backend supplies. A backend owns memory and kernels; programs call it through this table. */
+#ifndef AYF_BACKEND_H
+#define AYF_BACKEND_H
+
+#include "pass/steps.h"
+
+typedef struct ayf_backend ayf_backend;
+
+typedef struct ayf_backend_ops {
+    const char *name;
+    size_t element_size; /* bytes of one element of a stored tensor */
+    bool fuses;          /* wants groups; otherwise one step per node */
+    void (*close)(ayf_backend *);
+    ayf_status (*alloc)(ayf_backend *, size_t elements, void **memory); /* zeroed */
+    void (*release)(ayf_backend *, void *memory);
+    void (*upload)(ayf_backend *, void *to, const void *from, size_t elements, bool from_f64);
+    void (*fetch)(ayf_backend *, void *to, const void *from, size_t elements, bool to_f64);
+    void (*copy)(ayf_backend *, void *to, const void *from, size_t elements);
+    void (*poison)(ayf_backend *, void *memory, size_t elements); /* overwrite with NaN */
+    /* May be slow: compile, choose an implementation, allocate. `scratch_bytes`: what launch needs. */
+    ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel, size_t *scratch_bytes);
+    /* args: step.in then step.out. Never allocates; errors surface in sync. */
+    void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
+    const char *(*describe)(const void *kernel); /* implementation name, for traces */
+    void (*drop)(ayf_backend *, void *kernel);
+    ayf_status (*sync)(ayf_backend *);
+} ayf_backend_ops;
+
+struct ayf_backend { /* first member of every backend's own struct */
+    const ayf_backend_ops *ops;
+    ayf_context *ctx;
+};
+
+#endif

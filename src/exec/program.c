@@ -1,0 +1,299 @@
+#include "exec/program.h"
+
+#include <string.h>
+#include <time.h>
+
+struct ayf_program {
+    ayf_backend *backend;
+    ayf_graph *g;
+    ayf_schedule *schedule;
+    ayf_plan *plan;
+    ayf_plan_mode mode;
+    void **kernel;
+    size_t scratch_bytes;
+    void *arena;
+    void *scratch;
+    ayf_buffer **leaf; /* per leaf: bound or own */
+    bool *own;
+    void ***args; /* per step: in then out */
+    bool placed;  /* memory is there and args are resolved */
+    bool stale;   /* frozen steps must run */
+};
+
+/* ---- Buffers ---------------------------------------------------------------------------------------------- */
+
+ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out) {
+    ayf_buffer *b = ayf_alloc(backend->ctx, 1, sizeof *b);
+    if (!b) return AYF_E_MEMORY;
+    b->backend = backend;
+    b->elements = elements;
+    ayf_status status = backend->ops->alloc(backend, elements, &b->memory);
+    if (status != AYF_OK) {
+        ayf_free(backend->ctx, b);
+        return status;
+    }
+    *out = b;
+    return AYF_OK;
+}
+
+void ayf_buffer_free(ayf_buffer *b) {
+    if (!b) return;
+    b->backend->ops->release(b->backend, b->memory);
+    ayf_free(b->backend->ctx, b);
+}
+
+void ayf_buffer_set(ayf_buffer *b, const float *from) {
+    b->backend->ops->upload(b->backend, b->memory, from, b->elements, false);
+}
+
+void ayf_buffer_get(const ayf_buffer *b, float *to) {
+    b->backend->ops->fetch(b->backend, to, b->memory, b->elements, false);
+}
+
+void ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) {
+    to->backend->ops->copy(to->backend, to->memory, from->memory, to->elements);
+}
+
+void ayf_backend_close(ayf_backend *backend) {
+    if (backend) backend->ops->close(backend);
+}
+
+/* ---- Compiling -------------------------------------------------------------------------------------------- */
+
+static ayf_status prepare_all(ayf_program *p) {
+    ayf_context *ctx = p->backend->ctx;
+    uint32_t count = p->schedule->count;
+    p->kernel = ayf_alloc(ctx, count, sizeof *p->kernel);
+    p->args = ayf_alloc(ctx, count, sizeof *p->args);
+    p->leaf = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->leaf);
+    p->own = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->own);
+    if (!p->kernel || !p->args || !p->leaf || !p->own) return AYF_E_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        const ayf_step *step = &p->schedule->step[i];
+        size_t scratch = 0;
+        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &scratch));
+        if (scratch > p->scratch_bytes) p->scratch_bytes = scratch;
+        p->args[i] = ayf_alloc(ctx, (size_t)step->in_count + step->out_count, sizeof **p->args);
+        if (!p->args[i]) return AYF_E_MEMORY;
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options, ayf_program **out) {
+    ayf_context *ctx = backend->ctx;
+    *out = NULL;
+    if (!g) return AYF_E_MEMORY;
+    ayf_program *p = g->status == AYF_OK ? ayf_alloc(ctx, 1, sizeof *p) : NULL;
+    if (!p) {
+        ayf_status status = g->status != AYF_OK ? g->status : AYF_E_MEMORY;
+        ayf_graph_free(g);
+        return status;
+    }
+    p->backend = backend;
+    p->g = g;
+    p->mode = options ? options->plan : AYF_PLAN_REUSE;
+    p->stale = true;
+    p->schedule = backend->ops->fuses ? ayf_schedule_fused(g) : ayf_schedule_nodes(g);
+    if (p->schedule) p->plan = ayf_plan_make(g, p->schedule, p->mode);
+    ayf_status status = p->plan ? prepare_all(p) : ctx->status;
+    if (status != AYF_OK) {
+        ayf_program_free(p);
+        return status;
+    }
+    *out = p;
+    return AYF_OK;
+}
+
+void ayf_program_free(ayf_program *p) {
+    if (!p) return;
+    ayf_backend *backend = p->backend;
+    ayf_context *ctx = backend->ctx;
+    for (uint32_t i = 0; p->schedule && i < p->schedule->count; i++) {
+        if (p->kernel && p->kernel[i]) backend->ops->drop(backend, p->kernel[i]);
+        if (p->args) ayf_free(ctx, p->args[i]);
+    }
+    for (uint32_t i = 0; p->own && i < p->g->leaf_count; i++)
+        if (p->own[i]) ayf_buffer_free(p->leaf[i]);
+    if (p->arena) backend->ops->release(backend, p->arena);
+    if (p->scratch) backend->ops->release(backend, p->scratch);
+    ayf_free(ctx, p->kernel);
+    ayf_free(ctx, p->args);
+    ayf_free(ctx, p->leaf);
+    ayf_free(ctx, p->own);
+    ayf_plan_free(p->plan);
+    ayf_schedule_free(p->schedule);
+    ayf_graph_free(p->g);
+    ayf_free(ctx, p);
+}
+
+ayf_program_facts ayf_program_describe(const ayf_program *p) {
+    size_t element = p->backend->ops->element_size;
+    ayf_program_facts facts = {.arena_bytes = p->plan->elements * element, .scratch_bytes = p->scratch_bytes};
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
+    for (uint32_t i = 0; i < p->schedule->count; i++) {
+        const ayf_step *step = &p->schedule->step[i];
+        if (step->frozen) continue;
+        facts.steps++;
+        if (step->node) facts.flops += ayf_node_flops(p->g, step->node);
+    }
+    facts.nodes = p->g->count;
+    return facts;
+}
+
+/* ---- Leaves and outputs ----------------------------------------------------------------------------------- */
+
+static ayf_status find_leaf(ayf_program *p, const char *name, uint32_t *index) {
+    int at = ayf_leaf_find(p->g, name);
+    if (at < 0) return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "the program has no input '%s'", name);
+    *index = (uint32_t)at;
+    return AYF_OK;
+}
+
+static ayf_status size_error(ayf_program *p, const char *name, size_t want, size_t got) {
+    return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "'%s' has %zu elements, not %zu", name, want, got);
+}
+
+bool ayf_program_has_leaf(const ayf_program *p, const char *leaf) { return ayf_leaf_find(p->g, leaf) >= 0; }
+
+bool ayf_program_has_output(const ayf_program *p, const char *output) {
+    for (uint32_t i = 0; i < p->g->output_count; i++)
+        if (strcmp(p->g->output[i].name, output) == 0) return true;
+    return false;
+}
+
+ayf_status ayf_program_bind(ayf_program *p, const char *name, ayf_buffer *buffer) {
+    uint32_t i = 0;
+    AYF_TRY(find_leaf(p, name, &i));
+    size_t want = ayf_elements(p->g, p->g->leaf[i].id);
+    if (buffer->elements != want) return size_error(p, name, want, buffer->elements);
+    if (p->own[i]) ayf_buffer_free(p->leaf[i]);
+    p->own[i] = false;
+    p->leaf[i] = buffer;
+    p->placed = false;
+    p->stale = true;
+    return AYF_OK;
+}
+
+static ayf_status own_leaf(ayf_program *p, uint32_t i) {
+    if (p->leaf[i]) return AYF_OK;
+    AYF_TRY(ayf_buffer_new(p->backend, ayf_elements(p->g, p->g->leaf[i].id), &p->leaf[i]));
+    p->own[i] = true;
+    p->placed = false;
+    return AYF_OK;
+}
+
+static ayf_status set_leaf(ayf_program *p, const char *name, const void *values, size_t count, bool f64) {
+    uint32_t i = 0;
+    AYF_TRY(find_leaf(p, name, &i));
+    size_t want = ayf_elements(p->g, p->g->leaf[i].id);
+    if (count != want) return size_error(p, name, want, count);
+    AYF_TRY(own_leaf(p, i));
+    p->backend->ops->upload(p->backend, p->leaf[i]->memory, values, count, f64);
+    if (p->g->leaf[i].storage == AYF_STORE_PARAM) p->stale = true;
+    return AYF_OK;
+}
+
+ayf_status ayf_program_set(ayf_program *p, const char *leaf, const float *values, size_t count) {
+    return set_leaf(p, leaf, values, count, false);
+}
+
+ayf_status ayf_program_set_f64(ayf_program *p, const char *leaf, const double *values, size_t count) {
+    return set_leaf(p, leaf, values, count, true);
+}
+
+static void *memory_of(const ayf_program *p, ayf_id id) {
+    id = ayf_stored_as(p->g, id);
+    if (p->plan->in_leaf[id]) id = p->plan->in_leaf[id];
+    const ayf_node *n = ayf_at(p->g, id);
+    if (n->op == AYF_OP_INPUT) return p->leaf[n->attr[0]]->memory;
+    return (char *)p->arena + p->plan->offset[id] * p->backend->ops->element_size;
+}
+
+static ayf_status get_output(ayf_program *p, const char *name, void *values, size_t count, bool f64) {
+    for (uint32_t i = 0; i < p->g->output_count; i++) {
+        if (strcmp(p->g->output[i].name, name) != 0) continue;
+        size_t want = ayf_elements(p->g, p->g->output[i].id);
+        if (count != want) return size_error(p, name, want, count);
+        if (!p->placed) return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "'%s' was asked for before a run", name);
+        p->backend->ops->fetch(p->backend, values, memory_of(p, p->g->output[i].id), count, f64);
+        return AYF_OK;
+    }
+    return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "the program has no output '%s'", name);
+}
+
+ayf_status ayf_program_get(ayf_program *p, const char *output, float *values, size_t count) {
+    return get_output(p, output, values, count, false);
+}
+
+ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *values, size_t count) {
+    return get_output(p, output, values, count, true);
+}
+
+void ayf_program_refresh(ayf_program *p) { p->stale = true; }
+
+/* ---- Running ---------------------------------------------------------------------------------------------- */
+
+static ayf_status place(ayf_program *p) {
+    ayf_backend *backend = p->backend;
+    size_t element = backend->ops->element_size;
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
+    if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->elements, &p->arena));
+    if (!p->scratch) AYF_TRY(backend->ops->alloc(backend, (p->scratch_bytes + element - 1) / element, &p->scratch));
+    for (uint32_t i = 0; i < p->schedule->count; i++) {
+        const ayf_step *step = &p->schedule->step[i];
+        for (uint32_t k = 0; k < step->in_count; k++) p->args[i][k] = memory_of(p, step->in[k]);
+        for (uint32_t k = 0; k < step->out_count; k++) p->args[i][step->in_count + k] = memory_of(p, step->out[k]);
+    }
+    p->placed = true;
+    return AYF_OK;
+}
+
+static void poison_dead(ayf_program *p, uint32_t at) {
+    const ayf_step *step = &p->schedule->step[at];
+    for (uint32_t k = 0; k < step->in_count + step->out_count; k++) {
+        ayf_id id = k < step->in_count ? step->in[k] : step->out[k - step->in_count];
+        if (p->plan->last_use[id] != at || p->plan->offset[id] == AYF_NOWHERE) continue;
+        p->backend->ops->poison(p->backend, memory_of(p, id), ayf_elements(p->g, id));
+    }
+}
+
+static double microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1e6 * (double)now.tv_sec + 1e-3 * (double)now.tv_nsec;
+}
+
+static void launch_traced(ayf_program *p, uint32_t at) {
+    const ayf_step *step = &p->schedule->step[at];
+    const ayf_backend_ops *ops = p->backend->ops;
+    char what[160] = "group";
+    size_t bytes = 0;
+    for (uint32_t k = 0; k < step->in_count; k++) bytes += ayf_elements(p->g, step->in[k]) * ops->element_size;
+    for (uint32_t k = 0; k < step->out_count; k++) bytes += ayf_elements(p->g, step->out[k]) * ops->element_size;
+    if (step->node || step->out_count)
+        ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
+    double start = microseconds();
+    ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
+    ops->sync(p->backend);
+    ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "", what,
+            ops->describe(p->kernel[at]), bytes, microseconds() - start);
+}
+
+ayf_status ayf_program_run(ayf_program *p) {
+    const ayf_backend_ops *ops = p->backend->ops;
+    if (!p->placed) AYF_TRY(place(p));
+    for (uint32_t i = 0; i < p->schedule->count; i++) {
+        if (p->schedule->step[i].frozen && !p->stale) continue;
+        if (p->backend->ctx->trace) launch_traced(p, i);
+        else ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
+        if (p->mode == AYF_PLAN_POISON) poison_dead(p, i);
+    }
+    p->stale = false;
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) {
+        ayf_id value = p->g->leaf[i].update;
+        if (!value) continue;
+        void *from = memory_of(p, value), *to = p->leaf[i]->memory;
+        if (from != to) ops->copy(p->backend, to, from, p->leaf[i]->elements);
+    }
+    return ops->sync(p->backend);
+}

@@ -1,0 +1,71 @@
+/* A compiled graph: bind memory once, then run it again and again without allocating.
+ *
+ *     ayf_program *p;
+ *     AYF_TRY(ayf_compile(backend, graph, NULL, &p));          // the program now owns the graph
+ *     AYF_TRY(ayf_program_bind(p, "w", weights));              // shared memory; other leaves get their own
+ *     AYF_TRY(ayf_program_set(p, "x", x, 32 * 64));
+ *     AYF_TRY(ayf_program_run(p));
+ *     AYF_TRY(ayf_program_get(p, "y", y, 32 * 10));
+ */
+#ifndef AYF_PROGRAM_H
+#define AYF_PROGRAM_H
+
+#include "exec/backend.h"
+#include "pass/plan.h"
+
+/* A tensor in a backend's memory that several programs can share. */
+typedef struct ayf_buffer {
+    ayf_backend *backend;
+    void *memory;
+    size_t elements;
+} ayf_buffer;
+
+ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out); /* zeroed */
+void ayf_buffer_free(ayf_buffer *buffer);
+void ayf_buffer_set(ayf_buffer *buffer, const float *from); /* all elements */
+void ayf_buffer_get(const ayf_buffer *buffer, float *to);
+void ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from); /* equal sizes */
+
+void ayf_backend_close(ayf_backend *backend);
+
+typedef struct ayf_program ayf_program;
+
+typedef struct ayf_compile_options { /* all zero = defaults */
+    ayf_plan_mode plan;
+} ayf_compile_options;
+
+/* Takes ownership of `g`, also on failure (the graph's own sticky failure is reported here). `backend` must
+ * outlive the program. */
+ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options, ayf_program **out);
+void ayf_program_free(ayf_program *p);
+
+/* Known before anything runs. */
+typedef struct ayf_program_facts {
+    size_t arena_bytes;   /* intermediate tensors, reused over their lifetimes */
+    size_t scratch_bytes; /* the largest need of one kernel */
+    size_t leaf_bytes;    /* inputs, parameters, state; shared buffers included */
+    double flops;         /* of convolutions and matrix products in one run, steps that run once excluded */
+    uint32_t steps;       /* kernels launched per run */
+    uint32_t nodes;       /* of the graph */
+} ayf_program_facts;
+ayf_program_facts ayf_program_describe(const ayf_program *p);
+
+/* The leaf uses the memory of `buffer`, which must have its size and outlive the program. */
+ayf_status ayf_program_bind(ayf_program *p, const char *leaf, ayf_buffer *buffer);
+bool ayf_program_has_leaf(const ayf_program *p, const char *leaf);
+bool ayf_program_has_output(const ayf_program *p, const char *output);
+
+/* Writes a leaf; `count` must be its size. */
+ayf_status ayf_program_set(ayf_program *p, const char *leaf, const float *values, size_t count);
+ayf_status ayf_program_set_f64(ayf_program *p, const char *leaf, const double *values, size_t count);
+
+/* Reads an output after a run. */
+ayf_status ayf_program_get(ayf_program *p, const char *output, float *values, size_t count);
+ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *values, size_t count);
+
+/* PARAM leaves changed through their buffer: what was computed from them once is computed again. */
+void ayf_program_refresh(ayf_program *p);
+
+ayf_status ayf_program_run(ayf_program *p);
+
+#endif

@@ -1,0 +1,147 @@
+#include "pass/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FOREVER UINT32_MAX
+
+typedef struct interval {
+    ayf_id id;
+    uint32_t first, last; /* steps */
+    size_t size, offset;
+} interval;
+
+static int by_size(const void *a, const void *b) {
+    const interval *x = a, *y = b;
+    if (x->size != y->size) return x->size < y->size ? 1 : -1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Reading a leaf and writing its update in one group is safe when every element is read, tile by tile,
+ * before it is written. */
+static bool in_place_in_group(const ayf_group *group, const ayf_step *step, ayf_id leaf, ayf_id value) {
+    int written = -1;
+    for (uint32_t i = 0; i < group->value_count; i++)
+        if (group->value[i].store >= 0 && step->out[group->value[i].store] == value) written = (int)i;
+    if (written < 0 || group->value[written].row) return false;
+    for (uint32_t i = 0; i < group->view_count; i++) {
+        if (group->view[i].base != leaf) continue;
+        int64_t dense = 1;
+        if (group->view[i].offset != 0) return false;
+        for (int d = group->rank; d-- > 0; dense *= group->dim[d])
+            if (group->dim[d] > 1 && group->view[i].stride[d] != dense) return false;
+    }
+    for (uint32_t i = 0; i < group->value_count; i++) {
+        const ayf_value *v = &group->value[i];
+        if (v->op == AYF_OP_INPUT || v->op == AYF_OP_CONST) continue;
+        for (int k = 0; k < ayf_op_table[v->op].inputs; k++) {
+            const ayf_value *x = &group->value[v->in[k]];
+            if (x->op == AYF_OP_INPUT && group->view[x->in[0]].base == leaf && (int)i > written) return false;
+        }
+    }
+    for (uint32_t i = 0; i < group->terminal_count; i++) {
+        const ayf_value *x = &group->value[group->terminal[i].value];
+        if (x->op == AYF_OP_INPUT && group->view[x->in[0]].base == leaf) return false;
+    }
+    return true;
+}
+
+/* Lets updates be written straight into their leaf where nobody reads the old value afterwards. */
+static void place_updates(const ayf_graph *g, const ayf_schedule *s, ayf_plan *plan, const uint32_t *first) {
+    for (uint32_t l = 0; l < g->leaf_count; l++) {
+        if (!g->leaf[l].update) continue;
+        ayf_id leaf = g->leaf[l].id, value = ayf_stored_as(g, g->leaf[l].update);
+        if (ayf_at(g, value)->op == AYF_OP_INPUT || plan->in_leaf[value]) continue;
+        uint32_t made = first[value];
+        const ayf_step *step = &s->step[made];
+        bool reads = false, safe = !step->frozen && (plan->last_use[leaf] == 0 || plan->last_use[leaf] <= made);
+        for (uint32_t i = 0; i < step->in_count; i++) reads = reads || step->in[i] == leaf;
+        if (safe && reads) safe = step->group && in_place_in_group(step->group, step, leaf, value);
+        if (safe) plan->in_leaf[value] = leaf;
+    }
+}
+
+static bool collides(const interval *a, const interval *b) { return a->first <= b->last && b->first <= a->last; }
+
+static int by_offset(const void *a, const void *b) {
+    const interval *x = *(const interval *const *)a, *y = *(const interval *const *)b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Large tensors first, each at the lowest gap among those alive at the same time. */
+static bool assign(ayf_context *ctx, interval *all, uint32_t count, size_t *total) {
+    const interval **near = ayf_alloc(ctx, count, sizeof *near);
+    if (!near) return false;
+    qsort(all, count, sizeof *all, by_size);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t n = 0;
+        for (uint32_t j = 0; j < i; j++)
+            if (collides(&all[i], &all[j])) near[n++] = &all[j];
+        qsort(near, n, sizeof *near, by_offset);
+        size_t at = 0;
+        for (uint32_t j = 0; j < n && at + all[i].size > near[j]->offset; j++)
+            if (near[j]->offset + near[j]->size > at) at = near[j]->offset + near[j]->size;
+        all[i].offset = at;
+        if (at + all[i].size > *total) *total = at + all[i].size;
+    }
+    ayf_free(ctx, near);
+    return true;
+}
+
+ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode mode) {
+    ayf_context *ctx = s->ctx;
+    ayf_plan *plan = ayf_alloc(ctx, 1, sizeof *plan);
+    uint32_t *first = ayf_alloc(ctx, g->count, sizeof *first);
+    interval *all = NULL;
+    uint32_t count = 0;
+    if (!plan || !first) goto failed;
+    plan->ctx = ctx;
+    plan->offset = ayf_alloc(ctx, g->count, sizeof *plan->offset);
+    plan->in_leaf = ayf_alloc(ctx, g->count, sizeof *plan->in_leaf);
+    plan->last_use = ayf_alloc(ctx, g->count, sizeof *plan->last_use);
+    if (!plan->offset || !plan->in_leaf || !plan->last_use) goto failed;
+    for (ayf_id id = 0; id < g->count; id++) plan->offset[id] = AYF_NOWHERE;
+    for (uint32_t i = 0; i < s->count; i++) {
+        for (uint32_t k = 0; k < s->step[i].in_count; k++)
+            if (plan->last_use[s->step[i].in[k]] != FOREVER) plan->last_use[s->step[i].in[k]] = i;
+        for (uint32_t k = 0; k < s->step[i].out_count; k++) {
+            first[s->step[i].out[k]] = i;
+            plan->last_use[s->step[i].out[k]] = s->step[i].frozen ? FOREVER : i;
+            count++;
+        }
+    }
+    for (uint32_t i = 0; i < g->output_count; i++) plan->last_use[ayf_stored_as(g, g->output[i].id)] = FOREVER;
+    place_updates(g, s, plan, first);
+    for (uint32_t i = 0; i < g->leaf_count; i++)
+        if (g->leaf[i].update) plan->last_use[ayf_stored_as(g, g->leaf[i].update)] = FOREVER;
+
+    all = ayf_alloc(ctx, count, sizeof *all);
+    if (!all) goto failed;
+    count = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t k = 0; k < s->step[i].out_count; k++) {
+            ayf_id id = s->step[i].out[k];
+            if (plan->in_leaf[id]) continue;
+            size_t size = (ayf_elements(g, id) + AYF_PLAN_ALIGN - 1) / AYF_PLAN_ALIGN * AYF_PLAN_ALIGN;
+            bool persistent = s->step[i].frozen || mode == AYF_PLAN_NONE;
+            all[count++] = (interval){id, persistent ? 0 : i, persistent ? FOREVER : plan->last_use[id], size, 0};
+        }
+    if (!assign(ctx, all, count, &plan->elements)) goto failed;
+    for (uint32_t i = 0; i < count; i++) plan->offset[all[i].id] = all[i].offset;
+    ayf_free(ctx, all);
+    ayf_free(ctx, first);
+    return plan;
+failed:
+    ayf_free(ctx, all);
+    ayf_free(ctx, first);
+    ayf_plan_free(plan);
+    return NULL;
+}
+
+void ayf_plan_free(ayf_plan *plan) {
+    if (!plan) return;
+    ayf_free(plan->ctx, plan->offset);
+    ayf_free(plan->ctx, plan->in_leaf);
+    ayf_free(plan->ctx, plan->last_use);
+    ayf_free(plan->ctx, plan);
+}

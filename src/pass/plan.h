@@ -1,0 +1,29 @@
+/* Memory plan: from lifetimes of stored tensors to offsets in one arena. Everything is known before any
+ * kernel runs. */
+#ifndef AYF_PLAN_H
+#define AYF_PLAN_H
+
+#include "pass/steps.h"
+
+typedef enum ayf_plan_mode { /* the modes give bit-identical results */
+    AYF_PLAN_REUSE,          /* memory is reused as soon as its tensor is dead: the default */
+    AYF_PLAN_NONE,           /* every tensor has memory of its own */
+    AYF_PLAN_POISON,         /* REUSE, and dead tensors are overwritten with NaN: finds wrong lifetimes */
+} ayf_plan_mode;
+
+enum { AYF_PLAN_ALIGN = 16 }; /* elements */
+#define AYF_NOWHERE SIZE_MAX
+
+typedef struct ayf_plan {
+    ayf_context *ctx;
+    size_t *offset;     /* per node id, in elements; AYF_NOWHERE when not in the arena */
+    ayf_id *in_leaf;    /* per node id: the leaf whose memory holds the node (its update, in place), or 0 */
+    uint32_t *last_use; /* per node id: the last step that reads it (persistent: UINT32_MAX) */
+    size_t elements;    /* size of the arena */
+} ayf_plan;
+
+/* NULL: no memory. */
+ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *schedule, ayf_plan_mode mode);
+void ayf_plan_free(ayf_plan *plan);
+
+#endif
