@@ -1,0 +1,40 @@
+/* Convolution kernels for processors with AVX2 and FMA, for the cases that oneDNN runs slowly there. */
+#ifndef AYF_BACKEND_CPU_CONV_AVX2_H
+#define AYF_BACKEND_CPU_CONV_AVX2_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "backend/cpu/conv_shape.h"
+
+bool ayf_avx2_available(void);
+
+/* How a weight gradient is cut up; see ayf_wgrad_plan(). All counts, no memory. */
+typedef struct ayf_wgrad {
+    ayf_conv_shape s;
+    int slots;         /* parallel parts, each with its own sums: fixes the order of additions */
+    bool swapped;      /* vectors run over output channels instead of input channels */
+    int64_t vectors;   /* tiles of 16 channels on the vector side */
+    int64_t rows;      /* tiles of 6 channels on the other side */
+    int64_t strip;     /* output rows per work item */
+    int64_t group;     /* images per work item */
+    int64_t items;     /* work items */
+    int64_t x_rows;    /* input rows under a strip */
+    size_t sum_floats; /* per slot */
+    size_t x_floats;   /* per slot: packed input */
+    size_t y_floats;   /* per slot: packed output gradient */
+} ayf_wgrad;
+
+/* dw[o,p,q,c] = sum over n,i,j of dy[n,i,j,o] x[n, i*stride + p - pad_top, j*stride + q - pad_left, c].
+ * Work items (strips of rows of a few images) are packed into channel tiles, multiplied tap by tap in
+ * registers, summed per slot; the slots are added in order at the end. */
+void ayf_wgrad_plan(ayf_wgrad *plan, const ayf_conv_shape *shape, int slots);
+size_t ayf_wgrad_scratch_bytes(const ayf_wgrad *plan);
+void ayf_wgrad_run(const ayf_wgrad *plan, const float *x, const float *dy, float *dw, float *scratch);
+
+/* The forward face for at most AYF_FEW_OUTPUTS output channels (the last layer of an image network): dot
+ * products over the input channels. Needs no scratch. */
+enum { AYF_FEW_OUTPUTS = 4 };
+void ayf_fprop_few_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y);
+
+#endif

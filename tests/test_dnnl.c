@@ -1,0 +1,359 @@
+/* The CPU backend's convolutions and matrix products against plain loops in double precision. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/cpu/conv_avx2.h"
+#include "backend/cpu/dnnl.h"
+#include "base/rng.h"
+
+enum { THREADS = 2 };
+static const double TOLERANCE = 1e-5;
+
+static size_t requests; /* calls of the context's allocator that ask for memory */
+static size_t live;
+static size_t fail_at; /* the request that fails; 0 = none */
+
+static void *counting_alloc(void *user, void *pointer, size_t size) {
+    (void)user;
+    if (size == 0) {
+        free(pointer);
+        live--;
+        return NULL;
+    }
+    requests++;
+    if (requests == fail_at) return NULL;
+    void *p = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (p) live++;
+    return p;
+}
+
+typedef struct fixture {
+    ayf_context *ctx;
+    ayf_dnnl *dnnl;
+} fixture;
+
+static fixture open_with(int threads) {
+    fixture f;
+    f.ctx = ayf_open(&(ayf_options){.alloc = counting_alloc});
+    assert_non_null(f.ctx);
+    assert_int_equal(ayf_dnnl_open(f.ctx, threads, &f.dnnl), AYF_OK);
+    return f;
+}
+
+static void close_all(fixture f) {
+    ayf_dnnl_close(f.dnnl);
+    ayf_close(f.ctx);
+    assert_int_equal(live, 0);
+}
+
+static float *random_array(int64_t count, uint64_t sample) {
+    float *p = aligned_alloc(64, (size_t)(count * 4 + 63) / 64 * 64);
+    assert_non_null(p);
+    ayf_rng_normal((ayf_rng_key){.seed = 7, .purpose = AYF_RNG_TEST, .sample = sample}, p, (size_t)count);
+    return p;
+}
+
+static int64_t count4(const int64_t d[4]) { return d[0] * d[1] * d[2] * d[3]; }
+
+/* Largest error relative to the root mean square of the sums of magnitudes, the scale of rounding. */
+static void assert_close(const float *got, const double *want, const double *magnitude, int64_t count,
+                         const char *name, const ayf_conv_shape *s) {
+    double scale = 0.0, worst = 0.0;
+    for (int64_t i = 0; i < count; i++) scale += magnitude[i] * magnitude[i];
+    scale = sqrt(scale / (double)count) + 1e-30;
+    for (int64_t i = 0; i < count; i++) {
+        double error = fabs((double)got[i] - want[i]) / scale;
+        if (!(error <= worst)) worst = error;
+    }
+    if (!(worst <= TOLERANCE)) {
+        if (s)
+            print_error("x %d %d %d %d, w %d %d %d %d, stride %d\n", (int)s->x[0], (int)s->x[1], (int)s->x[2],
+                        (int)s->x[3], (int)s->w[0], (int)s->w[1], (int)s->w[2], (int)s->w[3], (int)s->stride);
+        fail_msg("%s: relative error %g", name, worst);
+    }
+}
+
+/* The trilinear form itself: every product is added to whichever array is wanted. */
+static void plain_conv(const ayf_conv_shape *s, ayf_dnnl_face face, const float *a, const float *b,
+                       double *out, double *magnitude) {
+    for (int64_t n = 0; n < s->y[0]; n++)
+        for (int64_t i = 0; i < s->y[1]; i++)
+            for (int64_t j = 0; j < s->y[2]; j++)
+                for (int64_t p = 0; p < s->w[1]; p++)
+                    for (int64_t q = 0; q < s->w[2]; q++) {
+                        int64_t row = i * s->stride + p - s->pad_top,
+                                column = j * s->stride + q - s->pad_left;
+                        if (row < 0 || row >= s->x[1] || column < 0 || column >= s->x[2]) continue;
+                        for (int64_t o = 0; o < s->y[3]; o++)
+                            for (int64_t c = 0; c < s->x[3]; c++) {
+                                int64_t xi = ((n * s->x[1] + row) * s->x[2] + column) * s->x[3] + c;
+                                int64_t wi = ((o * s->w[1] + p) * s->w[2] + q) * s->w[3] + c;
+                                int64_t yi = ((n * s->y[1] + i) * s->y[2] + j) * s->y[3] + o;
+                                int64_t from_a = face == AYF_DNNL_DGRAD ? yi : xi;
+                                int64_t from_b = face == AYF_DNNL_WGRAD ? yi : wi;
+                                int64_t to = face == AYF_DNNL_FPROP ? yi : face == AYF_DNNL_DGRAD ? xi : wi;
+                                double product = (double)a[from_a] * (double)b[from_b];
+                                out[to] += product;
+                                magnitude[to] += fabs(product);
+                            }
+                    }
+}
+
+static const int64_t *face_array(const ayf_conv_shape *s, ayf_dnnl_face face, int argument) {
+    const int64_t *arrays[3][3] = {{s->x, s->w, s->y}, {s->y, s->w, s->x}, {s->x, s->y, s->w}};
+    return arrays[face][argument];
+}
+
+static ayf_conv_shape conv_shape(int n, int h, int w, int in, int out, int kh, int kw, int stride, int top,
+                                 int left, int bottom, int right) {
+    return (ayf_conv_shape){
+        .x = {n, h, w, in},
+        .w = {out, kh, kw, in},
+        .y = {n, (h + top + bottom - kh) / stride + 1, (w + left + right - kw) / stride + 1, out},
+        .stride = stride,
+        .pad_top = top,
+        .pad_left = left,
+        .pad_bottom = bottom,
+        .pad_right = right};
+}
+
+static void check_face(fixture f, const ayf_conv_shape *s, ayf_dnnl_face face) {
+    ayf_dnnl_kernel *k;
+    if (ayf_dnnl_prepare_conv(f.dnnl, s, face, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
+    int64_t count = count4(face_array(s, face, 2));
+    float *a = random_array(count4(face_array(s, face, 0)), 1),
+          *b = random_array(count4(face_array(s, face, 1)), 2);
+    float *out = random_array(count, 3), *again = random_array(count, 4);
+    double *want = calloc((size_t)count, sizeof *want), *magnitude = calloc((size_t)count, sizeof *magnitude);
+    size_t bytes = ayf_dnnl_scratch_bytes(k);
+    unsigned char *scratch = aligned_alloc(64, bytes / 64 * 64 + 128);
+    assert_true(want && magnitude && scratch);
+    memset(scratch, 0xff, bytes + 64); /* not a number wherever nothing is written */
+    plain_conv(s, face, a, b, want, magnitude);
+
+    size_t before = requests;
+    assert_int_equal(ayf_dnnl_run(k, a, b, out, scratch), AYF_OK);
+    assert_int_equal(requests, before);
+    for (size_t i = 0; i < 64; i++) assert_int_equal(scratch[bytes + i], 0xff);
+    assert_close(out, want, magnitude, count, ayf_dnnl_describe(k), s);
+    assert_int_equal(ayf_dnnl_run(k, a, b, again, scratch), AYF_OK);
+    assert_memory_equal(out, again, (size_t)count * sizeof *out);
+
+    ayf_dnnl_release(k);
+    free(scratch);
+    free(magnitude);
+    free(want);
+    free(again);
+    free(out);
+    free(b);
+    free(a);
+}
+
+static void check_shape(fixture f, ayf_conv_shape s) {
+    for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) check_face(f, &s, (ayf_dnnl_face)face);
+}
+
+static void test_conv_shapes(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        fixture f = open_with(threads);
+        check_shape(f, conv_shape(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0));
+        check_shape(f, conv_shape(3, 1, 1, 5, 7, 3, 3, 1, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 5, 7, 3, 16, 3, 3, 1, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 5, 7, 16, 3, 3, 3, 1, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 5, 7, 19, 1, 3, 3, 1, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 7, 5, 1, 21, 3, 3, 1, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 7, 5, 10, 2, 2, 4, 2, 0, 1, 2, 3));
+        check_shape(f, conv_shape(2, 9, 8, 9, 4, 4, 3, 1, 3, 2, 0, 1));
+        check_shape(f, conv_shape(2, 8, 8, 24, 40, 4, 4, 2, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 8, 9, 8, 16, 3, 3, 2, 0, 1, 1, 0));
+        check_shape(f, conv_shape(2, 5, 7, 12, 13, 2, 2, 1, 1, 0, 0, 1));
+        check_shape(f, conv_shape(5, 4, 4, 32, 32, 3, 3, 1, 1, 1, 1, 1));
+        check_shape(f, conv_shape(2, 6, 6, 33, 17, 1, 1, 1, 0, 0, 0, 0));
+        check_shape(f, conv_shape(2, 6, 6, 16, 32, 1, 1, 2, 0, 0, 0, 0));
+        check_shape(f, conv_shape(2, 3, 3, 16, 16, 1, 1, 1, 1, 0, 0, 2));
+        close_all(f);
+    }
+}
+
+/* More pixels than one work item holds: strips of rows, and groups of small images with a rest. */
+static void test_conv_several_items(void **state) {
+    (void)state;
+    fixture f = open_with(THREADS);
+    check_shape(f, conv_shape(2, 20, 33, 8, 20, 3, 3, 1, 1, 1, 1, 1));
+    check_shape(f, conv_shape(1, 41, 37, 3, 6, 4, 4, 2, 2, 1, 0, 1));
+    check_shape(f, conv_shape(19, 6, 6, 8, 8, 3, 3, 1, 1, 1, 1, 1));
+    check_shape(f, conv_shape(1, 2, 300, 4, 8, 2, 3, 1, 1, 1, 0, 1));
+    close_all(f);
+}
+
+static void test_conv_all_kernels(void **state) {
+    (void)state;
+    fixture f = open_with(THREADS);
+    for (int kernel = 1; kernel <= 4; kernel++)
+        for (int stride = 1; stride <= 2; stride++)
+            for (int in = 1; in <= 25; in += 6)
+                check_shape(f, conv_shape(2, 5, 7, in, 26 - in, kernel, kernel, stride, kernel / 2,
+                                          (kernel - 1) / 2, (kernel - 1) / 2, kernel / 2));
+    close_all(f);
+}
+
+static void test_conv_rejects_wrong_shapes(void **state) {
+    (void)state;
+    fixture f = open_with(THREADS);
+    ayf_dnnl_kernel *k;
+    ayf_conv_shape s = conv_shape(2, 5, 7, 3, 4, 3, 3, 1, 1, 1, 1, 1);
+    s.y[1]++;
+    assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, AYF_DNNL_FPROP, &k), AYF_E_INTERNAL);
+    assert_null(k);
+    assert_non_null(strstr(ayf_error(f.ctx), "[2,5,7,3]"));
+    s.y[1]--;
+    s.w[3]++;
+    assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, AYF_DNNL_WGRAD, &k), AYF_E_INTERNAL);
+    close_all(f);
+}
+
+static void check_gemm(fixture f, ayf_gemm_shape s) {
+    ayf_dnnl_kernel *k;
+    if (ayf_dnnl_prepare_gemm(f.dnnl, &s, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
+    int64_t step_a = s.stride_a ? s.stride_a : s.m * s.k, step_b = s.stride_b ? s.stride_b : s.k * s.n;
+    int64_t count = s.batch * s.m * s.n;
+    float *a = random_array(s.batch * step_a, 5), *b = random_array(s.batch * step_b, 6);
+    float *out = random_array(count, 7), *again = random_array(count, 8);
+    double *want = calloc((size_t)count, sizeof *want), *magnitude = calloc((size_t)count, sizeof *magnitude);
+    void *scratch = aligned_alloc(64, ayf_dnnl_scratch_bytes(k) / 64 * 64 + 64);
+    assert_true(want && magnitude && scratch);
+    for (int64_t i = 0; i < s.batch; i++)
+        for (int64_t m = 0; m < s.m; m++)
+            for (int64_t n = 0; n < s.n; n++)
+                for (int64_t j = 0; j < s.k; j++) {
+                    double left = (double)a[i * step_a + (s.transpose_a ? j * s.m + m : m * s.k + j)];
+                    double right = (double)b[i * step_b + (s.transpose_b ? n * s.k + j : j * s.n + n)];
+                    want[(i * s.m + m) * s.n + n] += left * right;
+                    magnitude[(i * s.m + m) * s.n + n] += fabs(left * right);
+                }
+    size_t before = requests;
+    assert_int_equal(ayf_dnnl_run(k, a, b, out, scratch), AYF_OK);
+    assert_int_equal(requests, before);
+    assert_close(out, want, magnitude, count, ayf_dnnl_describe(k), NULL);
+    assert_int_equal(ayf_dnnl_run(k, a, b, again, scratch), AYF_OK);
+    assert_memory_equal(out, again, (size_t)count * sizeof *out);
+    ayf_dnnl_release(k);
+    free(scratch);
+    free(magnitude);
+    free(want);
+    free(again);
+    free(out);
+    free(b);
+    free(a);
+}
+
+static void test_gemm(void **state) {
+    (void)state;
+    static const int64_t sizes[][4] = {{1, 1, 1, 1},    {1, 32, 64, 16},  {1, 7, 5, 3},     {1, 130, 67, 257},
+                                       {5, 16, 16, 16}, {6, 33, 17, 9},   {4, 64, 64, 32},  {3, 1, 20, 31},
+                                       {3, 20, 1, 31},  {1, 1, 70, 90},   {1, 70, 1, 90},   {2, 8, 8, 1},
+                                       {1, 64, 1, 32},  {1, 300, 16, 40}, {1, 16, 16, 3000}};
+    fixture f = open_with(THREADS);
+    for (size_t i = 0; i < AYF_COUNT(sizes); i++)
+        for (int transposes = 0; transposes < 4; transposes++) {
+            ayf_gemm_shape s = {.batch = sizes[i][0],
+                                .m = sizes[i][1],
+                                .n = sizes[i][2],
+                                .k = sizes[i][3],
+                                .transpose_a = transposes & 1,
+                                .transpose_b = transposes & 2};
+            check_gemm(f, s);
+            s.stride_a = s.m * s.k + 5;
+            s.stride_b = s.k * s.n + 3;
+            check_gemm(f, s);
+        }
+    close_all(f);
+}
+
+/* Every array moved and the kernels run in turn: nothing is remembered from the run before. */
+static void test_kernels_do_not_remember(void **state) {
+    (void)state;
+    fixture f = open_with(THREADS);
+    ayf_conv_shape s = conv_shape(3, 6, 6, 12, 20, 3, 3, 1, 1, 1, 1, 1);
+    for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) {
+        ayf_dnnl_kernel *k;
+        assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, (ayf_dnnl_face)face, &k), AYF_OK);
+        int64_t sizes[3];
+        float *arrays[2][3];
+        void *scratch[2];
+        for (int i = 0; i < 3; i++) sizes[i] = count4(face_array(&s, (ayf_dnnl_face)face, i));
+        for (int copy = 0; copy < 2; copy++) {
+            for (int i = 0; i < 3; i++) arrays[copy][i] = random_array(sizes[i], (uint64_t)i);
+            scratch[copy] = aligned_alloc(64, ayf_dnnl_scratch_bytes(k) / 64 * 64 + 64);
+            assert_non_null(scratch[copy]);
+            memset(scratch[copy], copy ? 0x7f : 0, ayf_dnnl_scratch_bytes(k));
+            assert_int_equal(
+                ayf_dnnl_run(k, arrays[copy][0], arrays[copy][1], arrays[copy][2], scratch[copy]), AYF_OK);
+        }
+        assert_memory_equal(arrays[0][2], arrays[1][2], (size_t)sizes[2] * sizeof(float));
+        for (int copy = 0; copy < 2; copy++) {
+            for (int i = 0; i < 3; i++) free(arrays[copy][i]);
+            free(scratch[copy]);
+        }
+        ayf_dnnl_release(k);
+    }
+    close_all(f);
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    ayf_context *ctx = ayf_open(&(ayf_options){.alloc = counting_alloc});
+    assert_non_null(ctx);
+    ayf_conv_shape s = conv_shape(1, 4, 4, 8, 8, 3, 3, 1, 1, 1, 1, 1);
+    for (size_t nth = 1;; nth++) {
+        fail_at = requests + nth;
+        ayf_dnnl *d = NULL;
+        ayf_dnnl_kernel *conv = NULL, *gemm = NULL;
+        ayf_status status = ayf_dnnl_open(ctx, THREADS, &d);
+        if (status == AYF_OK) status = ayf_dnnl_prepare_conv(d, &s, AYF_DNNL_FPROP, &conv);
+        ayf_gemm_shape g = {.batch = 1, .m = 4, .n = 4, .k = 4};
+        if (status == AYF_OK) status = ayf_dnnl_prepare_gemm(d, &g, &gemm);
+        ayf_dnnl_release(gemm);
+        ayf_dnnl_release(conv);
+        ayf_dnnl_close(d);
+        fail_at = 0;
+        if (status == AYF_OK) {
+            assert_int_equal(nth, 4);
+            break;
+        }
+        assert_int_equal(status, AYF_E_MEMORY);
+    }
+    ayf_close(ctx);
+    assert_int_equal(live, 0);
+}
+
+static void test_conv_peak(void **state) {
+    (void)state;
+    fixture f = open_with(THREADS);
+    double gflops = 0.0;
+    assert_int_equal(ayf_dnnl_conv_peak(f.dnnl, &gflops), AYF_OK);
+    assert_true(gflops > 0.1 && gflops < 1e6);
+    close_all(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv_shapes),
+        cmocka_unit_test(test_conv_several_items),
+        cmocka_unit_test(test_conv_all_kernels),
+        cmocka_unit_test(test_conv_rejects_wrong_shapes),
+        cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_kernels_do_not_remember),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_conv_peak),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
