@@ -1,0 +1,114 @@
+/* THE table of configuration keys: it makes the struct in config.h, the parser, the writer, the defaults and the
+ * text of `ayf help config`. Included several times, each time with other definitions of
+ *
+ *   SECTION(name, help)                                     END(name)
+ *   STRING(section, name, default, help)                    char *
+ *   BOOL  (section, name, default, help)                    bool
+ *   INT   (section, name, default, min, max, help)          int
+ *   LONG  (section, name, default, min, max, help)          int64_t
+ *   REAL  (section, name, default, min, max, help)          double, both ends included
+ *   CHOICE(section, name, type, default, help)              enum type of config.h
+ *   INTS  (section, name, (default, ...), min, max, help)   ayf_cfg_ints
+ *
+ * (no include guard for that reason); undefines them all at its end. Text in help wraps by itself.
+ */
+/* clang-format off */
+
+SECTION(data, "What is learned")
+STRING(data, source, "builtin:shapes",
+    "path of an image folder, EDM-style ZIP, IDX file or CIFAR-10 folder, or built in: builtin:shapes (images), "
+    "builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals (2-D points)")
+INT(data, resolution, 0, 0, 4096,
+    "images are centre-cropped and resized to this many pixels a side; 0 = as stored (shapes: 32)")
+INT(data, channels, 0, 0, 3, "1 = grey, 3 = colour; 0 = as stored")
+BOOL(data, mirror, false, "also train on mirrored images")
+BOOL(data, labels, true, "learn the classes; every sample then needs a label")
+REAL(data, sigma_data, 0.0, 0.0, 1000.0,
+    "standard deviation of the data in [-1, 1] units, divided out before training; 0 = measured")
+END(data)
+
+SECTION(model, "The network; a student takes its teacher's unless it starts from scratch")
+CHOICE(model, kind, ayf_cfg_model_kind, AYF_CFG_MODEL_UNET, "unet = EDM2's magnitude-preserving U-Net for images, mlp = for 2-D sets")
+INT(model, channels, 64, 1, 4096, "unet: channels at full resolution")
+INTS(model, multipliers, (1, 2, 2), 1, 64, "unet: channels per level as multiples of model.channels; halves the resolution between levels")
+INT(model, blocks, 2, 1, 16, "unet: residual blocks per level")
+INTS(model, attention, (16, 8), 1, 4096, "unet: resolutions that have self-attention")
+INT(model, channels_per_head, 64, 1, 4096, "unet: channels per attention head; a block with fewer channels has no attention")
+CHOICE(model, precond, ayf_cfg_precond, AYF_CFG_PRECOND_NONE,
+    "skip connection around the network: none, or velocity = exact for Gaussian data (what imported EDM2 weights need)")
+REAL(model, bandwidth_noise, 0.5, 0.0, 1000.0,
+    "spread in cycles of the Fourier features of t; low values keep derivatives with respect to time small")
+REAL(model, bandwidth_gap, 0.5, 0.0, 1000.0, "the same for t - s")
+REAL(model, bandwidth_guidance, 0.25, 0.0, 1000.0, "the same for the guidance strength")
+REAL(model, label_balance, 0.5, 0.0, 1.0, "unet: share of the class in the embedding")
+REAL(model, concat_balance, 0.5, 0.0, 1.0, "unet: share of the skip in a concatenation")
+REAL(model, res_balance, 0.3, 0.0, 1.0, "unet: share of a residual branch")
+REAL(model, attn_balance, 0.3, 0.0, 1.0, "unet: share of an attention branch")
+REAL(model, clip_act, 256.0, 0.0, 1e30, "unet: activations are clipped to this magnitude; 0 = not at all")
+INT(model, hidden, 256, 1, 65536, "mlp: width of the hidden layers")
+INT(model, layers, 4, 1, 64, "mlp: number of hidden layers")
+INT(model, fourier, 64, 1, 4096, "mlp: Fourier features per embedding")
+END(model)
+
+SECTION(train, "Optimisation, of teachers and of students")
+LONG(train, steps, 10000, 1, 1000000000000, "optimiser steps of the whole run")
+INT(train, batch, 64, 1, 1048576, "samples per step")
+LONG(train, seed, 0, 0, INT64_MAX, "the same seed gives the same run")
+REAL(train, lr, 0.003, 0.0, 10.0, "peak learning rate of Adam")
+LONG(train, lr_warmup, 100, 0, 1000000000000, "steps over which the learning rate rises from 0")
+CHOICE(train, lr_schedule, ayf_cfg_lr_schedule, AYF_CFG_LR_COSINE,
+    "after the warm-up: constant, cosine = to 0 at the last step, invsqrt = lr / sqrt(step / lr_decay_start)")
+LONG(train, lr_decay_start, 0, 0, 1000000000000, "step at which cosine or invsqrt begins to fall; invsqrt needs at least 1")
+REAL(train, beta1, 0.9, 0.0, 0.999999, "Adam: decay of the first moment")
+REAL(train, beta2, 0.99, 0.0, 0.9999999, "Adam: decay of the second moment")
+REAL(train, eps, 1e-8, 1e-30, 1.0, "Adam: added to the root of the second moment")
+CHOICE(train, ema, ayf_cfg_ema_kind, AYF_CFG_EMA_POWER,
+    "average of the weights that is saved and sampled from: power = EDM2's power function, halflife = exponential, none")
+REAL(train, ema_std, 0.1, 0.001, 0.28, "ema power: width of the average relative to the length of the run so far")
+REAL(train, ema_halflife, 500.0, 0.001, 1e30, "ema halflife: half-life in steps")
+REAL(train, time_mean, 0.0, -20.0, 20.0, "teacher: t = sigmoid(time_mean + time_std * normal)")
+REAL(train, time_std, 1.0, 0.0, 20.0, "teacher: see time_mean")
+REAL(train, label_dropout, 0.0, 0.0, 1.0, "teacher: share of samples whose class is hidden")
+BOOL(train, weight_norm, true, "unet: renormalise the weights after every step (EDM2's forced weight normalisation)")
+REAL(train, grad_clip, 0.0, 0.0, 1e30, "largest norm of the gradient; 0 = unlimited")
+END(train)
+
+SECTION(distill, "Distillation of a teacher into a flow map (ayf distill)")
+STRING(distill, teacher, "", "model file or run folder of the teacher; analytic = the exact velocity of a built-in 2-D set")
+STRING(distill, weak, "", "model file or run folder of the weaker teacher that autoguidance steers away from")
+CHOICE(distill, loss, ayf_cfg_distill_loss, AYF_CFG_LOSS_EMD, "emd = Eulerian, lmd = Lagrangian map distillation")
+CHOICE(distill, target, ayf_cfg_distill_target, AYF_CFG_TARGET_TEACHER, "where the velocity comes from: teacher, or data = x_1 - x_0 without a teacher")
+CHOICE(distill, norm, ayf_cfg_tangent_norm, AYF_CFG_NORM_RMS, "tangent normalisation g / (|g| + norm_c): rms, l2 or none")
+REAL(distill, norm_c, 0.1, 1e-12, 1e6, "see norm")
+REAL(distill, r_max, 0.99, 0.0, 1.0, "final weight r of the derivative term")
+LONG(distill, warmup_steps, -1, -1, 1000000000000, "steps over which r rises from 0 to r_max; -1 = a tenth of train.steps")
+REAL(distill, gap_mean, -0.6, -20.0, 20.0, "time pairs: t - s = sigmoid(gap_mean + gap_std * normal)")
+REAL(distill, gap_std, 1.6, 0.0, 20.0, "see gap_mean")
+REAL(distill, p_s0, 0.2, 0.0, 1.0, "share of the time pairs with s = 0")
+REAL(distill, p_st, 0.2, 0.0, 1.0, "share of the time pairs with s = t")
+BOOL(distill, s_zero_only, false, "every pair has s = 0: a consistency model")
+CHOICE(distill, guidance, ayf_cfg_guidance_kind, AYF_CFG_GUIDANCE_AUTO,
+    "autoguidance = lambda * teacher + (1 - lambda) * weak with lambda uniform in [guidance_min, guidance_max], or none")
+REAL(distill, guidance_min, 1.0, 0.0, 100.0, "see guidance")
+REAL(distill, guidance_max, 3.0, 0.0, 100.0, "see guidance")
+CHOICE(distill, student_init, ayf_cfg_student_init, AYF_CFG_INIT_TEACHER, "weights the student starts with: teacher, or scratch = random")
+END(distill)
+
+SECTION(save, "What the run folder keeps")
+LONG(save, every, 1000, 0, 1000000000000, "steps between checkpoints; 0 = only at the end and when stopped")
+LONG(save, grid_every, 1000, 0, 1000000000000, "steps between sample grids; 0 = only at the end")
+LONG(save, log_every, 10, 1, 1000000000000, "steps between lines of log.jsonl")
+INT(save, keep, 2, 0, 1000000, "checkpoints kept, newest first; 0 = all")
+END(save)
+
+/* clang-format on */
+
+#undef SECTION
+#undef END
+#undef STRING
+#undef BOOL
+#undef INT
+#undef LONG
+#undef REAL
+#undef CHOICE
+#undef INTS

@@ -1,0 +1,333 @@
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct ayf_file_writer {
+    ayf_context *ctx;
+    char *path;      /* as the caller wrote it, for messages */
+    char *target;    /* with links resolved */
+    char *temporary; /* NULL when written directly */
+    int fd;
+    ayf_status status;
+};
+
+struct ayf_folder_lock {
+    ayf_context *ctx;
+    int fd;
+};
+
+static const char *way_out(int error) {
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return "; free some space or write to another folder";
+    case EFBIG:
+        return "; raise the file size limit (ulimit -f) or write to another folder";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return "; check its permissions or use another folder";
+    case ENOENT:
+        return "; check the path";
+    case EMFILE:
+    case ENFILE:
+        return "; raise the limit of open files (ulimit -n)";
+    default:
+        return "";
+    }
+}
+
+ayf_status ayf_fail_errno(ayf_context *ctx, int error, const char *doing, const char *path) {
+    char text[128];
+    /* strerror() is not safe when several contexts live in several threads. */
+    const char *reason = strerror_r(error, text, sizeof text);
+    return ayf_fail(ctx, error == ENOMEM ? AYF_E_MEMORY : AYF_E_IO, "%s: cannot %s: %s%s", path, doing,
+                    reason, way_out(error));
+}
+
+char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name) {
+    size_t length = strlen(folder);
+    if (length == 0 || name[0] == '/') return ayf_strdup(ctx, name);
+    return ayf_format(ctx, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
+}
+
+bool ayf_path_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+ayf_status ayf_make_folders(ayf_context *ctx, const char *path) {
+    if (!*path) return ayf_fail(ctx, AYF_E_USAGE, "the name of a folder is empty");
+    char *partial = ayf_strdup(ctx, path);
+    if (!partial) return AYF_E_MEMORY;
+    ayf_status status = AYF_OK;
+    for (char *end = partial + 1; status == AYF_OK; end++) {
+        if (*end && *end != '/') continue;
+        char kept = *end;
+        *end = 0;
+        /* An existing parent may answer EROFS or EACCES rather than EEXIST: what counts is that it is there.
+         */
+        if (mkdir(partial, 0777) != 0) {
+            int error = errno;
+            struct stat info;
+            if (stat(partial, &info) != 0)
+                status = ayf_fail_errno(ctx, error, "make this folder", partial);
+            else if (!S_ISDIR(info.st_mode))
+                status = ayf_fail(ctx, AYF_E_IO,
+                                  "%s: is a file where a folder is needed; remove it or use another "
+                                  "folder",
+                                  partial);
+        }
+        *end = kept;
+        if (!kept) break;
+    }
+    ayf_free(ctx, partial);
+    return status;
+}
+
+static int open_retry(const char *path, int flags) {
+    int fd;
+    do fd = open(path, flags | O_CLOEXEC, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* read() until `size` bytes or the end; -1 with errno. */
+static ssize_t read_up_to(int fd, char *bytes, size_t size) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = read(fd, bytes + done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        if (n == 0) break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+static ayf_status read_open(ayf_context *ctx, const char *path, int fd, size_t limit, char **bytes,
+                            size_t *size) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return ayf_fail_errno(ctx, errno, "read", path);
+    if (S_ISDIR(info.st_mode)) return ayf_fail(ctx, AYF_E_IO, "%s: is a folder, not a file", path);
+    size_t known = S_ISREG(info.st_mode) && info.st_size > 0 ? (size_t)info.st_size : 0;
+    if (limit && known > limit)
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: has %zu bytes; at most %zu are sensible here", path, known,
+                        limit);
+    size_t used = 0, capacity = known ? known + 2 : 4096;
+    char *data = ayf_alloc(ctx, capacity, 1);
+    if (!data) return AYF_E_MEMORY;
+    for (;;) {
+        ssize_t n = read_up_to(fd, data + used, capacity - 1 - used);
+        if (n < 0) {
+            ayf_status status = ayf_fail_errno(ctx, errno, "read", path);
+            ayf_free(ctx, data);
+            return status;
+        }
+        used += (size_t)n;
+        if (limit && used > limit) {
+            ayf_free(ctx, data);
+            return ayf_fail(ctx, AYF_E_FORMAT, "%s: has more than the %zu bytes that are sensible here", path,
+                            limit);
+        }
+        if (used < capacity - 1) break;
+        char *larger = ayf_grow(ctx, data, used, capacity * 2, 1);
+        if (!larger) {
+            ayf_free(ctx, data);
+            return AYF_E_MEMORY;
+        }
+        data = larger;
+        capacity *= 2;
+    }
+    data[used] = 0;
+    *bytes = data;
+    *size = used;
+    return AYF_OK;
+}
+
+ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size) {
+    *bytes = NULL;
+    *size = 0;
+    int fd = open_retry(path, O_RDONLY);
+    if (fd < 0) return ayf_fail_errno(ctx, errno, "open", path);
+    char *data = NULL;
+    ayf_status status = read_open(ctx, path, fd, limit, &data, size);
+    *bytes = data;
+    close(fd);
+    return status;
+}
+
+static void free_writer(ayf_file_writer *writer) {
+    ayf_context *ctx = writer->ctx;
+    if (writer->fd >= 0) close(writer->fd);
+    ayf_free(ctx, writer->path);
+    ayf_free(ctx, writer->target);
+    ayf_free(ctx, writer->temporary);
+    ayf_free(ctx, writer);
+}
+
+static ayf_status open_temporary(ayf_file_writer *writer) {
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        ayf_free(writer->ctx, writer->temporary);
+        writer->temporary = ayf_format(writer->ctx, "%s.%ld-%d.tmp", writer->target, (long)getpid(), attempt);
+        if (!writer->temporary) return AYF_E_MEMORY;
+        writer->fd = open_retry(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
+        if (writer->fd >= 0) return AYF_OK;
+        if (errno != EEXIST) break;
+    }
+    return ayf_fail_errno(writer->ctx, errno, "write", writer->path);
+}
+
+ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **out) {
+    *out = NULL;
+    ayf_file_writer *writer = ayf_alloc(ctx, 1, sizeof *writer);
+    if (!writer) return AYF_E_MEMORY;
+    *writer = (ayf_file_writer){.ctx = ctx, .fd = -1};
+    char resolved[PATH_MAX];
+    writer->path = ayf_strdup(ctx, path);
+    writer->target = ayf_strdup(ctx, realpath(path, resolved) ? resolved : path);
+    ayf_status status = writer->path && writer->target ? AYF_OK : AYF_E_MEMORY;
+    struct stat info;
+    if (status == AYF_OK) {
+        bool exists = stat(writer->target, &info) == 0;
+        if (exists && S_ISDIR(info.st_mode)) {
+            status = ayf_fail(ctx, AYF_E_IO, "%s: is a folder; give the name of a file", path);
+        } else if (exists && !S_ISREG(info.st_mode)) {
+            writer->fd = open_retry(writer->target, O_WRONLY);
+            if (writer->fd < 0) status = ayf_fail_errno(ctx, errno, "write", path);
+        } else {
+            status = open_temporary(writer);
+        }
+    }
+    if (status != AYF_OK) {
+        free_writer(writer);
+        return status;
+    }
+    *out = writer;
+    return AYF_OK;
+}
+
+ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size) {
+    const char *p = bytes;
+    while (writer->status == AYF_OK && size) {
+        ssize_t n = write(writer->fd, p, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            writer->status = ayf_fail_errno(writer->ctx, errno, "write", writer->path);
+        } else {
+            p += n;
+            size -= (size_t)n;
+        }
+    }
+    return writer->status;
+}
+
+void ayf_file_cancel(ayf_file_writer *writer) {
+    if (!writer) return;
+    if (writer->temporary) unlink(writer->temporary);
+    free_writer(writer);
+}
+
+/* Makes a rename survive a power cut. Some file systems cannot sync a folder; the file itself is synced. */
+static void sync_parent(const char *path) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (length >= sizeof folder) return;
+    memcpy(folder, path, length);
+    folder[length] = 0;
+    int fd = open_retry(length ? folder : slash ? "/" : ".", O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
+ayf_status ayf_file_commit(ayf_file_writer *writer) {
+    ayf_status status = writer->status;
+    if (status == AYF_OK && writer->temporary && fsync(writer->fd) != 0)
+        status = ayf_fail_errno(writer->ctx, errno, "write", writer->path);
+    /* close() can be the first to report that the disk is full (network file systems). */
+    if (close(writer->fd) != 0 && status == AYF_OK)
+        status = ayf_fail_errno(writer->ctx, errno, "write", writer->path);
+    writer->fd = -1;
+    if (status == AYF_OK && writer->temporary) {
+        if (rename(writer->temporary, writer->target) != 0)
+            status = ayf_fail_errno(writer->ctx, errno, "replace", writer->path);
+        else
+            sync_parent(writer->target);
+    }
+    if (status != AYF_OK && writer->temporary) unlink(writer->temporary);
+    free_writer(writer);
+    return status;
+}
+
+ayf_status ayf_file_write(ayf_context *ctx, const char *path, const void *bytes, size_t size) {
+    ayf_file_writer *writer;
+    AYF_TRY(ayf_file_begin(ctx, path, &writer));
+    ayf_file_put(writer, bytes, size); /* sticky: commit reports it */
+    return ayf_file_commit(writer);
+}
+
+static ayf_status fail_held(ayf_context *ctx, const char *folder, int fd) {
+    char pid[24] = "";
+    ssize_t n = read_up_to(fd, pid, sizeof pid - 1);
+    pid[n > 0 ? strspn(pid, "0123456789") : 0] = 0;
+    return ayf_fail(ctx, AYF_E_IO,
+                    "%s: process %s is already running in this folder; wait for it, stop it or use another "
+                    "folder",
+                    folder, *pid ? pid : "(unknown)");
+}
+
+ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder_lock **out) {
+    *out = NULL;
+    ayf_folder_lock *lock = ayf_alloc(ctx, 1, sizeof *lock);
+    char *path = lock ? ayf_path_join(ctx, folder, ".lock") : NULL;
+    if (!path) {
+        ayf_free(ctx, lock);
+        return AYF_E_MEMORY;
+    }
+    lock->ctx = ctx;
+    lock->fd = open_retry(path, O_RDWR | O_CREAT);
+    ayf_status status = AYF_OK;
+    if (lock->fd < 0) {
+        status = ayf_fail_errno(ctx, errno, "use this folder", folder);
+    } else {
+        int result;
+        do result = flock(lock->fd, LOCK_EX | LOCK_NB);
+        while (result != 0 && errno == EINTR);
+        if (result != 0 && errno == EWOULDBLOCK)
+            status = fail_held(ctx, folder, lock->fd);
+        else if (result != 0) /* a file system without locks: the run is worth more than the guard */
+            ayf_say(ctx, "%s: this file system has no locks; do not start a second run here", folder);
+    }
+    if (status == AYF_OK) {
+        char pid[24];
+        int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+        if (ftruncate(lock->fd, 0) != 0 || pwrite(lock->fd, pid, (size_t)length, 0) != length)
+            status = ayf_fail_errno(ctx, errno, "write", path);
+    }
+    ayf_free(ctx, path);
+    if (status != AYF_OK) {
+        if (lock->fd >= 0) close(lock->fd);
+        ayf_free(ctx, lock);
+        return status;
+    }
+    *out = lock;
+    return AYF_OK;
+}
+
+void ayf_folder_unlock(ayf_folder_lock *lock) {
+    if (!lock) return;
+    /* The file stays: unlinking it would let two later runs hold two different files of the same name. */
+    (void)!ftruncate(lock->fd, 0);
+    close(lock->fd);
+    ayf_free(lock->ctx, lock);
+}

@@ -1,0 +1,48 @@
+/* Files: whole reads, atomic writes, folders, locks. Every failure names the path and the system's reason. */
+#ifndef AYF_IO_FILE_H
+#define AYF_IO_FILE_H
+
+#include "base/base.h"
+
+/* "folder/name" with exactly one slash between; `name` alone when the folder is empty or `name` is absolute.
+ * NULL when there is no memory. Owned by the caller (ayf_free). */
+char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name);
+
+bool ayf_path_exists(const char *path);
+
+/* Makes `path` and its missing parents. Fine when it is already a folder. */
+ayf_status ayf_make_folders(ayf_context *ctx, const char *path);
+
+/* Reads a file whole; pipes too. *bytes is ayf_alloc'd, 64-byte aligned and followed by a NUL that is not
+ * counted in *size. More than `limit` bytes is AYF_E_FORMAT; limit 0 = no limit. */
+ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size);
+
+/* Replaces a file as a whole or not at all: the bytes go to a temporary file in the same folder, which is
+ * synced and renamed over `path` at the end, then the folder is synced. Symbolic links are followed. A target
+ * that is not a regular file (a device, a pipe) is written directly. On failure the temporary file is gone
+ * and the old content is untouched. */
+typedef struct ayf_file_writer ayf_file_writer;
+
+ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **writer);
+
+/* Failures stick: later puts do nothing and ayf_file_commit() fails. */
+ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size);
+
+ayf_status ayf_file_commit(ayf_file_writer *writer); /* frees the writer, whatever it returns */
+void ayf_file_cancel(ayf_file_writer *writer);       /* frees the writer; NULL is fine */
+
+/* begin, put, commit. */
+ayf_status ayf_file_write(ayf_context *ctx, const char *path, const void *bytes, size_t size);
+
+/* Holds `folder` for this program until ayf_folder_unlock() or the end of the process, however it ends. A
+ * folder already held is AYF_E_IO naming the folder and the process that holds it. The lock belongs to the
+ * open file `.lock` in the folder, so one left behind by a crash does not count. */
+typedef struct ayf_folder_lock ayf_folder_lock;
+
+ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
+void ayf_folder_unlock(ayf_folder_lock *lock); /* NULL is fine */
+
+/* AYF_E_IO with "<path>: cannot <doing>: <text of errno>" and a way out for the usual reasons. */
+ayf_status ayf_fail_errno(ayf_context *ctx, int error, const char *doing, const char *path);
+
+#endif

@@ -1,0 +1,160 @@
+#include "io/text.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ayf_text_init(ayf_text *text, ayf_context *ctx) { *text = (ayf_text){.ctx = ctx}; }
+
+void ayf_text_free(ayf_text *text) {
+    ayf_free(text->ctx, text->data);
+    *text = (ayf_text){.ctx = text->ctx};
+}
+
+/* Room for `extra` more bytes and the NUL. */
+static bool reserve(ayf_text *text, size_t extra) {
+    if (text->failed) return false;
+    size_t need;
+    if (__builtin_add_overflow(text->size, extra, &need) || __builtin_add_overflow(need, 1, &need)) {
+        ayf_fail(text->ctx, AYF_E_MEMORY, "a text of more than %zu bytes does not fit in memory", text->size);
+        text->failed = true;
+        return false;
+    }
+    if (need <= text->capacity) return true;
+    size_t capacity = text->capacity + text->capacity / 2;
+    if (capacity < need) capacity = need < 256 ? 256 : need;
+    char *data = ayf_grow(text->ctx, text->data, text->size, capacity, 1);
+    if (!data) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->capacity = capacity;
+    return true;
+}
+
+void ayf_text_put(ayf_text *text, const void *bytes, size_t size) {
+    if (!reserve(text, size)) return;
+    if (size) memcpy(text->data + text->size, bytes, size);
+    text->size += size;
+    text->data[text->size] = 0;
+}
+
+void ayf_text_print(ayf_text *text, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length >= 0 && reserve(text, (size_t)length)) {
+        vsnprintf(text->data + text->size, (size_t)length + 1, format, again);
+        text->size += (size_t)length;
+    }
+    va_end(again);
+}
+
+/* Numbers in files use a point even when the host program has set a locale with a comma. NULL only when there
+ * is no memory; the caller then works in the current locale. */
+static locale_t plain_locale(void) { return newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); }
+
+bool ayf_parse_real(const char *string, double *value) {
+    const char *p = string;
+    if (*p == '+' || *p == '-') p++;
+    size_t digits = strspn(p, "0123456789");
+    p += digits;
+    if (*p == '.') {
+        size_t fraction = strspn(++p, "0123456789");
+        p += fraction;
+        digits += fraction;
+    }
+    if (digits == 0) return false;
+    if (*p == 'e' || *p == 'E') {
+        p++;
+        if (*p == '+' || *p == '-') p++;
+        size_t exponent = strspn(p, "0123456789");
+        if (exponent == 0) return false;
+        p += exponent;
+    }
+    if (*p) return false;
+    locale_t plain = plain_locale();
+    char *end;
+    double number = plain ? strtod_l(string, &end, plain) : strtod(string, &end);
+    if (plain) freelocale(plain);
+    if (*end || !isfinite(number)) return false;
+    *value = number;
+    return true;
+}
+
+void ayf_text_real(ayf_text *text, double value) {
+    char digits[40];
+    locale_t plain = plain_locale();
+    locale_t before = plain ? uselocale(plain) : (locale_t)0;
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits - 2, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    if (plain) {
+        uselocale(before);
+        freelocale(plain);
+    }
+    if (!strpbrk(digits, ".en")) strcat(digits, ".0");
+    ayf_text_put(text, digits, strlen(digits));
+}
+
+size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code) {
+    const unsigned char *p = (const unsigned char *)bytes;
+    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t length = p[0] < 0x80   ? 1
+                    : p[0] < 0xC0 ? 0
+                    : p[0] < 0xE0 ? 2
+                    : p[0] < 0xF0 ? 3
+                    : p[0] < 0xF8 ? 4
+                                  : 0;
+    if (length == 0 || length > size) return 0;
+    uint32_t value = length == 1 ? p[0] : p[0] & (0x7Fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80) return 0;
+        value = value << 6 | (p[i] & 0x3Fu);
+    }
+    if (length > 1 && value < smallest[length]) return 0;
+    if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return 0;
+    *code = value;
+    return length;
+}
+
+bool ayf_utf8_valid(const char *string) {
+    size_t left = strlen(string);
+    while (left) {
+        uint32_t code;
+        size_t length = ayf_utf8_decode(string, left, &code);
+        if (length == 0) return false;
+        string += length;
+        left -= length;
+    }
+    return true;
+}
+
+void ayf_text_json(ayf_text *text, const char *string) {
+    size_t left = strlen(string);
+    ayf_text_put(text, "\"", 1);
+    while (left) {
+        uint32_t code;
+        size_t length = ayf_utf8_decode(string, left, &code);
+        if (length == 0) {
+            ayf_text_print(text, "\\ufffd");
+            length = 1;
+        } else if (code == '"' || code == '\\') {
+            ayf_text_print(text, "\\%c", (int)code);
+        } else if (code < 0x20 || code == 0x7F) {
+            ayf_text_print(text, "\\u%04x", (unsigned)code);
+        } else {
+            ayf_text_put(text, string, length);
+        }
+        string += length;
+        left -= length;
+    }
+    ayf_text_put(text, "\"", 1);
+}

@@ -1,0 +1,45 @@
+/* A growing piece of text with a sticky failure, and numbers as text that read back to the same bits whatever
+ * the program's locale is.
+ *
+ *   ayf_text text;
+ *   ayf_text_init(&text, ctx);
+ *   ayf_text_print(&text, "lr: ");
+ *   ayf_text_real(&text, 0.1);
+ *   if (text.failed) ...          // out of memory, recorded in ctx; later calls did nothing
+ *   use text.data, text.size      // always NUL-terminated once something was added
+ *   ayf_text_free(&text);
+ */
+#ifndef AYF_IO_TEXT_H
+#define AYF_IO_TEXT_H
+
+#include "base/base.h"
+
+typedef struct ayf_text {
+    ayf_context *ctx;
+    char *data; /* ayf_alloc'd; the caller may take it over (set data = NULL) */
+    size_t size, capacity;
+    bool failed;
+} ayf_text;
+
+void ayf_text_init(ayf_text *text, ayf_context *ctx);
+void ayf_text_free(ayf_text *text);
+void ayf_text_put(ayf_text *text, const void *bytes, size_t size);
+void ayf_text_print(ayf_text *text, const char *format, ...) AYF_PRINTF(2, 3);
+
+/* The shortest of 15 to 17 significant digits that reads back to the same double. Integral values keep a
+ * point ("1.0") so that a typed reader sees a real. Not for NaN and infinities. */
+void ayf_text_real(ayf_text *text, double value);
+
+/* `string` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void ayf_text_json(ayf_text *text, const char *string);
+
+/* Size in bytes of the valid UTF-8 character at `bytes` (size >= 1), its code point in *code; 0 when invalid
+ * (overlong forms, surrogates and values above U+10FFFF included). */
+size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code);
+bool ayf_utf8_valid(const char *string);
+
+/* Reads a whole string as a decimal real ("-1.5e-3"); false for anything else: empty, trailing text,
+ * hexadecimal, NaN, infinity or a value that overflows. */
+bool ayf_parse_real(const char *string, double *value);
+
+#endif
