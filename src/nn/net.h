@@ -1,0 +1,36 @@
+/* Networks as graphs. All take a batch of N samples and per-sample scalars of shape (N):
+ *
+ *     ayf_scope(g, "student.");
+ *     ayf_id u = ayf_network(g, &spec, AYF_STORE_STATE, x, noise_label, gap, guidance, onehot);
+ *
+ * The leaves are those of the parameter table (params.h) with the graph's scope in front; `storage` is their
+ * storage (PARAM: frozen, STATE: trained). Calling twice with the same arguments gives the same node.
+ * Arguments a network does not take are 0: gap and guidance unless spec->is_student, onehot if label_dim is
+ * 0.
+ */
+#ifndef AYF_NN_NET_H
+#define AYF_NN_NET_H
+
+#include "ir/ir.h"
+#include "nn/params.h"
+
+/* EDM2's "config G" U-Net (arXiv 2312.02696, Figure 21), magnitude-preserving.
+ * x (N,H,W,C), H = W = img_resolution; noise_label, gap, guidance (N): what the Fourier features see; onehot
+ * (N,label_dim): a row of zeros is "no class". Returns (N,H,W,C).
+ * A student's embedding before the class is added:
+ *   (emb_noise(f(noise_label)) + g1 emb_gap(f1(gap)) + g2 emb_guidance(f2(guidance))) / sqrt(1 + g1^2 +
+ * g2^2). */
+ayf_id ayf_edm2_unet(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                     ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot);
+
+/* Fully connected network with SiLU for points; x (N,...) with mlp_dim values per sample, the result has the
+ * shape of x:  h = silu(Wx x + Wt f(noise_label) [+ Wg f1(gap) + Wl f2(guidance)] [+ Wc onehot] + b), then
+ * mlp_layers - 1 hidden layers and a linear one. */
+ayf_id ayf_mlp(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id noise_label,
+               ayf_id gap, ayf_id guidance, ayf_id onehot);
+
+/* The one that spec->kind names. */
+ayf_id ayf_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                   ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot);
+
+#endif

@@ -1,0 +1,103 @@
+#include "nn/optim.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "ir/build.h"
+#include "nn/layers.h"
+
+static double beta1_of(double beta1) { return beta1 == 0 ? 0.9 : beta1 < 0 ? 0 : beta1; }
+static double beta2_of(double beta2) { return beta2 == 0 ? 0.999 : beta2; }
+
+static ayf_id state(ayf_graph *g, const char *kind, const ayf_param *param) {
+    char name[sizeof param->name + 16];
+    snprintf(name, sizeof name, "%s.%s", kind, param->name);
+    return ayf_leaf(g, AYF_STORE_STATE, name, param->shape);
+}
+
+/* sqrt of the sum of all squares, (1); 0 when there is no gradient at all. */
+static ayf_id total_norm(ayf_graph *g, const ayf_params *params, const ayf_id *grad) {
+    ayf_id sum = 0;
+    for (int i = 0; i < params->count; i++) {
+        if (!grad[i]) continue;
+        ayf_id part = ayf_sum_all(g, ayf_square(g, grad[i]));
+        sum = sum ? ayf_add(g, sum, part) : part;
+    }
+    return ayf_sqrt(g, sum);
+}
+
+ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
+                          const ayf_optim_options *options, ayf_optim_nodes *nodes) {
+    double beta1 = beta1_of(options->beta1), beta2 = beta2_of(options->beta2);
+    double eps = options->eps > 0 ? options->eps : 1e-8;
+    *nodes = (ayf_optim_nodes){0};
+    nodes->step_size = ayf_leaf(g, AYF_STORE_INPUT, "opt.step_size", AYF_SHAPE(1));
+    nodes->v_scale = ayf_leaf(g, AYF_STORE_INPUT, "opt.v_scale", AYF_SHAPE(1));
+    if (options->ema) nodes->ema_decay = ayf_leaf(g, AYF_STORE_INPUT, "opt.ema_decay", AYF_SHAPE(1));
+    if (options->clip > 0 || options->report_norm) nodes->grad_norm = total_norm(g, params, grad);
+    ayf_id limit = 0;
+    if (options->clip > 0 && nodes->grad_norm) {
+        ayf_id most = ayf_const(g, options->clip);
+        limit = ayf_div(g, most, ayf_max(g, nodes->grad_norm, most));
+    }
+    for (int i = 0; i < params->count; i++) {
+        const ayf_param *param = &params->at[i];
+        if (!grad[i] || param->role == AYF_ROLE_BUFFER) continue;
+        ayf_id w = ayf_param_leaf(g, param, AYF_STORE_STATE);
+        ayf_id m = state(g, "adam.m", param), v = state(g, "adam.v", param);
+        ayf_id d = limit ? ayf_mul(g, grad[i], limit) : grad[i];
+        ayf_id next_m = ayf_add(g, ayf_mulc(g, m, beta1), ayf_mulc(g, d, 1 - beta1));
+        ayf_id next_v = ayf_add(g, ayf_mulc(g, v, beta2), ayf_mulc(g, ayf_square(g, d), 1 - beta2));
+        ayf_id scale = ayf_addc(g, ayf_mul(g, ayf_sqrt(g, next_v), nodes->v_scale), eps);
+        ayf_id next_w = ayf_sub(g, w, ayf_div(g, ayf_mul(g, next_m, nodes->step_size), scale));
+        if (param->role == AYF_ROLE_WEIGHT) next_w = ayf_normalized(g, next_w, sqrt(param->shape.dim[1]));
+        ayf_update(g, m, next_m);
+        ayf_update(g, v, next_v);
+        ayf_update(g, w, next_w);
+        if (options->ema) {
+            ayf_id ema = state(g, "ema", param);
+            ayf_update(g, ema, ayf_add(g, next_w, ayf_mul(g, ayf_sub(g, ema, next_w), nodes->ema_decay)));
+        }
+    }
+    return ayf_graph_check(g);
+}
+
+void ayf_adam_scalars(double lr, double beta1, double beta2, uint64_t step, float *step_size,
+                      float *v_scale) {
+    double k = (double)step + 1;
+    *step_size = (float)(lr / (1 - pow(beta1_of(beta1), k)));
+    *v_scale = (float)(1 / sqrt(1 - pow(beta2_of(beta2), k)));
+}
+
+double ayf_lr_at(const ayf_lr_schedule *schedule, uint64_t step) {
+    double rate = schedule->base;
+    if (schedule->kind == AYF_LR_COSINE) {
+        uint64_t begin = schedule->warmup;
+        double length = schedule->total > begin ? (double)(schedule->total - begin) : 1;
+        double done = step > begin ? fmin((double)(step - begin) / length, 1) : 0;
+        rate *= schedule->final + (1 - schedule->final) * 0.5 * (1 + cos(acos(-1.0) * done));
+    } else if (schedule->kind == AYF_LR_INVERSE_SQRT && schedule->decay_at > 0) {
+        rate /= sqrt(fmax((double)step / (double)schedule->decay_at, 1));
+    }
+    if (step < schedule->warmup) rate *= (double)(step + 1) / (double)schedule->warmup;
+    return rate;
+}
+
+double ayf_ema_decay(double decay, uint64_t step) {
+    return fmin(decay, (1 + (double)step) / (10 + (double)step));
+}
+
+double ayf_ema_power(double gamma, uint64_t step) { return pow(1 - 1 / ((double)step + 1), gamma + 1); }
+
+double ayf_ema_gamma(double width) {
+    double low = 0, high = 1e6; /* the width falls with gamma */
+    for (int i = 0; i < 200; i++) {
+        double gamma = 0.5 * (low + high);
+        double at = sqrt((gamma + 1) / ((gamma + 2) * (gamma + 2) * (gamma + 3)));
+        if (at > width)
+            low = gamma;
+        else
+            high = gamma;
+    }
+    return 0.5 * (low + high);
+}

@@ -1,0 +1,77 @@
+/* Adam with forced weight normalisation and weight averages, as part of the graph, and the schedules that
+ * feed it.
+ *
+ *     ayf_optim_nodes o;
+ *     ayf_scope(g, "student.");
+ *     if (ayf_optim_emit(g, params, grad, &(ayf_optim_options){.ema = true}, &o)) ...
+ *     // each step k = 0, 1, ...: bind the inputs
+ *     ayf_adam_scalars(lr, beta1, beta2, k, &step_size, &v_scale);
+ *
+ * For every trained parameter `name` the graph gets, under its scope, the STATE leaves `adam.m.name`,
+ * `adam.v.name` and, with averages, `ema.name`, of the parameter's shape. Adam's two start at 0, the average
+ * at the weight. */
+#ifndef AYF_NN_OPTIM_H
+#define AYF_NN_OPTIM_H
+
+#include "ir/ir.h"
+#include "nn/params.h"
+
+typedef struct ayf_optim_options { /* zero = the default */
+    double beta1;                  /* 0.9; negative = 0 */
+    double beta2;                  /* 0.999 */
+    double eps;                    /* 1e-8 */
+    double clip;                   /* largest norm of all gradients together; 0 = no limit */
+    bool report_norm;              /* compute the norm even without a limit */
+    bool ema;
+} ayf_optim_options;
+
+typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be fetched */
+    ayf_id step_size;            /* "opt.step_size", see ayf_adam_scalars() */
+    ayf_id v_scale;              /* "opt.v_scale" */
+    ayf_id ema_decay;            /* "opt.ema_decay": ema <- w + decay (ema - w); 0 without averages */
+    ayf_id grad_norm;            /* (1), before clipping; 0 unless computed */
+} ayf_optim_nodes;
+
+/* `grad[i]` belongs to params->at[i] and has its shape; 0 leaves the parameter as it is (its average too).
+ *   m <- beta1 m + (1-beta1) g,  v <- beta2 v + (1-beta2) g^2,  w <- w - step_size m / (sqrt(v) v_scale +
+ * eps), then rows of WEIGHT parameters to unit RMS (arXiv 2312.02696, Eq. 66), then the average. The weights
+ * are STATE leaves under the present scope. AYF_OK or the graph's failure. */
+ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
+                          const ayf_optim_options *options, ayf_optim_nodes *nodes);
+
+/* Bias correction of step k (the first is 0): step_size = lr/(1-beta1^(k+1)), v_scale =
+ * 1/sqrt(1-beta2^(k+1)). beta1 and beta2 as in ayf_optim_options. */
+void ayf_adam_scalars(double lr, double beta1, double beta2, uint64_t step, float *step_size, float *v_scale);
+
+/* ---- Learning rate
+ * ----------------------------------------------------------------------------------------- */
+
+typedef enum ayf_lr_kind { AYF_LR_CONSTANT, AYF_LR_COSINE, AYF_LR_INVERSE_SQRT } ayf_lr_kind;
+
+typedef struct ayf_lr_schedule {
+    ayf_lr_kind kind;
+    double base;       /* the highest rate */
+    uint64_t warmup;   /* steps of linear increase from base/warmup; 0 = none */
+    uint64_t total;    /* COSINE: the step at which `final` is reached */
+    uint64_t decay_at; /* INVERSE_SQRT: base / sqrt(max(step/decay_at, 1)); 0 = no decay */
+    double final;      /* COSINE: the last rate as a share of base */
+} ayf_lr_schedule;
+
+/* The rate of step k (the first is 0). COSINE falls from the end of the warm-up to `total` and stays there.
+ */
+double ayf_lr_at(const ayf_lr_schedule *schedule, uint64_t step);
+
+/* ---- Weight averages
+ * --------------------------------------------------------------------------------------- */
+
+/* Exponential average with a short memory at first: min(decay, (1+k)/(10+k)). */
+double ayf_ema_decay(double decay, uint64_t step);
+
+/* Power-function average (arXiv 2312.02696, section 3.1): (1 - 1/(k+1))^(gamma+1), so 0 at the first step. */
+double ayf_ema_power(double gamma, uint64_t step);
+
+/* gamma of a relative width sqrt((gamma+1)/((gamma+2)^2 (gamma+3))), 0 < width < 0.28; 0.05 gives 16.97, 0.10
+ * gives 6.94. */
+double ayf_ema_gamma(double width);
+
+#endif

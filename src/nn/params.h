@@ -1,0 +1,93 @@
+/* The parameter table: what tensors a network has, under which names and shapes they live in files and in
+ * the graph, and how they start.
+ *
+ *     ayf_params *p;
+ *     AYF_TRY(ayf_params_new(ctx, &spec, &p));
+ *     for (int i = 0; i < p->count; i++) {
+ *         const ayf_param *w = &p->at[i];
+ *         ayf_param_init(w, seed, values);               // in the graph's layout, w->size floats
+ *         ayf_param_export(w, values, in_file_layout);   // w->file_rank, w->file_shape, w->name
+ *     }
+ *     ayf_params_free(p);
+ *
+ * Files keep the names and shapes of EDM2's state_dict (OIHW). In the graph every weight is a matrix with one
+ * row per output channel, so that a row's norm is a reduction of the last axis; the columns of a convolution
+ * are ordered (KH,KW,I), and a reshape to (O,KH,KW,I) is what ayf_conv() takes.
+ */
+#ifndef AYF_NN_PARAMS_H
+#define AYF_NN_PARAMS_H
+
+#include "ir/ir.h"
+#include "nn/model.h"
+
+typedef enum ayf_role {
+    AYF_ROLE_WEIGHT, /* used through its direction only: each row has unit RMS after every optimiser step */
+    AYF_ROLE_PLAIN,  /* trained as it is */
+    AYF_ROLE_GAIN,   /* a trained scalar */
+    AYF_ROLE_BUFFER, /* never trained: Fourier frequencies and phases */
+} ayf_role;
+
+typedef enum ayf_layout {
+    AYF_LAYOUT_SAME, /* file and graph have the same order of elements */
+    AYF_LAYOUT_CONV, /* file (O,I,KH,KW), graph (O, KH KW I) */
+    AYF_LAYOUT_QKV,  /* file rows (head, c, {q,k,v}), graph rows ({q,k,v}, head, c) */
+} ayf_layout;
+
+typedef enum ayf_init { AYF_INIT_ZERO, AYF_INIT_NORMAL, AYF_INIT_PHASE } ayf_init;
+
+typedef struct ayf_param {
+    char name[88]; /* in files and, behind the graph's scope, of the leaf: "unet.out_conv.weight" */
+    ayf_role role;
+    ayf_layout layout;
+    ayf_init init;
+    double scale; /* NORMAL: standard deviation */
+    int heads;    /* QKV */
+    int file_rank;
+    int64_t file_shape[4];
+    ayf_shape shape; /* of the leaf */
+    size_t size;     /* elements */
+} ayf_param;
+
+/* One entry of the U-Net's encoder or decoder, in the order in which they run. */
+typedef struct ayf_stage {
+    char name[48]; /* "unet.enc.32x32_block0" */
+    bool decoder;
+    bool conv;     /* the first convolution; every other stage is a residual block */
+    bool use_skip; /* its input is joined with the output of an encoder stage, the latest first */
+    int resample;  /* -1 halves, +1 doubles the resolution before the block */
+    int in, out;   /* channels; `in` after the join */
+    int heads;     /* of self-attention, 0 = none */
+} ayf_stage;
+
+typedef struct ayf_params {
+    ayf_context *ctx;
+    ayf_param *at;
+    int count, capacity;
+    ayf_stage *stage; /* U-Net only */
+    int stage_count, stage_capacity;
+} ayf_params;
+
+/* Checks `spec` and makes its table; free it with ayf_params_free(). On failure *out is NULL. */
+ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_params **out);
+void ayf_params_free(ayf_params *params); /* NULL is fine */
+
+const ayf_param *ayf_params_find(const ayf_params *params, const char *name); /* NULL: there is none */
+size_t ayf_params_trained(const ayf_params *params);                          /* number of trained values */
+
+/* The leaf of a parameter under the graph's present scope. `storage` is PARAM or STATE; buffers are always
+ * PARAM, so that what depends on them alone is computed once. */
+ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage);
+
+/* Start values in the graph's layout, a pure function of (seed, name): weights N(0,1) with rows scaled to
+ * unit RMS; gains 0; freqs 2 pi bandwidth N(0,1); phases 2 pi U(0,1). */
+void ayf_param_init(const ayf_param *param, uint64_t seed, float *out);
+
+/* Between file layout and graph layout; `param->size` floats each, not overlapping. */
+void ayf_param_import(const ayf_param *param, const float *file, float *graph);
+void ayf_param_export(const ayf_param *param, const float *graph, float *file);
+
+/* WEIGHT: scales every row to unit RMS, w / (1e-4 + ||w||/sqrt(n)) (arXiv 2312.02696, Eq. 66); other roles:
+ * nothing. */
+void ayf_param_normalize(const ayf_param *param, float *graph);
+
+#endif
