@@ -46,12 +46,12 @@ static float polygon(vec p, const vec *corner, int count) {
     return inside ? -nearest : nearest;
 }
 
+/* Ten corners, alternately at radius 1.12 and 0.46, the first on top. */
 static float star(vec p) {
-    vec corner[10];
-    for (int i = 0; i < 10; i++) {
-        float radius = i % 2 ? 0.46f : 1.12f, angle = pi * (float)i / 5 - pi / 2;
-        corner[i] = (vec){radius * cosf(angle), radius * sinf(angle)};
-    }
+    static const vec corner[10] = {{0.000000f, -1.120000f}, {0.270381f, -0.372148f}, {1.065183f, -0.346099f},
+                                   {0.437486f, 0.142148f},  {0.658319f, 0.906099f},  {0.000000f, 0.460000f},
+                                   {-0.658319f, 0.906099f}, {-0.437486f, 0.142148f}, {-1.065183f, -0.346099f},
+                                   {-0.270381f, -0.372148f}};
     return polygon(p, corner, 10);
 }
 
@@ -224,29 +224,40 @@ static rgb background(const picture *p, float x, float y) {
 
 static uint8_t to_byte(float value) { return (uint8_t)(clampf(value, 0, 1) * 255 + 0.5f); }
 
+/* How much of a pixel the shape covers, and how much of that (0..1) wears the pattern. Averaged over sub x
+ * sub samples whose own edges are softened by their distance: thin parts keep their weight at 16 pixels a
+ * side. */
+static float coverage(const picture *p, int x, int y, float pixel, int sub, float *patterned) {
+    float soft = p->radius / pixel * (float)sub, cover = 0, pattern = 0;
+    *patterned = 0;
+    float middle =
+        distance_to(p->shape, to_shape(p, ((float)x + 0.5f) * pixel, ((float)y + 0.5f) * pixel)) * p->radius;
+    /* No sample is further than 0.71 pixels from the middle, softened edge included. */
+    if (middle > 0.75f * pixel) return 0;
+    if (middle < -0.75f * pixel && p->shape != STRIPES && p->shape != CHECKER) return 1;
+    for (int i = 0; i < sub * sub; i++) {
+        float sx = ((float)x + ((float)(i % sub) + 0.5f) / (float)sub) * pixel;
+        float sy = ((float)y + ((float)(i / sub) + 0.5f) / (float)sub) * pixel;
+        vec q = to_shape(p, sx, sy);
+        float inside = clampf(0.5f - distance_to(p->shape, q) * soft, 0, 1);
+        cover += inside;
+        if (inside > 0) pattern += inside * clampf(0.5f - distance_to_pattern(p->shape, q) * soft, 0, 1);
+    }
+    if (cover > 0) *patterned = pattern / cover;
+    return cover / (float)(sub * sub);
+}
+
 void ayf_shape_draw(uint64_t seed, uint64_t index, int resolution, uint8_t *out) {
     picture p = compose(seed, index);
-    /* Coverage is averaged over sub-samples whose own edges are softened by their distance: thin parts keep
-     * their weight at 16 pixels a side. */
     int sub = resolution <= 16 ? 4 : resolution <= 32 ? 3 : 2;
-    float pixel = 1 / (float)resolution, soft = p.radius * (float)(resolution * sub);
+    float pixel = 1 / (float)resolution;
     for (int y = 0; y < resolution; y++) {
         for (int x = 0; x < resolution; x++) {
-            float cover = 0, pattern = 0;
-            for (int i = 0; i < sub * sub; i++) {
-                float sx = ((float)x + ((float)(i % sub) + 0.5f) / (float)sub) * pixel;
-                float sy = ((float)y + ((float)(i / sub) + 0.5f) / (float)sub) * pixel;
-                vec q = to_shape(&p, sx, sy);
-                float inside = clampf(0.5f - distance_to(p.shape, q) * soft, 0, 1);
-                cover += inside;
-                if (inside > 0)
-                    pattern += inside * clampf(0.5f - distance_to_pattern(p.shape, q) * soft, 0, 1);
-            }
-            float cx = ((float)x + 0.5f) * pixel, cy = ((float)y + 0.5f) * pixel;
+            float cx = ((float)x + 0.5f) * pixel, cy = ((float)y + 0.5f) * pixel, patterned;
+            float cover = coverage(&p, x, y, pixel, sub, &patterned);
             float lit = clampf(0.5f + ((cx - p.x) + (cy - p.y)) / (2.4f * p.radius), 0, 1);
-            rgb front = mix(p.front[0], p.front[1], lit);
-            if (cover > 0) front = mix(front, p.pattern, pattern / cover);
-            rgb colour = mix(background(&p, cx, cy), front, cover / (float)(sub * sub));
+            rgb front = mix(mix(p.front[0], p.front[1], lit), p.pattern, patterned);
+            rgb colour = mix(background(&p, cx, cy), front, cover);
             *out++ = to_byte(colour.r);
             *out++ = to_byte(colour.g);
             *out++ = to_byte(colour.b);
