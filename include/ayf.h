@@ -1,4 +1,18 @@
-/* ayf.h - train, distil and sample flow maps ("Align Your Flow", arXiv 2506.14603). */
+/* ayf.h - train, distil and sample flow maps ("Align Your Flow", arXiv 2506.14603).
+ *
+ *     ayf_context *ctx = ayf_open(NULL);
+ *     ayf_model *model;
+ *     if (ayf_model_open(ctx, "student.safetensors", &model) != AYF_OK) puts(ayf_error(ctx));
+ *     ayf_model_facts facts = ayf_model_describe(model);
+ *     float *images = malloc(sizeof(float) * 16 * facts.height * facts.width * facts.channels);
+ *     ayf_model_sample(model, &(ayf_sample_options){.steps = 2}, 16, images, NULL);
+ *     ayf_grid_write(ctx, "grid.png", images, 16, 4, facts.height, facts.width, facts.channels);
+ *     ayf_model_close(model);
+ *     ayf_close(ctx);
+ *
+ * Every function that can fail returns an ayf_status; ayf_error() then says what was wrong with which file,
+ * key or value, and the way out. The library never aborts, exits or prints.
+ */
 #ifndef AYF_H
 #define AYF_H
 
@@ -65,6 +79,138 @@ AYF_API void ayf_close(ayf_context *ctx);
  * until the next call with this context. */
 AYF_API const char *ayf_error(const ayf_context *ctx);
 AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
+
+/* ---- Models ------------------------------------------------------------------------------------------- */
+
+typedef struct ayf_model ayf_model;
+
+typedef struct ayf_model_facts {
+    const char *role; /* "teacher", "weak" or "student"; strings live as long as the model */
+    const char *data; /* what it was trained on */
+    const char *config; /* resolved configuration (YAML) it was trained with */
+    int height, width, channels;
+    int classes;                       /* 0 = unconditional */
+    uint64_t parameters;               /* trained values */
+    uint64_t step;                     /* training steps behind it */
+    double guidance_min, guidance_max; /* what ayf_sample_options.guidance may be; equal: fixed */
+    double sigma_data;
+} ayf_model_facts;
+
+/* Reads a model file (safetensors). Close it before the context. */
+AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
+AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
+AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
+
+/* Autoguidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` must stay open. */
+AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
+
+typedef enum ayf_solver {
+    AYF_SOLVER_DEFAULT, /* student: jumps of the flow map; teacher: Heun */
+    AYF_SOLVER_EULER,   /* teachers: one network call per step */
+    AYF_SOLVER_HEUN,    /* teachers: two calls per step */
+    AYF_SOLVER_REFERENCE, /* teachers: adaptive 5th order, to a tolerance of 1e-4 per step */
+} ayf_solver;
+
+typedef struct ayf_sample_options { /* all zero = defaults */
+    int steps;                      /* student: network calls, default 4; teacher: solver steps, default 32 */
+    const double *times;            /* steps + 1 falling values from 1 to 0; NULL: uniform */
+    double gamma;                   /* students: noise added again after each jump, 0 ... 1 */
+    double guidance;                /* 0 = 1 (no guidance) */
+    ayf_solver solver;
+    uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
+    const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image whatever the batch */
+    const int *classes;    /* classes[i]; NULL: drawn from the seed */
+    int batch;             /* images at a time, 0 = 16 */
+} ayf_sample_options;
+
+/* `images`: count x height x width x channels floats in [-1,1] (points: data units), owned by the caller.
+ * `classes` (NULL is fine): the class of each image, -1 without classes. */
+AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                                    int *classes);
+
+/* 8-bit PNG, channels 1 or 3, values in [-1,1]; atomic. `comment` (NULL is fine) says how it was made. */
+AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height, int width,
+                                   int channels, const char *comment);
+/* `count` images in rows of `columns` on one picture. */
+AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count, int columns,
+                                  int height, int width, int channels);
+
+/* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise ----------------------- */
+
+typedef struct ayf_fidelity_row {
+    int calls;
+    double student, euler, heun; /* RMS distance per pixel in units of the data's standard deviation; NaN: n/a */
+} ayf_fidelity_row;
+
+/* For each calls[i] (row_count of them) over `count` images (seeds first_seed ...). `weak` may be NULL.
+ * rows[row_count] is filled. */
+AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed, int count,
+                                const int *calls, int row_count, ayf_fidelity_row *rows);
+
+/* ---- Training ----------------------------------------------------------------------------------------- */
+
+typedef struct ayf_run ayf_run;
+
+typedef enum ayf_run_kind {
+    AYF_RUN_TRAIN,   /* a teacher, or a weak teacher, by flow matching */
+    AYF_RUN_DISTILL, /* a student from a teacher */
+} ayf_run_kind;
+
+typedef struct ayf_run_options {
+    ayf_run_kind kind;
+    const char *folder;      /* made when missing; a folder with an unfinished run is resumed */
+    const char *config_path; /* YAML; NULL: defaults, or the configuration of the run that is resumed */
+    const char *const *settings; /* "train.lr=0.01": override the file */
+    int setting_count;
+} ayf_run_options;
+
+typedef struct ayf_run_report { /* NaN: not known for this step */
+    uint64_t step, steps;       /* done; total */
+    double loss;
+    double learning_rate;
+    double tangent_rms; /* distill: rms of g before normalisation */
+    double error_rms;   /* |F - v| */
+    double grad_norm;
+    double seconds; /* of this step */
+    uint64_t bytes; /* planned memory of the step's program */
+    bool saved;     /* a checkpoint was written with this step */
+} ayf_run_report;
+
+/* Reads the configuration, compiles the step, resumes when the folder holds checkpoints. */
+AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
+/* One optimiser step; logs, sample grids and checkpoints when they are due. A non-finite loss is
+ * AYF_E_DIVERGED: nothing is written over the last good checkpoint. */
+AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
+AYF_API bool ayf_run_finished(const ayf_run *run);
+AYF_API ayf_status ayf_run_save(ayf_run *run); /* a checkpoint now; nothing to do right after one */
+AYF_API const char *ayf_run_model_path(const ayf_run *run); /* where the finished model is written */
+AYF_API void ayf_run_close(ayf_run *run);
+
+/* ---- Checks and measurements ---------------------------------------------------------------------------- */
+
+/* Compares with reference numbers: every safetensors file of a known kind under `folder`. One line per file
+ * goes to `print`. AYF_E_CHECK when any output is off by more than 1e-4. */
+typedef void ayf_print_fn(void *user, const char *line);
+AYF_API ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print, void *user);
+
+typedef struct ayf_bench_options { /* all zero = defaults */
+    const char *config_path;       /* NULL: the 7.1 M-parameter U-Net at 32x32x3 */
+    const char *const *settings;
+    int setting_count;
+    int batch;   /* 0 = 32 */
+    int repeats; /* 0 = 3 */
+} ayf_bench_options;
+
+typedef struct ayf_bench_result { /* minimum over the repeats */
+    double forward_s, forward_backward_s, forward_tangent_s, step_s;
+    double forward_gflop, forward_backward_gflop, forward_tangent_gflop, step_gflop;
+    double step_median_s, step_max_s;
+    double conv_peak_gflops;
+    uint64_t plan_bytes, peak_rss_bytes;
+    uint64_t parameters;
+    int threads;
+} ayf_bench_result;
+AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options, ayf_bench_result *result);
 
 #ifdef __cplusplus
 }

@@ -18,7 +18,8 @@
 enum {
     LOCAL_COST = 9,    /* a value is recomputed when that takes at most so many cheap operations */
     ROW_LIMIT = 8192,  /* longest row that is reduced and used again inside one group */
-    VALUE_LIMIT = 160, /* values of one group */
+    /* Joining stops here: a last member can still bring the local values that it needs. */
+    VALUE_LIMIT = AYF_GROUP_MAX_VALUES - 8 * LOCAL_COST,
 };
 
 typedef enum role { ROLE_DEAD, ROLE_LEAF, ROLE_VIEW, ROLE_LOCAL, ROLE_MEMBER, ROLE_HEAVY } role;

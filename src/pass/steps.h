@@ -33,6 +33,8 @@ typedef struct ayf_terminal {
     int64_t stride[AYF_MAX_RANK];
 } ayf_terminal;
 
+enum { AYF_GROUP_MAX_VALUES = 256 };
+
 typedef struct ayf_group {
     int rank;
     int dim[AYF_MAX_RANK];

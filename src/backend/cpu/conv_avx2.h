@@ -32,6 +32,30 @@ void ayf_wgrad_plan(ayf_wgrad *plan, const ayf_conv_shape *shape, int slots);
 size_t ayf_wgrad_scratch_bytes(const ayf_wgrad *plan);
 void ayf_wgrad_run(const ayf_wgrad *plan, const float *x, const float *dy, float *dw, float *scratch);
 
+/* How a convolution is cut up; see ayf_direct_plan(). */
+typedef struct ayf_direct {
+    ayf_conv_shape s; /* of the convolution that is run; for the data gradient x and y have changed places */
+    bool flipped;     /* weights are read backwards and transposed: the data gradient */
+    int threads;
+    int64_t tiles;     /* of 16 output channels */
+    int64_t block;     /* input channels summed at a time */
+    int64_t strip;     /* output rows per work item */
+    int64_t group;     /* images per work item */
+    int64_t items;     /* work items */
+    int64_t x_rows;    /* input rows under a strip */
+    int64_t x_columns; /* padded input columns */
+    size_t weight_floats;
+    size_t x_floats; /* per thread: a padded copy of the input */
+} ayf_direct;
+
+/* y = conv(x, w) of `shape`, or with `data_gradient` dx from dy, which is a convolution again when the stride
+ * is 1. Strips of rows are copied between zeros, then 6 pixels x 16 channels are
+ * summed in registers at a time. Returns false where this is no good: no AVX2, few channels, a strided data
+ * gradient. */
+bool ayf_direct_plan(ayf_direct *plan, const ayf_conv_shape *shape, bool data_gradient, int threads);
+size_t ayf_direct_scratch_bytes(const ayf_direct *plan);
+void ayf_direct_run(const ayf_direct *plan, const float *x, const float *w, float *y, float *scratch);
+
 /* The forward face for at most AYF_FEW_OUTPUTS output channels (the last layer of an image network): dot
  * products over the input channels. Needs no scratch. */
 enum { AYF_FEW_OUTPUTS = 4 };

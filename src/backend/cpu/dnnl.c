@@ -31,7 +31,7 @@ typedef struct step {
     dnnl_exec_arg_t arg[MAX_ARGS];
 } step;
 
-typedef enum method { METHOD_ONEDNN, METHOD_WGRAD, METHOD_FEW_OUTPUTS } method;
+typedef enum method { METHOD_ONEDNN, METHOD_WGRAD, METHOD_DIRECT, METHOD_FEW_OUTPUTS } method;
 
 struct ayf_dnnl_kernel {
     ayf_dnnl *dnnl;
@@ -42,6 +42,7 @@ struct ayf_dnnl_kernel {
     int step_count;
     ayf_conv_shape shape; /* METHOD_FEW_OUTPUTS */
     ayf_wgrad wgrad;      /* METHOD_WGRAD */
+    ayf_direct direct;    /* METHOD_DIRECT */
     size_t scratch_bytes;
     char name[NAME_SIZE];
 };
@@ -374,11 +375,23 @@ static ayf_status check_conv(ayf_dnnl *d, const ayf_conv_shape *s) {
                     (long long)s->pad_bottom, (long long)s->pad_right);
 }
 
-static method choose_method(const ayf_conv_shape *s, ayf_dnnl_face face) {
-    if (!ayf_avx2_available()) return METHOD_ONEDNN;
-    if (face == AYF_DNNL_WGRAD) return METHOD_WGRAD;
-    if (face == AYF_DNNL_FPROP && s->y[3] <= AYF_FEW_OUTPUTS && s->x[3] >= 8) return METHOD_FEW_OUTPUTS;
-    return METHOD_ONEDNN;
+/* Fixed by measurement; see experiments/bench_conv.c. */
+static void choose_method(ayf_dnnl_kernel *k, const ayf_conv_shape *s, ayf_dnnl_face face) {
+    int threads = k->dnnl->threads;
+    if (face == AYF_DNNL_WGRAD && ayf_avx2_available()) {
+        k->method = METHOD_WGRAD;
+        ayf_wgrad_plan(&k->wgrad, s, threads);
+        k->scratch_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
+        snprintf(k->name, sizeof k->name, "avx2 wgrad%s", k->wgrad.swapped ? " over outputs" : "");
+    } else if (face == AYF_DNNL_FPROP && s->y[3] <= AYF_FEW_OUTPUTS && s->x[3] >= 8 && ayf_avx2_available()) {
+        k->method = METHOD_FEW_OUTPUTS;
+        snprintf(k->name, sizeof k->name, "avx2 few outputs");
+    } else if (face != AYF_DNNL_WGRAD && s->w[1] * s->w[2] > 1 &&
+               ayf_direct_plan(&k->direct, s, face == AYF_DNNL_DGRAD, threads)) {
+        k->method = METHOD_DIRECT;
+        k->scratch_bytes = ayf_direct_scratch_bytes(&k->direct);
+        snprintf(k->name, sizeof k->name, "avx2 direct");
+    }
 }
 
 ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ayf_dnnl_face face,
@@ -388,15 +401,9 @@ ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ay
     ayf_dnnl_kernel *k;
     AYF_TRY(new_kernel(dnnl, &k));
     k->shape = *shape;
-    k->method = choose_method(shape, face);
+    choose_method(k, shape, face);
     ayf_status status = AYF_OK;
-    if (k->method == METHOD_WGRAD) {
-        ayf_wgrad_plan(&k->wgrad, shape, dnnl->threads);
-        k->scratch_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
-        snprintf(k->name, sizeof k->name, "avx2 wgrad%s", k->wgrad.swapped ? " over outputs" : "");
-    } else if (k->method == METHOD_FEW_OUTPUTS) {
-        snprintf(k->name, sizeof k->name, "avx2 fprop of few outputs");
-    } else {
+    if (k->method == METHOD_ONEDNN) {
         int before = enter(dnnl);
         conv_layouts layouts;
         status = build_conv(k, shape, face, &layouts);
@@ -501,6 +508,10 @@ static ayf_status run_steps(ayf_dnnl_kernel *k, const float *a, const float *b, 
 ayf_status ayf_dnnl_run(ayf_dnnl_kernel *kernel, const float *a, const float *b, float *out, void *scratch) {
     if (kernel->method == METHOD_WGRAD) {
         ayf_wgrad_run(&kernel->wgrad, a, b, out, scratch);
+        return AYF_OK;
+    }
+    if (kernel->method == METHOD_DIRECT) {
+        ayf_direct_run(&kernel->direct, a, b, out, scratch);
         return AYF_OK;
     }
     if (kernel->method == METHOD_FEW_OUTPUTS) {

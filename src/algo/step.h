@@ -1,0 +1,74 @@
+/* Training steps as graphs: one graph holds teacher, weak teacher, student, tangent, normalisation, loss,
+ * gradients, optimiser and weight average. All inputs are leaves of storage INPUT:
+ *
+ *   x0 (N,H,W,C) data / sigma_data     x1 (N,H,W,C) noise     t, s, guidance (N)     onehot (N,classes)
+ *   r (1) tangent warm-up              opt.* see nn/optim.h (under the scope "student.")
+ *
+ * The trained network has the scope "student." in every step, its average "student.ema." (nn/optim.h).
+ */
+#ifndef AYF_STEP_H
+#define AYF_STEP_H
+
+#include "algo/velocity.h"
+#include "nn/optim.h"
+
+typedef enum ayf_loss { AYF_LOSS_EMD, AYF_LOSS_LMD } ayf_loss;
+typedef enum ayf_target { AYF_TARGET_TEACHER, AYF_TARGET_DATA } ayf_target;
+typedef enum ayf_norm { AYF_NORM_RMS, AYF_NORM_L2, AYF_NORM_NONE } ayf_norm;
+
+/* Teacher training by flow matching: loss = mean (F(x_t,t) - (x1 - x0))^2. */
+typedef struct ayf_teacher_step {
+    ayf_model_spec spec;
+    int batch;
+    ayf_optim_options optim;
+} ayf_teacher_step;
+
+/* Outputs: "loss" (1), "sample_loss" (N), "grad_norm" (1). NULL or a failed graph on failure. */
+ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step);
+
+/* Distillation of a flow map (ayf_distill_emit) and its optimiser. */
+typedef struct ayf_distill_step {
+    ayf_model_spec spec; /* is_student */
+    int batch;
+    ayf_loss loss;
+    ayf_target target;
+    ayf_norm norm;
+    double norm_c;         /* 0 = 0.1 */
+    ayf_velocity teacher;  /* unused when target is DATA and loss EMD */
+    ayf_optim_options optim;
+} ayf_distill_step;
+
+/* Outputs: "loss" (1), and per sample (N): "tangent_rms" (of g before normalisation), "error_rms" |F - v|,
+ * "jvp_rms" |(t-s) dF|; "grad_norm" (1). */
+ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step);
+
+/* The mathematics of one distillation step, for the step above and for checks against reference numbers.
+ * EMD (Align Your Flow, Algorithm 1): x_t = (1-t) x0 + t x1; v = teacher; (F, dF) = student and its JVP along
+ * (v, 1, 0); g = (F - v) + r (t-s) dF. LMD: dF along (0, 0, 1); g = F + r (s-t) dF - v(x_t + (s-t) F, s).
+ * g_hat = g / (|g| + c), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
+typedef struct ayf_distill_nodes {
+    ayf_id x_t, v, F, dF, tangent, tangent_norm /* (N) */, loss /* (1) */;
+    ayf_id cotangent; /* d loss / d F */
+} ayf_distill_nodes;
+typedef struct ayf_distill_inputs {
+    ayf_id x0, x1, t, s, guidance, onehot /* or 0 */, r;
+} ayf_distill_inputs;
+ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in);
+
+/* ---- Time pairs (host side) -------------------------------------------------------------------------------- */
+
+typedef struct ayf_time_sampler {
+    double gap_mean, gap_std; /* gap = sigmoid(N(mean, std^2)), s ~ U[0, 1 - gap], t = s + gap */
+    double p_s0;              /* share of samples with s = 0 (t = gap) */
+    double p_st;              /* share with s = t */
+    bool s_zero_only;         /* every s = 0: consistency model */
+} ayf_time_sampler;
+
+/* (t, s) of sample `sample` of step `step`: a pure function of its arguments. */
+void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t, float *s);
+/* t of teacher training: sigmoid(N(mean, std^2)). */
+float ayf_teacher_time(double mean, double std, uint64_t seed, uint64_t step, uint64_t sample);
+/* guidance strength, uniform in [low, high]. */
+float ayf_guidance_draw(double low, double high, uint64_t seed, uint64_t step, uint64_t sample);
+
+#endif

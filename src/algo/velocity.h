@@ -1,0 +1,35 @@
+/* Teachers: anything that gives the velocity v(x,t) of the probability-flow ODE as a graph. */
+#ifndef AYF_VELOCITY_H
+#define AYF_VELOCITY_H
+
+#include "ir/ir.h"
+#include "nn/model.h"
+
+/* x (N,H,W,C) or (N,1,1,2), t (N), guidance (N) or 0 (= 1), onehot (N,classes) or 0 -> v with the shape of x. */
+typedef struct ayf_velocity {
+    ayf_id (*emit)(ayf_graph *g, const struct ayf_velocity *self, ayf_id x, ayf_id t, ayf_id guidance, ayf_id onehot);
+    const void *data; /* of the kind at hand; must outlive the velocity */
+} ayf_velocity;
+
+/* Network with optional autoguidance (Align Your Flow, Eq. 3):
+ * v = lambda v_teacher + (1 - lambda) v_weak. Leaves: "teacher.*", "weak.*", storage PARAM. */
+typedef struct ayf_network_teacher {
+    ayf_model_spec spec;
+    bool guided;
+    ayf_model_spec weak;
+} ayf_network_teacher;
+ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher);
+
+/* Mixture of `count` Gaussians with equal weights, N(mean_k, sigma^2 I), in `dim` dimensions: closed form.
+ * With count = 1 and mean 0 it is the Gaussian of the tests. */
+enum { AYF_MIXTURE_MAX = 16 };
+typedef struct ayf_mixture {
+    int count, dim;
+    double mean[AYF_MIXTURE_MAX][2];
+    double sigma;
+} ayf_mixture;
+ayf_mixture ayf_mixture_ring(void); /* 8 components, overall unit standard deviation, sigma 0.15 */
+ayf_velocity ayf_velocity_mixture(const ayf_mixture *mixture);
+void ayf_mixture_velocity_at(const ayf_mixture *m, const double *x, double t, double *v); /* one point, in double */
+
+#endif

@@ -1,0 +1,51 @@
+/* The weights of one network in a backend's memory, shared by all programs that use it, and model files.
+ *
+ * A model file is a safetensors file with EDM2's names and shapes (nn/params.h) and everything needed to use
+ * it in the metadata: see ayf_model_card. */
+#ifndef AYF_WEIGHTS_H
+#define AYF_WEIGHTS_H
+
+#include "exec/program.h"
+#include "nn/model.h"
+#include "nn/params.h"
+
+typedef struct ayf_weights {
+    ayf_backend *backend;
+    ayf_model_spec spec;
+    ayf_params *params;
+    ayf_buffer **at; /* parallel to params->at, in the graph's layout */
+} ayf_weights;
+
+ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out); /* zeros */
+void ayf_weights_free(ayf_weights *w);                                                           /* NULL is fine */
+ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init for all */
+
+/* Every parameter of `to` that `from` has under the same name and shape is copied; the others keep their
+ * values. A student gets its teacher's weights this way. */
+void ayf_weights_copy(ayf_weights *to, const ayf_weights *from);
+
+/* Binds the leaves `scope` + name (e.g. "student.", "student.ema.") of the program that exist; a leaf with
+ * another size is an error. */
+ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope);
+
+typedef enum ayf_model_role { AYF_ROLE_TEACHER, AYF_ROLE_WEAK, AYF_ROLE_STUDENT } ayf_model_role;
+
+/* What a model file says besides its weights; strings are owned by the card. */
+typedef struct ayf_model_card {
+    ayf_model_role role;
+    double sigma_data;                /* pixels in [-1,1] were divided by this */
+    double guidance_min, guidance_max; /* trained range; both 1 when there is none */
+    uint64_t step;                    /* training steps behind it */
+    char *data;                       /* name of the data set, "" unknown */
+    char *config;                     /* resolved YAML configuration it was trained with, "" unknown */
+} ayf_model_card;
+void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
+
+/* Atomic. */
+ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
+
+/* Strict: missing, additional, misshapen or non-finite tensors and unknown or missing metadata are errors
+ * (AYF_E_FORMAT) that name the file and the tensor or key. */
+ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
+
+#endif

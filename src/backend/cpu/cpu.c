@@ -1,0 +1,206 @@
+#include "backend/cpu/cpu.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "backend/cpu/dnnl.h"
+#include "backend/cpu/move.h"
+#include "backend/cpu/tile.h"
+#include "backend/cpu/tile_kernels.h"
+
+typedef struct cpu_backend {
+    ayf_backend base;
+    ayf_dnnl *dnnl;
+    int threads;
+} cpu_backend;
+
+typedef struct cpu_kernel {
+    ayf_tile_program *tile; /* groups */
+    ayf_dnnl_kernel *heavy; /* conv, gemm */
+    ayf_node out, in[AYF_MAX_INPUTS];
+    ayf_filter filter;
+} cpu_kernel;
+
+const ayf_tile_table *ayf_tile_kernels(void) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq"))
+        return &ayf_tile_table_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &ayf_tile_table_avx2;
+#endif
+    return &ayf_tile_table_baseline;
+}
+
+/* ---- Preparing
+ * ------------------------------------------------------------------------------------------------ */
+
+static void copy_dims(int64_t *to, const ayf_node *n) {
+    for (int i = 0; i < 4; i++) to[i] = n->dim[i];
+}
+
+static ayf_status prepare_conv(cpu_backend *b, cpu_kernel *k) {
+    ayf_op op = (ayf_op)k->out.op;
+    const ayf_node *x = op == AYF_OP_CONV_DGRAD ? &k->out : &k->in[0];
+    const ayf_node *w = op == AYF_OP_CONV_WGRAD ? &k->out : &k->in[1];
+    const ayf_node *y = op == AYF_OP_CONV_FPROP ? &k->out : op == AYF_OP_CONV_DGRAD ? &k->in[0] : &k->in[1];
+    ayf_dnnl_face face = op == AYF_OP_CONV_FPROP   ? AYF_DNNL_FPROP
+                         : op == AYF_OP_CONV_DGRAD ? AYF_DNNL_DGRAD
+                                                   : AYF_DNNL_WGRAD;
+    int64_t pad = k->out.attr[1];
+    ayf_conv_shape shape = {
+        .stride = k->out.attr[0], .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
+    copy_dims(shape.x, x);
+    copy_dims(shape.w, w);
+    copy_dims(shape.y, y);
+    return ayf_dnnl_prepare_conv(b->dnnl, &shape, face, &k->heavy);
+}
+
+static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
+    int r = k->out.rank;
+    ayf_gemm_shape shape = {.batch = r == 3 ? k->out.dim[0] : 1,
+                            .m = k->out.dim[r - 2],
+                            .n = k->out.dim[r - 1],
+                            .k = k->in[0].dim[r - 1 - k->out.attr[0]],
+                            .transpose_a = k->out.attr[0],
+                            .transpose_b = k->out.attr[1]};
+    return ayf_dnnl_prepare_gemm(b->dnnl, &shape, &k->heavy);
+}
+
+static void cpu_drop(ayf_backend *backend, void *kernel) {
+    cpu_kernel *k = kernel;
+    ayf_tile_free(backend->ctx, k->tile);
+    ayf_dnnl_release(k->heavy);
+    ayf_free(backend->ctx, k);
+}
+
+static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
+                              size_t *scratch_bytes) {
+    cpu_backend *b = (cpu_backend *)backend;
+    cpu_kernel *k = ayf_alloc(backend->ctx, 1, sizeof *k);
+    if (!k) return AYF_E_MEMORY;
+    ayf_status status = AYF_OK;
+    if (step->group) {
+        status = ayf_tile_prepare(backend->ctx, g, step, b->threads, &k->tile);
+        if (status == AYF_OK) *scratch_bytes = ayf_tile_scratch_bytes(k->tile);
+    } else {
+        k->out = *ayf_at(g, step->node);
+        for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
+        if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
+        if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, k);
+        if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
+        if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_dnnl_scratch_bytes(k->heavy);
+    }
+    if (status != AYF_OK) {
+        cpu_drop(backend, k);
+        return status;
+    }
+    *kernel = k;
+    return AYF_OK;
+}
+
+/* ---- Running
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
+    cpu_backend *b = (cpu_backend *)backend;
+    const cpu_kernel *k = kernel;
+    if (k->tile) {
+        ayf_tile_run(k->tile, args, scratch);
+    } else if (k->heavy) {
+        ayf_status status = ayf_dnnl_run(k->heavy, args[0], args[1], args[2], scratch);
+        (void)status; /* recorded in the context; sync reports it */
+    } else if (k->out.op == AYF_OP_CONCAT) {
+        ayf_move_concat(&k->out, &k->in[0], &k->in[1], args[0], args[1], args[2], b->threads);
+    } else if (k->out.op == AYF_OP_PAD) {
+        ayf_move_pad(&k->out, &k->in[0], args[0], args[1]);
+    } else {
+        ayf_move_upfirdn(&k->out, &k->in[0], &k->filter, args[0], args[1], b->threads);
+    }
+}
+
+static const char *cpu_describe(const void *kernel) {
+    const cpu_kernel *k = kernel;
+    return k->tile ? ayf_tile_kernels()->name : k->heavy ? ayf_dnnl_describe(k->heavy) : "move";
+}
+
+static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
+    *memory = ayf_alloc(backend->ctx, count, sizeof(float));
+    return *memory ? AYF_OK : AYF_E_MEMORY;
+}
+
+static void cpu_release(ayf_backend *backend, void *memory) { ayf_free(backend->ctx, memory); }
+
+static void cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
+    (void)backend;
+    float *out = to;
+    if (!from_f64) memcpy(to, from, count * sizeof(float));
+    for (size_t i = 0; from_f64 && i < count; i++) out[i] = (float)((const double *)from)[i];
+}
+
+static void cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
+    (void)backend;
+    const float *in = from;
+    if (!to_f64) memcpy(to, from, count * sizeof(float));
+    for (size_t i = 0; to_f64 && i < count; i++) ((double *)to)[i] = (double)in[i];
+}
+
+static void cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
+    (void)backend;
+    memcpy(to, from, count * sizeof(float));
+}
+
+static void cpu_poison(ayf_backend *backend, void *memory, size_t count) {
+    (void)backend;
+    for (size_t i = 0; i < count; i++) ((float *)memory)[i] = NAN;
+}
+
+static ayf_status cpu_sync(ayf_backend *backend) {
+    (void)backend;
+    return AYF_OK;
+}
+
+static void cpu_close(ayf_backend *backend) {
+    cpu_backend *b = (cpu_backend *)backend;
+    ayf_dnnl_close(b->dnnl);
+    ayf_free(backend->ctx, b);
+}
+
+static const ayf_backend_ops cpu_ops = {
+    .name = "cpu",
+    .element_size = sizeof(float),
+    .fuses = true,
+    .close = cpu_close,
+    .alloc = cpu_alloc,
+    .release = cpu_release,
+    .upload = cpu_upload,
+    .fetch = cpu_fetch,
+    .copy = cpu_copy,
+    .poison = cpu_poison,
+    .prepare = cpu_prepare,
+    .launch = cpu_launch,
+    .describe = cpu_describe,
+    .drop = cpu_drop,
+    .sync = cpu_sync,
+};
+
+ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
+    cpu_backend *b = ayf_alloc(ctx, 1, sizeof *b);
+    if (!b) return AYF_E_MEMORY;
+    b->base.ops = &cpu_ops;
+    b->base.ctx = ctx;
+    b->threads = ctx->threads > 0 ? ctx->threads : omp_get_num_procs();
+    ayf_status status = ayf_dnnl_open(ctx, b->threads, &b->dnnl);
+    if (status != AYF_OK) {
+        ayf_free(ctx, b);
+        return status;
+    }
+    *out = &b->base;
+    return AYF_OK;
+}
+
+int ayf_cpu_threads(const ayf_backend *backend) { return ((const cpu_backend *)backend)->threads; }
+
+ayf_status ayf_cpu_conv_peak(ayf_backend *backend, double *gflops) {
+    return ayf_dnnl_conv_peak(((cpu_backend *)backend)->dnnl, gflops);
+}

@@ -1,0 +1,14 @@
+/* The CPU backend: oneDNN for convolutions and matrix products, tiles for fused groups, OpenMP. fp32. */
+#ifndef AYF_CPU_H
+#define AYF_CPU_H
+
+#include "exec/backend.h"
+
+/* Uses ctx->threads threads (0: one per processor). */
+ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out);
+
+/* Threads in use; the machine's convolution peak in GFLOP/s, measured for about half a second. */
+int ayf_cpu_threads(const ayf_backend *backend);
+ayf_status ayf_cpu_conv_peak(ayf_backend *backend, double *gflops);
+
+#endif
