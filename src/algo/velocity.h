@@ -5,14 +5,17 @@
 #include "ir/ir.h"
 #include "nn/model.h"
 
-/* x (N,H,W,C) or (N,1,1,2), t (N), guidance (N) or 0 (= 1), onehot (N,classes) or 0 -> v with the shape of x. */
+/* x (N,H,W,C) or (N,1,1,2), t (N), guidance (N) or 0 (= 1), onehot (N,classes) or 0 -> v with the shape of x.
+ */
 typedef struct ayf_velocity {
-    ayf_id (*emit)(ayf_graph *g, const struct ayf_velocity *self, ayf_id x, ayf_id t, ayf_id guidance, ayf_id onehot);
+    ayf_id (*emit)(ayf_graph *g, const struct ayf_velocity *self, ayf_id x, ayf_id t, ayf_id guidance,
+                   ayf_id onehot);
     const void *data; /* of the kind at hand; must outlive the velocity */
 } ayf_velocity;
 
 /* Network with optional autoguidance (Align Your Flow, Eq. 3):
- * v = lambda v_teacher + (1 - lambda) v_weak. Leaves: "teacher.*", "weak.*", storage PARAM. */
+ * v = lambda v_teacher + (1 - lambda) v_weak. Leaves: "teacher.*", "weak.*", storage PARAM. `onehot` is given
+ * to each network that has classes. Students are refused. */
 typedef struct ayf_network_teacher {
     ayf_model_spec spec;
     bool guided;
@@ -25,11 +28,14 @@ ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher);
 enum { AYF_MIXTURE_MAX = 16 };
 typedef struct ayf_mixture {
     int count, dim;
-    double mean[AYF_MIXTURE_MAX][2];
+    double mean[AYF_MIXTURE_MAX][2]; /* coordinates beyond the second are 0 */
     double sigma;
 } ayf_mixture;
 ayf_mixture ayf_mixture_ring(void); /* 8 components, overall unit standard deviation, sigma 0.15 */
+/* `onehot` (N,count) names the component: the velocity is then that of data from this component alone (a row
+ * of zeros: of all). `guidance` is ignored. */
 ayf_velocity ayf_velocity_mixture(const ayf_mixture *mixture);
-void ayf_mixture_velocity_at(const ayf_mixture *m, const double *x, double t, double *v); /* one point, in double */
+void ayf_mixture_velocity_at(const ayf_mixture *m, const double *x, double t,
+                             double *v); /* one point, in double */
 
 #endif
