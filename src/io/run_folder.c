@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHECKPOINT_PREFIX "checkpoint-"
+#define CHECKPOINT_FOLDER "checkpoints"
+#define SAMPLE_FOLDER "samples"
+#define CHECKPOINT_PREFIX "step-"
 #define CHECKPOINT_SUFFIX ".safetensors"
 
 /* The number written by exactly `digits` decimal digits at `text`, or -1. */
@@ -63,11 +65,22 @@ static ayf_status remove_leftovers(ayf_context *ctx, const char *folder) {
     return status;
 }
 
+/* Makes `name` inside the folder and cleans it. */
+static ayf_status prepare_inside(ayf_context *ctx, const char *folder, const char *name) {
+    char *path = ayf_path_join(ctx, folder, name);
+    ayf_status status = path ? ayf_make_folders(ctx, path) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = remove_leftovers(ctx, path);
+    ayf_free(ctx, path);
+    return status;
+}
+
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock) {
     *lock = NULL;
     AYF_TRY(ayf_make_folders(ctx, folder));
     AYF_TRY(ayf_folder_lock_take(ctx, folder, lock));
     ayf_status status = remove_leftovers(ctx, folder);
+    if (status == AYF_OK) status = prepare_inside(ctx, folder, CHECKPOINT_FOLDER);
+    if (status == AYF_OK) status = prepare_inside(ctx, folder, SAMPLE_FOLDER);
     if (status != AYF_OK) {
         ayf_folder_unlock(*lock);
         *lock = NULL;
@@ -76,8 +89,9 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
 }
 
 char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step) {
-    char name[64];
-    snprintf(name, sizeof name, CHECKPOINT_PREFIX "%09lld" CHECKPOINT_SUFFIX, (long long)step);
+    char name[80];
+    snprintf(name, sizeof name, CHECKPOINT_FOLDER "/" CHECKPOINT_PREFIX "%08lld" CHECKPOINT_SUFFIX,
+             (long long)step);
     return ayf_path_join(ctx, folder, name);
 }
 
@@ -86,14 +100,22 @@ static int falling(const void *a, const void *b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
+char *ayf_run_samples(ayf_context *ctx, const char *folder, int64_t step) {
+    char name[80];
+    snprintf(name, sizeof name, SAMPLE_FOLDER "/step-%08lld.png", (long long)step);
+    return ayf_path_join(ctx, folder, name);
+}
+
 /* All steps that have a checkpoint, highest first; *steps is the caller's, also after a failure. */
 static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
     DIR *dir;
     *steps = NULL;
     *count = 0;
-    AYF_TRY(open_folder(ctx, folder, &dir));
+    char *path = ayf_path_join(ctx, folder, CHECKPOINT_FOLDER);
+    ayf_status status = path ? open_folder(ctx, path, &dir) : AYF_E_MEMORY;
+    ayf_free(ctx, path);
+    if (status != AYF_OK) return status;
     size_t capacity = 0;
-    ayf_status status = AYF_OK;
     for (struct dirent *entry; status == AYF_OK && (entry = readdir(dir));) {
         int64_t step = checkpoint_step(entry->d_name);
         if (step < 0) continue;

@@ -1,17 +1,23 @@
-/* The folder of a run: config.yaml, log.jsonl, checkpoint-<step>.safetensors, sample grids. */
+/* The folder of a run: config.yaml, log.jsonl, model.safetensors, checkpoints/ and samples/. */
 #ifndef AYF_IO_RUN_FOLDER_H
 #define AYF_IO_RUN_FOLDER_H
 
 #include "io/file.h"
 
-/* Makes the folder, takes its lock (ayf_folder_unlock) and removes what interrupted atomic writes left. */
+/* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
+ * atomic writes left. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
 
-/* "<folder>/checkpoint-000001000.safetensors"; step >= 0. NULL when there is no memory; owned by the caller.
+/* "<folder>/checkpoints/step-00001000.safetensors"; step >= 0. NULL when there is no memory; owned by the
+ * caller.
  */
 char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step);
 
-/* The highest step that has a checkpoint, -1 when none has. Needs no lock. */
+/* "<folder>/samples/step-00001000.png". */
+char *ayf_run_samples(ayf_context *ctx, const char *folder, int64_t step);
+
+/* The highest step that has a checkpoint, -1 when none has. AYF_E_IO when the folder was never begun. Needs
+ * no lock. */
 ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step);
 
 /* Removes all checkpoints but the `keep` newest; keep == 0 removes none. */

@@ -50,7 +50,8 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
         ayf_id next_v = ayf_add(g, ayf_mulc(g, v, beta2), ayf_mulc(g, ayf_square(g, d), 1 - beta2));
         ayf_id scale = ayf_addc(g, ayf_mul(g, ayf_sqrt(g, next_v), nodes->v_scale), eps);
         ayf_id next_w = ayf_sub(g, w, ayf_div(g, ayf_mul(g, next_m, nodes->step_size), scale));
-        if (param->role == AYF_ROLE_WEIGHT) next_w = ayf_normalized(g, next_w, sqrt(param->shape.dim[1]));
+        if (param->role == AYF_ROLE_WEIGHT && !options->free_weights)
+            next_w = ayf_normalized(g, next_w, sqrt(param->shape.dim[1]));
         ayf_update(g, m, next_m);
         ayf_update(g, v, next_v);
         ayf_update(g, w, next_w);
