@@ -356,6 +356,32 @@ static ayf_id fold_view(ayf_graph *g, const ayf_node *n) {
     return 0;
 }
 
+/* Fused groups know maxima of rows only: other axes are moved to the end and back. 0: they are there. */
+static ayf_id rowmax_of_rows(ayf_graph *g, const ayf_node *n) {
+    ayf_node x = *ayf_at(g, n->in[0]), moved = x, top = *n, back = *n;
+    int count = 0, kept = n->rank;
+    while (kept > 0 && n->dim[kept - 1] == 1) kept--;
+    bool rows = true;
+    for (int i = 0; i < kept; i++) rows = rows && n->dim[i] == x.dim[i];
+    if (rows) return 0;
+    moved.op = back.op = AYF_OP_PERMUTE;
+    moved.in[0] = n->in[0];
+    moved.in[1] = 0;
+    moved.value = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < n->rank; i++)
+            if ((n->dim[i] == x.dim[i]) == (pass == 0)) {
+                moved.dim[count] = x.dim[i];
+                moved.attr[count] = i;
+                top.dim[count] = n->dim[i];
+                back.attr[i] = count++;
+            }
+    for (int i = n->rank; i < AYF_MAX_ATTR; i++) moved.attr[i] = 0;
+    top.in[0] = ayf_emit(g, &moved);
+    back.in[0] = top.in[0] ? ayf_emit(g, &top) : 0;
+    return back.in[0] ? ayf_emit(g, &back) : 0;
+}
+
 static ayf_id fold(ayf_graph *g, const ayf_node *n) {
     double value = 0;
     const ayf_op_info *info = &ayf_op_table[n->op];
@@ -377,7 +403,8 @@ static ayf_id fold(ayf_graph *g, const ayf_node *n) {
     }
     case AYF_OP_ROWMAX:
         if (equal_dims(n, ayf_at(g, n->in[0]))) return n->in[0];
-        return ayf_is_const(g, n->in[0], &value) ? constant(g, n, value) : 0;
+        if (ayf_is_const(g, n->in[0], &value)) return constant(g, n, value);
+        return rowmax_of_rows(g, n);
     case AYF_OP_PAD:
         if (equal_dims(n, ayf_at(g, n->in[0]))) return n->in[0];
         return ayf_is_const(g, n->in[0], &value) && value == 0 ? constant(g, n, 0) : 0;

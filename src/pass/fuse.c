@@ -186,6 +186,8 @@ static bool follow_view(const fuser *f, ayf_id id, ayf_view *view) {
         case AYF_OP_BROADCAST:
             for (int i = 0; i < rank; i++)
                 if (axis[i] >= 0 && x->dim[axis[i]] != n->dim[axis[i]]) axis[i] = -1;
+            for (int i = 0; i < n->rank; i++) /* a slice of what repeats starts at the one element there is */
+                if (x->dim[i] != n->dim[i]) start[i] = 0;
             break;
         case AYF_OP_PERMUTE:
             for (int i = 0; i < rank; i++)
@@ -235,7 +237,8 @@ static int row_split(const fuser *f, const ayf_node *n) {
     while (split < f->open.rank && f->open.dim[split] == 1) split++;
     for (int i = 0; i < split; i++)
         if (n->dim[i] != f->open.dim[i]) return -1;
-    return split == f->open.rank || length > ROW_LIMIT ? -1 : split;
+    bool too_long = n->op != AYF_OP_ROWMAX && length > ROW_LIMIT; /* a maximum has no other form */
+    return split == f->open.rank || too_long ? -1 : split;
 }
 
 static bool can_join(const fuser *f, ayf_id id) {
