@@ -17,7 +17,7 @@ typedef struct ayf_weights {
 } ayf_weights;
 
 ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out); /* zeros */
-void ayf_weights_free(ayf_weights *w);                                                           /* NULL is fine */
+void ayf_weights_free(ayf_weights *w);                      /* NULL is fine */
 ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init for all */
 
 /* Every parameter of `to` that `from` has under the same name and shape is copied; the others keep their
@@ -33,19 +33,21 @@ typedef enum ayf_model_role { AYF_ROLE_TEACHER, AYF_ROLE_WEAK, AYF_ROLE_STUDENT 
 /* What a model file says besides its weights; strings are owned by the card. */
 typedef struct ayf_model_card {
     ayf_model_role role;
-    double sigma_data;                /* pixels in [-1,1] were divided by this */
+    double sigma_data;                 /* pixels in [-1,1] were divided by this */
     double guidance_min, guidance_max; /* trained range; both 1 when there is none */
-    uint64_t step;                    /* training steps behind it */
-    char *data;                       /* name of the data set, "" unknown */
-    char *config;                     /* resolved YAML configuration it was trained with, "" unknown */
+    uint64_t step;                     /* training steps behind it */
+    char *data;                        /* name of the data set, "" unknown */
+    char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 
-/* Atomic. */
+/* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED and
+ * nothing is written. */
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
 
 /* Strict: missing, additional, misshapen or non-finite tensors and unknown or missing metadata are errors
- * (AYF_E_FORMAT) that name the file and the tensor or key. */
+ * (AYF_E_FORMAT) that name the file and the tensor or key. Tensors may be F32, F16, BF16 or F64. The caller
+ * owns *w and the card's strings; on failure there is nothing to free. */
 ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
 
 #endif
