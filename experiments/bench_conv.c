@@ -1,9 +1,9 @@
 /* Rates of the CPU backend's convolutions and matrix products on the shapes of an EDM2 U-Net with batch 32.
  *
- *     bench_conv [threads [seconds per kernel]]       default: 1 thread, 0.3 seconds
+ *     bench_conv [threads [seconds per kernel [onednn]]]       default: 1 thread, 0.3 seconds
  *
- * Best of the repetitions, changes of layout included. With one thread the clock counts processor time, so
- * that other programs do not disturb the figures. */
+ * The third argument leaves our own kernels out. Best of the repetitions, changes of layout included. With
+ * one thread the clock counts processor time, so that other programs do not disturb the figures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -118,6 +118,7 @@ int main(int argc, char **argv) {
     ayf_dnnl *d;
     if (!ctx) return 1;
     ayf_status status = ayf_dnnl_open(ctx, threads, &d);
+    if (status == AYF_OK && argc > 3) ayf_dnnl_own_kernels(d, false);
     if (status == AYF_OK) status = bench_all(ctx, d, budget);
     if (status != AYF_OK) fprintf(stderr, "bench_conv: %s\n", ayf_error(ctx));
     ayf_dnnl_close(d);

@@ -156,8 +156,13 @@ static void check_face(fixture f, const ayf_conv_shape *s, ayf_dnnl_face face) {
     free(a);
 }
 
+/* Our own kernels, where the processor runs them, and oneDNN's. */
 static void check_shape(fixture f, ayf_conv_shape s) {
-    for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) check_face(f, &s, (ayf_dnnl_face)face);
+    for (int own = 0; own <= 1; own++) {
+        ayf_dnnl_own_kernels(f.dnnl, own);
+        for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++)
+            check_face(f, &s, (ayf_dnnl_face)face);
+    }
 }
 
 static void test_conv_shapes(void **state) {
@@ -191,6 +196,9 @@ static void test_conv_several_items(void **state) {
     check_shape(f, conv_shape(1, 41, 37, 3, 6, 4, 4, 2, 2, 1, 0, 1));
     check_shape(f, conv_shape(19, 6, 6, 8, 8, 3, 3, 1, 1, 1, 1, 1));
     check_shape(f, conv_shape(1, 2, 300, 4, 8, 2, 3, 1, 1, 1, 0, 1));
+    check_shape(f, conv_shape(3, 30, 21, 70, 30, 3, 3, 1, 1, 1, 1, 1));
+    check_shape(f, conv_shape(2, 31, 40, 65, 16, 4, 2, 2, 1, 0, 2, 1));
+    check_shape(f, conv_shape(9, 5, 5, 130, 48, 3, 3, 1, 1, 1, 1, 1));
     close_all(f);
 }
 
@@ -278,20 +286,43 @@ static void test_gemm(void **state) {
     close_all(f);
 }
 
+/* Which kernels the tests above reach where the processor has AVX2. */
+static void test_rule(void **state) {
+    (void)state;
+    if (!ayf_avx2_available()) skip();
+    fixture f = open_with(THREADS);
+    ayf_dnnl_own_kernels(f.dnnl, true);
+    static const char *const names[3][3] = {{"avx2 direct", "avx2 direct", "avx2 wgrad"},
+                                            {"avx2 few outputs", "onednn", "avx2 wgrad"},
+                                            {"onednn", "avx2 few outputs", "avx2 wgrad over outputs"}};
+    static const int channels[3][2] = {{64, 64}, {64, 3}, {4, 64}};
+    for (int i = 0; i < 3; i++)
+        for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) {
+            ayf_conv_shape s = conv_shape(2, 8, 8, channels[i][0], channels[i][1], 3, 3, 1, 1, 1, 1, 1);
+            ayf_dnnl_kernel *k;
+            assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, (ayf_dnnl_face)face, &k), AYF_OK);
+            assert_ptr_equal(strstr(ayf_dnnl_describe(k), names[i][face]), ayf_dnnl_describe(k));
+            ayf_dnnl_release(k);
+        }
+    close_all(f);
+}
+
 /* Every array moved and the kernels run in turn: nothing is remembered from the run before. */
 static void test_kernels_do_not_remember(void **state) {
     (void)state;
     fixture f = open_with(THREADS);
     ayf_conv_shape s = conv_shape(3, 6, 6, 12, 20, 3, 3, 1, 1, 1, 1, 1);
-    for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) {
+    for (int i = 0; i < 6; i++) {
+        ayf_dnnl_face face = (ayf_dnnl_face)(i / 2);
+        ayf_dnnl_own_kernels(f.dnnl, i % 2);
         ayf_dnnl_kernel *k;
-        assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, (ayf_dnnl_face)face, &k), AYF_OK);
+        assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, face, &k), AYF_OK);
         int64_t sizes[3];
         float *arrays[2][3];
         void *scratch[2];
-        for (int i = 0; i < 3; i++) sizes[i] = count4(face_array(&s, (ayf_dnnl_face)face, i));
+        for (int j = 0; j < 3; j++) sizes[j] = count4(face_array(&s, face, j));
         for (int copy = 0; copy < 2; copy++) {
-            for (int i = 0; i < 3; i++) arrays[copy][i] = random_array(sizes[i], (uint64_t)i);
+            for (int j = 0; j < 3; j++) arrays[copy][j] = random_array(sizes[j], (uint64_t)j);
             scratch[copy] = aligned_alloc(64, ayf_dnnl_scratch_bytes(k) / 64 * 64 + 64);
             assert_non_null(scratch[copy]);
             memset(scratch[copy], copy ? 0x7f : 0, ayf_dnnl_scratch_bytes(k));
@@ -300,7 +331,7 @@ static void test_kernels_do_not_remember(void **state) {
         }
         assert_memory_equal(arrays[0][2], arrays[1][2], (size_t)sizes[2] * sizeof(float));
         for (int copy = 0; copy < 2; copy++) {
-            for (int i = 0; i < 3; i++) free(arrays[copy][i]);
+            for (int j = 0; j < 3; j++) free(arrays[copy][j]);
             free(scratch[copy]);
         }
         ayf_dnnl_release(k);
@@ -350,6 +381,7 @@ int main(void) {
         cmocka_unit_test(test_conv_several_items),
         cmocka_unit_test(test_conv_all_kernels),
         cmocka_unit_test(test_conv_rejects_wrong_shapes),
+        cmocka_unit_test(test_rule),
         cmocka_unit_test(test_gemm),
         cmocka_unit_test(test_kernels_do_not_remember),
         cmocka_unit_test(test_out_of_memory),

@@ -23,6 +23,27 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static size_t lines(int64_t floats) { return (size_t)divide_up(floats, FLOATS_PER_LINE) * FLOATS_PER_LINE; }
 
+bool ayf_conv_turn(ayf_conv_shape *turned, const ayf_conv_shape *shape) {
+    const int64_t *w = shape->w;
+    *turned = (ayf_conv_shape){.w = {w[3], w[1], w[2], w[0]},
+                               .stride = 1,
+                               .pad_top = w[1] - 1 - shape->pad_top,
+                               .pad_left = w[2] - 1 - shape->pad_left,
+                               .pad_bottom = w[1] - 1 - shape->pad_bottom,
+                               .pad_right = w[2] - 1 - shape->pad_right};
+    memcpy(turned->x, shape->y, sizeof turned->x);
+    memcpy(turned->y, shape->x, sizeof turned->y);
+    return shape->stride == 1 && turned->pad_top >= 0 && turned->pad_left >= 0 && turned->pad_bottom >= 0 &&
+           turned->pad_right >= 0;
+}
+
+void ayf_conv_turn_weights(const ayf_conv_shape *shape, const float *w, float *turned) {
+    int64_t out = shape->w[0], taps = shape->w[1] * shape->w[2], in = shape->w[3];
+    for (int64_t c = 0; c < in; c++)
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t o = 0; o < out; o++) *turned++ = w[(o * taps + taps - 1 - tap) * in + c];
+}
+
 /* ---- Planning ----------------------------------------------------------------------------------------- */
 
 void ayf_wgrad_plan(ayf_wgrad *plan, const ayf_conv_shape *shape, int slots) {
@@ -55,6 +76,7 @@ size_t ayf_wgrad_scratch_bytes(const ayf_wgrad *plan) {
 #if AYF_HAVE_AVX2
 
 bool ayf_avx2_available(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool ayf_avx512_available(void) { return __builtin_cpu_supports("avx512f"); }
 
 /* ---- Weight gradient ---------------------------------------------------------------------------------- */
 
@@ -335,7 +357,7 @@ static void few_row(const ayf_conv_shape *s, int64_t image, int64_t row, const f
     }
 }
 
-void ayf_fprop_few_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y) {
+void ayf_few_outputs_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y) {
     int64_t rows = shape->y[0] * shape->y[1];
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t row = 0; row < rows; row++) few_row(shape, row / shape->y[1], row % shape->y[1], x, w, y);
@@ -344,12 +366,13 @@ void ayf_fprop_few_run(const ayf_conv_shape *shape, int threads, const float *x,
 #else
 
 bool ayf_avx2_available(void) { return false; }
+bool ayf_avx512_available(void) { return false; }
 
 void ayf_wgrad_run(const ayf_wgrad *plan, const float *x, const float *dy, float *dw, float *scratch) {
     (void)plan, (void)x, (void)dy, (void)dw, (void)scratch;
 }
 
-void ayf_fprop_few_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y) {
+void ayf_few_outputs_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y) {
     (void)shape, (void)threads, (void)x, (void)w, (void)y;
 }
 

@@ -1,4 +1,5 @@
-/* Convolution kernels for processors with AVX2 and FMA, for the cases that oneDNN runs slowly there. */
+/* Convolution kernels for processors with AVX2 and FMA. They work on dense channels-last arrays as they are;
+ * a work item is repacked in cache, so that scratch stays small. */
 #ifndef AYF_BACKEND_CPU_CONV_AVX2_H
 #define AYF_BACKEND_CPU_CONV_AVX2_H
 
@@ -7,7 +8,14 @@
 
 #include "backend/cpu/conv_shape.h"
 
-bool ayf_avx2_available(void);
+bool ayf_avx2_available(void); /* AVX2 and FMA */
+bool ayf_avx512_available(void);
+
+/* The convolution that takes dy to dx: x and y change places, and `w` is read backwards with its channels
+ * swapped, which ayf_conv_turn_weights() does. False when there is none: stride over 1, padding over the
+ * kernel. */
+bool ayf_conv_turn(ayf_conv_shape *turned, const ayf_conv_shape *shape);
+void ayf_conv_turn_weights(const ayf_conv_shape *shape, const float *w, float *turned);
 
 /* How a weight gradient is cut up; see ayf_wgrad_plan(). All counts, no memory. */
 typedef struct ayf_wgrad {
@@ -34,7 +42,7 @@ void ayf_wgrad_run(const ayf_wgrad *plan, const float *x, const float *dy, float
 
 /* How a convolution is cut up; see ayf_direct_plan(). */
 typedef struct ayf_direct {
-    ayf_conv_shape s; /* of the convolution that is run; for the data gradient x and y have changed places */
+    ayf_conv_shape s; /* turned for the data gradient */
     bool flipped;     /* weights are read backwards and transposed: the data gradient */
     int threads;
     int64_t tiles;     /* of 16 output channels */
@@ -48,10 +56,9 @@ typedef struct ayf_direct {
     size_t x_floats; /* per thread: a padded copy of the input */
 } ayf_direct;
 
-/* y = conv(x, w) of `shape`, or with `data_gradient` dx from dy, which is a convolution again when the stride
- * is 1. Strips of rows are copied between zeros, then 6 pixels x 16 channels are
- * summed in registers at a time. Returns false where this is no good: no AVX2, few channels, a strided data
- * gradient. */
+/* y = conv(x, w) of `shape`, or with `data_gradient` dx from dy (see ayf_conv_turn()). Strips of rows are
+ * copied between zeros, then 6 pixels x 16 channels are summed in registers at a time. Returns false where
+ * this is no good: no AVX2, few channels, a strided data gradient. */
 bool ayf_direct_plan(ayf_direct *plan, const ayf_conv_shape *shape, bool data_gradient, int threads);
 size_t ayf_direct_scratch_bytes(const ayf_direct *plan);
 void ayf_direct_run(const ayf_direct *plan, const float *x, const float *w, float *y, float *scratch);
@@ -59,6 +66,6 @@ void ayf_direct_run(const ayf_direct *plan, const float *x, const float *w, floa
 /* The forward face for at most AYF_FEW_OUTPUTS output channels (the last layer of an image network): dot
  * products over the input channels. Needs no scratch. */
 enum { AYF_FEW_OUTPUTS = 4 };
-void ayf_fprop_few_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y);
+void ayf_few_outputs_run(const ayf_conv_shape *shape, int threads, const float *x, const float *w, float *y);
 
 #endif

@@ -21,17 +21,9 @@ bool ayf_direct_plan(ayf_direct *plan, const ayf_conv_shape *shape, bool data_gr
     memset(plan, 0, sizeof *plan);
     plan->s = *shape;
     plan->threads = threads;
-    ayf_conv_shape *s = &plan->s;
-    if (data_gradient) {
-        memcpy(s->x, shape->y, sizeof s->x);
-        memcpy(s->y, shape->x, sizeof s->y);
-        s->w[0] = shape->w[3];
-        s->w[3] = shape->w[0];
-        s->pad_top = shape->w[1] - 1 - shape->pad_top;
-        s->pad_left = shape->w[2] - 1 - shape->pad_left;
-        plan->flipped = true;
-        if (s->stride != 1 || s->pad_top < 0 || s->pad_left < 0) return false;
-    }
+    plan->flipped = data_gradient;
+    if (data_gradient && !ayf_conv_turn(&plan->s, shape)) return false;
+    const ayf_conv_shape *s = &plan->s;
     int64_t in = s->x[3], out = s->y[3];
     plan->tiles = divide_up(out, LANES);
     if (!ayf_avx2_available() || in < 8 || 4 * plan->tiles * LANES > 5 * out) return false;

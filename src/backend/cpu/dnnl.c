@@ -13,6 +13,7 @@ enum { MAX_BUFFERS = 7, MAX_STEPS = 4, MAX_ARGS = 4, LINE = 64, NAME_SIZE = 96 }
 struct ayf_dnnl {
     ayf_context *ctx;
     int threads;
+    bool own_kernels;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
 };
@@ -40,9 +41,11 @@ struct ayf_dnnl_kernel {
     int buffer_count;
     step steps[MAX_STEPS];
     int step_count;
-    ayf_conv_shape shape; /* METHOD_FEW_OUTPUTS */
-    ayf_wgrad wgrad;      /* METHOD_WGRAD */
-    ayf_direct direct;    /* METHOD_DIRECT */
+    ayf_conv_shape shape;
+    ayf_conv_shape few; /* METHOD_FEW_OUTPUTS: what is run, turned for the data gradient */
+    bool turned;
+    ayf_wgrad wgrad;   /* METHOD_WGRAD */
+    ayf_direct direct; /* METHOD_DIRECT */
     size_t scratch_bytes;
     char name[NAME_SIZE];
 };
@@ -376,18 +379,26 @@ static ayf_status check_conv(ayf_dnnl *d, const ayf_conv_shape *s) {
 }
 
 /* Fixed by measurement; see experiments/bench_conv.c. */
-static void choose_method(ayf_dnnl_kernel *k, const ayf_conv_shape *s, ayf_dnnl_face face) {
-    int threads = k->dnnl->threads;
-    if (face == AYF_DNNL_WGRAD && ayf_avx2_available()) {
+static void choose_method(ayf_dnnl_kernel *k, ayf_dnnl_face face) {
+    enum { MANY_INPUTS = 8 };
+    const ayf_conv_shape *s = &k->shape;
+    bool data_gradient = face == AYF_DNNL_DGRAD, convolves = true;
+    if (!k->dnnl->own_kernels) return;
+    if (face == AYF_DNNL_WGRAD) {
         k->method = METHOD_WGRAD;
-        ayf_wgrad_plan(&k->wgrad, s, threads);
+        ayf_wgrad_plan(&k->wgrad, s, k->dnnl->threads);
         k->scratch_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
         snprintf(k->name, sizeof k->name, "avx2 wgrad%s", k->wgrad.swapped ? " over outputs" : "");
-    } else if (face == AYF_DNNL_FPROP && s->y[3] <= AYF_FEW_OUTPUTS && s->x[3] >= 8 && ayf_avx2_available()) {
+        return;
+    }
+    k->few = *s;
+    if (data_gradient) convolves = ayf_conv_turn(&k->few, s);
+    if (convolves && k->few.y[3] <= AYF_FEW_OUTPUTS && k->few.x[3] >= MANY_INPUTS) {
         k->method = METHOD_FEW_OUTPUTS;
+        k->turned = data_gradient;
+        if (k->turned) k->scratch_bytes = (size_t)(s->w[0] * s->w[1] * s->w[2] * s->w[3]) * sizeof(float);
         snprintf(k->name, sizeof k->name, "avx2 few outputs");
-    } else if (face != AYF_DNNL_WGRAD && s->w[1] * s->w[2] > 1 &&
-               ayf_direct_plan(&k->direct, s, face == AYF_DNNL_DGRAD, threads)) {
+    } else if (s->w[1] * s->w[2] > 1 && ayf_direct_plan(&k->direct, s, data_gradient, k->dnnl->threads)) {
         k->method = METHOD_DIRECT;
         k->scratch_bytes = ayf_direct_scratch_bytes(&k->direct);
         snprintf(k->name, sizeof k->name, "avx2 direct");
@@ -401,7 +412,7 @@ ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ay
     ayf_dnnl_kernel *k;
     AYF_TRY(new_kernel(dnnl, &k));
     k->shape = *shape;
-    choose_method(k, shape, face);
+    choose_method(k, face);
     ayf_status status = AYF_OK;
     if (k->method == METHOD_ONEDNN) {
         int before = enter(dnnl);
@@ -515,7 +526,8 @@ ayf_status ayf_dnnl_run(ayf_dnnl_kernel *kernel, const float *a, const float *b,
         return AYF_OK;
     }
     if (kernel->method == METHOD_FEW_OUTPUTS) {
-        ayf_fprop_few_run(&kernel->shape, kernel->dnnl->threads, a, b, out);
+        if (kernel->turned) ayf_conv_turn_weights(&kernel->shape, b, scratch);
+        ayf_few_outputs_run(&kernel->few, kernel->dnnl->threads, a, kernel->turned ? scratch : b, out);
         return AYF_OK;
     }
     int before = enter(kernel->dnnl);
@@ -571,6 +583,7 @@ ayf_status ayf_dnnl_open(ayf_context *ctx, int threads, ayf_dnnl **out) {
     if (!d) return AYF_E_MEMORY;
     d->ctx = ctx;
     d->threads = threads > 0 ? threads : 1;
+    d->own_kernels = ayf_avx2_available() && !ayf_avx512_available();
     dnnl_status_t status = dnnl_engine_create(&d->engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
@@ -581,6 +594,8 @@ ayf_status ayf_dnnl_open(ayf_context *ctx, int threads, ayf_dnnl **out) {
     *out = d;
     return AYF_OK;
 }
+
+void ayf_dnnl_own_kernels(ayf_dnnl *dnnl, bool use) { dnnl->own_kernels = use && ayf_avx2_available(); }
 
 void ayf_dnnl_release(ayf_dnnl_kernel *kernel) {
     if (!kernel) return;

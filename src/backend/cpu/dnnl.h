@@ -8,8 +8,9 @@
  *
  * Arrays are dense fp32: activations [N,H,W,C], weights [O,KH,KW,I], matrices row-major. Preparing is slow
  * (it generates code) and chooses the implementation by a fixed rule of shape and processor, so results are
- * the same bytes from run to run at a fixed thread count. Most kernels are oneDNN's (2.6 or later); where it
- * is slow on AVX2 machines conv_avx2.h takes over.
+ * the same bytes from run to run at a fixed thread count. Convolutions run on kernels of our own
+ * (conv_avx2.h) on processors with AVX2 and no AVX-512, where these are the faster ones; the rest is oneDNN's
+ * (2.6 or later).
  */
 #ifndef AYF_BACKEND_CPU_DNNL_H
 #define AYF_BACKEND_CPU_DNNL_H
@@ -39,6 +40,10 @@ typedef struct ayf_gemm_shape {
 ayf_status ayf_dnnl_open(ayf_context *ctx, int threads, ayf_dnnl **out);
 void ayf_dnnl_close(ayf_dnnl *dnnl); /* NULL is fine; after its kernels */
 
+/* Whether kernels prepared from here on may be our own; the default is the rule above. For tests and
+ * measurements: `false` leaves oneDNN alone, `true` allows ours wherever the processor can run them. */
+void ayf_dnnl_own_kernels(ayf_dnnl *dnnl, bool use);
+
 /* AYF_E_INTERNAL when the three shapes do not belong together or the library offers nothing for them. */
 ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ayf_dnnl_face face,
                                  ayf_dnnl_kernel **out);
@@ -53,7 +58,7 @@ size_t ayf_dnnl_scratch_bytes(const ayf_dnnl_kernel *kernel);
  */
 ayf_status ayf_dnnl_run(ayf_dnnl_kernel *kernel, const float *a, const float *b, float *out, void *scratch);
 
-/* What was chosen, for traces: "onednn jit:avx2 blocked", "avx2 wgrad". Lives as long as the kernel. */
+/* What was chosen, for traces: "avx2 direct", "onednn jit:avx2 blocked". Lives as long as the kernel. */
 const char *ayf_dnnl_describe(const ayf_dnnl_kernel *kernel);
 
 /* The best rate of a convolution on this machine now, in GFLOP/s (2 per multiply-add): a 3x3 one of 128
