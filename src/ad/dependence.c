@@ -12,7 +12,8 @@ bool *ayf_dependence(ayf_graph *g, size_t wrt_count, const ayf_id *wrt, size_t o
         if (outs[i] >= *limit) *limit = outs[i] + 1;
     for (size_t i = 0; i < wrt_count; i++)
         if (wrt[i] >= *limit) *limit = wrt[i] + 1;
-    bool *need = ayf_alloc(g->ctx, *limit, sizeof *need), *reaches = ayf_alloc(g->ctx, *limit, sizeof *reaches);
+    bool *need = ayf_alloc(g->ctx, *limit, sizeof *need),
+         *reaches = ayf_alloc(g->ctx, *limit, sizeof *reaches);
     bool *cut = ayf_alloc(g->ctx, *limit, sizeof *cut);
     if (!need || !reaches || !cut) {
         g->status = AYF_E_MEMORY;

@@ -37,7 +37,8 @@ static ayf_id node_tangent(ayf_graph *g, ayf_id id, const ayf_id *tangent) {
         if (t[1]) sum = plus(g, sum, rewire(g, id, n.in[0], t[1]));
         return sum;
     case AYF_KIND_LEAF:
-    case AYF_KIND_ZERO: break;
+    case AYF_KIND_ZERO:
+        break;
     }
     return 0;
 }

@@ -21,7 +21,8 @@ static ayf_id variant(ayf_graph *g, ayf_id like, ayf_op op, ayf_id a, ayf_id b, 
     return ayf_emit(g, &n);
 }
 
-/* ---- Pointwise: partial derivatives -------------------------------------------------------------------------- */
+/* ---- Pointwise: partial derivatives
+ * -------------------------------------------------------------------------- */
 
 static ayf_id partial_ADD(ayf_graph *g, ayf_id n, int k) {
     (void)k;
@@ -68,7 +69,8 @@ static ayf_id partial_SIN(ayf_graph *g, ayf_id n, int k) { return ayf_cos(g, in(
 static ayf_id partial_COS(ayf_graph *g, ayf_id n, int k) { return ayf_neg(g, ayf_sin(g, in(g, n, k))); }
 static ayf_id partial_SOFTPLUS(ayf_graph *g, ayf_id n, int k) { return ayf_sigmoid(g, in(g, n, k)); }
 
-/* ---- Linear: transposes ---------------------------------------------------------------------------------------- */
+/* ---- Linear: transposes
+ * ---------------------------------------------------------------------------------------- */
 
 static ayf_id transpose_SUM(ayf_graph *g, ayf_id n, int k, ayf_id y) {
     return ayf_broadcast(g, y, ayf_shape_of(g, in(g, n, k)));
@@ -105,7 +107,8 @@ static ayf_id transpose_UPFIRDN(ayf_graph *g, ayf_id n, int k, ayf_id y) {
                        &flipped);
 }
 
-/* ---- Trilinear: the face that owns the input ------------------------------------------------------------------- */
+/* ---- Trilinear: the face that owns the input
+ * ------------------------------------------------------------------- */
 
 static ayf_id transpose_CONV_FPROP(ayf_graph *g, ayf_id n, int k, ayf_id y) {
     ayf_id x = in(g, n, 0), w = in(g, n, 1);
@@ -126,11 +129,16 @@ static ayf_id transpose_GEMM(ayf_graph *g, ayf_id n, int k, ayf_id y) {
     return tb ? ayf_gemm(g, y, a, true, ta) : ayf_gemm(g, a, y, !ta, false);
 }
 
-#define RULE_LEAF(NAME) {NULL, NULL}
-#define RULE_ZERO(NAME) {NULL, NULL}
-#define RULE_EW(NAME) {partial_##NAME, NULL}
-#define RULE_LIN(NAME) {NULL, transpose_##NAME}
-#define RULE_TRI(NAME) {NULL, transpose_##NAME}
+#define RULE_LEAF(NAME)                                                                                      \
+    { NULL, NULL }
+#define RULE_ZERO(NAME)                                                                                      \
+    { NULL, NULL }
+#define RULE_EW(NAME)                                                                                        \
+    { partial_##NAME, NULL }
+#define RULE_LIN(NAME)                                                                                       \
+    { NULL, transpose_##NAME }
+#define RULE_TRI(NAME)                                                                                       \
+    { NULL, transpose_##NAME }
 
 const ayf_rule ayf_rules[AYF_OP_COUNT] = {
 #define AYF_OP(NAME, inputs, kind, class, text) [AYF_OP_##NAME] = RULE_##kind(NAME),

@@ -20,7 +20,8 @@ struct ayf_program {
     bool stale;   /* frozen steps must run */
 };
 
-/* ---- Buffers ---------------------------------------------------------------------------------------------- */
+/* ---- Buffers ----------------------------------------------------------------------------------------------
+ */
 
 ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out) {
     ayf_buffer *b = ayf_alloc(backend->ctx, 1, sizeof *b);
@@ -58,7 +59,8 @@ void ayf_backend_close(ayf_backend *backend) {
     if (backend) backend->ops->close(backend);
 }
 
-/* ---- Compiling -------------------------------------------------------------------------------------------- */
+/* ---- Compiling --------------------------------------------------------------------------------------------
+ */
 
 static ayf_status prepare_all(ayf_program *p) {
     ayf_context *ctx = p->backend->ctx;
@@ -79,7 +81,8 @@ static ayf_status prepare_all(ayf_program *p) {
     return AYF_OK;
 }
 
-ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options, ayf_program **out) {
+ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options,
+                       ayf_program **out) {
     ayf_context *ctx = backend->ctx;
     *out = NULL;
     if (!g) return AYF_E_MEMORY;
@@ -129,7 +132,8 @@ void ayf_program_free(ayf_program *p) {
 ayf_program_facts ayf_program_describe(const ayf_program *p) {
     size_t element = p->backend->ops->element_size;
     ayf_program_facts facts = {.arena_bytes = p->plan->elements * element, .scratch_bytes = p->scratch_bytes};
-    for (uint32_t i = 0; i < p->g->leaf_count; i++) facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         if (step->frozen) continue;
@@ -140,7 +144,8 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
     return facts;
 }
 
-/* ---- Leaves and outputs ----------------------------------------------------------------------------------- */
+/* ---- Leaves and outputs -----------------------------------------------------------------------------------
+ */
 
 static ayf_status find_leaf(ayf_program *p, const char *name, uint32_t *index) {
     int at = ayf_leaf_find(p->g, name);
@@ -214,7 +219,8 @@ static ayf_status get_output(ayf_program *p, const char *name, void *values, siz
         if (strcmp(p->g->output[i].name, name) != 0) continue;
         size_t want = ayf_elements(p->g, p->g->output[i].id);
         if (count != want) return size_error(p, name, want, count);
-        if (!p->placed) return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "'%s' was asked for before a run", name);
+        if (!p->placed)
+            return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "'%s' was asked for before a run", name);
         p->backend->ops->fetch(p->backend, values, memory_of(p, p->g->output[i].id), count, f64);
         return AYF_OK;
     }
@@ -231,18 +237,21 @@ ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *value
 
 void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
-/* ---- Running ---------------------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------------------------------
+ */
 
 static ayf_status place(ayf_program *p) {
     ayf_backend *backend = p->backend;
     size_t element = backend->ops->element_size;
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->elements, &p->arena));
-    if (!p->scratch) AYF_TRY(backend->ops->alloc(backend, (p->scratch_bytes + element - 1) / element, &p->scratch));
+    if (!p->scratch)
+        AYF_TRY(backend->ops->alloc(backend, (p->scratch_bytes + element - 1) / element, &p->scratch));
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         for (uint32_t k = 0; k < step->in_count; k++) p->args[i][k] = memory_of(p, step->in[k]);
-        for (uint32_t k = 0; k < step->out_count; k++) p->args[i][step->in_count + k] = memory_of(p, step->out[k]);
+        for (uint32_t k = 0; k < step->out_count; k++)
+            p->args[i][step->in_count + k] = memory_of(p, step->out[k]);
     }
     p->placed = true;
     return AYF_OK;
@@ -268,15 +277,17 @@ static void launch_traced(ayf_program *p, uint32_t at) {
     const ayf_backend_ops *ops = p->backend->ops;
     char what[160] = "group";
     size_t bytes = 0;
-    for (uint32_t k = 0; k < step->in_count; k++) bytes += ayf_elements(p->g, step->in[k]) * ops->element_size;
-    for (uint32_t k = 0; k < step->out_count; k++) bytes += ayf_elements(p->g, step->out[k]) * ops->element_size;
+    for (uint32_t k = 0; k < step->in_count; k++)
+        bytes += ayf_elements(p->g, step->in[k]) * ops->element_size;
+    for (uint32_t k = 0; k < step->out_count; k++)
+        bytes += ayf_elements(p->g, step->out[k]) * ops->element_size;
     if (step->node || step->out_count)
         ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
     double start = microseconds();
     ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
     ops->sync(p->backend);
-    ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "", what,
-            ops->describe(p->kernel[at]), bytes, microseconds() - start);
+    ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "",
+            what, ops->describe(p->kernel[at]), bytes, microseconds() - start);
 }
 
 ayf_status ayf_program_run(ayf_program *p) {
@@ -284,8 +295,10 @@ ayf_status ayf_program_run(ayf_program *p) {
     if (!p->placed) AYF_TRY(place(p));
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         if (p->schedule->step[i].frozen && !p->stale) continue;
-        if (p->backend->ctx->trace) launch_traced(p, i);
-        else ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
+        if (p->backend->ctx->trace)
+            launch_traced(p, i);
+        else
+            ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
         if (p->mode == AYF_PLAN_POISON) poison_dead(p, i);
     }
     p->stale = false;

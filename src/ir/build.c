@@ -18,7 +18,8 @@ static ayf_id emit(ayf_graph *g, ayf_op op, ayf_shape shape, ayf_id a, ayf_id b)
     return ayf_emit(g, &n);
 }
 
-/* ---- Constants and broadcasting -------------------------------------------------------------------------- */
+/* ---- Constants and broadcasting --------------------------------------------------------------------------
+ */
 
 ayf_id ayf_full(ayf_graph *g, ayf_shape shape, double value) {
     ayf_node n = blank(AYF_OP_CONST, shape, 0, 0);
@@ -68,7 +69,8 @@ static ayf_id unary(ayf_graph *g, ayf_op op, ayf_id a) {
     return a ? emit(g, op, ayf_shape_of(g, a), a, 0) : 0;
 }
 
-/* ---- Pointwise --------------------------------------------------------------------------------------------- */
+/* ---- Pointwise
+ * --------------------------------------------------------------------------------------------- */
 
 ayf_id ayf_add(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_ADD, a, b); }
 ayf_id ayf_sub(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_SUB, a, b); }
@@ -102,7 +104,8 @@ ayf_id ayf_lerp(ayf_graph *g, ayf_id a, ayf_id b, double t) {
     return ayf_add(g, ayf_mulc(g, a, 1 - t), ayf_mulc(g, b, t));
 }
 
-/* ---- Reductions -------------------------------------------------------------------------------------------- */
+/* ---- Reductions
+ * -------------------------------------------------------------------------------------------- */
 
 static ayf_id reduce(ayf_graph *g, ayf_op op, ayf_id a, unsigned axes) {
     if (!a) return 0;
@@ -133,7 +136,8 @@ ayf_id ayf_softmax(ayf_graph *g, ayf_id a) {
     return ayf_div(g, e, ayf_sum(g, e, last));
 }
 
-/* ---- Moving data ------------------------------------------------------------------------------------------- */
+/* ---- Moving data
+ * ------------------------------------------------------------------------------------------- */
 
 ayf_id ayf_permute(ayf_graph *g, ayf_id a, const int *axes) {
     if (!a) return 0;
@@ -176,7 +180,8 @@ ayf_id ayf_concat(ayf_graph *g, ayf_id a, ayf_id b, int axis) {
 static int filter_index(ayf_graph *g, const ayf_filter *filter) {
     for (uint32_t i = 0; i < g->filter_count; i++)
         if (memcmp(&g->filter[i], filter, sizeof *filter) == 0) return (int)i;
-    ayf_filter *table = ayf_grow(g->ctx, g->filter, g->filter_count, (size_t)g->filter_count + 1, sizeof *table);
+    ayf_filter *table =
+        ayf_grow(g->ctx, g->filter, g->filter_count, (size_t)g->filter_count + 1, sizeof *table);
     if (!table) {
         g->status = AYF_E_MEMORY;
         return -1;
@@ -205,7 +210,8 @@ ayf_id ayf_upfirdn(ayf_graph *g, ayf_id a, int up, int down, int pad, int height
     return n.attr[3] < 0 ? 0 : ayf_emit(g, &n);
 }
 
-/* ---- Heavy ------------------------------------------------------------------------------------------------- */
+/* ---- Heavy
+ * ------------------------------------------------------------------------------------------------- */
 
 ayf_id ayf_conv(ayf_graph *g, ayf_id x, ayf_id w, int stride, int pad) {
     if (!x || !w) return 0;

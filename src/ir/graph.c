@@ -8,12 +8,14 @@
 
 const ayf_op_info ayf_op_table[AYF_OP_COUNT] = {
     [AYF_OP_NONE] = {"none", 0, AYF_KIND_LEAF, AYF_CLASS_LEAF},
-#define AYF_OP(NAME, inputs, kind, class, text) [AYF_OP_##NAME] = {#NAME, inputs, AYF_KIND_##kind, AYF_CLASS_##class},
+#define AYF_OP(NAME, inputs, kind, class, text)                                                              \
+    [AYF_OP_##NAME] = {#NAME, inputs, AYF_KIND_##kind, AYF_CLASS_##class},
 #include "ir/ops.def"
 #undef AYF_OP
 };
 
-/* ---- Lifetime and errors -------------------------------------------------------------------------------- */
+/* ---- Lifetime and errors --------------------------------------------------------------------------------
+ */
 
 ayf_graph *ayf_graph_new(ayf_context *ctx) {
     ayf_graph *g = ayf_alloc(ctx, 1, sizeof *g);
@@ -65,7 +67,8 @@ void ayf_scope(ayf_graph *g, const char *format, ...) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "a scope name is too long");
 }
 
-/* ---- Shapes ---------------------------------------------------------------------------------------------- */
+/* ---- Shapes ----------------------------------------------------------------------------------------------
+ */
 
 ayf_shape ayf_shape_of(const ayf_graph *g, ayf_id id) {
     ayf_shape s = {.rank = ayf_at(g, id)->rank};
@@ -113,10 +116,13 @@ static const char *broken_rule(const ayf_graph *g, const ayf_node *n) {
     }
     for (int k = 0; k < info->inputs; k++)
         if (n->in[k] == 0 || n->in[k] >= g->count) return "an input does not exist";
-    const ayf_node *a = info->inputs > 0 ? ayf_at(g, n->in[0]) : n, *b = info->inputs > 1 ? ayf_at(g, n->in[1]) : a;
+    const ayf_node *a = info->inputs > 0 ? ayf_at(g, n->in[0]) : n,
+                   *b = info->inputs > 1 ? ayf_at(g, n->in[1]) : a;
     switch (n->op) {
-    case AYF_OP_INPUT: return n->attr[0] >= 0 && (uint32_t)n->attr[0] <= g->leaf_count ? NULL : "no such leaf";
-    case AYF_OP_CONST: return NULL;
+    case AYF_OP_INPUT:
+        return n->attr[0] >= 0 && (uint32_t)n->attr[0] <= g->leaf_count ? NULL : "no such leaf";
+    case AYF_OP_CONST:
+        return NULL;
     case AYF_OP_SUM:
     case AYF_OP_ROWMAX:
         if (a->rank != n->rank) return "input and output must have one rank";
@@ -128,7 +134,8 @@ static const char *broken_rule(const ayf_graph *g, const ayf_node *n) {
         for (int i = 0; i < n->rank; i++)
             if (n->dim[i] != a->dim[i] && a->dim[i] != 1) return "only an axis of size 1 can be stretched";
         return NULL;
-    case AYF_OP_RESHAPE: return total == node_elements(a) ? NULL : "the number of elements must stay";
+    case AYF_OP_RESHAPE:
+        return total == node_elements(a) ? NULL : "the number of elements must stay";
     case AYF_OP_PERMUTE: {
         unsigned seen = 0;
         if (a->rank != n->rank) return "input and output must have one rank";
@@ -149,16 +156,19 @@ static const char *broken_rule(const ayf_graph *g, const ayf_node *n) {
     }
     case AYF_OP_CONCAT: {
         int axis = n->attr[0];
-        if (a->rank != n->rank || b->rank != n->rank || axis < 0 || axis >= n->rank) return "ranks or axis differ";
+        if (a->rank != n->rank || b->rank != n->rank || axis < 0 || axis >= n->rank)
+            return "ranks or axis differ";
         for (int i = 0; i < n->rank; i++)
-            if (i == axis ? n->dim[i] != a->dim[i] + b->dim[i] : (n->dim[i] != a->dim[i] || n->dim[i] != b->dim[i]))
+            if (i == axis ? n->dim[i] != a->dim[i] + b->dim[i]
+                          : (n->dim[i] != a->dim[i] || n->dim[i] != b->dim[i]))
                 return "sizes do not fit";
         return NULL;
     }
     case AYF_OP_UPFIRDN:
         if (a->rank != 4 || n->rank != 4 || n->dim[0] != a->dim[0] || n->dim[3] != a->dim[3])
             return "expects (N,H,W,C) with equal N and C";
-        if (n->attr[0] < 1 || n->attr[1] < 1 || (uint32_t)n->attr[3] >= g->filter_count) return "bad resampling";
+        if (n->attr[0] < 1 || n->attr[1] < 1 || (uint32_t)n->attr[3] >= g->filter_count)
+            return "bad resampling";
         return NULL;
     case AYF_OP_CONV_FPROP:
     case AYF_OP_CONV_DGRAD:
@@ -207,7 +217,8 @@ ayf_status ayf_graph_verify(const ayf_graph *g) {
     return AYF_OK;
 }
 
-/* ---- Hash-consing ------------------------------------------------------------------------------------------ */
+/* ---- Hash-consing
+ * ------------------------------------------------------------------------------------------ */
 
 static uint64_t node_hash(const ayf_node *n) { return ayf_hash(AYF_HASH_START, n, sizeof *n); }
 
@@ -250,7 +261,8 @@ static ayf_id intern(ayf_graph *g, const ayf_node *key) {
     return id;
 }
 
-/* ---- Folding ------------------------------------------------------------------------------------------------- */
+/* ---- Folding
+ * ------------------------------------------------------------------------------------------------- */
 
 static ayf_id constant(ayf_graph *g, const ayf_node *like, double value) {
     ayf_node n;
@@ -289,14 +301,16 @@ static ayf_id fold_pointwise(ayf_graph *g, const ayf_node *n) {
     case AYF_OP_ADD:
         if (a_const && a == 0) return n->in[1];
         if (b_const && b == 0) return n->in[0];
-        if (ayf_at(g, n->in[1])->op == AYF_OP_NEG) return pointwise(g, AYF_OP_SUB, n->in[0], ayf_at(g, n->in[1])->in[0]);
+        if (ayf_at(g, n->in[1])->op == AYF_OP_NEG)
+            return pointwise(g, AYF_OP_SUB, n->in[0], ayf_at(g, n->in[1])->in[0]);
         if (x->op == AYF_OP_NEG) return pointwise(g, AYF_OP_SUB, n->in[1], x->in[0]);
         break;
     case AYF_OP_SUB:
         if (n->in[0] == n->in[1]) return constant(g, n, 0);
         if (b_const && b == 0) return n->in[0];
         if (a_const && a == 0) return pointwise(g, AYF_OP_NEG, n->in[1], 0);
-        if (ayf_at(g, n->in[1])->op == AYF_OP_NEG) return pointwise(g, AYF_OP_ADD, n->in[0], ayf_at(g, n->in[1])->in[0]);
+        if (ayf_at(g, n->in[1])->op == AYF_OP_NEG)
+            return pointwise(g, AYF_OP_ADD, n->in[0], ayf_at(g, n->in[1])->in[0]);
         break;
     case AYF_OP_MUL:
         if (!b_const) break;
@@ -315,7 +329,8 @@ static ayf_id fold_pointwise(ayf_graph *g, const ayf_node *n) {
         if (x->op == AYF_OP_SUB) return pointwise(g, AYF_OP_SUB, x->in[1], x->in[0]);
         if (x->op == AYF_OP_MUL && ayf_is_const(g, x->in[1], &inner)) return scaled(g, x->in[0], -inner);
         break;
-    default: break;
+    default:
+        break;
     }
     return 0;
 }
@@ -351,7 +366,8 @@ static ayf_id fold_view(ayf_graph *g, const ayf_node *n) {
         }
         break;
     }
-    default: break;
+    default:
+        break;
     }
     return 0;
 }
@@ -398,7 +414,8 @@ static ayf_id fold(ayf_graph *g, const ayf_node *n) {
             direct.in[0] = x->in[0];
             return ayf_emit(g, &direct);
         }
-        if (x->op == AYF_OP_BROADCAST && equal_dims(n, ayf_at(g, x->in[0]))) return scaled(g, x->in[0], ratio);
+        if (x->op == AYF_OP_BROADCAST && equal_dims(n, ayf_at(g, x->in[0])))
+            return scaled(g, x->in[0], ratio);
         return 0;
     }
     case AYF_OP_ROWMAX:
@@ -427,10 +444,13 @@ ayf_id ayf_emit(ayf_graph *g, const ayf_node *key) {
         char own[64], first[64] = "-", second[64] = "-";
         int inputs = key->op < AYF_OP_COUNT ? ayf_op_table[key->op].inputs : 0;
         shape_text(key, own, sizeof own);
-        if (inputs > 0 && key->in[0] && key->in[0] < g->count) shape_text(ayf_at(g, key->in[0]), first, sizeof first);
-        if (inputs > 1 && key->in[1] && key->in[1] < g->count) shape_text(ayf_at(g, key->in[1]), second, sizeof second);
+        if (inputs > 0 && key->in[0] && key->in[0] < g->count)
+            shape_text(ayf_at(g, key->in[0]), first, sizeof first);
+        if (inputs > 1 && key->in[1] && key->in[1] < g->count)
+            shape_text(ayf_at(g, key->in[1]), second, sizeof second);
         return ayf_graph_fail(g, AYF_E_INTERNAL, "%s(%s, %s) -> %s: %s",
-                              key->op < AYF_OP_COUNT ? ayf_op_table[key->op].name : "?", first, second, own, why);
+                              key->op < AYF_OP_COUNT ? ayf_op_table[key->op].name : "?", first, second, own,
+                              why);
     }
     ayf_node n = *key;
     if (n.op == AYF_OP_ADD || n.op == AYF_OP_MUL) {
@@ -445,7 +465,8 @@ ayf_id ayf_emit(ayf_graph *g, const ayf_node *key) {
     return intern(g, &n);
 }
 
-/* ---- Leaves, outputs, updates ---------------------------------------------------------------------------------- */
+/* ---- Leaves, outputs, updates
+ * ---------------------------------------------------------------------------------- */
 
 static char *scoped(ayf_graph *g, const char *name) {
     char *full = ayf_format(g->ctx, "%s%s", g->scope, name);
@@ -472,7 +493,8 @@ ayf_id ayf_leaf(ayf_graph *g, ayf_storage storage, const char *name, ayf_shape s
     if (known >= 0) {
         ayf_id id = g->leaf[known].id;
         if (g->leaf[known].storage != storage || !equal_dims(ayf_at(g, id), &n))
-            id = ayf_graph_fail(g, AYF_E_INTERNAL, "leaf '%s' is declared twice with different shape or storage", full);
+            id = ayf_graph_fail(g, AYF_E_INTERNAL,
+                                "leaf '%s' is declared twice with different shape or storage", full);
         ayf_free(g->ctx, full);
         return id;
     }
@@ -497,7 +519,8 @@ void ayf_output(ayf_graph *g, const char *name, ayf_id id) {
     if (g->status != AYF_OK || id == 0) return;
     char *full = scoped(g, name);
     if (!full) return;
-    ayf_output_info *output = ayf_grow(g->ctx, g->output, g->output_count, (size_t)g->output_count + 1, sizeof *output);
+    ayf_output_info *output =
+        ayf_grow(g->ctx, g->output, g->output_count, (size_t)g->output_count + 1, sizeof *output);
     if (!output) {
         g->status = AYF_E_MEMORY;
         ayf_free(g->ctx, full);
@@ -507,12 +530,17 @@ void ayf_output(ayf_graph *g, const char *name, ayf_id id) {
     g->output[g->output_count++] = (ayf_output_info){full, id};
 }
 
+static bool is_memory_of_leaf(const ayf_graph *g, ayf_id id) {
+    while (ayf_at(g, id)->op == AYF_OP_RESHAPE) id = ayf_at(g, id)->in[0];
+    return ayf_at(g, id)->op == AYF_OP_INPUT;
+}
+
 void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value) {
     if (g->status != AYF_OK) return;
     const ayf_node *n = ayf_at(g, leaf);
     if (leaf == 0 || n->op != AYF_OP_INPUT || g->leaf[n->attr[0]].storage != AYF_STORE_STATE) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "only a STATE leaf can be updated");
-    } else if (value && ayf_at(g, value)->op == AYF_OP_INPUT) {
+    } else if (value && is_memory_of_leaf(g, value)) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "the update of '%s' must be computed", g->leaf[n->attr[0]].name);
     } else if (value == 0 || !ayf_same_shape(g, leaf, value)) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "the update of '%s' has another shape", g->leaf[n->attr[0]].name);
@@ -521,7 +549,8 @@ void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value) {
     }
 }
 
-/* ---- Facts and text ---------------------------------------------------------------------------------------------- */
+/* ---- Facts and text
+ * ---------------------------------------------------------------------------------------------- */
 
 double ayf_node_flops(const ayf_graph *g, ayf_id id) {
     const ayf_node *n = ayf_at(g, id);
@@ -537,7 +566,8 @@ double ayf_node_flops(const ayf_graph *g, ayf_id id) {
         const ayf_node *a = ayf_at(g, n->in[0]);
         return 2.0 * (double)node_elements(n) * a->dim[n->rank - 1 - n->attr[0]];
     }
-    default: return 0;
+    default:
+        return 0;
     }
 }
 
@@ -549,8 +579,11 @@ void ayf_node_print(const ayf_graph *g, ayf_id id, char *text, size_t size) {
         snprintf(text, size, "%%%u = input '%s' %s", id, g->leaf[n->attr[0]].name, shape);
     else if (n->op == AYF_OP_CONST)
         snprintf(text, size, "%%%u = const %g %s", id, n->value, shape);
+    else if (n->op >= AYF_OP_COUNT)
+        snprintf(text, size, "%%%u = op %u %s", id, n->op, shape);
     else if (ayf_op_table[n->op].inputs == 1)
         snprintf(text, size, "%%%u = %s(%%%u) %s", id, ayf_op_table[n->op].name, n->in[0], shape);
     else
-        snprintf(text, size, "%%%u = %s(%%%u, %%%u) %s", id, ayf_op_table[n->op].name, n->in[0], n->in[1], shape);
+        snprintf(text, size, "%%%u = %s(%%%u, %%%u) %s", id, ayf_op_table[n->op].name, n->in[0], n->in[1],
+                 shape);
 }

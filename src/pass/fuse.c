@@ -16,8 +16,8 @@
 #include <string.h>
 
 enum {
-    LOCAL_COST = 9,    /* a value is recomputed when that takes at most so many cheap operations */
-    ROW_LIMIT = 8192,  /* longest row that is reduced and used again inside one group */
+    LOCAL_COST = 9,   /* a value is recomputed when that takes at most so many cheap operations */
+    ROW_LIMIT = 8192, /* longest row that is reduced and used again inside one group */
     /* Joining stops here: a last member can still bring the local values that it needs. */
     VALUE_LIMIT = AYF_GROUP_MAX_VALUES - 8 * LOCAL_COST,
 };
@@ -44,10 +44,11 @@ typedef struct fuser {
     ayf_id *candidate;
     uint32_t candidate_count;
     uint32_t *listed, serial; /* listed[id] == serial: already a candidate of the open group */
-    bool failed; /* no memory */
+    bool failed;              /* no memory */
 } fuser;
 
-/* ---- Roles ------------------------------------------------------------------------------------------------ */
+/* ---- Roles ------------------------------------------------------------------------------------------------
+ */
 
 static bool is_heavy(const ayf_node *n) {
     ayf_class c = ayf_op_table[n->op].class_;
@@ -59,13 +60,16 @@ static bool is_view(const ayf_node *n) { return ayf_op_table[n->op].class_ == AY
 static int op_cost(ayf_op op) {
     switch (op) {
     case AYF_OP_EXP:
-    case AYF_OP_SIGMOID: return 2;
+    case AYF_OP_SIGMOID:
+        return 2;
     case AYF_OP_LOG:
     case AYF_OP_TANH:
     case AYF_OP_SIN:
     case AYF_OP_COS:
-    case AYF_OP_SOFTPLUS: return 4;
-    default: return 1;
+    case AYF_OP_SOFTPLUS:
+        return 4;
+    default:
+        return 1;
     }
 }
 
@@ -102,16 +106,20 @@ static void assign_roles(fuser *f) {
         } else {
             int cost = op_cost((ayf_op)n->op);
             for (int k = 0; k < info->inputs; k++) cost += f->cost[n->in[k]];
-            bool local = info->class_ == AYF_CLASS_POINTWISE && !f->dense[id] && !f->viewed[id] && cost <= LOCAL_COST;
+            bool local =
+                info->class_ == AYF_CLASS_POINTWISE && !f->dense[id] && !f->viewed[id] && cost <= LOCAL_COST;
             f->role[id] = local ? ROLE_LOCAL : ROLE_MEMBER;
             f->cost[id] = (uint8_t)(local ? cost : 0);
         }
     }
 }
 
-/* ---- Dependencies between scheduled nodes --------------------------------------------------------------- */
+/* ---- Dependencies between scheduled nodes ---------------------------------------------------------------
+ */
 
-static bool scheduled_role(const fuser *f, ayf_id id) { return f->role[id] == ROLE_MEMBER || f->role[id] == ROLE_HEAVY; }
+static bool scheduled_role(const fuser *f, ayf_id id) {
+    return f->role[id] == ROLE_MEMBER || f->role[id] == ROLE_HEAVY;
+}
 
 static uint32_t count_predecessors(const fuser *f, ayf_id id) {
     const ayf_node *n = ayf_at(f->g, id);
@@ -147,12 +155,15 @@ static ayf_id pop_ready(fuser *f) {
 static void release_users(fuser *f, ayf_id id) {
     for (uint32_t i = f->user_start[id]; i < f->user_start[id + 1]; i++) {
         ayf_id u = f->user[i];
-        if (!scheduled_role(f, u)) release_users(f, u);
-        else if (--f->pending[u] == 0 && !f->queued[u]) push_ready(f, u);
+        if (!scheduled_role(f, u))
+            release_users(f, u);
+        else if (--f->pending[u] == 0 && !f->queued[u])
+            push_ready(f, u);
     }
 }
 
-/* ---- The open group: what can be reached from it ------------------------------------------------------------ */
+/* ---- The open group: what can be reached from it
+ * ------------------------------------------------------------ */
 
 static bool has_domain_shape(const fuser *f, ayf_id id) {
     const ayf_node *n = ayf_at(f->g, id);
@@ -198,7 +209,8 @@ static bool follow_view(const fuser *f, ayf_id id, ayf_view *view) {
         case AYF_OP_SLICE:
             for (int i = 0; i < n->rank; i++) start[i] += n->attr[i];
             break;
-        default: return false;
+        default:
+            return false;
         }
         id = n->in[0];
     }
@@ -250,13 +262,15 @@ static bool can_join(const fuser *f, ayf_id id) {
     bool full = has_domain_shape(f, id), row = !full && has_row_shape(f, id);
     if (!full && !row) return false;
     if (n->op == AYF_OP_CONST) return full;
-    if (is_view(n)) return full && ((n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]]) || follow_view(f, id, &view));
+    if (is_view(n))
+        return full && ((n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]]) || follow_view(f, id, &view));
     for (int k = 0; k < info->inputs; k++)
         if (!can_resolve(f, n->in[k], row)) return false;
     return true;
 }
 
-/* ---- The open group: adding to it ------------------------------------------------------------------------------- */
+/* ---- The open group: adding to it
+ * ------------------------------------------------------------------------------- */
 
 static uint16_t add_value(fuser *f, ayf_value value) {
     if (f->open.value_count == f->value_capacity) {
@@ -276,7 +290,8 @@ static uint16_t add_value(fuser *f, ayf_value value) {
 static void add_candidates(fuser *f, ayf_id id) {
     for (uint32_t i = f->user_start[id]; i < f->user_start[id + 1]; i++) {
         ayf_id u = f->user[i];
-        if (f->role[u] == ROLE_VIEW || f->role[u] == ROLE_LOCAL) add_candidates(f, u);
+        if (f->role[u] == ROLE_VIEW || f->role[u] == ROLE_LOCAL)
+            add_candidates(f, u);
         else if (f->role[u] == ROLE_MEMBER && !f->done[u] && f->listed[u] != f->serial) {
             f->listed[u] = f->serial;
             f->candidate[f->candidate_count++] = u;
@@ -287,7 +302,8 @@ static void add_candidates(fuser *f, ayf_id id) {
 static uint16_t add_load(fuser *f, const ayf_view *view, bool row) {
     for (uint32_t i = 0; i < f->open.value_count; i++) {
         const ayf_value *v = &f->open.value[i];
-        if (v->op == AYF_OP_INPUT && v->row == row && memcmp(&f->open.view[v->in[0]], view, sizeof *view) == 0)
+        if (v->op == AYF_OP_INPUT && v->row == row &&
+            memcmp(&f->open.view[v->in[0]], view, sizeof *view) == 0)
             return (uint16_t)i;
     }
     if (f->open.view_count == f->view_capacity) {
@@ -302,7 +318,9 @@ static uint16_t add_load(fuser *f, const ayf_view *view, bool row) {
     }
     f->open.view[f->open.view_count++] = *view;
     add_candidates(f, view->base);
-    return add_value(f, (ayf_value){.op = AYF_OP_INPUT, .row = row, .in = {(uint16_t)(f->open.view_count - 1)}, .store = -1});
+    return add_value(
+        f,
+        (ayf_value){.op = AYF_OP_INPUT, .row = row, .in = {(uint16_t)(f->open.view_count - 1)}, .store = -1});
 }
 
 static uint16_t resolve(fuser *f, ayf_id id, bool row) {
@@ -312,7 +330,8 @@ static uint16_t resolve(fuser *f, ayf_id id, bool row) {
     if (known) return (uint16_t)(known - 1);
     if (n->op == AYF_OP_CONST)
         return add_value(f, (ayf_value){.op = AYF_OP_CONST, .row = row, .constant = n->value, .store = -1});
-    if (!row && n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]]) return (uint16_t)(f->row_value[n->in[0]] - 1);
+    if (!row && n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]])
+        return (uint16_t)(f->row_value[n->in[0]] - 1);
     if (f->role[id] != ROLE_LOCAL) {
         follow_view(f, id, &view);
         return add_load(f, &view, row);
@@ -327,7 +346,8 @@ static uint16_t resolve(fuser *f, ayf_id id, bool row) {
 static void add_terminal(fuser *f, ayf_id id, uint16_t input) {
     if (f->open.terminal_count == f->terminal_capacity) {
         uint32_t capacity = f->terminal_capacity ? 2 * f->terminal_capacity : 4;
-        ayf_terminal *grown = ayf_grow(f->ctx, f->open.terminal, f->open.terminal_count, capacity, sizeof *grown);
+        ayf_terminal *grown =
+            ayf_grow(f->ctx, f->open.terminal, f->open.terminal_count, capacity, sizeof *grown);
         if (!grown) {
             f->failed = true;
             return;
@@ -352,7 +372,9 @@ static void join(fuser *f, ayf_id id) {
         uint16_t input = resolve(f, n->in[0], false);
         if (f->open.split == f->open.rank && split >= 0) f->open.split = split;
         if (has_row_shape(f, id))
-            f->row_value[id] = 1 + add_value(f, (ayf_value){.op = n->op, .row = true, .in = {input}, .node = id, .store = -1});
+            f->row_value[id] =
+                1 +
+                add_value(f, (ayf_value){.op = n->op, .row = true, .in = {input}, .node = id, .store = -1});
         else
             add_terminal(f, id, input);
     } else if (n->op == AYF_OP_CONST || is_view(n)) {
@@ -365,7 +387,8 @@ static void join(fuser *f, ayf_id id) {
             follow_view(f, id, &view);
             input = add_load(f, &view, false);
         }
-        f->full_value[id] = 1 + add_value(f, (ayf_value){.op = AYF_OP_STOP, .in = {input}, .node = id, .store = -1});
+        f->full_value[id] =
+            1 + add_value(f, (ayf_value){.op = AYF_OP_STOP, .in = {input}, .node = id, .store = -1});
     } else {
         ayf_value value = {.op = n->op, .row = row, .node = id, .store = -1};
         for (int k = 0; k < info->inputs; k++) value.in[k] = resolve(f, n->in[k], row);
@@ -390,7 +413,9 @@ static bool used_outside(const fuser *f, ayf_id id) {
     for (uint32_t i = f->user_start[id]; i < f->user_start[id + 1]; i++) {
         ayf_id u = f->user[i];
         if (f->inside[u]) continue;
-        if (f->role[u] == ROLE_VIEW || f->role[u] == ROLE_LOCAL ? used_outside(f, u) : f->role[u] != ROLE_DEAD) return true;
+        if (f->role[u] == ROLE_VIEW || f->role[u] == ROLE_LOCAL ? used_outside(f, u)
+                                                                : f->role[u] != ROLE_DEAD)
+            return true;
     }
     return false;
 }
@@ -484,7 +509,8 @@ static bool add_node_step(fuser *f, ayf_id id) {
     return true;
 }
 
-/* ---- Setting up and running ------------------------------------------------------------------------------------- */
+/* ---- Setting up and running
+ * ------------------------------------------------------------------------------------- */
 
 static bool index_users(fuser *f) {
     const ayf_graph *g = f->g;
@@ -496,8 +522,10 @@ static bool index_users(fuser *f) {
             const ayf_node *n = ayf_at(g, id);
             if (!f->live[id]) continue;
             for (int k = 0; k < ayf_op_table[n->op].inputs; k++) {
-                if (pass == 0) f->user_start[n->in[k] + 1]++;
-                else f->user[f->user_start[n->in[k]]++] = id;
+                if (pass == 0)
+                    f->user_start[n->in[k] + 1]++;
+                else
+                    f->user[f->user_start[n->in[k]]++] = id;
             }
         }
         for (ayf_id id = 1; pass == 0 && id <= g->count; id++) f->user_start[id] += f->user_start[id - 1];
@@ -527,8 +555,9 @@ static bool set_up(fuser *f) {
     f->member = ayf_alloc(f->ctx, n, sizeof *f->member);
     f->candidate = ayf_alloc(f->ctx, n, sizeof *f->candidate);
     f->listed = ayf_alloc(f->ctx, n, sizeof *f->listed);
-    if (!f->schedule || !f->live || !f->frozen || !f->dense || !f->viewed || !f->done || !f->queued || !f->inside ||
-        !f->role || !f->cost || !f->pending || !f->heap || !f->full_value || !f->row_value || !f->member || !f->candidate || !f->listed)
+    if (!f->schedule || !f->live || !f->frozen || !f->dense || !f->viewed || !f->done || !f->queued ||
+        !f->inside || !f->role || !f->cost || !f->pending || !f->heap || !f->full_value || !f->row_value ||
+        !f->member || !f->candidate || !f->listed)
         return false;
     f->schedule->ctx = f->ctx;
     ayf_mark_live(f->g, f->live);
@@ -539,9 +568,10 @@ static bool set_up(fuser *f) {
 }
 
 static void tear_down(fuser *f) {
-    void *all[] = {f->live,  f->frozen,     f->dense,     f->viewed, f->done,      f->queued,     f->inside, f->role,
-                   f->cost,  f->pending,    f->heap,      f->member, f->candidate, f->listed, f->user_start, f->user,   f->full_value,
-                   f->row_value, f->open.value, f->open.view, f->open.terminal};
+    void *all[] = {f->live,       f->frozen,    f->dense,        f->viewed,  f->done,       f->queued,
+                   f->inside,     f->role,      f->cost,         f->pending, f->heap,       f->member,
+                   f->candidate,  f->listed,    f->user_start,   f->user,    f->full_value, f->row_value,
+                   f->open.value, f->open.view, f->open.terminal};
     for (size_t i = 0; i < AYF_COUNT(all); i++) ayf_free(f->ctx, all[i]);
 }
 
@@ -561,7 +591,8 @@ ayf_schedule *ayf_schedule_fused(const ayf_graph *g) {
         while (ok && f.heap_count) {
             ayf_id id = pop_ready(&f);
             if (f.done[id]) continue;
-            ok = f.role[id] == ROLE_HEAVY ? add_node_step(&f, id) : open_group(&f, id) && close_group(&f, f.frozen[id]);
+            ok = f.role[id] == ROLE_HEAVY ? add_node_step(&f, id)
+                                          : open_group(&f, id) && close_group(&f, f.frozen[id]);
         }
     }
     for (ayf_id id = 1; !f.failed && id < g->count; id++)

@@ -54,14 +54,17 @@ static void place_updates(const ayf_graph *g, const ayf_schedule *s, ayf_plan *p
         if (ayf_at(g, value)->op == AYF_OP_INPUT || plan->in_leaf[value]) continue;
         uint32_t made = first[value];
         const ayf_step *step = &s->step[made];
-        bool reads = false, safe = !step->frozen && (plan->last_use[leaf] == 0 || plan->last_use[leaf] <= made);
+        bool reads = false,
+             safe = !step->frozen && (plan->last_use[leaf] == 0 || plan->last_use[leaf] <= made);
         for (uint32_t i = 0; i < step->in_count; i++) reads = reads || step->in[i] == leaf;
         if (safe && reads) safe = step->group && in_place_in_group(step->group, step, leaf, value);
         if (safe) plan->in_leaf[value] = leaf;
     }
 }
 
-static bool collides(const interval *a, const interval *b) { return a->first <= b->last && b->first <= a->last; }
+static bool collides(const interval *a, const interval *b) {
+    return a->first <= b->last && b->first <= a->last;
+}
 
 static int by_offset(const void *a, const void *b) {
     const interval *x = *(const interval *const *)a, *y = *(const interval *const *)b;
@@ -110,7 +113,8 @@ ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode
             count++;
         }
     }
-    for (uint32_t i = 0; i < g->output_count; i++) plan->last_use[ayf_stored_as(g, g->output[i].id)] = FOREVER;
+    for (uint32_t i = 0; i < g->output_count; i++)
+        plan->last_use[ayf_stored_as(g, g->output[i].id)] = FOREVER;
     place_updates(g, s, plan, first);
     for (uint32_t i = 0; i < g->leaf_count; i++)
         if (g->leaf[i].update) plan->last_use[ayf_stored_as(g, g->leaf[i].update)] = FOREVER;
@@ -124,7 +128,8 @@ ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode
             if (plan->in_leaf[id]) continue;
             size_t size = (ayf_elements(g, id) + AYF_PLAN_ALIGN - 1) / AYF_PLAN_ALIGN * AYF_PLAN_ALIGN;
             bool persistent = s->step[i].frozen || mode == AYF_PLAN_NONE;
-            all[count++] = (interval){id, persistent ? 0 : i, persistent ? FOREVER : plan->last_use[id], size, 0};
+            all[count++] =
+                (interval){id, persistent ? 0 : i, persistent ? FOREVER : plan->last_use[id], size, 0};
         }
     if (!assign(ctx, all, count, &plan->elements)) goto failed;
     for (uint32_t i = 0; i < count; i++) plan->offset[all[i].id] = all[i].offset;

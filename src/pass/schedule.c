@@ -69,7 +69,8 @@ ayf_schedule *ayf_schedule_nodes(const ayf_graph *g) {
     for (int pass = 0; ok && pass < 2; pass++) { /* what runs once comes first */
         for (ayf_id id = 1; ok && id < g->count; id++) {
             const ayf_node *n = ayf_at(g, id);
-            if (!live[id] || n->op == AYF_OP_INPUT || n->op == AYF_OP_RESHAPE || frozen[id] != (pass == 0)) continue;
+            if (!live[id] || n->op == AYF_OP_INPUT || n->op == AYF_OP_RESHAPE || frozen[id] != (pass == 0))
+                continue;
             uint32_t inputs = (uint32_t)ayf_op_table[n->op].inputs;
             ayf_step *step = ayf_schedule_add(s, inputs, 1);
             ok = step != NULL;

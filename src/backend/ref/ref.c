@@ -27,7 +27,8 @@ static void unravel(const ayf_node *n, size_t flat, int *at) {
     for (int i = n->rank; i-- > 0; flat /= (size_t)n->dim[i]) at[i] = (int)(flat % (size_t)n->dim[i]);
 }
 
-/* ---- Pointwise, reductions, moving ------------------------------------------------------------------------- */
+/* ---- Pointwise, reductions, moving
+ * ------------------------------------------------------------------------- */
 
 static void run_pointwise(const ref_kernel *k, const double *a, const double *b, double *out) {
     size_t count = elements(&k->out);
@@ -45,8 +46,10 @@ static void run_reduce(const ref_kernel *k, const double *a, double *out) {
         unravel(&k->in[0], i, at);
         for (int d = 0; d < k->out.rank; d++)
             if (k->out.dim[d] > 1) to += (size_t)at[d] * stride[d];
-        if (k->out.op == AYF_OP_SUM) out[to] += a[i];
-        else if (a[i] > out[to] || isnan(a[i])) out[to] = a[i];
+        if (k->out.op == AYF_OP_SUM)
+            out[to] += a[i];
+        else if (a[i] > out[to] || isnan(a[i]))
+            out[to] = a[i];
     }
 }
 
@@ -58,15 +61,19 @@ static void run_gather(const ref_kernel *k, const double *a, double *out) {
         size_t from = 0;
         unravel(&k->out, i, at);
         for (int d = 0; d < k->out.rank; d++) {
-            if (k->out.op == AYF_OP_PERMUTE) from += (size_t)at[d] * stride[k->out.attr[d]];
-            else if (k->out.op == AYF_OP_SLICE) from += (size_t)(at[d] + k->out.attr[d]) * stride[d];
-            else if (k->in[0].dim[d] > 1) from += (size_t)at[d] * stride[d];
+            if (k->out.op == AYF_OP_PERMUTE)
+                from += (size_t)at[d] * stride[k->out.attr[d]];
+            else if (k->out.op == AYF_OP_SLICE)
+                from += (size_t)(at[d] + k->out.attr[d]) * stride[d];
+            else if (k->in[0].dim[d] > 1)
+                from += (size_t)at[d] * stride[d];
         }
         out[i] = a[from];
     }
 }
 
-static void scatter(const ayf_node *in, const ayf_node *out_node, const int32_t *start, const double *a, double *out) {
+static void scatter(const ayf_node *in, const ayf_node *out_node, const int32_t *start, const double *a,
+                    double *out) {
     size_t stride[AYF_MAX_RANK], count = elements(in);
     int at[AYF_MAX_RANK];
     strides_of(out_node, stride);
@@ -101,8 +108,10 @@ static void run_upfirdn(const ref_kernel *k, const double *a, double *out) {
                     for (int i = 0; i < k->filter.taps; i++)
                         for (int j = 0; j < k->filter.taps; j++) {
                             int v = y * down + i - pad, u = x * down + j - pad;
-                            if (v < 0 || u < 0 || v % up || u % up || v / up >= s[1] || u / up >= s[2]) continue;
-                            size_t from = (((size_t)n * (size_t)s[1] + (size_t)(v / up)) * (size_t)s[2] + (size_t)(u / up)) *
+                            if (v < 0 || u < 0 || v % up || u % up || v / up >= s[1] || u / up >= s[2])
+                                continue;
+                            size_t from = (((size_t)n * (size_t)s[1] + (size_t)(v / up)) * (size_t)s[2] +
+                                           (size_t)(u / up)) *
                                               (size_t)s[3] +
                                           (size_t)c;
                             sum += (double)k->filter.tap[i] * (double)k->filter.tap[j] * a[from];
@@ -111,14 +120,17 @@ static void run_upfirdn(const ref_kernel *k, const double *a, double *out) {
                 }
 }
 
-/* ---- Convolution and matrix product ------------------------------------------------------------------------- */
+/* ---- Convolution and matrix product
+ * ------------------------------------------------------------------------- */
 
 /* All three faces walk the same index set of the trilinear form. */
 static void run_conv(const ref_kernel *k, const double *a, const double *b, double *out) {
     ayf_op face = (ayf_op)k->out.op;
     const ayf_node *xn = face == AYF_OP_CONV_DGRAD ? &k->out : &k->in[0];
     const ayf_node *wn = face == AYF_OP_CONV_WGRAD ? &k->out : &k->in[1];
-    const ayf_node *yn = face == AYF_OP_CONV_FPROP ? &k->out : face == AYF_OP_CONV_DGRAD ? &k->in[0] : &k->in[1];
+    const ayf_node *yn = face == AYF_OP_CONV_FPROP   ? &k->out
+                         : face == AYF_OP_CONV_DGRAD ? &k->in[0]
+                                                     : &k->in[1];
     const double *x = face == AYF_OP_CONV_DGRAD ? NULL : a, *w = face == AYF_OP_CONV_WGRAD ? NULL : b;
     const double *y = face == AYF_OP_CONV_FPROP ? NULL : face == AYF_OP_CONV_DGRAD ? a : b;
     int stride = k->out.attr[0], pad = k->out.attr[1];
@@ -132,15 +144,22 @@ static void run_conv(const ref_kernel *k, const double *a, const double *b, doub
                     for (int kw = 0; kw < wn->dim[2]; kw++) {
                         int h = oh * stride + kh - pad, v = ow * stride + kw - pad;
                         if (h < 0 || v < 0 || h >= xn->dim[1] || v >= xn->dim[2]) continue;
-                        size_t xi = (((size_t)n * (size_t)xn->dim[1] + (size_t)h) * (size_t)xn->dim[2] + (size_t)v) * channels;
-                        size_t yi = (((size_t)n * (size_t)yn->dim[1] + (size_t)oh) * (size_t)yn->dim[2] + (size_t)ow) * filters;
+                        size_t xi =
+                            (((size_t)n * (size_t)xn->dim[1] + (size_t)h) * (size_t)xn->dim[2] + (size_t)v) *
+                            channels;
+                        size_t yi = (((size_t)n * (size_t)yn->dim[1] + (size_t)oh) * (size_t)yn->dim[2] +
+                                     (size_t)ow) *
+                                    filters;
                         size_t wi = ((size_t)kh * (size_t)wn->dim[2] + (size_t)kw) * channels;
                         for (size_t o = 0; o < filters; o++)
                             for (size_t c = 0; c < channels; c++) {
                                 size_t at = o * taps * channels + wi + c;
-                                if (face == AYF_OP_CONV_FPROP) out[yi + o] += x[xi + c] * w[at];
-                                else if (face == AYF_OP_CONV_DGRAD) out[xi + c] += y[yi + o] * w[at];
-                                else out[at] += x[xi + c] * y[yi + o];
+                                if (face == AYF_OP_CONV_FPROP)
+                                    out[yi + o] += x[xi + c] * w[at];
+                                else if (face == AYF_OP_CONV_DGRAD)
+                                    out[xi + c] += y[yi + o] * w[at];
+                                else
+                                    out[at] += x[xi + c] * y[yi + o];
                             }
                     }
 }
@@ -148,18 +167,21 @@ static void run_conv(const ref_kernel *k, const double *a, const double *b, doub
 static void run_gemm(const ref_kernel *k, const double *a, const double *b, double *out) {
     int r = k->out.rank;
     bool ta = k->out.attr[0], tb = k->out.attr[1];
-    size_t batch = r == 3 ? (size_t)k->out.dim[0] : 1, m = (size_t)k->out.dim[r - 2], n = (size_t)k->out.dim[r - 1];
+    size_t batch = r == 3 ? (size_t)k->out.dim[0] : 1, m = (size_t)k->out.dim[r - 2],
+           n = (size_t)k->out.dim[r - 1];
     size_t inner = (size_t)k->in[0].dim[r - 1 - ta];
     for (size_t z = 0; z < batch; z++, a += m * inner, b += inner * n)
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < n; j++) {
                 double sum = 0;
-                for (size_t l = 0; l < inner; l++) sum += a[ta ? l * m + i : i * inner + l] * b[tb ? j * inner + l : l * n + j];
+                for (size_t l = 0; l < inner; l++)
+                    sum += a[ta ? l * m + i : i * inner + l] * b[tb ? j * inner + l : l * n + j];
                 *out++ = sum;
             }
 }
 
-/* ---- The table ---------------------------------------------------------------------------------------------- */
+/* ---- The table
+ * ---------------------------------------------------------------------------------------------- */
 
 static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     (void)backend, (void)scratch;
@@ -171,16 +193,30 @@ static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, vo
     case AYF_CLASS_LEAF:
         for (size_t i = 0; i < elements(&k->out); i++) out[i] = k->out.value;
         break;
-    case AYF_CLASS_POINTWISE: run_pointwise(k, a, b, out); break;
-    case AYF_CLASS_REDUCE: run_reduce(k, a, out); break;
-    case AYF_CLASS_VIEW: run_gather(k, a, out); break;
-    case AYF_CLASS_COPY:
-        if (inputs == 1) run_pad(k, a, out);
-        else run_concat(k, a, b, out);
+    case AYF_CLASS_POINTWISE:
+        run_pointwise(k, a, b, out);
         break;
-    case AYF_CLASS_RESAMPLE: run_upfirdn(k, a, out); break;
-    case AYF_CLASS_CONV: run_conv(k, a, b, out); break;
-    case AYF_CLASS_GEMM: run_gemm(k, a, b, out); break;
+    case AYF_CLASS_REDUCE:
+        run_reduce(k, a, out);
+        break;
+    case AYF_CLASS_VIEW:
+        run_gather(k, a, out);
+        break;
+    case AYF_CLASS_COPY:
+        if (inputs == 1)
+            run_pad(k, a, out);
+        else
+            run_concat(k, a, b, out);
+        break;
+    case AYF_CLASS_RESAMPLE:
+        run_upfirdn(k, a, out);
+        break;
+    case AYF_CLASS_CONV:
+        run_conv(k, a, b, out);
+        break;
+    case AYF_CLASS_GEMM:
+        run_gemm(k, a, b, out);
+        break;
     }
 }
 
@@ -213,15 +249,18 @@ static void ref_release(ayf_backend *backend, void *memory) { ayf_free(backend->
 static void ref_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
     (void)backend;
     double *out = to;
-    for (size_t i = 0; i < count; i++) out[i] = from_f64 ? ((const double *)from)[i] : (double)((const float *)from)[i];
+    for (size_t i = 0; i < count; i++)
+        out[i] = from_f64 ? ((const double *)from)[i] : (double)((const float *)from)[i];
 }
 
 static void ref_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
     (void)backend;
     const double *in = from;
     for (size_t i = 0; i < count; i++) {
-        if (to_f64) ((double *)to)[i] = in[i];
-        else ((float *)to)[i] = (float)in[i];
+        if (to_f64)
+            ((double *)to)[i] = in[i];
+        else
+            ((float *)to)[i] = (float)in[i];
     }
 }
 
