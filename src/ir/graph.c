@@ -452,6 +452,7 @@ ayf_id ayf_emit(ayf_graph *g, const ayf_node *key) {
                               key->op < AYF_OP_COUNT ? ayf_op_table[key->op].name : "?", first, second, own,
                               why);
     }
+    if (key->op == AYF_OP_CONST) return constant(g, key, key->value);
     ayf_node n = *key;
     if (n.op == AYF_OP_ADD || n.op == AYF_OP_MUL) {
         bool swap = ayf_is_const(g, n.in[0], NULL) || (n.in[0] > n.in[1] && !ayf_is_const(g, n.in[1], NULL));

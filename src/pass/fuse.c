@@ -539,6 +539,7 @@ static bool index_users(fuser *f) {
 static bool set_up(fuser *f) {
     size_t n = f->g->count;
     f->schedule = ayf_alloc(f->ctx, 1, sizeof *f->schedule);
+    if (f->schedule) f->schedule->ctx = f->ctx;
     f->live = ayf_alloc(f->ctx, n, sizeof *f->live);
     f->frozen = ayf_alloc(f->ctx, n, sizeof *f->frozen);
     f->dense = ayf_alloc(f->ctx, n, sizeof *f->dense);
@@ -559,7 +560,6 @@ static bool set_up(fuser *f) {
         !f->inside || !f->role || !f->cost || !f->pending || !f->heap || !f->full_value || !f->row_value ||
         !f->member || !f->candidate || !f->listed)
         return false;
-    f->schedule->ctx = f->ctx;
     ayf_mark_live(f->g, f->live);
     ayf_mark_frozen(f->g, f->frozen);
     mark_needs(f);

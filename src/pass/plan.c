@@ -97,8 +97,8 @@ ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode
     uint32_t *first = ayf_alloc(ctx, g->count, sizeof *first);
     interval *all = NULL;
     uint32_t count = 0;
+    if (plan) plan->ctx = ctx;
     if (!plan || !first) goto failed;
-    plan->ctx = ctx;
     plan->offset = ayf_alloc(ctx, g->count, sizeof *plan->offset);
     plan->in_leaf = ayf_alloc(ctx, g->count, sizeof *plan->in_leaf);
     plan->last_use = ayf_alloc(ctx, g->count, sizeof *plan->last_use);

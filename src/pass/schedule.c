@@ -61,8 +61,8 @@ ayf_schedule *ayf_schedule_nodes(const ayf_graph *g) {
     ayf_schedule *s = ayf_alloc(ctx, 1, sizeof *s);
     bool *live = ayf_alloc(ctx, g->count, sizeof *live), *frozen = ayf_alloc(ctx, g->count, sizeof *frozen);
     bool ok = s && live && frozen;
+    if (s) s->ctx = ctx;
     if (ok) {
-        s->ctx = ctx;
         ayf_mark_live(g, live);
         ayf_mark_frozen(g, frozen);
     }
