@@ -167,7 +167,7 @@ void word_text(int node, char *text) {
 }
 
 static ayf_id leaf_like(ayf_graph *g, ayf_id like, const char *kind, int i, size_t k) {
-    char name[24];
+    char name[40];
     snprintf(name, sizeof name, "%s%d.%zu", kind, i, k);
     return ayf_leaf(g, AYF_STORE_INPUT, name, ayf_shape_of(g, like));
 }
@@ -178,7 +178,7 @@ void word_tree_grow(ayf_graph *g, word_tree *t, int length) {
         for (size_t k = 0; k < t->inputs; k++) t->d[l][k] = leaf_like(g, t->x[k], "d", l, k);
     for (int i = 0; i < t->nodes; i++) {
         for (size_t k = 0; k < t->at[i].count; k++) {
-            char name[24];
+            char name[40];
             snprintf(name, sizeof name, "y%d.%zu", i, k);
             ayf_output(g, name, t->at[i].y[k]);
         }

@@ -32,7 +32,7 @@ static int pick(maker *m) { /* recent values more often: chains get long */
 }
 
 static ayf_id new_leaf(maker *m, ayf_shape shape) {
-    char name[24];
+    char name[40];
     int kind = pick_int(m, 0, 3);
     snprintf(name, sizeof name, "leaf%d", m->leaves++);
     return ayf_leaf(m->g,
@@ -350,7 +350,7 @@ static bool has_update(const maker *m, ayf_id id) {
 }
 
 static void add_output(maker *m, ayf_id id) {
-    char name[24];
+    char name[40];
     snprintf(name, sizeof name, "out%u", m->g->output_count);
     ayf_output(m->g, name, id);
 }
@@ -411,7 +411,7 @@ static void add_updates(maker *m) {
     ayf_id rate = ayf_leaf(g, AYF_STORE_INPUT, "rate", AYF_SHAPE(1));
     ayf_vjp(g, 1, &loss, &one, count, wrt, grad);
     for (size_t k = 0; k < count; k++) {
-        char name[24];
+        char name[40];
         ayf_shape shape = ayf_shape_of(g, wrt[k]);
         snprintf(name, sizeof name, "m%zu", k);
         ayf_id first = ayf_leaf(g, AYF_STORE_STATE, name, shape);

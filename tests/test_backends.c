@@ -268,7 +268,7 @@ static void test_saturation(void **state) {
                 test_ok(ctx, ayf_program_run(p));
                 for (int k = 0; k < 3; k++) {
                     double got[N];
-                    char name[8];
+                    char name[24];
                     snprintf(name, sizeof name, "y%d", k);
                     test_ok(ctx, ayf_program_get_f64(p, name, got, N));
                     for (int i = 0; i < N; i++) {

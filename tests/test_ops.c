@@ -37,7 +37,7 @@ static void set(trial *t, const char *name, const double *values, size_t count) 
 }
 
 static void fill_leaf(trial *t, const char *kind, int i, size_t k, size_t count, double *values) {
-    char name[24];
+    char name[40];
     snprintf(name, sizeof name, "%s%d.%zu", kind, i, k);
     test_fill(name, 7, values, count);
     set(t, name, values, count);
@@ -77,7 +77,7 @@ static void evaluate(trial *t, double h, int level, evaluated *out) {
     test_ok(t->ctx, ayf_program_run(t->program));
     for (int i = 0; i < t->tree.nodes; i++)
         for (size_t k = 0; k < t->tree.at[i].count; k++) {
-            char name[24];
+            char name[40];
             snprintf(name, sizeof name, "y%d.%zu", i, k);
             test_ok(t->ctx, ayf_program_get_f64(t->program, name, out->y[i][k],
                                                 ayf_elements(t->g, t->tree.at[i].y[k])));
@@ -106,7 +106,7 @@ static void check_node(const trial *t, int i, const evaluated *at, const evaluat
     for (size_t k = 0; k < t->tree.at[i].count; k++) {
         size_t count = ayf_elements(t->g, t->tree.at[i].y[k]);
         double u[LARGEST], bound = 1e-6 * (1e-2 + test_largest(at->y[jvp][k], count));
-        char name[24];
+        char name[40];
         for (size_t e = 0; e < count; e++)
             expect_near(t, jvp, "output", at->y[jvp][k][e], slope->y[i][k][e], bound);
         snprintf(name, sizeof name, "u%d.%zu", i, k);
