@@ -85,8 +85,8 @@ AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
 typedef struct ayf_model ayf_model;
 
 typedef struct ayf_model_facts {
-    const char *role; /* "teacher", "weak" or "student"; strings live as long as the model */
-    const char *data; /* what it was trained on */
+    const char *role;   /* "teacher", "weak" or "student"; strings live as long as the model */
+    const char *data;   /* what it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
     int height, width, channels;
     int classes;                       /* 0 = unconditional */
@@ -105,9 +105,9 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
-    AYF_SOLVER_DEFAULT, /* student: jumps of the flow map; teacher: Heun */
-    AYF_SOLVER_EULER,   /* teachers: one network call per step */
-    AYF_SOLVER_HEUN,    /* teachers: two calls per step */
+    AYF_SOLVER_DEFAULT,   /* student: jumps of the flow map; teacher: Heun */
+    AYF_SOLVER_EULER,     /* teachers: one network call per step */
+    AYF_SOLVER_HEUN,      /* teachers: two calls per step */
     AYF_SOLVER_REFERENCE, /* teachers: adaptive 5th order, to a tolerance of 1e-4 per step */
 } ayf_solver;
 
@@ -125,27 +125,29 @@ typedef struct ayf_sample_options { /* all zero = defaults */
 
 /* `images`: count x height x width x channels floats in [-1,1] (points: data units), owned by the caller.
  * `classes` (NULL is fine): the class of each image, -1 without classes. */
-AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
-                                    int *classes);
+AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count,
+                                    float *images, int *classes);
 
 /* 8-bit PNG, channels 1 or 3, values in [-1,1]; atomic. `comment` (NULL is fine) says how it was made. */
-AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height, int width,
-                                   int channels, const char *comment);
+AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height,
+                                   int width, int channels, const char *comment);
 /* `count` images in rows of `columns` on one picture. */
-AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count, int columns,
-                                  int height, int width, int channels);
+AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count,
+                                  int columns, int height, int width, int channels);
 
-/* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise ----------------------- */
+/* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise
+ * ----------------------- */
 
 typedef struct ayf_fidelity_row {
     int calls;
-    double student, euler, heun; /* RMS distance per pixel in units of the data's standard deviation; NaN: n/a */
+    double student, euler,
+        heun; /* RMS distance per pixel in units of the data's standard deviation; NaN: n/a */
 } ayf_fidelity_row;
 
 /* For each calls[i] (row_count of them) over `count` images (seeds first_seed ...). `weak` may be NULL.
  * rows[row_count] is filled. */
-AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed, int count,
-                                const int *calls, int row_count, ayf_fidelity_row *rows);
+AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed,
+                                int count, const int *calls, int row_count, ayf_fidelity_row *rows);
 
 /* ---- Training ----------------------------------------------------------------------------------------- */
 
@@ -158,8 +160,8 @@ typedef enum ayf_run_kind {
 
 typedef struct ayf_run_options {
     ayf_run_kind kind;
-    const char *folder;      /* made when missing; a folder with an unfinished run is resumed */
-    const char *config_path; /* YAML; NULL: defaults, or the configuration of the run that is resumed */
+    const char *folder;          /* made when missing; a folder with an unfinished run is resumed */
+    const char *config_path;     /* YAML; NULL: defaults, or the configuration of the run that is resumed */
     const char *const *settings; /* "train.lr=0.01": override the file */
     int setting_count;
 } ayf_run_options;
@@ -186,7 +188,8 @@ AYF_API ayf_status ayf_run_save(ayf_run *run); /* a checkpoint now; nothing to d
 AYF_API const char *ayf_run_model_path(const ayf_run *run); /* where the finished model is written */
 AYF_API void ayf_run_close(ayf_run *run);
 
-/* ---- Checks and measurements ---------------------------------------------------------------------------- */
+/* ---- Checks and measurements ----------------------------------------------------------------------------
+ */
 
 /* Compares with reference numbers: every safetensors file of a known kind under `folder`. One line per file
  * goes to `print`. AYF_E_CHECK when any output is off by more than 1e-4. */
@@ -210,7 +213,40 @@ typedef struct ayf_bench_result { /* minimum over the repeats */
     uint64_t parameters;
     int threads;
 } ayf_bench_result;
-AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options, ayf_bench_result *result);
+AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options,
+                                  ayf_bench_result *result);
+
+/* ---- What a path is ----------------------------------------------------------------------------------- */
+
+typedef enum ayf_path_kind {
+    AYF_PATH_MODEL,
+    AYF_PATH_CHECKPOINT, /* of a run; not for use by itself */
+    AYF_PATH_RUN,
+    AYF_PATH_IMAGE,
+    AYF_PATH_DATA,
+} ayf_path_kind;
+
+typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
+    ayf_path_kind kind;
+    char *model_path; /* model: the path; run: its newest model file, NULL as long as there is none */
+    char *config;     /* run: resolved configuration (YAML) */
+    char *last_log;   /* run: last line of log.jsonl */
+    bool finished;    /* run: the last step was done */
+    uint64_t step;    /* checkpoint; run: of the newest checkpoint */
+    char *comment;    /* image: how it was made, NULL when it does not say */
+    int height, width, channels; /* image, data */
+    int classes;                 /* data; 0 = without */
+    uint64_t count;              /* data: samples */
+    double sigma;                /* data: standard deviation in [-1,1] units */
+} ayf_path_facts;
+
+/* Says what `path` is: a model file, the folder of a run, a PNG, or anything that data.source may be (which
+ * is read whole and checked). Release the facts with ayf_path_facts_free(), also after a failure. */
+AYF_API ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts);
+AYF_API void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts);
+
+/* Every configuration key with type, range, default and meaning, for people; goes to `print` line by line. */
+AYF_API ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,55 @@
+# make             build/ayf
+# make demo        teacher to one-step student on drawn shapes, about six minutes on two cores
+# make test        every test
+# make bench       time a training step
+# make golden DIR=<folder of reference numbers>
+# make install     header, library, program, pkg-config file   (PREFIX=/usr/local, DESTDIR=)
+# make uninstall, clean, format, fuzz (RUNS=executions of each reader)
+#
+# Missing packages are installed by scripts/deps.sh the first time. Meson and Ninja do the work: this file only
+# names what is done often.
+
+BUILD = build
+PREFIX = /usr/local
+RUNS = 200000
+
+.PHONY: all demo test bench golden install uninstall clean format fuzz
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@./scripts/deps.sh
+	@meson setup $(BUILD) --prefix=$(PREFIX)
+
+demo: all
+	@$(BUILD)/ayf demo runs/demo
+
+test: all
+	@meson test -C $(BUILD) --no-rebuild --print-errorlogs
+
+bench: all
+	@$(BUILD)/ayf bench step
+
+golden: all
+	@test -n "$(DIR)" || { echo "usage: make golden DIR=<folder of reference numbers>" >&2; exit 2; }
+	@$(BUILD)/ayf golden "$(DIR)"
+
+install: all
+	@meson configure $(BUILD) --prefix=$(PREFIX)
+	@meson install -C $(BUILD)
+
+uninstall:
+	@ninja -C $(BUILD) uninstall
+
+clean:
+	rm -rf $(BUILD) build-asan build-fuzz
+
+format:
+	@./scripts/deps.sh format
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+fuzz:
+	@./scripts/deps.sh
+	@./scripts/deps.sh fuzz
+	@tests/fuzz/run.sh $(RUNS)

@@ -1,0 +1,173 @@
+/* What a path is, and what a configuration may say: for people, through ayf.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/config.h"
+#include "io/dataset.h"
+#include "io/file.h"
+#include "io/image.h"
+#include "io/run_folder.h"
+#include "io/safetensors.h"
+
+static const char checkpoint_format[] = "ayf-checkpoint-1";
+
+void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
+    ayf_free(ctx, facts->model_path);
+    ayf_free(ctx, facts->config);
+    ayf_free(ctx, facts->last_log);
+    ayf_free(ctx, facts->comment);
+    *facts = (ayf_path_facts){0};
+}
+
+/* ---- Runs
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* The last complete line of `text`, cut out in place. */
+static char *last_line(char *text, size_t size) {
+    while (size && text[size - 1] != '\n') size--;
+    if (!size) return text + strlen(text);
+    text[--size] = 0;
+    while (size && text[size - 1] != '\n') size--;
+    return text + size;
+}
+
+static ayf_status describe_log(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
+    char *path = ayf_path_join(ctx, folder, "log.jsonl");
+    if (!path) return AYF_E_MEMORY;
+    ayf_status status = AYF_OK;
+    void *bytes = NULL;
+    size_t size;
+    if (ayf_path_exists(path)) status = ayf_file_read(ctx, path, 0, &bytes, &size);
+    if (bytes) {
+        const char *line = last_line(bytes, size);
+        if (*line && !(facts->last_log = ayf_strdup(ctx, line))) status = AYF_E_MEMORY;
+    }
+    ayf_free(ctx, bytes);
+    ayf_free(ctx, path);
+    return status;
+}
+
+static ayf_status describe_run(ayf_context *ctx, const char *folder, const char *config_path,
+                               ayf_path_facts *facts) {
+    facts->kind = AYF_PATH_RUN;
+    ayf_config cfg = {0};
+    int64_t step = -1;
+    ayf_status status = ayf_config_defaults(ctx, &cfg);
+    if (status == AYF_OK) status = ayf_config_load(ctx, config_path, &cfg);
+    if (status == AYF_OK && !(facts->config = ayf_config_text(ctx, &cfg))) status = AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_run_latest(ctx, folder, &step);
+    facts->step = step > 0 ? (uint64_t)step : 0;
+    facts->finished = status == AYF_OK && step >= cfg.train.steps;
+    ayf_config_free(ctx, &cfg);
+    if (status == AYF_OK) status = describe_log(ctx, folder, facts);
+    if (status != AYF_OK) return status;
+    facts->model_path = ayf_path_join(ctx, folder, "model.safetensors");
+    if (!facts->model_path) return AYF_E_MEMORY;
+    if (!ayf_path_exists(facts->model_path)) {
+        ayf_free(ctx, facts->model_path);
+        facts->model_path = NULL;
+    }
+    return AYF_OK;
+}
+
+/* ---- Everything else
+ * ------------------------------------------------------------------------------------------ */
+
+static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    facts->kind = AYF_PATH_DATA;
+    ayf_dataset *data;
+    /* Labels count when all of them are there; that some are missing is no news for data without any. */
+    ayf_log_fn *log = ctx->log;
+    ctx->log = NULL;
+    ayf_status labelled = ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = path, .labels = true}, &data);
+    ctx->log = log;
+    if (labelled != AYF_OK) AYF_TRY(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = path}, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    facts->height = info->height;
+    facts->width = info->width;
+    facts->channels = info->channels;
+    facts->classes = info->classes;
+    facts->count = info->count;
+    ayf_status status = ayf_dataset_sigma(data, &facts->sigma);
+    ayf_dataset_close(data);
+    return status;
+}
+
+static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    facts->kind = AYF_PATH_IMAGE;
+    void *bytes;
+    size_t size;
+    ayf_image image = {0};
+    AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
+    ayf_status status = ayf_image_probe(ctx, path, bytes, size, &image);
+    ayf_free(ctx, bytes);
+    facts->height = image.height;
+    facts->width = image.width;
+    facts->channels = image.channels;
+    return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
+}
+
+static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    ayf_st *st;
+    AYF_TRY(ayf_st_open(ctx, path, &st));
+    const char *format = ayf_st_meta(st, "format"), *step = ayf_st_meta(st, "step");
+    ayf_status status = AYF_OK;
+    if (format && strcmp(format, checkpoint_format) == 0) {
+        facts->kind = AYF_PATH_CHECKPOINT;
+        facts->step = step ? strtoull(step, NULL, 10) : 0;
+    } else if (format) {
+        facts->kind = AYF_PATH_MODEL;
+        if (!(facts->model_path = ayf_strdup(ctx, path))) status = AYF_E_MEMORY;
+    } else {
+        status =
+            ayf_fail(ctx, AYF_E_FORMAT, "%s: a safetensors file with %zu tensors that was not made by ayf",
+                     path, ayf_st_count(st));
+    }
+    ayf_st_close(st);
+    return status;
+}
+
+static ayf_status describe_file(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    unsigned char start[4] = {0};
+    FILE *file = fopen(path, "rb");
+    if (file) {
+        size_t got = fread(start, 1, sizeof start, file);
+        (void)got;
+        fclose(file);
+    }
+    size_t length = strlen(path);
+    bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
+    bool zip = memcmp(start, "PK", 2) == 0, gzip = start[0] == 0x1f && start[1] == 0x8b;
+    bool idx = memcmp(start, "\0\0\x08", 3) == 0;
+    bool records = length > 4 && strcmp(path + length - 4, ".bin") == 0;
+    if (png || jpeg) return describe_image(ctx, path, facts);
+    if (zip || gzip || idx || records) return describe_data(ctx, path, facts);
+    return describe_tensors(ctx, path, facts);
+}
+
+ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    *facts = (ayf_path_facts){0};
+    struct stat info;
+    if (strncmp(path, "builtin:", strlen("builtin:")) == 0) return describe_data(ctx, path, facts);
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return describe_file(ctx, path, facts);
+    char *config = ayf_path_join(ctx, path, "config.yaml");
+    if (!config) return AYF_E_MEMORY;
+    ayf_status status =
+        ayf_path_exists(config) ? describe_run(ctx, path, config, facts) : describe_data(ctx, path, facts);
+    ayf_free(ctx, config);
+    return status;
+}
+
+ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user) {
+    char *text = ayf_config_help(ctx);
+    if (!text) return AYF_E_MEMORY;
+    for (char *line = text, *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end) *end++ = 0;
+        print(user, line);
+    }
+    ayf_free(ctx, text);
+    return AYF_OK;
+}

@@ -1,0 +1,340 @@
+#include "args.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct verb_row {
+    const char *name, *positional;
+    int least, most;
+    const char *line, *more;
+} verb_row;
+
+static const verb_row verbs[] = {
+#define CLI_ROW(id, positional, least, most, line, more) {#id, positional, least, most, line, more},
+    CLI_VERBS(CLI_ROW)
+#undef CLI_ROW
+};
+
+typedef struct option_row {
+    const char *name, *value;
+    unsigned verbs;
+    const char *setting, *help;
+} option_row;
+
+static const option_row options[] = {
+#define CLI_ROW(id, name, value, verbs, setting, help) {name, value, verbs, setting, help},
+    CLI_OPTIONS(CLI_ROW)
+#undef CLI_ROW
+};
+
+enum { USAGE = 2 };
+
+__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...) {
+    va_list list;
+    fputs("ayf: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputc('\n', stderr);
+    return USAGE;
+}
+
+/* ---- Nearest name
+ * ------------------------------------------------------------------------------------------- */
+
+enum { NAME_SIZE = 24 };
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Edit distance; names longer than NAME_SIZE are far from everything. */
+static size_t distance(const char *a, const char *b) {
+    size_t n = strlen(a), m = strlen(b), row[NAME_SIZE + 1];
+    if (n > NAME_SIZE || m > NAME_SIZE) return NAME_SIZE;
+    for (size_t j = 0; j <= m; j++) row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = smaller(change, smaller(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[m];
+}
+
+static void consider(const char *word, const char *candidate, const char **best, size_t *best_distance) {
+    size_t d = distance(word, candidate);
+    if (strlen(word) >= 3 && strncmp(word, candidate, strlen(word)) == 0) d = 1;
+    if (d >= *best_distance || d > 1 + strlen(candidate) / 3) return;
+    *best = candidate;
+    *best_distance = d;
+}
+
+int cli_find_verb(const char *name) {
+    const char *best = NULL;
+    size_t best_distance = NAME_SIZE;
+    for (int i = 0; i < CLI_VERB_COUNT; i++) {
+        if (strcmp(verbs[i].name, name) == 0) return i;
+        consider(name, verbs[i].name, &best, &best_distance);
+    }
+    if (best)
+        usage_error("there is no verb '%s'; did you mean '%s'?", name, best);
+    else
+        usage_error("there is no verb '%s'; ayf help lists them", name);
+    return -1;
+}
+
+static int find_option(cli_verb verb, const char *name) {
+    const char *best = NULL;
+    size_t best_distance = NAME_SIZE;
+    for (int i = 0; i < CLI_OPT_COUNT; i++) {
+        if (!(options[i].verbs >> verb & 1u)) continue;
+        if (strcmp(options[i].name, name) == 0) return i;
+        consider(name, options[i].name, &best, &best_distance);
+    }
+    if (best)
+        usage_error("ayf %s has no option --%s; did you mean --%s?", verbs[verb].name, name, best);
+    else
+        usage_error("ayf %s has no option --%s; ayf help %s lists them", verbs[verb].name, name,
+                    verbs[verb].name);
+    return -1;
+}
+
+/* ---- The command line
+ * --------------------------------------------------------------------------------------- */
+
+static int take_option(cli_args *args, cli_option option, const char *value) {
+    const option_row *row = &options[option];
+    if (option == CLI_OPT_set) {
+        args->settings[args->setting_count++] = value;
+        return 0;
+    }
+    if (args->value[option]) return usage_error("--%s is given twice", row->name);
+    args->value[option] = value;
+    if (!row->setting) return 0;
+    size_t size = strlen(row->setting) + strlen(value) + 2;
+    char *text = malloc(size);
+    if (!text) return usage_error("out of memory");
+    snprintf(text, size, "%s=%s", row->setting, value);
+    args->owned[args->owned_count++] = text;
+    args->settings[args->setting_count++] = text;
+    return 0;
+}
+
+/* The option at argv[*at]; moves on over its value. */
+static int parse_option(int argc, char **argv, int *at, cli_args *args) {
+    const char *word = argv[*at];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        args->want_help = true;
+        return 0;
+    }
+    if (word[1] != '-') return usage_error("options begin with two dashes; what is %s?", word);
+    const char *name = word + 2, *equals = strchr(name, '=');
+    char buffer[64];
+    snprintf(buffer, sizeof buffer, "%.*s", (int)(equals ? equals - name : (long)strlen(name)), name);
+    int option = find_option(args->verb, buffer);
+    if (option < 0) return USAGE;
+    if (!options[option].value)
+        return equals ? usage_error("--%s takes no value", buffer)
+                      : take_option(args, (cli_option)option, "");
+    if (equals) return take_option(args, (cli_option)option, equals + 1);
+    if (*at + 1 >= argc)
+        return usage_error("--%s needs a value: --%s %s", buffer, buffer, options[option].value);
+    return take_option(args, (cli_option)option, argv[++*at]);
+}
+
+static int parse_words(int argc, char **argv, cli_args *args) {
+    const verb_row *verb = &verbs[args->verb];
+    bool only_positional = false;
+    for (int i = 2; i < argc; i++) {
+        const char *word = argv[i];
+        if (!only_positional && strcmp(word, "--") == 0) {
+            only_positional = true;
+        } else if (!only_positional && word[0] == '-' && word[1]) {
+            int code = parse_option(argc, argv, &i, args);
+            if (code) return code;
+        } else if (args->positional_count == verb->most) {
+            return usage_error("what is '%s'? usage: ayf %s %s [options]", word, verb->name,
+                               verb->positional);
+        } else {
+            args->positional[args->positional_count++] = word;
+        }
+    }
+    if (!args->want_help && args->positional_count < verb->least)
+        return usage_error("usage: ayf %s %s [options]; ayf help %s explains", verb->name, verb->positional,
+                           verb->name);
+    return 0;
+}
+
+int cli_parse(int argc, char **argv, cli_args *args) {
+    *args = (cli_args){.verb = CLI_VERB_help};
+    if (argc < 2) return usage_error("what to do? ayf help lists the verbs");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return 0;
+    if (argv[1][0] == '-') return usage_error("usage: ayf VERB [options]; ayf help lists the verbs");
+    int verb = cli_find_verb(argv[1]);
+    if (verb < 0) return USAGE;
+    args->verb = (cli_verb)verb;
+    args->settings = calloc((size_t)argc, sizeof *args->settings);
+    args->owned = calloc((size_t)argc, sizeof *args->owned);
+    if (!args->settings || !args->owned) return usage_error("out of memory");
+    return parse_words(argc, argv, args);
+}
+
+void cli_args_free(cli_args *args) {
+    for (int i = 0; i < args->owned_count; i++) free(args->owned[i]);
+    free(args->owned);
+    free(args->settings);
+}
+
+/* ---- Help
+ * --------------------------------------------------------------------------------------------------- */
+
+void cli_help_all(void) {
+    puts("ayf - train, distil and sample flow maps (Align Your Flow, arXiv 2506.14603)\n\n"
+         "usage: ayf VERB [arguments] [options]\n");
+    for (int i = 0; i < CLI_VERB_COUNT; i++) printf("  %-9s %s\n", verbs[i].name, verbs[i].line);
+    puts("\nayf help VERB explains a verb, ayf help config the keys of a configuration; ayf --version\n\n"
+         "environment: AYF_THREADS=N  threads to use, one per processor unless set\n"
+         "             AYF_TRACE=1    one line per kernel on stderr: op, shape, implementation, bytes, "
+         "microseconds\n\n"
+         "exit codes: 0 done, 1 run-time failure, 2 usage or configuration, 3 bad input file, 4 training "
+         "diverged,\n"
+         "            5 a check failed, 75 stopped on request with a checkpoint");
+}
+
+void cli_help_verb(cli_verb verb) {
+    const verb_row *row = &verbs[verb];
+    bool any = false;
+    for (int i = 0; i < CLI_OPT_COUNT; i++) any |= options[i].verbs >> verb & 1u;
+    printf("usage: ayf %s %s%s\n\n%s\n", row->name, row->positional, any ? " [options]" : "", row->more);
+    for (int i = 0; i < CLI_OPT_COUNT; i++) {
+        const option_row *o = &options[i];
+        if (!(o->verbs >> verb & 1u)) continue;
+        char left[48];
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+        if (any) putchar('\n');
+        any = false;
+        printf("  %-18s %s", left, o->help);
+        if (o->setting) printf(" (%s)", o->setting);
+        putchar('\n');
+    }
+}
+
+/* ---- Values
+ * ------------------------------------------------------------------------------------------------- */
+
+/* Digits only, so that "-1", " 1" and "1x" are refused. */
+static bool read_u64(const char *text, const char **end, uint64_t *out) {
+    if (*text < '0' || *text > '9') return false;
+    char *stop;
+    errno = 0;
+    unsigned long long value = strtoull(text, &stop, 10);
+    if (errno) return false;
+    *out = value;
+    *end = stop;
+    return true;
+}
+
+int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out) {
+    const char *text = args->value[option], *end;
+    if (!text) return 0;
+    if (read_u64(text, &end, out) && !*end) return 0;
+    return usage_error("--%s %s: not a whole number", options[option].name, text);
+}
+
+int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out) {
+    const char *text = args->value[option], *end;
+    uint64_t value;
+    if (!text) return 0;
+    if (!read_u64(text, &end, &value) || *end || value < (uint64_t)least || value > (uint64_t)most)
+        return usage_error("--%s %s: not a whole number from %d to %d", options[option].name, text, least,
+                           most);
+    *out = (int)value;
+    return 0;
+}
+
+/* A decimal number; no hexadecimal, no NaN, no infinity. */
+static bool read_real(const char *text, const char **end, double *out) {
+    size_t length = strspn(text, "+-.0123456789eE");
+    char *stop;
+    errno = 0;
+    double value = strtod(text, &stop);
+    if (stop == text || stop > text + length || errno == ERANGE || !isfinite(value)) return false;
+    *out = value;
+    *end = stop;
+    return true;
+}
+
+int cli_get_real(const cli_args *args, cli_option option, double least, double most, double *out) {
+    const char *text = args->value[option], *end;
+    double value;
+    if (!text) return 0;
+    if (!read_real(text, &end, &value) || *end || value < least || value > most)
+        return usage_error("--%s %s: not a number from %g to %g", options[option].name, text, least, most);
+    *out = value;
+    return 0;
+}
+
+/* "a" or "a-b" at *text; moves on over it. */
+static bool read_range(const char **text, uint64_t most, uint64_t *first, uint64_t *last) {
+    if (!read_u64(*text, text, first)) return false;
+    *last = *first;
+    if (**text == '-' && !read_u64(*text + 1, text, last)) return false;
+    return *first <= *last && *last <= most;
+}
+
+int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
+                 size_t *count) {
+    const char *name = options[option].name, *text = args->value[option];
+    if (!text) return 0;
+    /* Twice over the text: to count, then to fill. */
+    uint64_t *list = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        const char *at = text;
+        size_t n = 0;
+        do {
+            uint64_t first, last;
+            at += *at == ',' && at > text;
+            if (!read_range(&at, most, &first, &last) || (*at && *at != ','))
+                return usage_error("--%s %s: a list like 0-63 or 1,5,9-12 is meant", name, text);
+            if (last - first >= limit - n)
+                return usage_error("--%s %s: more than %zu values", name, text, limit);
+            for (uint64_t v = first;; v++) {
+                if (list) list[n] = v;
+                n++;
+                if (v == last) break;
+            }
+        } while (*at);
+        if (pass == 0) list = malloc(n * sizeof *list);
+        if (!list) return usage_error("out of memory");
+        *count = n;
+    }
+    *out = list;
+    return 0;
+}
+
+int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t *count) {
+    const char *text = args->value[option];
+    if (!text) return 0;
+    size_t n = 1;
+    for (const char *p = text; *p; p++) n += *p == ',';
+    double *list = malloc(n * sizeof *list);
+    if (!list) return usage_error("out of memory");
+    const char *at = text;
+    for (size_t i = 0; i < n; i++) {
+        if (!read_real(at, &at, &list[i]) || *at != (i + 1 < n ? ',' : '\0')) {
+            free(list);
+            return usage_error("--%s %s: a list of numbers like 1,0.5,0 is meant", options[option].name,
+                               text);
+        }
+        at++;
+    }
+    *out = list;
+    *count = n;
+    return 0;
+}

@@ -1,0 +1,131 @@
+/* Verbs and options of the program: the two tables below make the parser, `ayf help` and "did you mean". */
+#ifndef AYF_CLI_ARGS_H
+#define AYF_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* X(id, positional arguments, least, most of them, one line, more) */
+#define CLI_VERBS(X)                                                                                         \
+    X(train, "RUN_FOLDER", 1, 1, "train a teacher",                                                          \
+      "Trains a velocity network by flow matching. The run folder receives config.yaml, log.jsonl,\n"        \
+      "checkpoints, sample grids and model.safetensors. Ctrl-C finishes the step, saves and says how to\n"   \
+      "go on; the same command resumes. A weak teacher for autoguidance is a smaller network trained\n"      \
+      "for fewer steps.\n\n"                                                                                 \
+      "    ayf train runs/teacher --data photos.zip --set data.resolution=32 --steps 20k")                   \
+    X(distill, "RUN_FOLDER", 1, 1, "distil a teacher into a few-step student",                               \
+      "Trains a flow map from a teacher (Align Your Flow, arXiv 2506.14603), with autoguidance when a\n"     \
+      "weak teacher is given. Folder, Ctrl-C and resuming as in ayf train.\n\n"                              \
+      "    ayf distill runs/student --teacher runs/teacher --weak runs/weak --data photos.zip --steps 20k")  \
+    X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
+      "MODEL is a model file or a run folder. The same seed gives the same image whatever else is drawn\n"   \
+      "with it. The PNG says how it was made (ayf info).\n\n"                                                \
+      "    ayf sample runs/student --seeds 0-63 --steps 2 --out grid.png\n"                                  \
+      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
+    X(info, "PATH", 1, 1, "say what a model, run, image or data set is",                                     \
+      "PATH is a model file, a run folder, a PNG made by ayf, or any data source (which is checked as a\n"   \
+      "whole): an image folder, a ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ...")                  \
+    X(fidelity, "STUDENT TEACHER", 2, 2, "measure how far few calls are from the teacher's own solution",    \
+      "For each number of network calls: RMS distance to the teacher's accurate solution from the same\n"    \
+      "noise, in units of the data's standard deviation, of the student and of the teacher's own Euler\n"    \
+      "and Heun solvers.")                                                                                   \
+    X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
+      "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
+      "of each. Exit code 5 when one is above 1e-4.")                                                        \
+    X(bench, "[step]", 0, 1, "time a training step",                                                         \
+      "Times forward, forward + backward, forward + tangent and the whole distillation step, beside the\n"   \
+      "convolution peak of this machine.")                                                                   \
+    X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
+      "Trains a teacher and a weak teacher on built-in pictures, distils them, writes demo.png (rows: the\n" \
+      "teacher with many steps, the student with 1, 2 and 4, from the same noise) and prints how far each\n" \
+      "is from the teacher's own solution. FOLDER is ayf-demo unless given.")                                \
+    X(help, "[VERB | config]", 0, 1, "explain a verb or the configuration",                                  \
+      "ayf help config lists every configuration key with its default and meaning.")
+
+typedef enum cli_verb {
+#define CLI_ROW(id, positional, least, most, line, more) CLI_VERB_##id,
+    CLI_VERBS(CLI_ROW)
+#undef CLI_ROW
+        CLI_VERB_COUNT
+} cli_verb;
+
+#define CLI_TRAIN (1u << CLI_VERB_train)
+#define CLI_DISTILL (1u << CLI_VERB_distill)
+#define CLI_SAMPLE (1u << CLI_VERB_sample)
+#define CLI_FIDELITY (1u << CLI_VERB_fidelity)
+#define CLI_BENCH (1u << CLI_VERB_bench)
+#define CLI_RUNS (CLI_TRAIN | CLI_DISTILL)
+
+/* X(id, name, value or NULL for a flag, verbs, configuration key it sets or NULL, help) */
+#define CLI_OPTIONS(X)                                                                                       \
+    X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH, NULL, "override one configuration key; repeatable")     \
+    X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
+      "image folder, ZIP, IDX file, CIFAR-10 folder or builtin:shapes, builtin:ring ...")                    \
+    X(teacher, "teacher", "MODEL", CLI_DISTILL, "distill.teacher", "teacher: model file or run folder")      \
+    X(distill_weak, "weak", "MODEL", CLI_DISTILL, "distill.weak", "weak teacher for autoguidance")           \
+    X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
+    X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
+    X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
+    X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
+    X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
+    X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
+      "network calls of a student (default 4), solver steps of a teacher (32)")                              \
+    X(times, "times", "LIST", CLI_SAMPLE, NULL, "times to stop at instead of even ones: 1,0.5,0")            \
+    X(gamma, "gamma", "G", CLI_SAMPLE, NULL,                                                                 \
+      "student: noise added again after each jump, 0 to 1; default 0")                                       \
+    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_FIDELITY, NULL,                                            \
+      "L teacher + (1 - L) weak teacher; a student: within its trained range; default 1")                    \
+    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_FIDELITY, NULL, "weak teacher that guides the teacher")        \
+    X(solver, "solver", "NAME", CLI_SAMPLE, NULL, "teacher: euler, heun (default) or reference")             \
+    X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
+      "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
+    X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: square")              \
+    X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel N times as large; default 1")                  \
+    X(sample_batch, "batch", "N", CLI_SAMPLE, NULL, "images computed at a time; default 16")                 \
+    X(calls, "calls", "LIST", CLI_FIDELITY, NULL, "numbers of network calls; default 1,2,4,8")               \
+    X(images, "images", "N", CLI_FIDELITY, NULL, "images to average over; default 64")                       \
+    X(first_seed, "seed", "N", CLI_FIDELITY, NULL, "seed of the first image; default 0")                     \
+    X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
+    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings to take the best of; default 3")                    \
+    X(json, "json", NULL, CLI_FIDELITY | CLI_BENCH, NULL, "print JSON")
+
+typedef enum cli_option {
+#define CLI_ROW(id, name, value, verbs, setting, help) CLI_OPT_##id,
+    CLI_OPTIONS(CLI_ROW)
+#undef CLI_ROW
+        CLI_OPT_COUNT
+} cli_option;
+
+typedef struct cli_args {
+    cli_verb verb;
+    bool want_help; /* --help was given */
+    const char *positional[2];
+    int positional_count;
+    const char *value[CLI_OPT_COUNT]; /* NULL = not given; a flag: "" */
+    const char **settings; /* "key=value" of --set and of the options that set a key, in the order given */
+    int setting_count;
+    char **owned; /* texts made for settings */
+    int owned_count;
+} cli_args;
+
+/* Reads the command line. Returns 0, or the exit code after a message on stderr. Free in both cases. */
+int cli_parse(int argc, char **argv, cli_args *args);
+void cli_args_free(cli_args *args);
+
+/* The help of the program, of a verb. */
+void cli_help_all(void);
+void cli_help_verb(cli_verb verb);
+int cli_find_verb(const char *name); /* -1 with a message and the nearest verb on stderr */
+
+/* Values of options. Return 0, or 2 after a message; an option that was not given leaves *out alone. */
+int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out);
+int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out);
+int cli_get_real(const cli_args *args, cli_option option, double least, double most, double *out);
+/* "0-63,70"; *out is free()d by the caller; at most `limit` values from 0 to `most`. */
+int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
+                 size_t *count);
+int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t *count);
+
+#endif

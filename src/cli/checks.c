@@ -1,0 +1,183 @@
+/* fidelity, golden and bench: measurements and checks. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+int cli_golden(cli *c, const cli_args *args) {
+    return ayf_golden(c->ctx, args->positional[0], cli_print_line, NULL) == AYF_OK ? 0 : cli_fail(c);
+}
+
+/* ---- bench
+ * -------------------------------------------------------------------------------------------------- */
+
+static void bench_json(const ayf_bench_result *r, int batch) {
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {{"forward_s", r->forward_s},
+                   {"forward_backward_s", r->forward_backward_s},
+                   {"forward_tangent_s", r->forward_tangent_s},
+                   {"step_s", r->step_s},
+                   {"step_median_s", r->step_median_s},
+                   {"step_max_s", r->step_max_s},
+                   {"forward_gflop", r->forward_gflop},
+                   {"forward_backward_gflop", r->forward_backward_gflop},
+                   {"forward_tangent_gflop", r->forward_tangent_gflop},
+                   {"step_gflop", r->step_gflop},
+                   {"conv_peak_gflops", r->conv_peak_gflops}};
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {{"plan_bytes", r->plan_bytes},
+                  {"peak_rss_bytes", r->peak_rss_bytes},
+                  {"parameters", r->parameters},
+                  {"threads", (uint64_t)r->threads},
+                  {"batch", (uint64_t)batch}};
+    putchar('{');
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        printf("\"%s\": ", numbers[i].name);
+        cli_json_number(numbers[i].value);
+        fputs(", ", stdout);
+    }
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        printf("%s\"%s\": %llu", i ? ", " : "", counts[i].name, (unsigned long long)counts[i].value);
+    puts("}");
+}
+
+static void bench_table(const ayf_bench_result *r, int batch) {
+    const struct {
+        const char *name;
+        double seconds, gflop;
+    } rows[] = {{"forward", r->forward_s, r->forward_gflop},
+                {"forward + backward", r->forward_backward_s, r->forward_backward_gflop},
+                {"forward + tangent", r->forward_tangent_s, r->forward_tangent_gflop},
+                {"AYF-EMD step", r->step_s, r->step_gflop}};
+    const double mib = 1024 * 1024;
+    printf("network of %.2f M parameters, batch %d, %d thread%s; convolution peak %.1f GFLOP/s\n\n",
+           1e-6 * (double)r->parameters, batch, r->threads, r->threads == 1 ? "" : "s", r->conv_peak_gflops);
+    printf("%-20s %10s %10s %10s %8s\n", "", "seconds", "GFLOP", "GFLOP/s", "of peak");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        printf("%-20s %10.4f %10.2f %10.1f %7.0f%%\n", rows[i].name, rows[i].seconds, rows[i].gflop,
+               rows[i].gflop / rows[i].seconds, 100 * rows[i].gflop / rows[i].seconds / r->conv_peak_gflops);
+    printf("\nstep: median %.4f s, slowest %.4f s\nmemory: %.1f MiB planned for the step, %.1f MiB peak of "
+           "the process\n",
+           r->step_median_s, r->step_max_s, (double)r->plan_bytes / mib, (double)r->peak_rss_bytes / mib);
+}
+
+int cli_bench(cli *c, const cli_args *args) {
+    if (args->positional_count && strcmp(args->positional[0], "step") != 0)
+        return cli_error(c, AYF_E_USAGE, "ayf bench %s: only 'step' can be timed", args->positional[0]);
+    ayf_bench_options options = {.config_path = args->value[CLI_OPT_config],
+                                 .settings = args->settings,
+                                 .setting_count = args->setting_count,
+                                 .batch = 32};
+    int code;
+    if ((code = cli_get_int(args, CLI_OPT_bench_batch, 1, 65536, &options.batch)) ||
+        (code = cli_get_int(args, CLI_OPT_repeats, 1, 10000, &options.repeats)))
+        return code;
+    ayf_bench_result result;
+    if (ayf_bench_step(c->ctx, &options, &result) != AYF_OK) return cli_fail(c);
+    if (args->value[CLI_OPT_json])
+        bench_json(&result, options.batch);
+    else
+        bench_table(&result, options.batch);
+    return 0;
+}
+
+/* ---- fidelity
+ * ----------------------------------------------------------------------------------------------- */
+
+static void put_distance(double value) {
+    if (isfinite(value))
+        printf(" %10.4f", value);
+    else
+        printf(" %10s", "-");
+}
+
+void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images) {
+    printf("RMS distance to the teacher's accurate solution from the same noise, %d images\n\n", images);
+    printf("%-6s %10s %10s %10s\n", "calls", "student", "Euler", "Heun");
+    for (int i = 0; i < count; i++) {
+        printf("%-6d", rows[i].calls);
+        put_distance(rows[i].student);
+        put_distance(rows[i].euler);
+        put_distance(rows[i].heun);
+        putchar('\n');
+    }
+}
+
+static void fidelity_json(const ayf_fidelity_row *rows, int count, int images) {
+    printf("{\"images\": %d, \"rows\": [", images);
+    for (int i = 0; i < count; i++) {
+        printf("%s{\"calls\": %d, \"student\": ", i ? ", " : "", rows[i].calls);
+        cli_json_number(rows[i].student);
+        fputs(", \"euler\": ", stdout);
+        cli_json_number(rows[i].euler);
+        fputs(", \"heun\": ", stdout);
+        cli_json_number(rows[i].heun);
+        putchar('}');
+    }
+    puts("]}");
+}
+
+typedef struct comparison {
+    ayf_model *student, *teacher, *weak;
+    uint64_t *calls64;
+    int *calls;
+    size_t count;
+    ayf_fidelity_row *rows;
+} comparison;
+
+static int read_calls(cli *c, const cli_args *args, comparison *m) {
+    static const uint64_t usual[] = {1, 2, 4, 8};
+    enum { MOST = 4096, LIMIT = 64 };
+    int code = cli_get_list(args, CLI_OPT_calls, MOST, LIMIT, &m->calls64, &m->count);
+    if (code) return code;
+    const uint64_t *from = m->calls64 ? m->calls64 : usual;
+    if (!m->calls64) m->count = sizeof usual / sizeof *usual;
+    m->calls = calloc(m->count, sizeof *m->calls);
+    m->rows = calloc(m->count, sizeof *m->rows);
+    if (!m->calls || !m->rows) return cli_error(c, AYF_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < m->count; i++) {
+        if (!from[i]) return cli_error(c, AYF_E_USAGE, "--calls: 0 calls draw nothing; at least 1 is meant");
+        m->calls[i] = (int)from[i];
+    }
+    return 0;
+}
+
+static int compare(cli *c, const cli_args *args, comparison *m) {
+    int images = 64, code;
+    uint64_t seed = 0;
+    double guidance = 0;
+    if ((code = cli_get_int(args, CLI_OPT_images, 1, 1000000, &images)) ||
+        (code = cli_get_u64(args, CLI_OPT_first_seed, &seed)) ||
+        (code = cli_get_real(args, CLI_OPT_guidance, 1e-6, 1000, &guidance)) ||
+        (code = read_calls(c, args, m)) || (code = cli_open_model(c, args->positional[0], &m->student)) ||
+        (code = cli_open_model(c, args->positional[1], &m->teacher)))
+        return code;
+    const char *weak = args->value[CLI_OPT_weak];
+    if (weak && (code = cli_open_model(c, weak, &m->weak))) return code;
+    if (m->weak && ayf_model_guide(m->teacher, m->weak) != AYF_OK) return cli_fail(c);
+    if (ayf_fidelity(m->student, m->teacher, guidance, seed, images, m->calls, (int)m->count, m->rows) !=
+        AYF_OK)
+        return cli_fail(c);
+    if (args->value[CLI_OPT_json])
+        fidelity_json(m->rows, (int)m->count, images);
+    else
+        cli_fidelity_table(m->rows, (int)m->count, images);
+    return 0;
+}
+
+int cli_fidelity(cli *c, const cli_args *args) {
+    comparison m = {0};
+    int code = compare(c, args, &m);
+    ayf_model_close(m.student);
+    ayf_model_close(m.teacher);
+    ayf_model_close(m.weak);
+    free(m.calls64);
+    free(m.calls);
+    free(m.rows);
+    return code;
+}

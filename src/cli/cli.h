@@ -1,0 +1,98 @@
+/* The program `ayf`: verbs on top of ayf.h and nothing else of the library.
+ *
+ * A verb is a function `int cli_<verb>(cli *c, const cli_args *args)` that returns the exit code of the
+ * program. Results go to stdout, talk to stderr. What the verbs and options are called stands in args.h and
+ * nowhere else.
+ */
+#ifndef AYF_CLI_H
+#define AYF_CLI_H
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "args.h"
+#include "ayf.h"
+
+typedef struct cli_progress cli_progress;
+
+typedef struct cli {
+    ayf_context *ctx;
+    cli_progress *progress; /* drawn on stderr at the moment; NULL = none */
+    int argc;
+    char **argv; /* of the program, for "to go on: ..." */
+} cli;
+
+/* Reports the last failure of the library on stderr; returns the exit code that belongs to it. */
+int cli_fail(cli *c);
+/* The same with the program's own words. */
+int cli_error(cli *c, ayf_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* One line on stderr; a progress bar is cleared before it and drawn again later. */
+void cli_say(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ayf_print_fn that writes a line to stdout. */
+void cli_print_line(void *user, const char *line);
+
+/* Writes `text` (NULL: null) to stdout as a JSON string, a number as a JSON number (NaN: null). */
+void cli_json_string(const char *text);
+void cli_json_number(double value);
+
+/* Makes a folder and its parents. */
+int cli_make_folder(cli *c, const char *path);
+
+/* ---- Verbs ------------------------------------------------------------------------------------------------
+ */
+
+#define CLI_VERB(id, positional, least, most, line, more) int cli_##id(cli *c, const cli_args *args);
+CLI_VERBS(CLI_VERB)
+#undef CLI_VERB
+
+/* ---- Models -----------------------------------------------------------------------------------------------
+ */
+
+/* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
+int cli_open_model(cli *c, const char *path, ayf_model **out);
+
+/* ---- Progress ---------------------------------------------------------------------------------------------
+ */
+
+/* A bar on a terminal, a line every ten seconds otherwise. */
+struct cli_progress {
+    cli *c;
+    const char *label;
+    bool terminal, visible;
+    double started, first_done, last_shown; /* seconds of the monotonic clock; 0 = not yet */
+    uint64_t first_step, shown_step;
+    bool any;
+    double loss, tangent_rms, error_rms; /* moving averages, NaN = not known */
+    ayf_run_report last;
+};
+void cli_progress_begin(cli_progress *p, cli *c, const char *label);
+void cli_progress_update(cli_progress *p, const ayf_run_report *report);
+/* Leaves the last state on the screen; a second call does nothing. */
+void cli_progress_end(cli_progress *p);
+/* Removes the bar for a line of text. */
+void cli_progress_hide(cli_progress *p);
+
+/* ---- Runs -------------------------------------------------------------------------------------------------
+ */
+
+/* Runs until the end or a signal: the first SIGINT or SIGTERM finishes the step and saves, the second kills.
+ * `again` is the command that goes on. Returns an exit code: 0, 75 or that of a failure. *model_path (NULL is
+ * fine; free()) is the finished model. */
+int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path);
+
+/* The command line of this program, quoted for a shell; free(). NULL when there is no memory. */
+char *cli_command_line(const cli *c);
+
+/* The table of ayf fidelity and of the demo. */
+void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images);
+
+/* ---- Pictures ---------------------------------------------------------------------------------------------
+ */
+
+/* One picture from `count` images in [-1,1] in rows of `columns`, each pixel shown as scale x scale, 2 pixels
+ * between the images. Points (1 x 1 x 2) become one scatter plot. */
+int cli_picture(cli *c, const char *path, const float *images, int count, int columns, int height, int width,
+                int channels, int scale, const char *comment);
+
+#endif

@@ -1,0 +1,85 @@
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static void row(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void row(const char *name, const char *format, ...) {
+    va_list list;
+    printf("%-12s ", name);
+    va_start(list, format);
+    vprintf(format, list);
+    va_end(list);
+    putchar('\n');
+}
+
+static int model_info(cli *c, const char *path) {
+    ayf_model *model;
+    if (ayf_model_open(c->ctx, path, &model) != AYF_OK) return cli_fail(c);
+    ayf_model_facts f = ayf_model_describe(model);
+    row("model", "%s", path);
+    row("role", "%s", f.role);
+    if (f.channels == 2)
+        row("draws", "points");
+    else
+        row("draws", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
+            f.channels == 1 ? "" : "s");
+    if (f.classes)
+        row("classes", "%d", f.classes);
+    else
+        row("classes", "none");
+    row("parameters", "%llu", (unsigned long long)f.parameters);
+    row("step", "%llu", (unsigned long long)f.step);
+    row("data", "%s", *f.data ? f.data : "unknown");
+    row("sigma_data", "%g", f.sigma_data);
+    if (f.guidance_min < f.guidance_max)
+        row("guidance", "%g to %g", f.guidance_min, f.guidance_max);
+    else if (strcmp(f.role, "student") == 0)
+        row("guidance", "%g", f.guidance_min);
+    if (*f.config) printf("\ntrained with:\n%s", f.config);
+    ayf_model_close(model);
+    return 0;
+}
+
+int cli_info(cli *c, const cli_args *args) {
+    const char *path = args->positional[0];
+    ayf_path_facts f;
+    int code = 0;
+    if (ayf_path_describe(c->ctx, path, &f) != AYF_OK) {
+        code = cli_fail(c);
+    } else if (f.kind == AYF_PATH_MODEL) {
+        code = model_info(c, path);
+    } else if (f.kind == AYF_PATH_CHECKPOINT) {
+        row("checkpoint", "%s", path);
+        row("step", "%llu", (unsigned long long)f.step);
+        row("use", "%s",
+            "ayf train and ayf distill resume from it; the model to use is model.safetensors beside it");
+    } else if (f.kind == AYF_PATH_RUN) {
+        row("run", "%s", path);
+        row("state", "%s", f.finished ? "finished" : "unfinished; the same command goes on");
+        row("step", "%llu", (unsigned long long)f.step);
+        row("model", "%s", f.model_path ? f.model_path : "none yet");
+        if (f.last_log) row("last log", "%s", f.last_log);
+        if (f.config) printf("\nconfiguration:\n%s", f.config);
+    } else if (f.kind == AYF_PATH_IMAGE) {
+        row("image", "%s", path);
+        row("size", "%d x %d, %d channel%s", f.width, f.height, f.channels, f.channels == 1 ? "" : "s");
+        row("made by", "%s", f.comment ? f.comment : "it does not say");
+    } else {
+        row("data", "%s", path);
+        row("samples", "%llu", (unsigned long long)f.count);
+        if (f.channels == 2)
+            row("kind", "points");
+        else
+            row("kind", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
+                f.channels == 1 ? "" : "s");
+        if (f.classes)
+            row("classes", "%d", f.classes);
+        else
+            row("classes", "none");
+        row("sigma_data", "%.4f", f.sigma);
+    }
+    ayf_path_facts_free(c->ctx, &f);
+    return code;
+}

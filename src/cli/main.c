@@ -1,0 +1,205 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int cli_fail(cli *c) {
+    if (c->progress) cli_progress_hide(c->progress);
+    fprintf(stderr, "ayf: %s\n", ayf_error(c->ctx));
+    int code = ayf_exit_code(ayf_last_status(c->ctx));
+    return code ? code : ayf_exit_code(AYF_E_INTERNAL);
+}
+
+int cli_error(cli *c, ayf_status status, const char *format, ...) {
+    if (c->progress) cli_progress_hide(c->progress);
+    va_list list;
+    fputs("ayf: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputc('\n', stderr);
+    return ayf_exit_code(status);
+}
+
+void cli_say(cli *c, const char *format, ...) {
+    if (c->progress) cli_progress_hide(c->progress);
+    va_list list;
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputc('\n', stderr);
+}
+
+void cli_print_line(void *user, const char *line) {
+    (void)user;
+    puts(line);
+    fflush(stdout);
+}
+
+void cli_json_string(const char *text) {
+    if (!text) {
+        fputs("null", stdout);
+        return;
+    }
+    putchar('"');
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            printf("\\%c", *p);
+        else if (*p < 0x20)
+            printf("\\u%04x", *p);
+        else
+            putchar(*p);
+    }
+    putchar('"');
+}
+
+void cli_json_number(double value) {
+    if (isfinite(value))
+        printf("%.9g", value);
+    else
+        fputs("null", stdout);
+}
+
+int cli_make_folder(cli *c, const char *path) {
+    size_t size = strlen(path) + 1;
+    char *part = malloc(size);
+    if (!part) return cli_error(c, AYF_E_MEMORY, "out of memory");
+    int code = 0;
+    memcpy(part, path, size);
+    for (size_t i = 1; i < size && !code; i++) {
+        if (path[i] != '/' && path[i]) continue;
+        part[i] = 0;
+        struct stat info;
+        if (mkdir(part, 0777) != 0 && (errno != EEXIST || stat(part, &info) != 0 || !S_ISDIR(info.st_mode)))
+            code = cli_error(c, AYF_E_IO, "%s: cannot make this folder: %s", part,
+                             errno == EEXIST ? "a file has this name" : strerror(errno));
+        part[i] = path[i];
+    }
+    free(part);
+    return code;
+}
+
+char *cli_command_line(const cli *c) {
+    size_t size = sizeof "ayf";
+    for (int i = 1; i < c->argc; i++) size += 4 * strlen(c->argv[i]) + 4;
+    char *text = malloc(size + strlen(c->argv[0])), *out = text;
+    if (!text) return NULL;
+    for (int i = 0; i < c->argc; i++) {
+        const char *word = c->argv[i];
+        size_t safe =
+            strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%");
+        if (i) *out++ = ' ';
+        if (*word && !word[safe]) {
+            out += strlen(strcpy(out, word));
+            continue;
+        }
+        *out++ = '\'';
+        for (; *word; word++) {
+            if (*word == '\'')
+                out += strlen(strcpy(out, "'\\''"));
+            else
+                *out++ = *word;
+        }
+        *out++ = '\'';
+    }
+    *out = 0;
+    return text;
+}
+
+int cli_open_model(cli *c, const char *path, ayf_model **out) {
+    struct stat info;
+    *out = NULL;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return ayf_model_open(c->ctx, path, out) == AYF_OK ? 0 : cli_fail(c);
+    ayf_path_facts facts;
+    int code = 0;
+    if (ayf_path_describe(c->ctx, path, &facts) != AYF_OK)
+        code = cli_fail(c);
+    else if (facts.kind != AYF_PATH_RUN)
+        code = cli_error(c, AYF_E_FORMAT, "%s: neither a model file nor the folder of a run", path);
+    else if (!facts.model_path)
+        code = cli_error(c, AYF_E_FORMAT, "%s: this run has no model yet; let it finish, or use a checkpoint",
+                         path);
+    else if (ayf_model_open(c->ctx, facts.model_path, out) != AYF_OK)
+        code = cli_fail(c);
+    ayf_path_facts_free(c->ctx, &facts);
+    return code;
+}
+
+int cli_help(cli *c, const cli_args *args) {
+    if (!args->positional_count) {
+        cli_help_all();
+        return 0;
+    }
+    if (strcmp(args->positional[0], "config") == 0)
+        return ayf_config_explain(c->ctx, cli_print_line, NULL) == AYF_OK ? 0 : cli_fail(c);
+    int verb = cli_find_verb(args->positional[0]);
+    if (verb < 0) return ayf_exit_code(AYF_E_USAGE);
+    cli_help_verb((cli_verb)verb);
+    return 0;
+}
+
+static void log_line(void *user, const char *line) { cli_say(user, "%s", line); }
+
+/* The environment belongs to the program: the library never reads it. */
+static int read_environment(ayf_options *options) {
+    const char *trace = getenv("AYF_TRACE"), *threads = getenv("AYF_THREADS");
+    options->trace = trace && *trace && strcmp(trace, "0") != 0;
+    if (!threads || !*threads) return 0;
+    char *end;
+    errno = 0;
+    long n = strtol(threads, &end, 10);
+    if (errno || *end || n < 1 || n > 4096) {
+        fprintf(stderr, "ayf: AYF_THREADS=%s: a number of threads from 1 to 4096 is meant\n", threads);
+        return ayf_exit_code(AYF_E_USAGE);
+    }
+    options->threads = (int)n;
+    return 0;
+}
+
+typedef int verb_function(cli *c, const cli_args *args);
+static verb_function *const verb_functions[] = {
+#define CLI_ROW(id, positional, least, most, line, more) cli_##id,
+    CLI_VERBS(CLI_ROW)
+#undef CLI_ROW
+};
+
+static int run(int argc, char **argv, const cli_args *args) {
+    cli c = {.argc = argc, .argv = argv};
+    ayf_options options = {.log = log_line, .log_user = &c};
+    int code = read_environment(&options);
+    if (code) return code;
+    c.ctx = ayf_open(&options);
+    if (!c.ctx) {
+        fputs("ayf: out of memory\n", stderr);
+        return ayf_exit_code(AYF_E_MEMORY);
+    }
+    code = verb_functions[args->verb](&c, args);
+    ayf_close(c.ctx);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    cli_args args = {.verb = CLI_VERB_help};
+    int code = 0;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        puts("ayf " AYF_VERSION);
+    else if ((code = cli_parse(argc, argv, &args)) != 0)
+        ;
+    else if (args.want_help)
+        cli_help_verb(args.verb);
+    else
+        code = run(argc, argv, &args);
+    cli_args_free(&args);
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
+                errno ? strerror(errno) : "");
+        if (!code) code = ayf_exit_code(AYF_E_IO);
+    }
+    return code;
+}

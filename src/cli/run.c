@@ -1,0 +1,92 @@
+/* train and distill: the loop around ayf_run_step(). */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int number) {
+    (void)number;
+    static const char text[] = "\nfinishing this step; press Ctrl-C again to stop without saving\n";
+    stop_asked = 1;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+}
+
+static void catch_signals(bool on) {
+    struct sigaction action = {.sa_handler = on ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const char *again) {
+    cli_progress_end(c->progress);
+    if (report->step && ayf_run_save(run) != AYF_OK) return cli_fail(c);
+    if (report->step)
+        cli_say(c, "stopped at step %llu of %llu; a checkpoint is saved. To go on:",
+                (unsigned long long)report->step, (unsigned long long)report->steps);
+    else
+        cli_say(c, "stopped before the first step. To go on:");
+    cli_say(c, "  %s", again);
+    return ayf_exit_code(AYF_E_STOPPED);
+}
+
+static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again) {
+    ayf_run_report report = {0};
+    while (!ayf_run_finished(run)) {
+        if (stop_asked) return stopped(c, run, &report, again);
+        bool first = report.step == 0;
+        if (ayf_run_step(run, &report) != AYF_OK) return cli_fail(c);
+        if (first) {
+            if (report.step > 1)
+                cli_say(c, "%s: going on after step %llu", progress->label,
+                        (unsigned long long)report.step - 1);
+            cli_say(c, "%s: %.1f MiB planned for a step", progress->label,
+                    (double)report.bytes / (1024 * 1024));
+        }
+        cli_progress_update(progress, &report);
+    }
+    return 0;
+}
+
+int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path) {
+    if (model_path) *model_path = NULL;
+    stop_asked = 0;
+    catch_signals(true);
+    ayf_run *run = NULL;
+    cli_progress progress;
+    cli_progress_begin(&progress, c, label);
+    int code = ayf_run_open(c->ctx, options, &run) == AYF_OK ? loop(c, run, &progress, again) : cli_fail(c);
+    cli_progress_end(&progress);
+    if (!code) {
+        cli_say(c, "%s: finished, %s", label, ayf_run_model_path(run));
+        if (model_path && !(*model_path = strdup(ayf_run_model_path(run))))
+            code = cli_error(c, AYF_E_MEMORY, "out of memory");
+    }
+    ayf_run_close(run);
+    catch_signals(false);
+    return code;
+}
+
+static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char *label) {
+    char *again = cli_command_line(c), *model = NULL;
+    if (!again) return cli_error(c, AYF_E_MEMORY, "out of memory");
+    ayf_run_options options = {.kind = kind,
+                               .folder = args->positional[0],
+                               .config_path = args->value[CLI_OPT_config],
+                               .settings = args->settings,
+                               .setting_count = args->setting_count};
+    int code = cli_run(c, label, &options, again, &model);
+    if (!code) puts(model);
+    free(model);
+    free(again);
+    return code;
+}
+
+int cli_train(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_TRAIN, "train"); }
+int cli_distill(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_DISTILL, "distill"); }

@@ -1,0 +1,203 @@
+#!/bin/sh
+# tests/test_cli.sh AYF
+# The program as a user runs it.
+set -u
+ayf=$1
+. "$(dirname "$0")/cases.sh"
+cd "$work" || exit 1
+: >out && : >err
+export AYF_THREADS=2
+
+# The smallest network that has everything: two levels, attention, classes.
+tiny="--data builtin:shapes --batch 4 --set data.resolution=8 --set model.channels=8 --set model.multipliers=1,2
+      --set model.blocks=1 --set model.attention=4 --set model.channels_per_head=16 --set train.lr_warmup=0"
+student="--data builtin:shapes --batch 4 --set train.lr_warmup=0"
+
+# ---- Help and usage ----
+expect "help lists the verbs" 0 "$ayf" help
+prints "distill" && prints "exit codes"
+for verb in train distill sample info fidelity golden bench demo help; do
+    expect "help $verb" 0 "$ayf" help $verb
+    prints "usage: ayf $verb"
+done
+expect "help config" 0 "$ayf" help config
+prints "train.lr"
+expect "--help after a verb" 0 "$ayf" sample --help
+prints "--seeds"
+expect "--version" 0 "$ayf" --version
+prints "ayf "
+expect "no verb" 2 "$ayf"
+says "ayf help" && one_line
+expect "unknown verb" 2 "$ayf" smaple
+says "did you mean 'sample'" && one_line
+expect "unknown option" 2 "$ayf" train run --bacth 3
+says "did you mean --batch" && one_line
+expect "option without a value" 2 "$ayf" train run --steps
+says "needs a value"
+expect "option given twice" 2 "$ayf" train run --steps 3 --steps 4
+says "twice"
+expect "missing argument" 2 "$ayf" train
+says "RUN_FOLDER"
+expect "too many arguments" 2 "$ayf" info a b
+says "what is 'b'"
+expect "full stdout" 1 sh -c "'$ayf' help >/dev/full"
+says "stdout"
+expect "bad AYF_THREADS" 2 env AYF_THREADS=many "$ayf" help
+says "AYF_THREADS"
+
+# ---- Configuration ----
+expect "unknown key" 2 "$ayf" train run --set train.stepz=3
+says "train.steps" && one_line
+expect "wrong type" 2 "$ayf" train run --set train.steps=soon
+says "train.steps"
+expect "zero steps" 2 "$ayf" train run --steps 0
+says "train.steps"
+printf 'train:\n  steps: 3\n  lrr: 1\n' >bad.yaml
+expect "configuration file with an unknown key" 2 "$ayf" train run --config bad.yaml
+says "bad.yaml:3"
+expect "missing configuration file" 1 "$ayf" train run --config none.yaml
+says "none.yaml"
+expect "missing data" 1 "$ayf" train run --data nowhere.zip
+says "nowhere.zip"
+expect "unknown built-in data" 2 "$ayf" train run --data builtin:shape
+says "builtin:shapes"
+expect "folder that cannot be made" 1 "$ayf" train /proc/run $tiny --steps 3
+says "/proc/run"
+: >file
+expect "file in place of the folder" 1 "$ayf" train file $tiny --steps 3
+says "file"
+
+# ---- Training, distillation, resuming ----
+expect "train a teacher" 0 "$ayf" train teacher $tiny --steps 3
+prints "teacher/model.safetensors" && says "3/3" && exists teacher/log.jsonl && exists teacher/config.yaml
+expect "a finished run has nothing to do" 0 "$ayf" train teacher $tiny --steps 3
+says "finished"
+expect "another setting is refused" 2 "$ayf" train teacher $tiny --steps 3 --set train.lr=0.02
+says "train.lr"
+expect "a distillation is no training run" 2 "$ayf" distill teacher $student --teacher teacher --weak teacher --steps 3
+says "teacher"
+expect "train a weak teacher" 0 "$ayf" train weak $tiny --steps 2
+expect "distil" 0 "$ayf" distill student $student --teacher teacher --weak weak --steps 3
+prints "student/model.safetensors" && says "rms(g)" && says "|F-v|"
+expect "distil without a teacher" 2 "$ayf" distill other $student --steps 3
+says "distill.teacher"
+expect "distil without a weak teacher" 2 "$ayf" distill other $student --teacher teacher --steps 3
+says "distill.weak"
+expect "a student cannot teach" 2 "$ayf" distill other $student --teacher student --weak weak --steps 3
+says "student"
+expect "no bytes are lost: 4 steps" 0 "$ayf" train whole $tiny --steps 4
+expect "no bytes are lost: the same again" 0 "$ayf" train again $tiny --steps 4
+same whole/model.safetensors again/model.safetensors
+
+# A long run, stopped as soon as it has done a step.
+start() {
+    "$ayf" train "$1" $tiny --steps 1000000 >"$1.out" 2>"$1.err" &
+    pid=$!
+    tries=0
+    until grep -q "1/1000000" "$1.err" 2>/dev/null || [ $tries -ge 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+# The exit code of the background run as that of this function.
+await() {
+    await_code=0
+    wait "$pid" || await_code=$?
+    cat "$1.err" >&2
+    return $await_code
+}
+start long
+expect "a second run in the same folder" 1 "$ayf" train long $tiny --steps 1000000
+says "already running"
+kill -INT "$pid"
+expect "SIGINT saves and says how to go on" 75 await long
+says "a checkpoint is saved" && says "train long --data builtin:shapes" && exists long/model.safetensors
+stopped_at=$(sed -n 's/^stopped at step \([0-9]*\) of.*/\1/p' long.err)
+expect "the same command goes on" 0 "$ayf" train long $tiny --steps $((${stopped_at:-0} + 2))
+says "going on after step ${stopped_at:-?}"
+start term
+kill -TERM "$pid"
+expect "SIGTERM too" 75 await term
+says "a checkpoint is saved"
+
+# ---- Samples ----
+expect "sample a student" 0 "$ayf" sample student --seeds 0-8 --steps 2 --out grid.png
+prints "grid.png" && exists grid.png
+expect "a picture says how it was made" 0 "$ayf" info grid.png
+prints "seeds 0-8" && prints "steps 2" && prints "30 x 30"
+expect "images in a folder" 0 "$ayf" sample student --seeds 0-3,7 --class 2,3 --out images
+exists images/000000.png && exists images/000007.png
+expect "one image by itself" 0 "$ayf" sample student --seeds 7 --class 2 --out alone
+same_pixels images/000007.png alone/000007.png
+expect "another class" 0 "$ayf" sample student --seeds 7 --class 3 --out other
+other_pixels images/000007.png other/000007.png
+expect "given times" 0 "$ayf" sample student --times 1,0.5,0 --seeds 1 --class 1 --out times
+expect "even times are the same" 0 "$ayf" sample student --steps 2 --seeds 1 --class 1 --out even
+same_pixels times/000001.png even/000001.png
+expect "noise added again" 0 "$ayf" sample student --steps 2 --gamma 0.5 --seeds 1 --class 1 --out noisy
+other_pixels noisy/000001.png even/000001.png
+expect "guided student" 0 "$ayf" sample student --guidance 2 --seeds 1 --steps 2 --class 1 --out guided
+other_pixels guided/000001.png even/000001.png
+expect "teacher with Heun" 0 "$ayf" sample teacher --steps 2 --out heun.png
+expect "teacher with Euler" 0 "$ayf" sample teacher/model.safetensors --solver euler --steps 2 --out euler.png
+other_pixels heun.png euler.png
+expect "guided teacher" 0 "$ayf" sample teacher --weak weak --guidance 1.5 --steps 2 --out guided.png
+expect "guidance outside the trained range" 2 "$ayf" sample student --guidance 50 --out no.png
+says "50" && absent no.png
+expect "guidance without a weak teacher" 2 "$ayf" sample teacher --guidance 2 --out no.png
+says "weak"
+expect "a solver for a student" 2 "$ayf" sample student --solver heun --out no.png
+expect "unknown solver" 2 "$ayf" sample teacher --solver rk4 --out no.png
+says "heun"
+expect "steps 0" 2 "$ayf" sample student --steps 0
+says "--steps 0"
+expect "times that do not fall" 2 "$ayf" sample student --times 1,0.5,0.6,0 --out no.png
+says "0.6"
+expect "times against steps" 2 "$ayf" sample student --times 1,0 --steps 3
+says "leave one out"
+expect "class out of range" 2 "$ayf" sample student --class 10
+says "0 to 9"
+expect "a bad list of seeds" 2 "$ayf" sample student --seeds 5-3
+says "5-3"
+expect "full disk" 1 "$ayf" sample student --seeds 0 --out /dev/full
+says "/dev/full"
+expect "folder that cannot be written" 1 "$ayf" sample student --seeds 0 --out /proc/images
+says "/proc/images"
+
+# ---- Info and bad files ----
+expect "info on a student" 0 "$ayf" info student/model.safetensors
+prints "role         student" && prints "guidance     1 to 3" && prints "images of 8 x 8"
+expect "info on a run" 0 "$ayf" info teacher
+prints "finished" && prints "steps: 3"
+expect "info on built-in data" 0 "$ayf" info builtin:shapes
+prints "classes      10"
+expect "info on nothing" 1 "$ayf" info nowhere
+says "nowhere"
+head -c 1000 student/model.safetensors >short.safetensors
+expect "truncated model" 3 "$ayf" sample short.safetensors
+says "short.safetensors" && one_line
+expect "not a model" 3 "$ayf" sample bad.yaml
+says "bad.yaml"
+expect "a picture is no model" 3 "$ayf" sample grid.png
+says "grid.png"
+expect "missing model" 1 "$ayf" sample nowhere.safetensors
+says "nowhere.safetensors"
+expect "folder without a run" 3 "$ayf" sample images
+says "images"
+
+# ---- Measurements ----
+expect "fidelity" 0 "$ayf" fidelity student teacher --weak weak --guidance 1.5 --images 4 --calls 1,2
+prints "Euler"
+expect "fidelity as JSON" 0 "$ayf" fidelity student teacher --images 4 --calls 1,2 --json
+prints '"calls": 2, "student": 0'
+expect "roles the wrong way round" 2 "$ayf" fidelity teacher student --images 4
+expect "bench as JSON" 0 "$ayf" bench step --json --batch 2 --repeats 1 --set data.resolution=8 --set model.channels=16
+for key in forward_s forward_backward_s forward_tangent_s step_s step_gflop conv_peak_gflops plan_bytes \
+    peak_rss_bytes threads; do
+    prints "\"$key\": "
+done
+expect "golden without files" 2 "$ayf" golden images
+expect "golden without a folder" 1 "$ayf" golden nowhere
+says "nowhere"
+
+finish
