@@ -15,8 +15,9 @@ RUNS = 200000
 
 .PHONY: all demo test bench golden install uninstall clean format fuzz
 
+# The tests are built by make test only.
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) ayf libayf.a
 
 $(BUILD)/build.ninja:
 	@./scripts/deps.sh
@@ -25,7 +26,8 @@ $(BUILD)/build.ninja:
 demo: all
 	@$(BUILD)/ayf demo runs/demo
 
-test: all
+test: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
 	@meson test -C $(BUILD) --no-rebuild --print-errorlogs
 
 bench: all
@@ -35,9 +37,10 @@ golden: all
 	@test -n "$(DIR)" || { echo "usage: make golden DIR=<folder of reference numbers>" >&2; exit 2; }
 	@$(BUILD)/ayf golden "$(DIR)"
 
-install: all
+install: $(BUILD)/build.ninja
 	@meson configure $(BUILD) --prefix=$(PREFIX)
-	@meson install -C $(BUILD)
+	@ninja -C $(BUILD) ayf libayf.a
+	@meson install -C $(BUILD) --no-rebuild
 
 uninstall:
 	@ninja -C $(BUILD) uninstall
