@@ -75,17 +75,16 @@ static bool is_guided(const ayf_run *run) {
 bool ayf_run_conditional_guidance(const ayf_run *run) { return is_guided(run) && run->weak_at; }
 
 static ayf_status open_analytic(ayf_run *run) {
-    if (strcmp(run->cfg.data.source, "builtin:ring") != 0)
+    if (!ayf_mixture_of_data(run->cfg.data.source, &run->mixture))
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,
-            "distill.teacher = analytic is known for data.source = builtin:ring only, not for %s; name a "
-            "model made by ayf train",
+            "distill.teacher = analytic is known for data.source = builtin:ring and builtin:gaussian only, not "
+            "for %s; name a model made by ayf train",
             run->cfg.data.source);
     if (is_guided(run))
         return ayf_fail(run->ctx, AYF_E_CONFIG,
                         "distill.guidance = autoguidance needs networks and distill.teacher is analytic; use "
                         "distill.guidance = none");
-    run->mixture = ayf_mixture_ring();
     run->teacher = ayf_velocity_mixture(&run->mixture);
     run->sigma_data = 1;
     return AYF_OK;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "io/points.h"
 #include "ir/build.h"
 #include "nn/flow.h"
 
@@ -124,6 +125,15 @@ ayf_mixture ayf_mixture_ring(void) {
         ring.mean[k][1] = radius * sin(2 * pi * k / ring.count);
     }
     return ring;
+}
+
+ayf_mixture ayf_mixture_gaussian(double sigma) { return (ayf_mixture){.count = 1, .dim = 2, .sigma = sigma}; }
+
+bool ayf_mixture_of_data(const char *source, ayf_mixture *out) {
+    if (strcmp(source, "builtin:ring") == 0) *out = ayf_mixture_ring();
+    else if (strcmp(source, "builtin:gaussian") == 0) *out = ayf_mixture_gaussian(AYF_GAUSSIAN_SIGMA);
+    else return false;
+    return true;
 }
 
 void ayf_mixture_velocity_at(const ayf_mixture *m, const double *x, double t, double *v) {

@@ -31,6 +31,9 @@ typedef struct ayf_mixture {
     double mean[AYF_MIXTURE_MAX][2]; /* coordinates beyond the second are 0 */
     double sigma;
 } ayf_mixture;
+ayf_mixture ayf_mixture_gaussian(double sigma);
+/* The distribution of a built-in data set ("builtin:ring", "builtin:gaussian"); false: no closed form. */
+bool ayf_mixture_of_data(const char *source, ayf_mixture *out);
 ayf_mixture ayf_mixture_ring(void); /* 8 components, overall unit standard deviation, sigma 0.15 */
 /* `onehot` (N,count) names the component: the velocity is then that of data from this component alone (a row
  * of zeros: of all). `guidance` is ignored. */

@@ -281,7 +281,7 @@ static ayf_status open_points(ayf_context *ctx, const ayf_dataset_spec *spec, ay
 
 static ayf_status open_builtin(ayf_context *ctx, const ayf_dataset_spec *spec, const char *name,
                                ayf_dataset **out) {
-    static const char *const names[] = {"shapes", "ring", "checkerboard", "moons", "spirals"};
+    static const char *const names[] = {"shapes", "ring", "checkerboard", "moons", "spirals", "gaussian"};
     if (strcmp(name, "shapes") == 0) {
         ayf_source *source;
         AYF_TRY(ayf_source_open_shapes(ctx, spec->seed, spec->resolution, spec->labels, &source));

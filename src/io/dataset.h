@@ -15,7 +15,7 @@
  * to a resolution (other than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels CIFAR-10    binary: a .bin
  * file, or a folder of data_batch_<n>.bin builtin:shapes        65536 drawn pictures, 10 classes
  * (ayf_shape_names), any resolution from 8 (0 = 32) builtin:ring, builtin:checkerboard, builtin:moons,
- * builtin:spirals 2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
+ * builtin:spirals, builtin:gaussian (standard deviation 0.5) 2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
  *
  * Everything is checked when the set is opened; what is wrong with which files is one message that names as
  * many as fit, and the log gets a line for each. Pictures are kept as bytes when all of them fit in the

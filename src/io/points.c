@@ -16,6 +16,7 @@ static const struct {
     [AYF_POINTS_CHECKERBOARD] = {"checkerboard", 8},
     [AYF_POINTS_MOONS] = {"moons", 2},
     [AYF_POINTS_SPIRALS] = {"spirals", 2},
+    [AYF_POINTS_GAUSSIAN] = {"gaussian", 0},
 };
 
 ayf_points ayf_points_by_name(const char *name) {
@@ -90,6 +91,10 @@ void ayf_points_sample(ayf_points kind, uint64_t seed, uint64_t index, float out
         break;
     case AYF_POINTS_SPIRALS:
         found = spirals(u, n, p);
+        break;
+    case AYF_POINTS_GAUSSIAN:
+        p[0] = AYF_GAUSSIAN_SIGMA * n[0];
+        p[1] = AYF_GAUSSIAN_SIGMA * n[1];
         break;
     case AYF_POINTS_NONE:
         break;
