@@ -26,6 +26,7 @@ cmocka libcmocka-dev
 EOF
 # oneDNN has no pkg-config file everywhere.
 have cc && echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1 || need libdnnl-dev
+have cc && echo '#include <Random123/philox.h>' | cc -E - >/dev/null 2>&1 || need librandom123-dev
 case "${1:-}" in
 format) have clang-format || need clang-format ;;
 fuzz) have clang || need "clang libclang-rt-dev" ;;
