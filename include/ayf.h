@@ -105,22 +105,22 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
-    AYF_SOLVER_DEFAULT,   /* student: jumps of the flow map; teacher: Heun */
-    AYF_SOLVER_EULER,     /* teachers: one network call per step */
-    AYF_SOLVER_HEUN,      /* teachers: two calls per step */
-    AYF_SOLVER_REFERENCE, /* teachers: adaptive 5th order, to a tolerance of 1e-4 per step */
+    AYF_SOLVER_DEFAULT, /* student: jumps of the flow map; teacher: Heun */
+    AYF_SOLVER_EULER,   /* teachers: one network call per step */
+    AYF_SOLVER_HEUN,    /* teachers: two calls per step */
+    AYF_SOLVER_REFERENCE, /* teachers: adaptive 5th order, to a tolerance of 1e-4 per step; takes no steps or times */
 } ayf_solver;
 
 typedef struct ayf_sample_options { /* all zero = defaults */
     int steps;                      /* student: network calls, default 4; teacher: solver steps, default 32 */
     const double *times;            /* steps + 1 falling values from 1 to 0; NULL: uniform */
     double gamma;                   /* students: noise added again after each jump, 0 ... 1 */
-    double guidance;                /* 0 = 1 (no guidance) */
+    double guidance; /* 0 = none: 1, or the value nearest to 1 that the student was trained for */
     ayf_solver solver;
     uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
     const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image whatever the batch */
     const int *classes;    /* classes[i]; NULL: drawn from the seed */
-    int batch;             /* images at a time, 0 = 16 */
+    int batch;             /* not used: the model decides, so that it cannot change an image */
 } ayf_sample_options;
 
 /* `images`: count x height x width x channels floats in [-1,1] (points: data units), owned by the caller.
@@ -144,7 +144,10 @@ typedef struct ayf_fidelity_row {
         heun; /* RMS distance per pixel in units of the data's standard deviation; NaN: n/a */
 } ayf_fidelity_row;
 
-/* For each calls[i] (row_count of them) over `count` images (seeds first_seed ...). `weak` may be NULL.
+/* For each calls[i] >= 1 (row_count of them) over `count` images (seeds first_seed ..., classes from the seeds), the
+ * distance to the teacher's solution with AYF_SOLVER_REFERENCE at the same guidance. student: that many jumps; euler:
+ * that many steps; heun: half as many steps, with an odd number the last by Euler, and none for 1 call. `teacher` may
+ * be guided (ayf_model_guide); NULL stands for the closed-form velocity of a student of "builtin:ring".
  * rows[row_count] is filled. */
 AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed,
                                 int count, const int *calls, int row_count, ayf_fidelity_row *rows);

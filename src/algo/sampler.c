@@ -82,6 +82,8 @@ void ayf_sampler_free(ayf_sampler *s) {
     ayf_free(ctx, s);
 }
 
+const ayf_sampler_spec *ayf_sampler_describe(const ayf_sampler *s) { return &s->spec; }
+
 void ayf_sampler_refresh(ayf_sampler *s) { ayf_program_refresh(s->program); }
 
 /* ---- Running

@@ -75,6 +75,19 @@ ayf_status ayf_sampler_run(ayf_sampler *s, const ayf_trajectory *how, float *x, 
 /* Between arbitrary times, deterministic; the first and last of `times` are free (1 >= ... >= 0). */
 ayf_status ayf_sampler_integrate(ayf_sampler *s, const ayf_trajectory *how, float *x, const int *labels);
 
+/* Any number of samples from noise to data, out [count][h][w][c] in units of the network. labels[count] or
+ * NULL. A sample is a pure function of its seed, label, `how`, the weights and the sampler's batch size, bit
+ * by bit: what else is asked for along with it does not matter. Vendor kernels round the rows of a batch
+ * differently, by where a row lies, so every seed has a fixed place in the batch (seed mod batch);
+ * consecutive seeds fill batches. */
+ayf_status ayf_sampler_images(ayf_sampler *s, const ayf_trajectory *how, size_t count, const uint64_t *seeds,
+                              const int *labels, float *out);
+
+/* A batch size for ayf_sampler_images(): a function of the network alone. */
+int ayf_sampler_batch(const ayf_model_spec *spec);
+
+const ayf_sampler_spec *ayf_sampler_describe(const ayf_sampler *s);
+
 /* The noise of an image: N(0,1), a pure function of its seed. */
 void ayf_latent(uint64_t seed, float *out, size_t count);
 /* Its class when none is asked for: uniform, a pure function of its seed; -1 when classes is 0. */

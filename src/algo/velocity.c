@@ -32,7 +32,9 @@ static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf
     ayf_id v = network_at(g, "teacher.", &teacher->spec, x, t, onehot);
     if (!teacher->guided || !guidance) return v;
     ayf_id weak = network_at(g, "weak.", &teacher->weak, x, t, onehot);
-    return ayf_add(g, weak, ayf_mul(g, ayf_per_sample(g, guidance, x), ayf_sub(g, v, weak)));
+    /* v + (lambda - 1)(v - weak): exactly v for lambda = 1. */
+    ayf_id beyond = ayf_per_sample(g, ayf_addc(g, guidance, -1), x);
+    return ayf_add(g, v, ayf_mul(g, beyond, ayf_sub(g, v, weak)));
 }
 
 ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher) {
@@ -130,9 +132,12 @@ ayf_mixture ayf_mixture_ring(void) {
 ayf_mixture ayf_mixture_gaussian(double sigma) { return (ayf_mixture){.count = 1, .dim = 2, .sigma = sigma}; }
 
 bool ayf_mixture_of_data(const char *source, ayf_mixture *out) {
-    if (strcmp(source, "builtin:ring") == 0) *out = ayf_mixture_ring();
-    else if (strcmp(source, "builtin:gaussian") == 0) *out = ayf_mixture_gaussian(AYF_GAUSSIAN_SIGMA);
-    else return false;
+    if (strcmp(source, "builtin:ring") == 0)
+        *out = ayf_mixture_ring();
+    else if (strcmp(source, "builtin:gaussian") == 0)
+        *out = ayf_mixture_gaussian(AYF_GAUSSIAN_SIGMA);
+    else
+        return false;
     return true;
 }
 
