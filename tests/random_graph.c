@@ -6,7 +6,7 @@
 
 #include "ad/ad.h"
 
-enum { POOL = 160, LARGE = 3000 /* elements */ };
+enum { POOL = 160, SMALL_LIMIT = 3000, LARGE_LIMIT = 60000 /* elements */ };
 
 typedef struct maker {
     ayf_graph *g;
@@ -14,6 +14,7 @@ typedef struct maker {
     ayf_id pool[POOL];
     bool exact[POOL]; /* computed without rounding */
     int count, leaves;
+    bool large;  /* big tensors */
     bool smooth; /* no comparisons of computed values */
 } maker;
 
@@ -21,7 +22,7 @@ static int pick_int(maker *m, int low, int high) { return test_int(&m->state, lo
 static bool chance(maker *m, int percent) { return pick_int(m, 1, 100) <= percent; }
 
 static void keep(maker *m, ayf_id id, bool exact) {
-    if (!id || m->count == POOL || ayf_elements(m->g, id) > LARGE) return;
+    if (!id || m->count == POOL || ayf_elements(m->g, id) > (m->large ? LARGE_LIMIT : SMALL_LIMIT)) return;
     m->pool[m->count] = id;
     m->exact[m->count++] = exact;
 }
@@ -51,6 +52,9 @@ static ayf_shape random_shape(maker *m) {
         if (total * s.dim[i] > 1000) s.dim[i] = 2;
         total *= s.dim[i];
     }
+    static const int long_sizes[] = {64, 129, 640, 2049, 9001, 20000};
+    int axis = pick_int(m, 0, s.rank - 1), size = long_sizes[pick_int(m, 0, 5)];
+    if (m->large && total / s.dim[axis] * size <= LARGE_LIMIT) s.dim[axis] = size;
     return s;
 }
 
@@ -273,6 +277,7 @@ static void make_gemm(maker *m) {
     int last = s.dim[s.rank - 1], n = pick_int(m, 1, 9);
     bool ta = chance(m, 30), tb = chance(m, 50);
     ayf_shape w;
+    if (last > 4000) return;
     if (s.rank == 3 && chance(m, 70)) {
         int inner = ta ? s.dim[1] : last;
         w = tb ? AYF_SHAPE(s.dim[0], n, inner) : AYF_SHAPE(s.dim[0], inner, n);
@@ -439,7 +444,8 @@ static void add_updates(maker *m) {
 ayf_graph *random_graph(ayf_context *ctx, uint64_t seed, random_kind kind) {
     maker m = {.g = ayf_graph_new(ctx), .state = seed * (uint64_t)RANDOM_KINDS + (uint64_t)kind};
     if (!m.g) return NULL;
-    m.smooth = kind != RANDOM_FORWARD;
+    m.large = kind == RANDOM_LARGE;
+    m.smooth = kind == RANDOM_DERIVATIVE || kind == RANDOM_TRAINING;
     keep(&m, new_leaf(&m, random_shape(&m)), true);
     grow(&m, pick_int(&m, 5, kind == RANDOM_FORWARD ? 60 : 25));
     if (kind == RANDOM_TRAINING) add_updates(&m);

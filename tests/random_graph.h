@@ -7,6 +7,7 @@
 typedef enum random_kind {
     RANDOM_FORWARD,    /* any ops */
     RANDOM_DERIVATIVE, /* with a jvp, a vjp, a vjp of a vjp */
+    RANDOM_LARGE,      /* any ops, up to 60000 elements: several tiles, threads, very long rows */
     RANDOM_TRAINING,   /* STATE leaves with updates, some in place, in the manner of Adam */
     RANDOM_KINDS
 } random_kind;

@@ -128,7 +128,8 @@ bool ayf_is_const(const ayf_graph *g, ayf_id id, double *value); /* value may be
  * the same name with the same storage and shape gives the same id. */
 ayf_id ayf_leaf(ayf_graph *g, ayf_storage storage, const char *name, ayf_shape shape);
 int ayf_leaf_find(const ayf_graph *g, const char *name); /* index in g->leaf (full name) or -1 */
-void ayf_output(ayf_graph *g, const char *name, ayf_id id); /* can be fetched after a run */
+/* Can be fetched after a run. An output that is a STATE leaf itself shows the value after its update. */
+void ayf_output(ayf_graph *g, const char *name, ayf_id id);
 void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value);   /* leaf := value after the run (STATE only) */
 void ayf_scope(ayf_graph *g, const char *format, ...) AYF_PRINTF(2, 3);
 
