@@ -49,7 +49,8 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a teacher, but a student is needed: give the student first",
                         student->path);
     if (!teacher) {
-        if (strcmp(student->card.data, "builtin:ring") == 0) return AYF_OK;
+        ayf_mixture known;
+        if (ayf_mixture_of_data(student->card.data, &known)) return AYF_OK;
         return ayf_fail(ctx, AYF_E_USAGE,
                         "%s was trained on '%s', which has no closed-form teacher: give its teacher",
                         student->path, student->card.data);
@@ -85,7 +86,7 @@ static ayf_status check_request(ayf_context *ctx, int count, const int *calls, i
     return AYF_OK;
 }
 
-static ayf_status ring_sampler(const ayf_model *student, const ayf_velocity *velocity, ayf_sampler **out) {
+static ayf_status closed_form_sampler(const ayf_model *student, const ayf_velocity *velocity, ayf_sampler **out) {
     ayf_sampler_spec spec = ayf_model_shape(&student->weights->spec);
     spec.backend = student->backend;
     spec.batch = ayf_sampler_batch(&student->weights->spec);
@@ -96,8 +97,8 @@ static ayf_status ring_sampler(const ayf_model *student, const ayf_velocity *vel
 ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed,
                         int count, const int *calls, int row_count, ayf_fidelity_row *rows) {
     ayf_context *ctx = student->ctx;
-    ayf_mixture ring = ayf_mixture_ring();
-    ayf_velocity closed_form = ayf_velocity_mixture(&ring);
+    ayf_mixture mixture = {0};
+    ayf_velocity closed_form = ayf_velocity_mixture(&mixture);
     ayf_sampler *own = NULL;
     comparison c = {.ctx = ctx, .count = (size_t)(count > 0 ? count : 0)};
     AYF_TRY(check_request(ctx, count, calls, row_count));
@@ -108,7 +109,8 @@ ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance,
     if (teacher) {
         AYF_TRY(ayf_model_sampler(teacher, &c.teacher));
     } else {
-        AYF_TRY(ring_sampler(student, &closed_form, &own));
+        (void)ayf_mixture_of_data(student->card.data, &mixture);
+        AYF_TRY(closed_form_sampler(student, &closed_form, &own));
         c.teacher = own;
     }
     ayf_sampler_spec shape = ayf_model_shape(&student->weights->spec);
