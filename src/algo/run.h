@@ -104,7 +104,7 @@ void ayf_run_source_close(ayf_run *run);
 
 bool ayf_run_conditional_guidance(const ayf_run *run); /* lambda is drawn per sample */
 
-/* Writes a checkpoint and the model file, then removes checkpoints beyond save.keep. Weights that are not
+/* Writes the model file and a checkpoint, then removes checkpoints beyond save.keep. Weights that are not
  * finite are AYF_E_DIVERGED, and nothing is written. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run);
 /* AYF_OK when the checkpoint of a step is one of this kind of run. */

@@ -135,12 +135,14 @@ static ayf_status write_model(const ayf_run *run) {
     return status;
 }
 
+/* The model goes first: a run killed in between makes the same model again, while a finished run whose
+ * checkpoint is there would never write it. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
+    AYF_TRY(write_model(run));
     char *path = ayf_run_checkpoint(run->ctx, run->folder, (int64_t)run->step);
     if (!path) return AYF_E_MEMORY;
     ayf_status status = write_checkpoint(run, path);
     ayf_free(run->ctx, path);
-    if (status == AYF_OK) status = write_model(run);
     if (status != AYF_OK) return status;
     run->saved_step = (int64_t)run->step;
     return ayf_run_prune(run->ctx, run->folder, run->cfg.save.keep);
