@@ -58,8 +58,7 @@ static ayf_shape random_shape(maker *m) {
     return s;
 }
 
-/* ---- One builder call each
- * ------------------------------------------------------------------------------------ */
+/* ---- One builder call each ---- */
 
 static void make_unary(maker *m) {
     ayf_graph *g = m->g;
@@ -321,8 +320,7 @@ static void make_resampling(maker *m) {
         keep(m, ayf_upfirdn(g, a, 2, 1, f->taps / 2, 2 * s.dim[1], 2 * s.dim[2], f), false);
 }
 
-/* ---- Whole graphs
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Whole graphs ---- */
 
 static void grow(maker *m, int calls) {
     for (int i = 0; i < calls; i++) {

@@ -19,8 +19,7 @@ const test_backend test_backends[] = {
 };
 const size_t test_backend_count = AYF_COUNT(test_backends);
 
-/* ---- Contexts ---------------------------------------------------------------------------------------------
- */
+/* ---- Contexts ---- */
 
 static void *counting_alloc(void *user, void *pointer, size_t size) {
     test_memory *memory = user;
@@ -46,8 +45,7 @@ void test_ok(ayf_context *ctx, ayf_status status) {
     if (status != AYF_OK) fail_msg("%s: %s", ayf_status_text(status), ayf_error(ctx));
 }
 
-/* ---- Values -----------------------------------------------------------------------------------------------
- */
+/* ---- Values ---- */
 
 uint64_t test_bits(uint64_t *state) { /* splitmix64 */
     uint64_t z = *state += 0x9e3779b97f4a7c15ull;
@@ -70,8 +68,7 @@ void test_fill(const char *leaf, uint64_t seed, double *values, size_t count) {
     for (size_t i = 0; i < count; i++) values[i] = test_real(&state, -1, 1);
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------
- */
+/* ---- Running ---- */
 
 static void *must(void *pointer) {
     if (!pointer) fail_msg("out of memory");

@@ -12,8 +12,7 @@
 #include "exec/program.h"
 #include "ir/build.h"
 
-/* ---- Contexts -------------------------------------------------------------------------------------------
- */
+/* ---- Contexts ---- */
 
 typedef struct test_memory {
     long live;    /* blocks not freed yet */
@@ -27,8 +26,7 @@ ayf_context *test_open(test_memory *memory);
 /* Stops the test with the context's message unless `status` is AYF_OK. */
 void test_ok(ayf_context *ctx, ayf_status status);
 
-/* ---- Backends -------------------------------------------------------------------------------------------
- */
+/* ---- Backends ---- */
 
 typedef struct test_backend {
     const char *name;
@@ -43,15 +41,13 @@ extern const size_t test_backend_count;
  * checks every address, so that an error of fusion shows without a fused kernel. */
 ayf_status group_backend_open(ayf_context *ctx, ayf_backend **out);
 
-/* ---- Values ---------------------------------------------------------------------------------------------
- */
+/* ---- Values ---- */
 
 uint64_t test_bits(uint64_t *state);
 int test_int(uint64_t *state, int low, int high);           /* both ends included */
 double test_real(uint64_t *state, double low, double high); /* a value that a float holds exactly */
 
-/* ---- Running --------------------------------------------------------------------------------------------
- */
+/* ---- Running ---- */
 
 /* All outputs of a program, then its STATE leaves that have an update. */
 typedef struct test_result {

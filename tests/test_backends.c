@@ -10,8 +10,7 @@
 #include "op_cases.h"
 #include "random_graph.h"
 
-/* ---- Every op and its first and second derivatives
- * -------------------------------------------------------------- */
+/* ---- Every op and its first and second derivatives ---- */
 
 static void test_every_op(void **state) {
     (void)state;
@@ -63,8 +62,7 @@ static void test_every_op(void **state) {
             }
 }
 
-/* ---- Random graphs
- * -------------------------------------------------------------------------------------------- */
+/* ---- Random graphs ---- */
 
 /* AYF_TEST_SEEDS raises the number of graphs of each kind, for a long search. */
 static uint64_t seeds(void) {
@@ -120,8 +118,50 @@ static void test_random_training(void **state) {
     try_random(RANDOM_TRAINING, 3);
 }
 
-/* ---- State
- * ------------------------------------------------------------------------------------------------------ */
+/* Chains of views that a random search meets rarely. */
+static ayf_graph *view_chains(ayf_context *ctx) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    assert_non_null(g);
+    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(1, 3)),
+           y = ayf_leaf(g, AYF_STORE_INPUT, "y", AYF_SHAPE(9001));
+    ayf_id wide = ayf_broadcast(g, x, AYF_SHAPE(5, 3));
+    ayf_output(g, "slice of repeated", ayf_slice(g, ayf_slice(g, wide, 0, 3, 2), 1, 1, 2));
+    ayf_output(g, "turned", ayf_slice(g, ayf_permute(g, wide, (int[]){1, 0}), 1, 4, 1));
+    ayf_output(g, "computed",
+               ayf_exp(g, ayf_slice(g, ayf_broadcast(g, ayf_sin(g, x), AYF_SHAPE(5, 3)), 0, 2, 2)));
+    ayf_id split = ayf_reshape(g, ayf_slice(g, wide, 0, 1, 4), AYF_SHAPE(2, 2, 3));
+    ayf_output(g, "reshaped", ayf_mul(g, split, ayf_slice(g, split, 1, 1, 1)));
+    ayf_output(g, "padded", ayf_permute(g, ayf_pad(g, ayf_slice(g, wide, 1, 2, 1), 1, 1, 1), (int[]){1, 0}));
+    ayf_output(g, "long row", ayf_sub(g, y, ayf_rowmax(g, y, 1)));
+    ayf_output(g, "long softmax", ayf_softmax(g, ayf_mulc(g, y, 3)));
+    ayf_id square = ayf_mul(g, ayf_reshape(g, x, AYF_SHAPE(3, 1)), x);
+    ayf_output(g, "column maxima", ayf_sub(g, square, ayf_rowmax(g, square, AYF_AXIS(0))));
+    ayf_output(g, "row and column",
+               ayf_mul(g, ayf_sum(g, square, AYF_AXIS(0)), ayf_sum(g, square, AYF_AXIS(1))));
+    ayf_output(g, "input", x);
+    ayf_output(g, "constant", ayf_full(g, AYF_SHAPE(2, 2), 0.5));
+    return g;
+}
+
+static void test_view_chains(void **state) {
+    (void)state;
+    test_result want = {0};
+    for (size_t b = 0; b < test_backend_count; b++) {
+        ayf_context *ctx = test_open(NULL);
+        test_result got = {0};
+        test_run(ctx, &test_backends[b], view_chains(ctx), 1, NULL, &got);
+        ayf_close(ctx);
+        if (b == 0) {
+            want = got;
+            continue;
+        }
+        test_compare(test_backends[b].name, &want, &got, test_backends[b].tolerance);
+        test_result_free(&got);
+    }
+    test_result_free(&want);
+}
+
+/* ---- State ---- */
 
 /* The updates of `g` as outputs instead: what ayf_update() must write. */
 static void test_updates_are_their_values(void **state) {
@@ -222,8 +262,7 @@ static void test_frozen_steps(void **state) {
     }
 }
 
-/* ---- Saturation
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Saturation ---- */
 
 /* y = f(x), its first and second derivative, each in closed form that stays accurate far out. */
 static double small(double x) { return exp(-fabs(x)) / (1 + exp(-fabs(x))); } /* sigmoid(-|x|) */

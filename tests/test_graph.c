@@ -34,8 +34,7 @@ static void expect_const(const fixture *f, ayf_id id, double want) {
     assert_true(fabs(value - want) < 1e-14);
 }
 
-/* ---- Sharing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Sharing ---- */
 
 static void test_equal_nodes_are_one(void **state) {
     (void)state;
@@ -99,8 +98,7 @@ static void test_leaves(void **state) {
     close_fixture(&f);
 }
 
-/* ---- Folding
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Folding ---- */
 
 static void test_constants_fold(void **state) {
     (void)state;
@@ -210,8 +208,7 @@ static void test_broadcasting_shapes(void **state) {
     close_fixture(&f);
 }
 
-/* ---- Errors
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Errors ---- */
 
 static ayf_id bad_add(fixture *f) { return ayf_add(f->g, f->x, f->w); }
 static ayf_id bad_gemm(fixture *f) { return ayf_gemm(f->g, f->x, f->y, false, false); }
@@ -355,8 +352,7 @@ static void test_update_rules(void **state) {
     }
 }
 
-/* ---- Verification and printing
- * ------------------------------------------------------------------------------------- */
+/* ---- Verification and printing ---- */
 
 static void test_verify_finds_damage(void **state) {
     (void)state;

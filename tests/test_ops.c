@@ -11,8 +11,7 @@
 #include "backend/ref/ref.h"
 #include "op_cases.h"
 
-/* ---- A word tree that can be evaluated
- * ----------------------------------------------------------------------- */
+/* ---- A word tree that can be evaluated ---- */
 
 enum { LARGEST = 256 }; /* elements of one tensor of a case */
 
@@ -214,8 +213,7 @@ static void test_one_input_at_a_time(void **state) {
     }
 }
 
-/* ---- Ops without derivative
- * ------------------------------------------------------------------------------------ */
+/* ---- Ops without derivative ---- */
 
 static void test_zero_kinds(void **state) {
     (void)state;
@@ -299,8 +297,7 @@ static void test_shape_errors(void **state) {
     }
 }
 
-/* ---- Values of ops
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Values of ops ---- */
 
 /* Feeds x (and w) to a graph built by the caller and gives back "y". */
 static void run_simple(ayf_context *ctx, ayf_graph *g, const double *x, size_t nx, const double *w, size_t nw,

@@ -11,8 +11,7 @@
 #include "nn/net.h"
 #include "random_graph.h"
 
-/* ---- Modes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Modes ---- */
 
 typedef ayf_graph *maker(ayf_context *ctx, uint64_t seed, int kind);
 
@@ -118,8 +117,7 @@ static void test_unet_on_every_backend(void **state) {
     test_result_free(&want);
 }
 
-/* ---- The plan itself
- * -------------------------------------------------------------------------------------------- */
+/* ---- The plan itself ---- */
 
 static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode mode) {
     ayf_plan *plan = ayf_plan_make(g, s, mode);
@@ -213,8 +211,7 @@ static void test_schedules_are_in_order(void **state) {
         }
 }
 
-/* ---- Facts
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Facts ---- */
 
 /* y = silu(x w1) w2, all 16 wide: x 8x16. */
 static ayf_graph *two_layers(ayf_context *ctx, ayf_storage storage) {
@@ -301,8 +298,7 @@ static void test_running_does_not_allocate(void **state) {
     }
 }
 
-/* ---- Programs beside each other
- * ----------------------------------------------------------------------------------- */
+/* ---- Programs beside each other ---- */
 
 static void run_two_layers(ayf_context *ctx, ayf_program *p, float scale, float *y) {
     float x[8 * 16];
@@ -425,8 +421,7 @@ static void test_program_errors(void **state) {
     ayf_close(ctx);
 }
 
-/* ---- The n-th allocation fails
- * ------------------------------------------------------------------------------------ */
+/* ---- The n-th allocation fails ---- */
 
 /* Ops of every class, with a jvp, a vjp and updates. */
 static ayf_graph *everything(ayf_context *ctx) {
