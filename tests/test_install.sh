@@ -8,6 +8,7 @@ sanitizers=${3:-none}
 . "$(dirname "$0")/cases.sh"
 cd "$work" || exit 1
 : >out && : >err
+export AYF_THREADS=1
 flags="-Wall -Wextra -Werror -std=c11"
 [ "$sanitizers" = none ] || flags="$flags -fsanitize=$sanitizers"
 
