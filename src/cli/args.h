@@ -26,7 +26,7 @@
     X(info, "PATH", 1, 1, "say what a model, run, image or data set is",                                     \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source (which is checked as a\n"   \
       "whole): an image folder, a ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ...")                  \
-    X(fidelity, "STUDENT [TEACHER]", 1, 2, "measure how far few calls are from the teacher's own solution",    \
+    X(fidelity, "STUDENT [TEACHER]", 1, 2, "measure how far few calls are from the teacher's own solution",  \
       "For each number of network calls: RMS distance to the teacher's accurate solution from the same\n"    \
       "noise, in units of the data's standard deviation, of the student and of the teacher's own Euler\n"    \
       "and Heun solvers. A student of a closed-form velocity (builtin:ring, builtin:gaussian) needs no\n"    \

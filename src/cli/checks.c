@@ -158,7 +158,8 @@ static int compare(cli *c, const cli_args *args, comparison *m) {
         (args->positional_count > 1 && (code = cli_open_model(c, args->positional[1], &m->teacher))))
         return code;
     const char *weak = args->value[CLI_OPT_weak];
-    if (weak && !m->teacher) return cli_error(c, AYF_E_USAGE, "--weak guides a teacher: name the teacher too");
+    if (weak && !m->teacher)
+        return cli_error(c, AYF_E_USAGE, "--weak guides a teacher: name the teacher too");
     if (weak && (code = cli_open_model(c, weak, &m->weak))) return code;
     if (m->weak && ayf_model_guide(m->teacher, m->weak) != AYF_OK) return cli_fail(c);
     if (ayf_fidelity(m->student, m->teacher, guidance, seed, images, m->calls, (int)m->count, m->rows) !=
