@@ -377,6 +377,38 @@ static void test_extremes(void **state) {
     }
 }
 
+/* EDM2's normalisation x / (eps + |x| / sqrt(n)) of a row of zeros: everything stays finite, also twice. */
+static void test_norm_of_zero(void **state) {
+    (void)state;
+    for (size_t b = 0; b < test_backend_count; b++) {
+        ayf_context *ctx = test_open(NULL);
+        ayf_graph *g = ayf_graph_new(ctx);
+        ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(2, 3)), grad, second;
+        ayf_id size = ayf_sqrt(g, ayf_mean(g, ayf_square(g, x), AYF_AXIS(1)));
+        ayf_id y = ayf_sum_all(g, ayf_div(g, x, ayf_addc(g, size, 1e-4))), one = ayf_const(g, 1);
+        ayf_vjp(g, 1, &y, &one, 1, &x, &grad);
+        ayf_id square = ayf_sum_all(g, ayf_square(g, grad));
+        ayf_vjp(g, 1, &square, &one, 1, &x, &second);
+        ayf_output(g, "grad", grad);
+        ayf_output(g, "second", second);
+        ayf_backend *backend;
+        ayf_program *p;
+        test_ok(ctx, test_backends[b].open(ctx, &backend));
+        test_ok(ctx, ayf_compile(backend, g, NULL, &p));
+        const float zero_row[6] = {0, 0, 0, 1, -2, 3};
+        float first[6], both[6];
+        test_ok(ctx, ayf_program_set(p, "x", zero_row, 6));
+        test_ok(ctx, ayf_program_run(p));
+        test_ok(ctx, ayf_program_get(p, "grad", first, 6));
+        test_ok(ctx, ayf_program_get(p, "second", both, 6));
+        for (int i = 0; i < 6; i++) assert_true(isfinite(first[i]) && isfinite(both[i]));
+        for (int i = 0; i < 3; i++) assert_float_equal(first[i], 1e4, 1);
+        ayf_program_free(p);
+        ayf_backend_close(backend);
+        ayf_close(ctx);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_op),
@@ -390,6 +422,7 @@ int main(void) {
         cmocka_unit_test(test_frozen_steps),
         cmocka_unit_test(test_saturation),
         cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_norm_of_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

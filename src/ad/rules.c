@@ -52,9 +52,10 @@ static ayf_id partial_EXP(ayf_graph *g, ayf_id n, int k) {
     return n;
 }
 static ayf_id partial_LOG(ayf_graph *g, ayf_id n, int k) { return ayf_div(g, one(g, n), in(g, n, k)); }
+/* Finite at 0, so that the norm of a zero vector passes back zero and not 0 * infinity. */
 static ayf_id partial_SQRT(ayf_graph *g, ayf_id n, int k) {
     (void)k;
-    return ayf_div(g, ayf_const_like(g, n, 0.5), n);
+    return ayf_div(g, ayf_const_like(g, n, 0.5), ayf_max(g, n, ayf_const_like(g, n, 1e-18)));
 }
 /* sigm(x) sigm(-x), not s (1 - s): the latter is 0 from x = 17 on in single precision. */
 static ayf_id partial_SIGMOID(ayf_graph *g, ayf_id n, int k) {
