@@ -2,12 +2,13 @@
 
 #include <string.h>
 
-#include "backend/cpu/tile_kernels.h"
+#include "backend/cpu/tile_select.h"
 
 enum {
-    TILE = 2048,             /* floats in a tile, unless one row is longer */
+    TILE = 1024,             /* floats in a tile, unless one row is longer */
     SERIAL_ELEMENTS = 16384, /* below this a second thread costs more than it saves */
     NO_TABLE = -1,
+    NO_SLOT = -1,
 };
 
 /* How an array is walked: over the outer axes, along rows, along columns. */
@@ -18,14 +19,20 @@ typedef struct walk {
     int table; /* columns at irregular places: index of an offset table, NO_TABLE otherwise */
 } walk;
 
-typedef struct instr {
-    uint16_t op;
-    bool row;       /* one number per row */
-    bool in_row[2]; /* the input is one number per row */
-    uint16_t in[2]; /* values */
-    int slot;       /* register that receives the result, or -1: memory */
-    int arg;        /* argument that receives the result, or -1 */
-} instr;
+/* Where a value is found: at[r * row + c * col] for FULL instructions, at[r * along] for ROW ones, which see
+ * the rows of the tile as one row of theirs. */
+typedef struct placed {
+    const float *at;
+    ptrdiff_t row, col, along;
+} placed;
+
+/* A value whose place follows the tile. */
+typedef struct moving {
+    uint16_t value;
+    uint16_t arg;
+    bool gathered; /* copied to the register of the value first */
+    const walk *walk;
+} moving;
 
 struct ayf_tile_program {
     ayf_context *ctx;
@@ -35,21 +42,25 @@ struct ayf_tile_program {
     int64_t outer_dim[AYF_MAX_RANK];
     int64_t rows, cols, tile_rows, tile_cols;
     int64_t row_tiles, col_tiles, tiles;
-    ayf_value *value;
-    instr *code; /* parallel to value */
+    ayf_tile_instr *code; /* per value of the group */
+    placed *place;        /* per value; `at` is filled in by each thread */
+    int *slot;            /* per value: offset in a thread's registers, or NO_SLOT */
+    float *constant;      /* per value */
     uint32_t value_count;
+    moving *moving; /* inputs, then outputs */
+    uint32_t moving_count;
     walk *view; /* inputs */
     uint32_t view_count;
     walk dense_full, dense_row; /* outputs */
-    ayf_terminal *terminal;
+    ayf_tile_total *total;      /* per terminal */
+    int *total_out;             /* per terminal: output that receives it */
     walk *terminal_walk;
     size_t *terminal_size, *terminal_at; /* elements; place in a thread's accumulators */
     uint32_t terminal_count;
     size_t accumulators;
     int64_t **table;
     uint32_t table_count;
-    size_t slot_floats;
-    uint32_t slots;
+    size_t register_floats;
     uint32_t in_count;
 };
 
@@ -127,51 +138,84 @@ static bool make_walk(ayf_tile_program *p, const axes *x, uint32_t walker, int64
 /* ---- Lowering: registers
  * ---------------------------------------------------------------------------------------- */
 
+static size_t rounded(int64_t floats) { return ((size_t)floats + 15) / 16 * 16; }
+
 static bool needs_gather(const walk *w, bool row) { return row ? w->row != 1 : w->table != NO_TABLE; }
 
+/* Registers of one size, reused most recent first: that one is still in the cache. */
+typedef struct pool {
+    int free[AYF_GROUP_MAX_VALUES];
+    int free_count, made;
+} pool;
+
+static int take_slot(pool *p) { return p->free_count ? p->free[--p->free_count] : p->made++; }
+
 /* Every value that is neither read in place nor written to memory gets a register from its computation to
- * its last use. */
-static bool assign_slots(ayf_tile_program *p) {
+ * its last use. A result may replace an input of the same size that dies: kernels work in place. */
+static bool assign_slots(ayf_tile_program *p, const ayf_group *group) {
     uint32_t n = p->value_count;
     uint32_t *last = ayf_alloc(p->ctx, n, sizeof *last);
-    bool *busy = ayf_alloc(p->ctx, (size_t)n + 1, sizeof *busy);
-    if (!last || !busy) {
-        ayf_free(p->ctx, last);
-        ayf_free(p->ctx, busy);
-        return false;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const ayf_value *v = &p->value[i];
+    pool *pools = ayf_alloc(p->ctx, 2, sizeof *pools);
+    bool ok = last && pools;
+    for (uint32_t i = 0; ok && i < n; i++) {
         last[i] = i;
-        if (v->op == AYF_OP_INPUT || v->op == AYF_OP_CONST) continue;
-        for (int k = 0; k < ayf_op_table[v->op].inputs; k++) last[v->in[k]] = i;
+        for (int k = 0; p->code[i].needed && k < p->code[i].inputs; k++) last[p->code[i].in[k]] = i;
     }
-    for (uint32_t i = 0; i < p->terminal_count; i++) last[p->terminal[i].value] = n;
-    for (uint32_t i = 0; i < n; i++) {
-        const ayf_value *v = &p->value[i];
-        instr *c = &p->code[i];
-        bool load = v->op == AYF_OP_INPUT;
-        *c = (instr){.op = v->op, .row = v->row, .in = {v->in[0], v->in[1]}, .slot = -1, .arg = -1};
-        if (v->store >= 0) c->arg = (int)p->in_count + v->store;
-        if (!load && v->op != AYF_OP_CONST)
-            for (int k = 0; k < ayf_op_table[v->op].inputs; k++) c->in_row[k] = p->value[v->in[k]].row;
-        /* Loads and constants are read in place, unless their layout asks for a copy. */
-        bool needs_slot =
-            load ? needs_gather(&p->view[v->in[0]], v->row) : v->op != AYF_OP_CONST && v->store < 0;
-        for (uint32_t s = 0; needs_slot; s++)
-            if (!busy[s]) {
-                busy[s] = true;
-                c->slot = (int)s;
-                if (s + 1 > p->slots) p->slots = s + 1;
-                break;
+    for (uint32_t i = 0; ok && i < p->terminal_count; i++)
+        for (int k = 0; k < p->total[i].inputs; k++) last[p->total[i].in[k]] = n;
+    for (uint32_t i = 0; ok && i < n; i++) { /* loads fill their registers before anything is computed */
+        const ayf_tile_instr *c = &p->code[i];
+        bool wants =
+            c->needed && c->op == AYF_OP_INPUT && needs_gather(&p->view[group->value[i].in[0]], c->row);
+        p->slot[i] = wants ? take_slot(&pools[c->row]) : NO_SLOT;
+    }
+    for (uint32_t i = 0; ok && i < n; i++) {
+        const ayf_tile_instr *c = &p->code[i];
+        if (!c->needed || !c->inputs) continue;
+        bool reduces = c->op == AYF_OP_SUM || c->op == AYF_OP_ROWMAX;
+        for (int pass = 0; pass < 2; pass++) {
+            if (pass == 1 && group->value[i].store < 0) p->slot[i] = take_slot(&pools[c->row]);
+            for (int k = 0; k < c->inputs; k++) {
+                uint16_t x = c->in[k];
+                bool first = true, early = !reduces && p->code[x].row == c->row;
+                for (int j = 0; j < k; j++) first = first && c->in[j] != x;
+                if (first && last[x] == i && p->slot[x] != NO_SLOT && early == (pass == 0)) {
+                    pool *of = &pools[p->code[x].row];
+                    of->free[of->free_count++] = p->slot[x];
+                }
             }
-        /* Inputs die after the result has its register: kernels do not work in place. */
-        for (uint32_t j = 0; j <= i; j++)
-            if (last[j] == i && p->code[j].slot >= 0) busy[p->code[j].slot] = false;
+        }
     }
+    size_t full = rounded(p->tile_rows * p->tile_cols), row = rounded(p->tile_rows);
+    for (uint32_t i = 0; ok && i < n; i++) /* numbers of registers to places: rows come first */
+        if (p->slot[i] != NO_SLOT)
+            p->slot[i] = (int)(p->code[i].row ? (size_t)p->slot[i] * row
+                                              : (size_t)pools[1].made * row + (size_t)p->slot[i] * full);
+    if (ok) p->register_floats = (size_t)pools[1].made * row + (size_t)pools[0].made * full;
     ayf_free(p->ctx, last);
-    ayf_free(p->ctx, busy);
-    return true;
+    ayf_free(p->ctx, pools);
+    return ok;
+}
+
+static void place_values(ayf_tile_program *p, const ayf_group *group) {
+    for (uint32_t i = 0; i < p->value_count; i++) {
+        const ayf_tile_instr *c = &p->code[i];
+        const ayf_value *v = &group->value[i];
+        bool load = c->op == AYF_OP_INPUT;
+        if (!c->needed) continue;
+        p->place[i] = (placed){.row = c->row ? 1 : p->tile_cols, .col = !c->row, .along = 1};
+        p->constant[i] = (float)v->constant;
+        if (c->op == AYF_OP_CONST) p->place[i] = (placed){0};
+        if (!load && v->store < 0) continue;
+        const walk *w = load ? &p->view[v->in[0]] : c->row ? &p->dense_row : &p->dense_full;
+        bool gathered = p->slot[i] != NO_SLOT;
+        if (!gathered && !c->row) p->place[i] = (placed){.row = w->row, .col = w->col, .along = 1};
+        p->moving[p->moving_count++] =
+            (moving){.value = (uint16_t)i,
+                     .arg = (uint16_t)(load ? v->in[0] : p->in_count + (uint32_t)v->store),
+                     .gathered = gathered,
+                     .walk = w};
+    }
 }
 
 /* ---- Lowering: everything
@@ -212,7 +256,6 @@ static ayf_status lower(ayf_tile_program *p, const ayf_graph *g, const ayf_step 
     p->row_tiles = (p->rows + p->tile_rows - 1) / p->tile_rows;
     p->col_tiles = (p->cols + p->tile_cols - 1) / p->tile_cols;
     p->tiles = outer * p->row_tiles * p->col_tiles;
-    p->slot_floats = ((size_t)(p->tile_rows * p->tile_cols) + 15) / 16 * 16;
     if (p->tiles < p->threads) p->threads = (int)p->tiles;
     if (outer * p->rows * p->cols < SERIAL_ELEMENTS) p->threads = 1;
 
@@ -224,17 +267,16 @@ static ayf_status lower(ayf_tile_program *p, const ayf_graph *g, const ayf_step 
         ok = make_walk(p, &x, w++, 0, &p->terminal_walk[i]);
         p->terminal_size[i] = ayf_elements(g, step->out[group->terminal[i].store]);
         p->terminal_at[i] = p->accumulators;
+        p->total_out[i] = (int)p->in_count + group->terminal[i].store;
         p->accumulators += p->terminal_size[i];
     }
     ok = ok && make_walk(p, &x, w++, 0, &p->dense_full) && make_walk(p, &x, w, 0, &p->dense_row);
     ayf_free(p->ctx, x.stride);
-    return ok && assign_slots(p) ? AYF_OK : AYF_E_MEMORY;
-}
-
-static void *copy_of(ayf_context *ctx, const void *from, size_t count, size_t size) {
-    void *to = ayf_alloc(ctx, count, size);
-    if (to && count) memcpy(to, from, count * size);
-    return to;
+    if (!ok) return AYF_E_MEMORY;
+    ayf_tile_select(g, group, p->code, p->total);
+    if (!assign_slots(p, group)) return AYF_E_MEMORY;
+    place_values(p, group);
+    return AYF_OK;
 }
 
 ayf_status ayf_tile_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step *step, int threads,
@@ -249,15 +291,19 @@ ayf_status ayf_tile_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step
     p->value_count = group->value_count;
     p->view_count = group->view_count;
     p->terminal_count = group->terminal_count;
-    p->value = copy_of(ctx, group->value, group->value_count, sizeof *p->value);
     p->code = ayf_alloc(ctx, group->value_count, sizeof *p->code);
+    p->place = ayf_alloc(ctx, group->value_count, sizeof *p->place);
+    p->slot = ayf_alloc(ctx, group->value_count, sizeof *p->slot);
+    p->constant = ayf_alloc(ctx, group->value_count, sizeof *p->constant);
+    p->moving = ayf_alloc(ctx, group->value_count, sizeof *p->moving);
     p->view = ayf_alloc(ctx, group->view_count, sizeof *p->view);
-    p->terminal = copy_of(ctx, group->terminal, group->terminal_count, sizeof *p->terminal);
+    p->total = ayf_alloc(ctx, group->terminal_count, sizeof *p->total);
+    p->total_out = ayf_alloc(ctx, group->terminal_count, sizeof *p->total_out);
     p->terminal_walk = ayf_alloc(ctx, group->terminal_count, sizeof *p->terminal_walk);
     p->terminal_size = ayf_alloc(ctx, group->terminal_count, sizeof *p->terminal_size);
     p->terminal_at = ayf_alloc(ctx, group->terminal_count, sizeof *p->terminal_at);
-    bool ok = p->value && p->code && p->view && p->terminal && p->terminal_walk && p->terminal_size &&
-              p->terminal_at;
+    bool ok = p->code && p->place && p->slot && p->constant && p->moving && p->view && p->total &&
+              p->total_out && p->terminal_walk && p->terminal_size && p->terminal_at;
     ayf_status status = ok ? lower(p, g, step) : AYF_E_MEMORY;
     if (status != AYF_OK) {
         ayf_tile_free(ctx, p);
@@ -270,16 +316,16 @@ ayf_status ayf_tile_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step
 void ayf_tile_free(ayf_context *ctx, ayf_tile_program *p) {
     if (!p) return;
     for (uint32_t i = 0; i < p->table_count; i++) ayf_free(ctx, p->table[i]);
-    void *all[] = {p->table,    p->value,         p->code,          p->view,
-                   p->terminal, p->terminal_walk, p->terminal_size, p->terminal_at};
+    void *all[] = {p->table, p->code,  p->place,     p->slot,          p->constant,      p->moving,
+                   p->view,  p->total, p->total_out, p->terminal_walk, p->terminal_size, p->terminal_at};
     for (size_t i = 0; i < AYF_COUNT(all); i++) ayf_free(ctx, all[i]);
     ayf_free(ctx, p);
 }
 
-/* Per thread: registers, one row of column sums, and the accumulators of the terminals. */
+/* Per thread: registers, one row of column sums, one column of row sums, the accumulators of the terminals. */
 static size_t thread_floats(const ayf_tile_program *p) {
-    size_t columns = ((size_t)p->tile_cols + 15) / 16 * 16, rows = ((size_t)p->tile_rows + 15) / 16 * 16;
-    return p->slots * p->slot_floats + columns + rows + (2 * p->accumulators + 15) / 16 * 16;
+    return p->register_floats + rounded(p->tile_cols) + rounded(p->tile_rows) +
+           rounded(2 * (int64_t)p->accumulators);
 }
 
 size_t ayf_tile_scratch_bytes(const ayf_tile_program *p) {
@@ -307,7 +353,7 @@ static tile tile_at(const ayf_tile_program *p, int64_t index) {
     return t;
 }
 
-static int64_t place(const ayf_tile_program *p, const walk *w, const tile *t) {
+static int64_t offset_of(const ayf_tile_program *p, const walk *w, const tile *t) {
     int64_t at = w->offset + t->row * w->row;
     for (int d = 0; d < p->outer_rank; d++) at += t->outer[d] * w->outer[d];
     return w->table == NO_TABLE ? at + t->col * w->col : at;
@@ -324,100 +370,93 @@ static void gather(const ayf_tile_program *p, const walk *w, const float *from, 
         for (int64_t c = 0; c < t->cols; c++) *to++ = from[table[c]];
 }
 
-/* Where the inputs of an instruction are: `at` and row stride per value, noted when it was computed. */
-typedef struct placed {
-    const float *at;
-    ptrdiff_t row, col;
-} placed;
-
-static ayf_tile_operand operand(const ayf_tile_program *p, const instr *c, int k, const placed *value) {
-    const placed *x = &value[c->in[k]];
-    if (p->value[c->in[k]].op == AYF_OP_CONST) return (ayf_tile_operand){x->at, 0, 0};
-    if (c->row) return (ayf_tile_operand){x->at, 0, 1}; /* the rows of the tile are its one row */
-    return c->in_row[k] ? (ayf_tile_operand){x->at, x->row, 0} : (ayf_tile_operand){x->at, x->row, x->col};
-}
-
-static void run_code(const ayf_tile_program *p, void *const *args, const float *constants, const tile *t,
-                     float *slots, placed *value) {
-    for (uint32_t i = 0; i < p->value_count; i++) {
-        const instr *c = &p->code[i];
-        if (c->op == AYF_OP_CONST) {
-            value[i] = (placed){&constants[i], 0, 0};
-            continue;
-        }
-        float *slot = c->slot >= 0 ? slots + (size_t)c->slot * p->slot_floats : NULL;
-        if (c->op == AYF_OP_INPUT) {
-            const walk *w = &p->view[c->in[0]];
-            const float *from = (const float *)args[c->in[0]] + place(p, w, t);
-            if (slot) gather(p, w, from, t, c->row, slot);
-            value[i] =
-                slot ? (placed){slot, c->row ? 1 : t->cols, 1} : (placed){from, w->row, c->row ? 1 : w->col};
-            continue;
-        }
-        const walk *w = c->row ? &p->dense_row : &p->dense_full;
-        float *out = slot ? slot : (float *)args[c->arg] + place(p, w, t);
-        value[i] = (placed){out, c->row ? 1 : slot ? t->cols : w->row, 1};
-        if (c->op == AYF_OP_SUM || c->op == AYF_OP_ROWMAX) {
-            ayf_tile_operand a = operand(p, &(instr){.in = {c->in[0]}, .in_row = {c->in_row[0]}}, 0, value);
-            (c->op == AYF_OP_SUM ? p->kernels->row_sum : p->kernels->row_max)(out, a, t->rows, t->cols);
-            continue;
-        }
-        ayf_tile_operand a = operand(p, c, 0, value),
-                         b = ayf_op_table[c->op].inputs > 1 ? operand(p, c, 1, value) : a;
-        if (c->row)
-            p->kernels->pointwise[c->op](out, t->rows, a, b, 1, t->rows);
+static void follow_tile(const ayf_tile_program *p, void *const *args, const tile *t, float *registers,
+                        const float **at) {
+    for (uint32_t i = 0; i < p->moving_count; i++) {
+        const moving *m = &p->moving[i];
+        const float *from = (const float *)args[m->arg] + offset_of(p, m->walk, t);
+        if (m->gathered)
+            gather(p, m->walk, from, t, p->code[m->value].row, registers + p->slot[m->value]);
         else
-            p->kernels->pointwise[c->op](out, value[i].row, a, b, t->rows, t->cols);
+            at[m->value] = from;
     }
 }
 
-static void accumulate(const ayf_tile_program *p, uint32_t index, const tile *t, const placed *value,
+static void set_operands(const ayf_tile_program *p, const uint16_t *in, int inputs, bool along,
+                         const float *const *at, ayf_tile_operand *operand) {
+    for (int k = 0; k < inputs; k++) {
+        const placed *x = &p->place[in[k]];
+        operand[k] = along ? (ayf_tile_operand){at[in[k]], 0, x->along}
+                           : (ayf_tile_operand){at[in[k]], x->row, x->col};
+    }
+}
+
+static void run_code(const ayf_tile_program *p, const tile *t, const float *const *at) {
+    for (uint32_t i = 0; i < p->value_count; i++) {
+        const ayf_tile_instr *c = &p->code[i];
+        if (!c->needed || !c->inputs) continue;
+        ayf_tile_operand operand[AYF_TILE_MAX_INPUTS];
+        float *out = (float *)(uintptr_t)at[i];
+        bool sum = c->op == AYF_OP_SUM, max = c->op == AYF_OP_ROWMAX, along = c->row && !sum && !max;
+        set_operands(p, c->in, c->inputs, along, at, operand);
+        if (sum)
+            p->kernels->row_sum[c->summand](out, operand, t->rows, t->cols);
+        else if (max)
+            p->kernels->row_max(out, operand, t->rows, t->cols);
+        else if (along)
+            p->kernels->pointwise[c->op](out, t->rows, operand, 1, t->rows);
+        else
+            p->kernels->pointwise[c->op](out, p->place[i].row, operand, t->rows, t->cols);
+    }
+}
+
+static void accumulate(const ayf_tile_program *p, uint32_t index, const tile *t, const float *const *at,
                        float *columns, float *rows, double *sums) {
-    const ayf_terminal *terminal = &p->terminal[index];
+    const ayf_tile_total *total = &p->total[index];
     const walk *w = &p->terminal_walk[index];
-    const placed *x = &value[terminal->value];
-    bool in_row = p->value[terminal->value].row;
-    ayf_tile_operand a = {x->at, x->row, in_row ? 0 : x->col};
-    double *to = sums + p->terminal_at[index] + place(p, w, t);
+    ayf_tile_operand operand[AYF_TILE_MAX_INPUTS];
+    set_operands(p, total->in, total->inputs, false, at, operand);
+    double *to = sums + p->terminal_at[index] + offset_of(p, w, t);
     const int64_t *table = w->table == NO_TABLE ? NULL : p->table[w->table] + t->col;
     if (!table && w->col == 0) {
-        p->kernels->row_sum(rows, a, t->rows, t->cols);
+        p->kernels->row_sum[total->summand](rows, operand, t->rows, t->cols);
         for (int64_t r = 0; r < t->rows; r++) to[r * w->row] += (double)rows[r];
-    } else if (w->row == 0) {
-        p->kernels->column_sum(columns, a, t->rows, t->cols);
+        return;
+    }
+    /* Column sums of the whole tile where its rows share their sums, row by row otherwise. */
+    int64_t height = w->row == 0 ? t->rows : 1;
+    for (int64_t r = 0; r < t->rows; r += height, to += w->row) {
+        p->kernels->column_sum[total->summand](columns, operand, height, t->cols);
         for (int64_t c = 0; c < t->cols; c++) to[table ? table[c] : c * w->col] += (double)columns[c];
-    } else {
-        for (int64_t r = 0; r < t->rows; r++)
-            for (int64_t c = 0; c < t->cols; c++)
-                to[r * w->row + (table ? table[c] : c * w->col)] += (double)a.at[r * a.row + c * a.col];
+        for (int k = 0; k < total->inputs; k++) operand[k].at += height * operand[k].row;
     }
 }
 
 static void run_thread(const ayf_tile_program *p, void *const *args, float *memory, int thread) {
-    float *slots = memory, *columns = slots + p->slots * p->slot_floats;
-    float *rows = columns + ((size_t)p->tile_cols + 15) / 16 * 16;
-    double *sums = (double *)(void *)(rows + ((size_t)p->tile_rows + 15) / 16 * 16);
-    float constants[AYF_GROUP_MAX_VALUES];
-    placed value[AYF_GROUP_MAX_VALUES];
+    float *columns = memory + p->register_floats, *rows = columns + rounded(p->tile_cols);
+    double *sums = (double *)(void *)(rows + rounded(p->tile_rows));
+    const float *at[AYF_GROUP_MAX_VALUES];
     int64_t first = p->tiles * thread / p->threads, end = p->tiles * (thread + 1) / p->threads;
-    for (uint32_t i = 0; i < p->value_count; i++) constants[i] = (float)p->value[i].constant;
+    for (uint32_t i = 0; i < p->value_count; i++)
+        at[i] = p->slot[i] == NO_SLOT ? &p->constant[i] : memory + p->slot[i];
     memset(sums, 0, p->accumulators * sizeof *sums);
     for (int64_t i = first; i < end; i++) {
         tile t = tile_at(p, i);
-        run_code(p, args, constants, &t, slots, value);
-        for (uint32_t k = 0; k < p->terminal_count; k++) accumulate(p, k, &t, value, columns, rows, sums);
+        follow_tile(p, args, &t, memory, at);
+        run_code(p, &t, at);
+        for (uint32_t k = 0; k < p->terminal_count; k++) accumulate(p, k, &t, at, columns, rows, sums);
     }
 }
 
 /* Partial sums are added in the order of the threads: the same bytes every time. */
 static void finish_terminals(const ayf_tile_program *p, void *const *args, float *memory, size_t stride) {
     for (uint32_t k = 0; k < p->terminal_count; k++) {
-        float *out = args[p->in_count + (uint32_t)p->terminal[k].store];
+        float *out = args[p->total_out[k]];
         for (size_t i = 0; i < p->terminal_size[k]; i++) {
             double sum = 0;
             for (int thread = 0; thread < p->threads; thread++) {
                 const float *own =
-                    memory + (size_t)thread * stride + stride - (2 * p->accumulators + 15) / 16 * 16;
+                    memory + (size_t)thread * stride + stride - rounded(2 * (int64_t)p->accumulators);
                 sum += ((const double *)(const void *)own)[p->terminal_at[k] + i];
             }
             out[i] = (float)sum;
