@@ -54,7 +54,7 @@ SECTION(train, "Optimisation, of teachers and of students")
 LONG(train, steps, 10000, 1, 1000000000000, "optimiser steps of the whole run")
 INT(train, batch, 64, 1, 1048576, "samples per step")
 LONG(train, seed, 0, 0, INT64_MAX, "the same seed gives the same run")
-REAL(train, lr, 0.003, 0.0, 10.0, "peak learning rate of Adam")
+REAL(train, lr, 0.005, 0.0, 10.0, "peak learning rate of Adam")
 LONG(train, lr_warmup, 100, 0, 1000000000000, "steps over which the learning rate rises from 0")
 CHOICE(train, lr_schedule, ayf_cfg_lr_schedule, AYF_CFG_LR_COSINE,
     "after the warm-up: constant, cosine = to 0 at the last step, invsqrt = lr / sqrt(step / lr_decay_start)")
@@ -85,7 +85,7 @@ LONG(distill, warmup_steps, -1, -1, 1000000000000, "steps over which r rises fro
 REAL(distill, gap_mean, -0.6, -20.0, 20.0, "time pairs: t - s = sigmoid(gap_mean + gap_std * normal)")
 REAL(distill, gap_std, 1.6, 0.0, 20.0, "see gap_mean")
 REAL(distill, p_s0, 0.2, 0.0, 1.0, "share of the time pairs with s = 0")
-REAL(distill, p_st, 0.2, 0.0, 1.0, "share of the time pairs with s = t")
+REAL(distill, p_st, 0.3, 0.0, 1.0, "share of the time pairs with s = t")
 BOOL(distill, s_zero_only, false, "every pair has s = 0: a consistency model")
 CHOICE(distill, guidance, ayf_cfg_guidance_kind, AYF_CFG_GUIDANCE_AUTO,
     "autoguidance = lambda * teacher + (1 - lambda) * weak with lambda uniform in [guidance_min, guidance_max], or none")
