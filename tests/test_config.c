@@ -263,7 +263,7 @@ static void test_validate(void **state) {
 static void test_help(void **state) {
     (void)state;
     char *help = ayf_config_help(ctx);
-    assert_non_null(strstr(help, "train.lr = 0.003   (number from 0 to 10)\n      peak learning rate"));
+    assert_non_null(strstr(help, "train.lr = 0.005   (number from 0 to 10)\n      peak learning rate"));
     assert_non_null(strstr(help, "model.multipliers = [1, 2, 2]   (list of whole numbers from 1 to 64)"));
     assert_non_null(strstr(help, "distill.loss = emd   (emd | lmd)"));
     for (const char *line = help; *line;) {
