@@ -537,7 +537,7 @@ static void test_out_of_memory(void **state) {
 
 static int begin(void **state) {
     (void)state;
-    ctx = ayf_open(&(ayf_options){.threads = 2});
+    ctx = ayf_open(&(ayf_options){.threads = 1});
     return ctx && mkdtemp(folder) && ayf_ref_open(ctx, &ref) == AYF_OK && ayf_cpu_open(ctx, &cpu) == AYF_OK
                ? 0
                : -1;
