@@ -250,6 +250,30 @@ static void test_refusals(void **state) {
     }
 }
 
+/* Noise is N(0,1), classes are uniform, and both are told apart by every bit of the seed. */
+static void test_latents(void **state) {
+    (void)state;
+    enum { SEEDS = 20000, CLASSES = 7 };
+    int counts[CLASSES] = {0};
+    double square = 0;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        float noise[2];
+        ayf_latent(seed, noise, 2);
+        square += (noise[0] * noise[0] + noise[1] * noise[1]) / (2.0 * SEEDS);
+        counts[ayf_latent_class(seed, CLASSES)]++;
+    }
+    expect_near(square, 1, 0.05);
+    for (int i = 0; i < CLASSES; i++)
+        expect_near(counts[i], SEEDS / CLASSES, 250); /* 5 standard deviations */
+    float first[4], other[4];
+    ayf_latent(1, first, 4);
+    for (int bit = 1; bit < 64; bit++) {
+        ayf_latent(1 | (uint64_t)1 << bit, other, 4);
+        assert_memory_not_equal(first, other, sizeof first);
+    }
+    assert_int_equal(ayf_latent_class(3, 0), -1);
+}
+
 /* ---- Networks --------------------------------------------------------------------------------------------- */
 
 static ayf_model_spec spec_of(const char *const *settings) {
@@ -633,21 +657,14 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gamma_marginals),
-        cmocka_unit_test(test_jumps),
-        cmocka_unit_test(test_gamma_by_hand),
-        cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_heun_calls),
-        cmocka_unit_test(test_adaptive),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_network_solver),
-        cmocka_unit_test(test_batch_independence),
-        cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_guide),
-        cmocka_unit_test(test_fidelity),
-        cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_gamma_marginals), cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_gamma_by_hand),   cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_heun_calls),      cmocka_unit_test(test_adaptive),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_latents),
+        cmocka_unit_test(test_network_solver),  cmocka_unit_test(test_batch_independence),
+        cmocka_unit_test(test_facts),           cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_guide),           cmocka_unit_test(test_fidelity),
+        cmocka_unit_test(test_pictures),        cmocka_unit_test(test_range),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
