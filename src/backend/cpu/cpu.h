@@ -4,7 +4,7 @@
 
 #include "exec/backend.h"
 
-/* Uses ctx->threads threads (0: one per processor). */
+/* Uses ctx->threads threads (0: one per processor), never more than OpenMP allows. Not from inside a parallel region. */
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out);
 
 /* Threads in use; the machine's convolution peak in GFLOP/s, measured for about half a second. */
