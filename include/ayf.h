@@ -26,7 +26,7 @@ extern "C" {
 
 #define AYF_API __attribute__((visibility("default")))
 
-/* ---- Status ------------------------------------------------------------------------------------------- */
+/* ---- Status ---- */
 
 /* X(name, exit code of the program, text) */
 #define AYF_STATUS_TABLE(X)                                                                                  \
@@ -50,7 +50,7 @@ typedef enum ayf_status {
 AYF_API int ayf_exit_code(ayf_status status);
 AYF_API const char *ayf_status_text(ayf_status status);
 
-/* ---- Context ------------------------------------------------------------------------------------------ */
+/* ---- Context ---- */
 
 typedef struct ayf_context ayf_context;
 
@@ -80,7 +80,7 @@ AYF_API void ayf_close(ayf_context *ctx);
 AYF_API const char *ayf_error(const ayf_context *ctx);
 AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
 
-/* ---- Models ------------------------------------------------------------------------------------------- */
+/* ---- Models ---- */
 
 typedef struct ayf_model ayf_model;
 
@@ -135,8 +135,7 @@ AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const flo
 AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count,
                                   int columns, int height, int width, int channels);
 
-/* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise
- * ----------------------- */
+/* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise ---- */
 
 typedef struct ayf_fidelity_row {
     int calls;
@@ -152,7 +151,7 @@ typedef struct ayf_fidelity_row {
 AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed,
                                 int count, const int *calls, int row_count, ayf_fidelity_row *rows);
 
-/* ---- Training ----------------------------------------------------------------------------------------- */
+/* ---- Training ---- */
 
 typedef struct ayf_run ayf_run;
 
@@ -191,8 +190,7 @@ AYF_API ayf_status ayf_run_save(ayf_run *run); /* a checkpoint now; nothing to d
 AYF_API const char *ayf_run_model_path(const ayf_run *run); /* where the finished model is written */
 AYF_API void ayf_run_close(ayf_run *run);
 
-/* ---- Checks and measurements ----------------------------------------------------------------------------
- */
+/* ---- Checks and measurements ---- */
 
 /* Compares with reference numbers: every safetensors file of a known kind under `folder`. One line per file
  * goes to `print`. AYF_E_CHECK when any output is off by more than 1e-4. */
@@ -219,7 +217,7 @@ typedef struct ayf_bench_result { /* minimum over the repeats */
 AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options,
                                   ayf_bench_result *result);
 
-/* ---- What a path is ----------------------------------------------------------------------------------- */
+/* ---- What a path is ---- */
 
 typedef enum ayf_path_kind {
     AYF_PATH_MODEL,

@@ -53,8 +53,7 @@ static float value_of(int byte) { return (float)byte / 127.5f - 1; }
 
 static void assert_value(float value, int byte) { assert_true(fabsf(value - value_of(byte)) < 1e-6f); }
 
-/* ---- IDX -------------------------------------------------------------------------------------------------
- */
+/* ---- IDX ---- */
 
 static void put_idx(const char *name, blob b) {
     put_file(name, b.bytes, b.size);
@@ -168,8 +167,7 @@ static void bad_idx_is_explained(void **state) {
     expect_failure(labelled, AYF_E_FORMAT, "picture 1: label 7", "picture 2: label 14", "0 to 6", NULL);
 }
 
-/* ---- CIFAR-10 binary -------------------------------------------------------------------------------------
- */
+/* ---- CIFAR-10 binary ---- */
 
 static void cifar_binary_is_read(void **state) {
     (void)state;
@@ -202,8 +200,7 @@ static void cifar_binary_is_read(void **state) {
     free(bytes);
 }
 
-/* ---- Folders and ZIPs ------------------------------------------------------------------------------------
- */
+/* ---- Folders and ZIPs ---- */
 
 static void folder_is_read_in_order(void **state) {
     (void)state;
@@ -487,8 +484,7 @@ static void memory_failures_are_clean(void **state) {
     }
 }
 
-/* ---- Order, flips, built-in sets -------------------------------------------------------------------------
- */
+/* ---- Order, flips, built-in sets ---- */
 
 static void epochs_visit_everything_once(void **state) {
     (void)state;
@@ -654,8 +650,7 @@ static void sigma_is_the_deviation(void **state) {
     ayf_dataset_close(data);
 }
 
-/* ---- Real data -------------------------------------------------------------------------------------------
- */
+/* ---- Real data ---- */
 
 /* A path below $AYF_DATA or ../shared/data; skips the test when it is not there. */
 static const char *real(const char *name) {

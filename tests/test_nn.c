@@ -31,8 +31,7 @@ static ayf_model_spec spec_of(const char *const *settings) { /* key, value, ...,
 }
 #define SPEC(...) spec_of((const char *const[]){__VA_ARGS__, NULL})
 
-/* ---- The spec
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The spec ---- */
 
 static void test_spec_text(void **state) {
     (void)state;
@@ -103,8 +102,7 @@ static void test_spec_errors(void **state) {
     expect_message("'num_blocks'");
 }
 
-/* ---- The table
- * ------------------------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 static ayf_params *table(const ayf_model_spec *spec) {
     ayf_params *p;
@@ -292,8 +290,7 @@ static void test_init(void **state) {
     ayf_params_free(p);
 }
 
-/* ---- Graphs
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Graphs ---- */
 
 static ayf_id flow_graph(ayf_graph *g, const ayf_model_spec *spec, int batch) {
     ayf_id x =
@@ -387,8 +384,7 @@ static void test_wrong_roles(void **state) {
     }
 }
 
-/* ---- The optimiser
- * ------------------------------------------------------------------------------------------------- */
+/* ---- The optimiser ---- */
 
 static void test_optimiser_graph(void **state) {
     (void)state;

@@ -209,8 +209,7 @@ static void test_student_tangent(void **state) {
     }
 }
 
-/* ---- The MLP in plain loops
- * ---------------------------------------------------------------------------------------- */
+/* ---- The MLP in plain loops ---- */
 
 static void accumulate(ayf_program *p, const char *name, const double *in, int n, double *out, int rows) {
     double *w = calloc((size_t)(n * rows), sizeof *w);
@@ -271,8 +270,7 @@ static void test_mlp(void **state) {
     ayf_program_free(p);
 }
 
-/* ---- Adam in plain loops
- * --------------------------------------------------------------------------------------------- */
+/* ---- Adam in plain loops ---- */
 
 typedef struct model_state {
     double w[6], m[6], v[6], ema[6];

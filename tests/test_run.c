@@ -26,8 +26,7 @@
 static ayf_context *ctx;
 static char root[64];
 
-/* ---- Fixture
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Fixture ---- */
 
 static int open_root(void **state) {
     (void)state;
@@ -175,8 +174,7 @@ static void check_resume(ayf_run_kind kind, const char *name, settings set, uint
     }
 }
 
-/* ---- The same bytes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The same bytes ---- */
 
 static void test_resume_points(void **state) {
     (void)state;
@@ -213,8 +211,7 @@ static void test_resume_images(void **state) {
     ayf_st_close(b);
 }
 
-/* ---- What a run writes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- What a run writes ---- */
 
 static void test_folder(void **state) {
     (void)state;
@@ -473,8 +470,7 @@ static void test_wrong_teachers(void **state) {
     expect_refused(distill, folder, join(plain, SET(points)), AYF_E_FORMAT, "bad.safetensors");
 }
 
-/* ---- When things go wrong on the way
- * ------------------------------------------------------------------------------------------ */
+/* ---- When things go wrong on the way ---- */
 
 static void test_divergence(void **state) {
     (void)state;

@@ -33,7 +33,7 @@ static void expect_near(double got, double want, double tolerance) {
     if (!(fabs(got - want) <= tolerance)) fail_msg("%.17g is not %.17g to %g", got, want, tolerance);
 }
 
-/* ---- Exact maps ------------------------------------------------------------------------------------------- */
+/* ---- Exact maps ---- */
 
 static const double c = 0.5; /* data N(0, c^2) */
 
@@ -114,7 +114,7 @@ static void test_gamma_by_hand(void **state) {
     expect_near(x[0], want, 1e-12);
 }
 
-/* ---- Solvers ---------------------------------------------------------------------------------------------- */
+/* ---- Solvers ---- */
 
 static ayf_status ring_at(void *self, const double *x, const double *t, const double *s, double *out) {
     const ayf_field *field = self;
@@ -274,7 +274,7 @@ static void test_latents(void **state) {
     assert_int_equal(ayf_latent_class(3, 0), -1);
 }
 
-/* ---- Networks --------------------------------------------------------------------------------------------- */
+/* ---- Networks ---- */
 
 static ayf_model_spec spec_of(const char *const *settings) {
     ayf_model_spec spec = ayf_model_spec_default();
@@ -347,7 +347,7 @@ static void test_network_solver(void **state) {
     }
 }
 
-/* ---- The public interface --------------------------------------------------------------------------------- */
+/* ---- The public interface ---- */
 
 static char *path_of(const char *name) {
     static char path[4][128];

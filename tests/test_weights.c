@@ -54,8 +54,7 @@ static ayf_model_spec spec_of(const char *const *settings) {
         "channels_per_head", "8", "label_dim", "3"
 #define MLP "kind", "mlp", "mlp_hidden", "11", "mlp_layers", "3", "mlp_fourier", "5"
 
-/* ---- Mixtures ---------------------------------------------------------------------------------------------
- */
+/* ---- Mixtures ---- */
 
 static double log_density(const ayf_mixture *m, const double *x, double t) {
     double sum = 0, a = 1 - t, q2 = a * a * m->sigma * m->sigma + t * t;
@@ -167,8 +166,7 @@ static void test_gaussian(void **state) {
     }
 }
 
-/* ---- Networks ---------------------------------------------------------------------------------------------
- */
+/* ---- Networks ---- */
 
 /* Random values for everything, gains too. */
 static ayf_weights *random_weights(ayf_backend *backend, const ayf_model_spec *spec, uint64_t seed) {
@@ -287,8 +285,7 @@ static void test_copy(void **state) {
     }
 }
 
-/* ---- Model files ------------------------------------------------------------------------------------------
- */
+/* ---- Model files ---- */
 
 static char *path_of(const char *name) {
     static char path[4][128];

@@ -21,8 +21,7 @@ static ayf_id variant(ayf_graph *g, ayf_id like, ayf_op op, ayf_id a, ayf_id b, 
     return ayf_emit(g, &n);
 }
 
-/* ---- Pointwise: partial derivatives
- * -------------------------------------------------------------------------- */
+/* ---- Pointwise: partial derivatives ---- */
 
 static ayf_id partial_ADD(ayf_graph *g, ayf_id n, int k) {
     (void)k;
@@ -70,8 +69,7 @@ static ayf_id partial_SIN(ayf_graph *g, ayf_id n, int k) { return ayf_cos(g, in(
 static ayf_id partial_COS(ayf_graph *g, ayf_id n, int k) { return ayf_neg(g, ayf_sin(g, in(g, n, k))); }
 static ayf_id partial_SOFTPLUS(ayf_graph *g, ayf_id n, int k) { return ayf_sigmoid(g, in(g, n, k)); }
 
-/* ---- Linear: transposes
- * ---------------------------------------------------------------------------------------- */
+/* ---- Linear: transposes ---- */
 
 static ayf_id transpose_SUM(ayf_graph *g, ayf_id n, int k, ayf_id y) {
     return ayf_broadcast(g, y, ayf_shape_of(g, in(g, n, k)));
@@ -108,8 +106,7 @@ static ayf_id transpose_UPFIRDN(ayf_graph *g, ayf_id n, int k, ayf_id y) {
                        &flipped);
 }
 
-/* ---- Trilinear: the face that owns the input
- * ------------------------------------------------------------------- */
+/* ---- Trilinear: the face that owns the input ---- */
 
 static ayf_id transpose_CONV_FPROP(ayf_graph *g, ayf_id n, int k, ayf_id y) {
     ayf_id x = in(g, n, 0), w = in(g, n, 1);

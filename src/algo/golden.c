@@ -35,8 +35,7 @@ typedef struct check {
     char failed_name[128];
 } check;
 
-/* ---- Reading
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 static const char *meta(const check *c, const char *key) {
     const char *value = ayf_st_meta(c->st, key);
@@ -179,8 +178,7 @@ static ayf_status set_parameters(check *c, const ayf_model_spec *spec, const cha
     return status;
 }
 
-/* ---- Comparing
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Comparing ---- */
 
 static double norm_of(const float *values, size_t count) {
     double sum = 0;
@@ -296,8 +294,7 @@ static ayf_id onehot_leaf(ayf_graph *g, const ayf_model_spec *spec, ayf_id x) {
                : 0;
 }
 
-/* ---- Kinds
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Kinds ---- */
 
 static ayf_status check_unet(check *c) {
     ayf_model_spec spec;
@@ -408,8 +405,7 @@ static ayf_status check_emd(check *c) {
     return status;
 }
 
-/* ---- The folder
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The folder ---- */
 
 static const struct {
     const char *kind;

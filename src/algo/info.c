@@ -21,8 +21,7 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     *facts = (ayf_path_facts){0};
 }
 
-/* ---- Runs
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Runs ---- */
 
 /* The last complete line of `text`, cut out in place. */
 static char *last_line(char *text, size_t size) {
@@ -72,8 +71,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, const char 
     return AYF_OK;
 }
 
-/* ---- Everything else
- * ------------------------------------------------------------------------------------------ */
+/* ---- Everything else ---- */
 
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     facts->kind = AYF_PATH_DATA;

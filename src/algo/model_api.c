@@ -5,8 +5,7 @@
 
 #include "backend/cpu/cpu.h"
 
-/* ---- Opening
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Opening ---- */
 
 ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     *out = NULL;
@@ -72,8 +71,7 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .sigma_data = model->card.sigma_data};
 }
 
-/* ---- Guidance
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Guidance ---- */
 
 ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     ayf_context *ctx = teacher->ctx;
@@ -125,8 +123,7 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
     return ayf_fail(ctx, AYF_E_USAGE, "guidance is %g, but must be from %g to %g", wanted, low, high);
 }
 
-/* ---- Sampling
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Sampling ---- */
 
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler) {
     bool student = ayf_model_is_student(model);

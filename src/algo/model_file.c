@@ -26,8 +26,7 @@ void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card) {
     card->data = card->config = NULL;
 }
 
-/* ---- Writing
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 static ayf_status write_real(ayf_context *ctx, ayf_st_writer *writer, const char *key, double value) {
     ayf_text text;
@@ -134,8 +133,7 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
     return status;
 }
 
-/* ---- Reading the metadata
- * ----------------------------------------------------------------------------------- */
+/* ---- Reading the metadata ---- */
 
 static ayf_status required(ayf_context *ctx, const ayf_st *st, const char *key, const char **value) {
     *value = ayf_st_meta(st, key);
@@ -241,8 +239,7 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_sp
     return card->data && card->config ? AYF_OK : AYF_E_MEMORY;
 }
 
-/* ---- Reading the tensors
- * ------------------------------------------------------------------------------------ */
+/* ---- Reading the tensors ---- */
 
 static void print_shape(char *text, size_t size, int rank, const int64_t *shape) {
     size_t used = (size_t)snprintf(text, size, "[");

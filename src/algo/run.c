@@ -9,8 +9,7 @@
 #include "backend/cpu/cpu.h"
 #include "base/rng.h"
 
-/* ---- Opening
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Opening ---- */
 
 static ayf_status name_files(ayf_run *run, const char *folder) {
     run->folder = ayf_strdup(run->ctx, folder);
@@ -165,8 +164,7 @@ void ayf_run_close(ayf_run *run) {
 bool ayf_run_finished(const ayf_run *run) { return run->step >= run->steps; }
 const char *ayf_run_model_path(const ayf_run *run) { return run->model_path; }
 
-/* ---- The inputs of a step
- * --------------------------------------------------------------------------------------- */
+/* ---- The inputs of a step ---- */
 
 /* Whether the class of a training sample is hidden. Step 1: step 0 of this purpose decides about mirroring.
  */
@@ -238,8 +236,7 @@ static ayf_status set_inputs(ayf_run *run) {
     return set(run, "student.opt.ema_decay", &decay, 1);
 }
 
-/* ---- The outputs of a step
- * ---------------------------------------------------------------------------------------- */
+/* ---- The outputs of a step ---- */
 
 static ayf_status diverged(ayf_run *run, float loss, float grad_norm) {
     ayf_context *ctx = run->ctx;
@@ -311,8 +308,7 @@ static bool is_due(const ayf_run *run, int64_t every) {
     return ayf_run_finished(run) || (every > 0 && run->step % (uint64_t)every == 0);
 }
 
-/* ---- One step
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- One step ---- */
 
 static double seconds_now(void) {
     struct timespec now;

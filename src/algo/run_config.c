@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- One key at a time, from the text of a configuration -------------------------------------------------
- */
+/* ---- One key at a time, from the text of a configuration ---- */
 
 /* "section:\n  key: value\n ..." */
 typedef struct key_walk {
@@ -96,8 +95,7 @@ ayf_status ayf_run_config_take_model(ayf_run *run, const ayf_config *taken) {
     return status;
 }
 
-/* ---- Loading, comparing, saving
- * ----------------------------------------------------------------------------- */
+/* ---- Loading, comparing, saving ---- */
 
 static ayf_status load_over_defaults(ayf_context *ctx, const char *path, ayf_config *cfg) {
     AYF_TRY(ayf_config_defaults(ctx, cfg));

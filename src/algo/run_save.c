@@ -61,8 +61,7 @@ const char *ayf_run_bad_parameter(const ayf_run *run) {
     return found;
 }
 
-/* ---- Writing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 /* Adds the tensors of one part; their values go to *storage, which moves on. */
 static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part *p, float *graph,
@@ -148,8 +147,7 @@ ayf_status ayf_run_checkpoint_write(ayf_run *run) {
     return ayf_run_prune(run->ctx, run->folder, run->cfg.save.keep);
 }
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 static ayf_status damaged(const ayf_st *st, ayf_context *ctx, const char *what, const char *name) {
     return ayf_fail(ctx, AYF_E_FORMAT,

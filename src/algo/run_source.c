@@ -76,11 +76,11 @@ bool ayf_run_conditional_guidance(const ayf_run *run) { return is_guided(run) &&
 
 static ayf_status open_analytic(ayf_run *run) {
     if (!ayf_mixture_of_data(run->cfg.data.source, &run->mixture))
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "distill.teacher = analytic is known for data.source = builtin:ring and builtin:gaussian only, not "
-            "for %s; name a model made by ayf train",
-            run->cfg.data.source);
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "distill.teacher = analytic is known for data.source = builtin:ring and "
+                        "builtin:gaussian only, not "
+                        "for %s; name a model made by ayf train",
+                        run->cfg.data.source);
     if (is_guided(run))
         return ayf_fail(run->ctx, AYF_E_CONFIG,
                         "distill.guidance = autoguidance needs networks and distill.teacher is analytic; use "

@@ -14,8 +14,7 @@ struct ayf_sampler {
     double *guidance;   /* [batch] */
 };
 
-/* ---- Compiling
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Compiling ---- */
 
 static ayf_id input(ayf_graph *g, const char *name, ayf_shape shape) {
     return ayf_leaf(g, AYF_STORE_INPUT, name, shape);
@@ -86,8 +85,7 @@ const ayf_sampler_spec *ayf_sampler_describe(const ayf_sampler *s) { return &s->
 
 void ayf_sampler_refresh(ayf_sampler *s) { ayf_program_refresh(s->program); }
 
-/* ---- Running
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 static ayf_status network_at(void *self, const double *x, const double *t, const double *target,
                              double *out) {

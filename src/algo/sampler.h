@@ -23,8 +23,7 @@ typedef struct ayf_trajectory {
     bool euler_last;     /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
 } ayf_trajectory;
 
-/* ---- Trajectories of any field
- * ------------------------------------------------------------------------------ */
+/* ---- Trajectories of any field ---- */
 
 /* out[batch][size] = F(x,t,s) with x [batch][size] and per-sample times t, s [batch]. For an ODE s = t and F
  * is dx/dt. Times stay inside [0,1]. */
@@ -44,8 +43,7 @@ typedef struct ayf_field {
 ayf_status ayf_trajectory_run(ayf_context *ctx, const ayf_field *field, const ayf_trajectory *how, double *x,
                               const uint64_t *seeds, int *calls);
 
-/* ---- Networks
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Networks ---- */
 
 /* A compiled network for batches of one size. */
 typedef struct ayf_sampler ayf_sampler;

@@ -7,8 +7,7 @@
 #include "ir/build.h"
 #include "nn/flow.h"
 
-/* ---- Shared pieces
- * ----------------------------------------------------------------------------------------- */
+/* ---- Shared pieces ---- */
 
 static ayf_shape sample_shape(const ayf_model_spec *spec, int batch) {
     return spec->kind == AYF_MODEL_MLP
@@ -74,8 +73,7 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
     ayf_params_free(params);
 }
 
-/* ---- Teacher
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Teacher ---- */
 
 ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step) {
     ayf_graph *g = ayf_graph_new(ctx);
@@ -96,8 +94,7 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
     return g;
 }
 
-/* ---- Distillation
- * --------------------------------------------------------------------------------------------- */
+/* ---- Distillation ---- */
 
 static ayf_id student(ayf_graph *g, const ayf_distill_step *step, ayf_id x, ayf_id t, ayf_id s,
                       const ayf_distill_inputs *in) {
@@ -176,8 +173,7 @@ ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step
     return g;
 }
 
-/* ---- Times
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Times ---- */
 
 static double logistic_normal(double mean, double std, ayf_rng_key key) {
     float z;

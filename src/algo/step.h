@@ -55,7 +55,7 @@ typedef struct ayf_distill_inputs {
 } ayf_distill_inputs;
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in);
 
-/* ---- Time pairs (host side) -------------------------------------------------------------------------------- */
+/* ---- Time pairs (host side) ---- */
 
 typedef struct ayf_time_sampler {
     double gap_mean, gap_std; /* gap = sigmoid(N(mean, std^2)), s ~ U[0, 1 - gap], t = s + gap */

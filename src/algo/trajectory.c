@@ -31,8 +31,7 @@ static ayf_status evaluate_at(walk *w, const double *x, double t, double s, doub
     return evaluate(w, x, out);
 }
 
-/* ---- One step from t to u
- * ----------------------------------------------------------------------------------- */
+/* ---- One step from t to u ---- */
 
 static void add_noise(walk *w, double keep, double amount, int step, const uint64_t *seeds) {
     for (int i = 0; i < w->batch; i++) {
@@ -67,8 +66,7 @@ static ayf_status heun(walk *w, double t, double u) {
     return AYF_OK;
 }
 
-/* ---- Dormand and Prince, "A family of embedded Runge-Kutta formulae", 1980: RK5(4)7M
- * ------------------------- */
+/* ---- Dormand and Prince, "A family of embedded Runge-Kutta formulae", 1980: RK5(4)7M ---- */
 
 static const double node[STAGES] = {0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1};
 static const double weight[STAGES][STAGES - 1] = {
@@ -153,8 +151,7 @@ static ayf_status reference_step(walk *w, double from, double to, double *t, dou
     return AYF_OK;
 }
 
-/* ---- Whole trajectories
- * -------------------------------------------------------------------------------------- */
+/* ---- Whole trajectories ---- */
 
 static double time_at(const ayf_trajectory *how, int i) {
     return how->times ? how->times[i] : 1 - (double)i / how->steps;

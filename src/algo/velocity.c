@@ -7,8 +7,7 @@
 #include "ir/build.h"
 #include "nn/flow.h"
 
-/* ---- Networks
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Networks ---- */
 
 static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_model_spec *spec, ayf_id x, ayf_id t,
                          ayf_id onehot) {
@@ -41,11 +40,14 @@ ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher) {
     return (ayf_velocity){.emit = network_emit, .data = teacher};
 }
 
-/* ---- Gaussian mixtures
- * -------------------------------------------------------------------------------------- x_t = a x0 + t x1
- * with a = 1 - t; within component k, x_t ~ N(a mu_k, q^2 I), q^2 = a^2 sigma^2 + t^2, and E[x1 - x0 | x_t,
- * k] = (t - a sigma^2)/q^2 (x_t - a mu_k) - mu_k. This is affine in mu_k, so the posterior mean over
- * components needs only m = sum_k w_k mu_k. In the logits of w, |x_t|^2 is common to all and left out. */
+/* ---- Gaussian mixtures ---- */
+
+/* x_t = a x0 + t x1 with a = 1 - t; within component k, x_t ~ N(a mu_k, q^2 I), q^2 = a^2 sigma^2 + t^2, and
+ *
+ *   E[x1 - x0 | x_t, k] = (t - a sigma^2)/q^2 (x_t - a mu_k) - mu_k.
+ *
+ * This is affine in mu_k, so the posterior mean over components needs only m = sum_k w_k mu_k. In the logits of w,
+ * |x_t|^2 is common to all and left out. */
 
 static double mean_at(const ayf_mixture *m, int k, int axis) { return axis < 2 ? m->mean[k][axis] : 0; }
 

@@ -43,8 +43,7 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *format,
     return USAGE;
 }
 
-/* ---- Nearest name
- * ------------------------------------------------------------------------------------------- */
+/* ---- Nearest name ---- */
 
 enum { NAME_SIZE = 24 };
 
@@ -105,8 +104,7 @@ static int find_option(cli_verb verb, const char *name) {
     return -1;
 }
 
-/* ---- The command line
- * --------------------------------------------------------------------------------------- */
+/* ---- The command line ---- */
 
 static int take_option(cli_args *args, cli_option option, const char *value) {
     const option_row *row = &options[option];
@@ -191,8 +189,7 @@ void cli_args_free(cli_args *args) {
     free(args->settings);
 }
 
-/* ---- Help
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Help ---- */
 
 void cli_help_all(void) {
     puts("ayf - train, distil and sample flow maps (Align Your Flow, arXiv 2506.14603)\n\n"
@@ -225,8 +222,7 @@ void cli_help_verb(cli_verb verb) {
     }
 }
 
-/* ---- Values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Values ---- */
 
 /* Digits only, so that "-1", " 1" and "1x" are refused. */
 static bool read_u64(const char *text, const char **end, uint64_t *out) {

@@ -9,8 +9,7 @@ int cli_golden(cli *c, const cli_args *args) {
     return ayf_golden(c->ctx, args->positional[0], cli_print_line, NULL) == AYF_OK ? 0 : cli_fail(c);
 }
 
-/* ---- bench
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bench ---- */
 
 static void bench_json(const ayf_bench_result *r, int batch) {
     const struct {
@@ -86,8 +85,7 @@ int cli_bench(cli *c, const cli_args *args) {
     return 0;
 }
 
-/* ---- fidelity
- * ----------------------------------------------------------------------------------------------- */
+/* ---- fidelity ---- */
 
 static void put_distance(double value) {
     if (isfinite(value))

@@ -39,21 +39,18 @@ void cli_json_number(double value);
 /* Makes a folder and its parents. */
 int cli_make_folder(cli *c, const char *path);
 
-/* ---- Verbs ------------------------------------------------------------------------------------------------
- */
+/* ---- Verbs ---- */
 
 #define CLI_VERB(id, positional, least, most, line, more) int cli_##id(cli *c, const cli_args *args);
 CLI_VERBS(CLI_VERB)
 #undef CLI_VERB
 
-/* ---- Models -----------------------------------------------------------------------------------------------
- */
+/* ---- Models ---- */
 
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
-/* ---- Progress ---------------------------------------------------------------------------------------------
- */
+/* ---- Progress ---- */
 
 /* A bar on a terminal, a line every ten seconds otherwise. */
 struct cli_progress {
@@ -73,8 +70,7 @@ void cli_progress_end(cli_progress *p);
 /* Removes the bar for a line of text. */
 void cli_progress_hide(cli_progress *p);
 
-/* ---- Runs -------------------------------------------------------------------------------------------------
- */
+/* ---- Runs ---- */
 
 /* Runs until the end or a signal: the first SIGINT or SIGTERM finishes the step and saves, the second kills.
  * `again` is the command that goes on. Returns an exit code: 0, 75 or that of a failure. *model_path (NULL is
@@ -87,8 +83,7 @@ char *cli_command_line(const cli *c);
 /* The table of ayf fidelity and of the demo. */
 void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images);
 
-/* ---- Pictures ---------------------------------------------------------------------------------------------
- */
+/* ---- Pictures ---- */
 
 /* One picture from `count` images in [-1,1] in rows of `columns`, each pixel shown as scale x scale, 2 pixels
  * between the images. Points (1 x 1 x 2) become one scatter plot. */

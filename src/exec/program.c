@@ -20,8 +20,7 @@ struct ayf_program {
     bool stale;   /* frozen steps must run */
 };
 
-/* ---- Buffers ----------------------------------------------------------------------------------------------
- */
+/* ---- Buffers ---- */
 
 ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out) {
     ayf_buffer *b = ayf_alloc(backend->ctx, 1, sizeof *b);
@@ -59,8 +58,7 @@ void ayf_backend_close(ayf_backend *backend) {
     if (backend) backend->ops->close(backend);
 }
 
-/* ---- Compiling --------------------------------------------------------------------------------------------
- */
+/* ---- Compiling ---- */
 
 static ayf_status prepare_all(ayf_program *p) {
     ayf_context *ctx = p->backend->ctx;
@@ -144,8 +142,7 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
     return facts;
 }
 
-/* ---- Leaves and outputs -----------------------------------------------------------------------------------
- */
+/* ---- Leaves and outputs ---- */
 
 static ayf_status find_leaf(ayf_program *p, const char *name, uint32_t *index) {
     int at = ayf_leaf_find(p->g, name);
@@ -237,8 +234,7 @@ ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *value
 
 void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
-/* ---- Running ----------------------------------------------------------------------------------------------
- */
+/* ---- Running ---- */
 
 static ayf_status place(ayf_program *p) {
     ayf_backend *backend = p->backend;

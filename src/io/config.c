@@ -79,7 +79,7 @@ static const struct {
 #include "io/config_keys.h"
 };
 
-/* ---- Finding a key ------------------------------------------------------------------------------------- */
+/* ---- Finding a key ---- */
 
 int ayf_config_rows(void) { return (int)AYF_COUNT(rows); }
 bool ayf_config_is_list(int index) { return rows[index].type == T_INTS; }
@@ -131,7 +131,7 @@ int ayf_config_find(ayf_context *ctx, const char *where, const char *section, co
     return -1;
 }
 
-/* ---- Setting a key ------------------------------------------------------------------------------------- */
+/* ---- Setting a key ---- */
 
 static void *field(ayf_config *cfg, const row *r) { return (char *)cfg + r->offset; }
 static const void *const_field(const ayf_config *cfg, const row *r) { return (const char *)cfg + r->offset; }
@@ -331,7 +331,7 @@ ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *assignm
     return status;
 }
 
-/* ---- The struct as a whole ----------------------------------------------------------------------------- */
+/* ---- The struct as a whole ---- */
 
 ayf_status ayf_config_defaults(ayf_context *ctx, ayf_config *cfg) {
     memset(cfg, 0, sizeof *cfg);
@@ -389,7 +389,7 @@ ayf_status ayf_config_copy(ayf_context *ctx, const ayf_config *from, ayf_config 
     return AYF_OK;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 /* Double-quoted YAML: what a YAML reader would refuse or fold is escaped. */
 static void print_string(ayf_text *text, const char *string) {

@@ -209,7 +209,7 @@ ayf_status ayf_config_load(ayf_context *ctx, const char *path, ayf_config *cfg) 
     return status;
 }
 
-/* ---- Rules between keys -------------------------------------------------------------------------------- */
+/* ---- Rules between keys ---- */
 
 #define REFUSE(...) return ayf_fail(ctx, AYF_E_CONFIG, __VA_ARGS__)
 

@@ -23,8 +23,7 @@ struct ayf_dataset {
     double sigma;       /* 0 = not measured yet */
 };
 
-/* ---- One picture -----------------------------------------------------------------------------------------
- */
+/* ---- One picture ---- */
 
 static size_t sample_bytes(const ayf_dataset *d) {
     return (size_t)d->info.height * (size_t)d->info.width * (size_t)d->info.channels;
@@ -59,8 +58,7 @@ static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
     return status;
 }
 
-/* ---- Opening: labels
- * --------------------------------------------------------------------------------------- */
+/* ---- Opening: labels ---- */
 
 static ayf_status check_labels(ayf_dataset *d) {
     ayf_context *ctx = d->ctx;
@@ -82,8 +80,7 @@ static ayf_status check_labels(ayf_dataset *d) {
     return ayf_problems_report(&problems, d->name, d->info.count, "labels");
 }
 
-/* ---- Opening: pictures
- * ------------------------------------------------------------------------------------- */
+/* ---- Opening: pictures ---- */
 
 typedef struct shape {
     int height, width, channels; /* as stored; 0 = could not be read */
@@ -321,8 +318,7 @@ void ayf_dataset_close(ayf_dataset *d) {
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
 
-/* ---- Using ------------------------------------------------------------------------------------------------
- */
+/* ---- Using ---- */
 
 /* The bytes of picture `index`, valid until the next call. */
 static ayf_status pixels(ayf_dataset *d, size_t index, const uint8_t **out) {

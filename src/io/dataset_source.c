@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Problems ------------------------------------------------------------------------------------------ */
+/* ---- Problems ---- */
 
 /* Copies up to `room` - 1 bytes; names come from files, so what could disturb a terminal becomes '?'. */
 static size_t copy_printable(char *to, size_t room, const char *from) {
@@ -41,7 +41,7 @@ ayf_status ayf_problems_report(ayf_problems *p, const char *name, size_t total, 
                     total, what, p->text, more);
 }
 
-/* ---- Sources ------------------------------------------------------------------------------------------- */
+/* ---- Sources ---- */
 
 void ayf_source_close(ayf_source *source) {
     if (!source) return;

@@ -6,7 +6,7 @@
 #include "io/dataset.h"
 #include "io/image.h"
 
-/* ---- Problems: many bad files, one message ------------------------------------------------------------- */
+/* ---- Problems: many bad files, one message ---- */
 
 typedef struct ayf_problems { /* {.ctx = ctx} to begin */
     ayf_context *ctx;
@@ -23,7 +23,7 @@ bool ayf_problems_add(ayf_problems *problems);
 /* AYF_OK when there were none, else "name: 3 of 50 <what> cannot be used: a: ...; b: ...; c: ...". */
 ayf_status ayf_problems_report(ayf_problems *problems, const char *name, size_t total, const char *what);
 
-/* ---- Sources ------------------------------------------------------------------------------------------- */
+/* ---- Sources ---- */
 
 typedef struct ayf_source ayf_source;
 
@@ -65,8 +65,7 @@ ayf_status ayf_source_open_zip_memory(ayf_context *ctx, const char *name, const 
 ayf_status ayf_dataset_from_source(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source *source,
                                    ayf_dataset **out);
 
-/* ---- Pieces that tests and fuzzers reach directly -------------------------------------------------------
- */
+/* ---- Pieces that tests and fuzzers reach directly ---- */
 
 typedef struct ayf_idx {
     size_t count;

@@ -70,7 +70,7 @@ static void refuse(codec *c, const char *reason) {
     stop(c, ayf_fail(c->ctx, AYF_E_FORMAT, "%s: %s", c->name, reason));
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------ */
+/* ---- Reading ---- */
 
 static void on_read(png_structp png, png_bytep to, size_t size) {
     codec *c = png_get_io_ptr(png);
@@ -188,7 +188,7 @@ ayf_status ayf_image_read_text(ayf_context *ctx, const char *path, const char *k
     return c.status;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------ */
+/* ---- Writing ---- */
 
 static void on_write(png_structp png, png_bytep from, size_t size) {
     codec *c = png_get_io_ptr(png);

@@ -19,8 +19,7 @@ typedef struct rgb {
     float r, g, b;
 } rgb;
 
-/* ---- Signed distances, negative inside; the shape has radius about 1, y points down ---------------------
- */
+/* ---- Signed distances, negative inside; the shape has radius about 1, y points down ---- */
 
 static float length2(float x, float y) { return sqrtf(x * x + y * y); }
 static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
@@ -107,8 +106,7 @@ static float distance_to_pattern(int shape, vec p) {
     return (fabsf(phase - floorf(phase) - 0.5f) - 0.25f) * period;
 }
 
-/* ---- Colour ----------------------------------------------------------------------------------------------
- */
+/* ---- Colour ---- */
 
 static float to_srgb(float linear) {
     linear = clampf(linear, 0, 1);
@@ -133,8 +131,7 @@ static rgb mix(rgb a, rgb b, float t) {
     return (rgb){mixf(a.r, b.r, t), mixf(a.g, b.g, t), mixf(a.b, b.b, t)};
 }
 
-/* ---- One picture -----------------------------------------------------------------------------------------
- */
+/* ---- One picture ---- */
 
 typedef struct picture {
     int shape;

@@ -18,8 +18,7 @@ static ayf_id emit(ayf_graph *g, ayf_op op, ayf_shape shape, ayf_id a, ayf_id b)
     return ayf_emit(g, &n);
 }
 
-/* ---- Constants and broadcasting --------------------------------------------------------------------------
- */
+/* ---- Constants and broadcasting ---- */
 
 ayf_id ayf_full(ayf_graph *g, ayf_shape shape, double value) {
     ayf_node n = blank(AYF_OP_CONST, shape, 0, 0);
@@ -69,8 +68,7 @@ static ayf_id unary(ayf_graph *g, ayf_op op, ayf_id a) {
     return a ? emit(g, op, ayf_shape_of(g, a), a, 0) : 0;
 }
 
-/* ---- Pointwise
- * --------------------------------------------------------------------------------------------- */
+/* ---- Pointwise ---- */
 
 ayf_id ayf_add(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_ADD, a, b); }
 ayf_id ayf_sub(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_SUB, a, b); }
@@ -104,8 +102,7 @@ ayf_id ayf_lerp(ayf_graph *g, ayf_id a, ayf_id b, double t) {
     return ayf_add(g, ayf_mulc(g, a, 1 - t), ayf_mulc(g, b, t));
 }
 
-/* ---- Reductions
- * -------------------------------------------------------------------------------------------- */
+/* ---- Reductions ---- */
 
 static ayf_id reduce(ayf_graph *g, ayf_op op, ayf_id a, unsigned axes) {
     if (!a) return 0;
@@ -136,8 +133,7 @@ ayf_id ayf_softmax(ayf_graph *g, ayf_id a) {
     return ayf_div(g, e, ayf_sum(g, e, last));
 }
 
-/* ---- Moving data
- * ------------------------------------------------------------------------------------------- */
+/* ---- Moving data ---- */
 
 ayf_id ayf_permute(ayf_graph *g, ayf_id a, const int *axes) {
     if (!a) return 0;
@@ -210,8 +206,7 @@ ayf_id ayf_upfirdn(ayf_graph *g, ayf_id a, int up, int down, int pad, int height
     return n.attr[3] < 0 ? 0 : ayf_emit(g, &n);
 }
 
-/* ---- Heavy
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Heavy ---- */
 
 ayf_id ayf_conv(ayf_graph *g, ayf_id x, ayf_id w, int stride, int pad) {
     if (!x || !w) return 0;

@@ -14,8 +14,7 @@ const ayf_op_info ayf_op_table[AYF_OP_COUNT] = {
 #undef AYF_OP
 };
 
-/* ---- Lifetime and errors --------------------------------------------------------------------------------
- */
+/* ---- Lifetime and errors ---- */
 
 ayf_graph *ayf_graph_new(ayf_context *ctx) {
     ayf_graph *g = ayf_alloc(ctx, 1, sizeof *g);
@@ -67,8 +66,7 @@ void ayf_scope(ayf_graph *g, const char *format, ...) {
         ayf_graph_fail(g, AYF_E_INTERNAL, "a scope name is too long");
 }
 
-/* ---- Shapes ----------------------------------------------------------------------------------------------
- */
+/* ---- Shapes ---- */
 
 ayf_shape ayf_shape_of(const ayf_graph *g, ayf_id id) {
     ayf_shape s = {.rank = ayf_at(g, id)->rank};
@@ -217,8 +215,7 @@ ayf_status ayf_graph_verify(const ayf_graph *g) {
     return AYF_OK;
 }
 
-/* ---- Hash-consing
- * ------------------------------------------------------------------------------------------ */
+/* ---- Hash-consing ---- */
 
 static uint64_t node_hash(const ayf_node *n) { return ayf_hash(AYF_HASH_START, n, sizeof *n); }
 
@@ -261,8 +258,7 @@ static ayf_id intern(ayf_graph *g, const ayf_node *key) {
     return id;
 }
 
-/* ---- Folding
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Folding ---- */
 
 static ayf_id constant(ayf_graph *g, const ayf_node *like, double value) {
     ayf_node n;
@@ -466,8 +462,7 @@ ayf_id ayf_emit(ayf_graph *g, const ayf_node *key) {
     return intern(g, &n);
 }
 
-/* ---- Leaves, outputs, updates
- * ---------------------------------------------------------------------------------- */
+/* ---- Leaves, outputs, updates ---- */
 
 static char *scoped(ayf_graph *g, const char *name) {
     char *full = ayf_format(g->ctx, "%s%s", g->scope, name);
@@ -550,8 +545,7 @@ void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value) {
     }
 }
 
-/* ---- Facts and text
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Facts and text ---- */
 
 double ayf_node_flops(const ayf_graph *g, ayf_id id) {
     const ayf_node *n = ayf_at(g, id);

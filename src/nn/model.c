@@ -218,8 +218,7 @@ ayf_status ayf_model_spec_set(ayf_context *ctx, ayf_model_spec *spec, const char
                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* ---- What the fields must satisfy together
- * ----------------------------------------------------------------- */
+/* ---- What the fields must satisfy together ---- */
 
 static ayf_status check_ranges(ayf_context *ctx, const ayf_model_spec *spec) {
     for (size_t i = 0; i < AYF_COUNT(fields); i++) {

@@ -44,8 +44,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
  * 1/sqrt(1-beta2^(k+1)). beta1 and beta2 as in ayf_optim_options. */
 void ayf_adam_scalars(double lr, double beta1, double beta2, uint64_t step, float *step_size, float *v_scale);
 
-/* ---- Learning rate
- * ----------------------------------------------------------------------------------------- */
+/* ---- Learning rate ---- */
 
 typedef enum ayf_lr_kind { AYF_LR_CONSTANT, AYF_LR_COSINE, AYF_LR_INVERSE_SQRT } ayf_lr_kind;
 
@@ -62,8 +61,7 @@ typedef struct ayf_lr_schedule {
  */
 double ayf_lr_at(const ayf_lr_schedule *schedule, uint64_t step);
 
-/* ---- Weight averages
- * --------------------------------------------------------------------------------------- */
+/* ---- Weight averages ---- */
 
 /* Exponential average with a short memory at first: min(decay, (1+k)/(10+k)). */
 double ayf_ema_decay(double decay, uint64_t step);

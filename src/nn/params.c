@@ -8,8 +8,7 @@
 
 static const double two_pi = 6.283185307179586;
 
-/* ---- Building the table
- * -------------------------------------------------------------------------------------- */
+/* ---- Building the table ---- */
 
 static ayf_param *add(ayf_params *p, ayf_role role, const char *name, int rank, const int *file_shape) {
     if (p->count == p->capacity) {
@@ -259,8 +258,7 @@ void ayf_params_free(ayf_params *params) {
     ayf_free(params->ctx, params);
 }
 
-/* ---- Using it
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Using it ---- */
 
 const ayf_param *ayf_params_find(const ayf_params *params, const char *name) {
     for (int i = 0; i < params->count; i++)

@@ -47,8 +47,7 @@ typedef struct fuser {
     bool failed;              /* no memory */
 } fuser;
 
-/* ---- Roles ------------------------------------------------------------------------------------------------
- */
+/* ---- Roles ---- */
 
 static bool is_heavy(const ayf_node *n) {
     ayf_class c = ayf_op_table[n->op].class_;
@@ -114,8 +113,7 @@ static void assign_roles(fuser *f) {
     }
 }
 
-/* ---- Dependencies between scheduled nodes ---------------------------------------------------------------
- */
+/* ---- Dependencies between scheduled nodes ---- */
 
 static bool scheduled_role(const fuser *f, ayf_id id) {
     return f->role[id] == ROLE_MEMBER || f->role[id] == ROLE_HEAVY;
@@ -162,8 +160,7 @@ static void release_users(fuser *f, ayf_id id) {
     }
 }
 
-/* ---- The open group: what can be reached from it
- * ------------------------------------------------------------ */
+/* ---- The open group: what can be reached from it ---- */
 
 static bool has_domain_shape(const fuser *f, ayf_id id) {
     const ayf_node *n = ayf_at(f->g, id);
@@ -269,8 +266,7 @@ static bool can_join(const fuser *f, ayf_id id) {
     return true;
 }
 
-/* ---- The open group: adding to it
- * ------------------------------------------------------------------------------- */
+/* ---- The open group: adding to it ---- */
 
 static uint16_t add_value(fuser *f, ayf_value value) {
     if (f->open.value_count == f->value_capacity) {
@@ -509,8 +505,7 @@ static bool add_node_step(fuser *f, ayf_id id) {
     return true;
 }
 
-/* ---- Setting up and running
- * ------------------------------------------------------------------------------------- */
+/* ---- Setting up and running ---- */
 
 static bool index_users(fuser *f) {
     const ayf_graph *g = f->g;

@@ -44,7 +44,7 @@ void ayf_conv_turn_weights(const ayf_conv_shape *shape, const float *w, float *t
             for (int64_t o = 0; o < out; o++) *turned++ = w[(o * taps + taps - 1 - tap) * in + c];
 }
 
-/* ---- Planning ----------------------------------------------------------------------------------------- */
+/* ---- Planning ---- */
 
 void ayf_wgrad_plan(ayf_wgrad *plan, const ayf_conv_shape *shape, int slots) {
     memset(plan, 0, sizeof *plan);
@@ -78,7 +78,7 @@ size_t ayf_wgrad_scratch_bytes(const ayf_wgrad *plan) {
 bool ayf_avx2_available(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool ayf_avx512_available(void) { return __builtin_cpu_supports("avx512f"); }
 
-/* ---- Weight gradient ---------------------------------------------------------------------------------- */
+/* ---- Weight gradient ---- */
 
 /* One tap of one pair of tiles: where the pixels are. Steps count floats. */
 typedef struct walk {
@@ -268,7 +268,7 @@ void ayf_wgrad_run(const ayf_wgrad *plan, const float *x, const float *dy, float
     }
 }
 
-/* ---- Forward, few outputs ----------------------------------------------------------------------------- */
+/* ---- Forward, few outputs ---- */
 
 AVX2_INLINE float lane_sum(__m256 v) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -32,8 +32,7 @@ const ayf_tile_table *ayf_tile_kernels(void) {
     return &ayf_tile_table_baseline;
 }
 
-/* ---- Preparing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Preparing ---- */
 
 static void copy_dims(int64_t *to, const ayf_node *n) {
     for (int i = 0; i < 4; i++) to[i] = n->dim[i];
@@ -99,8 +98,7 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     return AYF_OK;
 }
 
-/* ---- Running
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;

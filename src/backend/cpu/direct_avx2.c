@@ -15,7 +15,7 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static size_t lines(int64_t floats) { return (size_t)divide_up(floats, FLOATS_PER_LINE) * FLOATS_PER_LINE; }
 
-/* ---- Planning ----------------------------------------------------------------------------------------- */
+/* ---- Planning ---- */
 
 bool ayf_direct_plan(ayf_direct *plan, const ayf_conv_shape *shape, bool data_gradient, int threads) {
     memset(plan, 0, sizeof *plan);
@@ -55,7 +55,7 @@ size_t ayf_direct_scratch_bytes(const ayf_direct *plan) {
 #define AVX2 __attribute__((target("avx2,fma")))
 #define AVX2_INLINE static inline __attribute__((always_inline, target("avx2,fma")))
 
-/* ---- Registers ---------------------------------------------------------------------------------------- */
+/* ---- Registers ---- */
 
 /* One call sums a row of taps over a block of channels for a few neighbouring pixels. Steps count floats. */
 typedef struct patch {
@@ -109,7 +109,7 @@ SUM_PATCH(6)
 static void (*const sum_patches[PIXELS])(const patch *) = {sum_patch_1, sum_patch_2, sum_patch_3,
                                                            sum_patch_4, sum_patch_5, sum_patch_6};
 
-/* ---- Packing ------------------------------------------------------------------------------------------ */
+/* ---- Packing ---- */
 
 /* Weights as [tile][p][block of channels][q][channel][16], the order in which they are read. */
 static void pack_weights(const ayf_direct *plan, int64_t tile, const float *w, float *to) {
@@ -150,7 +150,7 @@ static void pad_rows(const ayf_direct *plan, const float *image, int64_t top, fl
     }
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------ */
+/* ---- Running ---- */
 
 /* All pixels of output row `row`, given the padded rows from `top` on. */
 static void direct_row(const ayf_direct *plan, const float *rows, int64_t top, int64_t row, int64_t p,

@@ -63,7 +63,7 @@ static ayf_status failed(ayf_dnnl *d, dnnl_status_t status, const char *what) {
         if (dnnl_status_ != dnnl_success) return failed(d, dnnl_status_, what);                              \
     } while (0)
 
-/* ---- What differs between oneDNN 2 and 3 --------------------------------------------------------------- */
+/* ---- What differs between oneDNN 2 and 3 ---- */
 
 /* `layout` is a memory descriptor that we own, `layout_ref` one that is lent. */
 typedef dnnl_memory_desc_t layout;
@@ -151,7 +151,7 @@ static dnnl_status_t describe_gemm(dnnl_primitive_desc_t *out, dnnl_engine_t eng
 
 #endif
 
-/* ---- Building a kernel -------------------------------------------------------------------------------- */
+/* ---- Building a kernel ---- */
 
 /* oneDNN asks the calling OpenMP thread for its team size, both when it prepares and when it runs. */
 static int enter(const ayf_dnnl *d) {
@@ -253,7 +253,7 @@ static void set_name(ayf_dnnl_kernel *k, dnnl_primitive_desc_t desc, const char 
     snprintf(k->name, sizeof k->name, "onednn %s%s", implementation ? implementation : "?", suffix);
 }
 
-/* ---- Convolution -------------------------------------------------------------------------------------- */
+/* ---- Convolution ---- */
 
 /* Channels-last activations are best where no tap is reused (1x1), and where the input side of the sum has so
  * few channels that a block of 8 or 16 would be mostly padding. Elsewhere oneDNN's own blocked layout gains
@@ -432,7 +432,7 @@ ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ay
     return AYF_OK;
 }
 
-/* ---- Matrix product ----------------------------------------------------------------------------------- */
+/* ---- Matrix product ---- */
 
 static ayf_status build_gemm(ayf_dnnl_kernel *k, const ayf_gemm_shape *s, layout l[3]) {
     ayf_dnnl *d = k->dnnl;
@@ -485,7 +485,7 @@ ayf_status ayf_dnnl_prepare_gemm(ayf_dnnl *dnnl, const ayf_gemm_shape *shape, ay
     return AYF_OK;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------ */
+/* ---- Running ---- */
 
 size_t ayf_dnnl_scratch_bytes(const ayf_dnnl_kernel *kernel) { return kernel->scratch_bytes; }
 
@@ -575,7 +575,7 @@ ayf_status ayf_dnnl_conv_peak(ayf_dnnl *dnnl, double *gflops) {
     return status;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 ayf_status ayf_dnnl_open(ayf_context *ctx, int threads, ayf_dnnl **out) {
     *out = NULL;

@@ -64,8 +64,7 @@ struct ayf_tile_program {
     uint32_t in_count;
 };
 
-/* ---- Lowering: axes
- * ------------------------------------------------------------------------------------------- */
+/* ---- Lowering: axes ---- */
 
 typedef struct axes {
     int rank, split;
@@ -135,8 +134,7 @@ static bool make_walk(ayf_tile_program *p, const axes *x, uint32_t walker, int64
     return build_table(p, x, stride, &out->table);
 }
 
-/* ---- Lowering: registers
- * ---------------------------------------------------------------------------------------- */
+/* ---- Lowering: registers ---- */
 
 static size_t rounded(int64_t floats) { return ((size_t)floats + 15) / 16 * 16; }
 
@@ -218,8 +216,7 @@ static void place_values(ayf_tile_program *p, const ayf_group *group) {
     }
 }
 
-/* ---- Lowering: everything
- * ----------------------------------------------------------------------------------------- */
+/* ---- Lowering: everything ---- */
 
 static void dense_strides(const ayf_group *group, int rank, int64_t *stride) {
     int64_t step = 1;
@@ -332,8 +329,7 @@ size_t ayf_tile_scratch_bytes(const ayf_tile_program *p) {
     return (size_t)p->threads * thread_floats(p) * sizeof(float);
 }
 
-/* ---- Running
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 typedef struct tile {
     int64_t outer[AYF_MAX_RANK];

@@ -20,8 +20,7 @@ VECTOR_MATH float log1pf(float);
 
 enum { LANES = 16 }; /* floats per turn of a loop */
 
-/* ---- Functions of one number
- * ------------------------------------------------------------------------------------ */
+/* ---- Functions of one number ---- */
 
 static inline float power_of_two(int32_t n) {
     int32_t bits = (n + 127) * (1 << 23);
@@ -100,8 +99,7 @@ static inline float choose(bool first, float a, float b) {
 static inline float max_of(float a, float b) { return choose((a > b) | (a != a), a, b); }
 static inline float min_of(float a, float b) { return choose((a < b) | (a != a), a, b); }
 
-/* ---- Pointwise
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Pointwise ---- */
 
 /* Row r of an operand. What repeats along the row is spread over LANES floats, which are then read again and
  * again: all layouts share one loop. */
@@ -170,8 +168,7 @@ static inline bool is_flat(ptrdiff_t out_row, const ayf_tile_operand *in, int in
 #undef AYF_OP
 AYF_TILE_FUSED_OPS(POINTWISE)
 
-/* ---- Reductions
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Reductions ---- */
 
 /* Several running sums: one alone would wait for its own additions. */
 #define ROW_SUM(NAME, inputs, text)                                                                          \
@@ -268,8 +265,7 @@ static void row_max(float *out, const ayf_tile_operand *in, ptrdiff_t rows, ptrd
     }
 }
 
-/* ---- The table
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 #undef CLASS_POINTWISE
 #define CLASS_POINTWISE(NAME, inputs, text) [AYF_OP_##NAME] = tile_##NAME,

@@ -11,8 +11,7 @@ typedef struct selector {
     uint16_t uses[AYF_GROUP_MAX_VALUES];
 } selector;
 
-/* ---- When may an instruction be folded into another?
- * ------------------------------------------------------------ */
+/* ---- When may an instruction be folded into another? ---- */
 
 static bool is_stored(const selector *s, uint32_t i) { return s->group->value[i].store >= 0; }
 
@@ -34,8 +33,7 @@ static bool can_fold(const selector *s, uint32_t inner, uint32_t outer) {
     return true;
 }
 
-/* ---- Derivatives of SiLU
- * ------------------------------------------------------------------------------------- */
+/* ---- Derivatives of SiLU ---- */
 
 /* The factors of a product, through products that nobody else reads. */
 static int factors_of(const selector *s, uint32_t product, uint16_t *factor) {
@@ -143,8 +141,7 @@ static bool find_dsilu(selector *s, uint32_t i) {
     return false;
 }
 
-/* ---- Pairs
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Pairs ---- */
 
 /* outer(.., inner(a, b), ..) becomes fused(a, b, the others): inner is input `side` of outer. */
 static const struct pair {
@@ -240,8 +237,7 @@ static void fold_summand(selector *s, uint32_t at, uint16_t *in, uint8_t *inputs
     fold(s, in, inputs, 0, d->inputs);
 }
 
-/* ---- All together
- * ---------------------------------------------------------------------------------------------- */
+/* ---- All together ---- */
 
 static void count_uses(selector *s) {
     memset(s->uses, 0, sizeof s->uses);

@@ -27,8 +27,7 @@ static void unravel(const ayf_node *n, size_t flat, int *at) {
     for (int i = n->rank; i-- > 0; flat /= (size_t)n->dim[i]) at[i] = (int)(flat % (size_t)n->dim[i]);
 }
 
-/* ---- Pointwise, reductions, moving
- * ------------------------------------------------------------------------- */
+/* ---- Pointwise, reductions, moving ---- */
 
 static void run_pointwise(const ref_kernel *k, const double *a, const double *b, double *out) {
     size_t count = elements(&k->out);
@@ -120,8 +119,7 @@ static void run_upfirdn(const ref_kernel *k, const double *a, double *out) {
                 }
 }
 
-/* ---- Convolution and matrix product
- * ------------------------------------------------------------------------- */
+/* ---- Convolution and matrix product ---- */
 
 /* All three faces walk the same index set of the trilinear form. */
 static void run_conv(const ref_kernel *k, const double *a, const double *b, double *out) {
@@ -180,8 +178,7 @@ static void run_gemm(const ref_kernel *k, const double *a, const double *b, doub
             }
 }
 
-/* ---- The table
- * ---------------------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     (void)backend, (void)scratch;
