@@ -17,10 +17,10 @@ stage() { # NAME VERB OPTIONS ...
     }
 }
 # shellcheck disable=SC2086
-stage teacher train $common --steps 600
+stage teacher train $common --steps 300
 # shellcheck disable=SC2086
-stage weak train $common --set model.channels=16 --set model.channels_per_head=16 --steps 150
+stage weak train $common --set model.channels=16 --set model.channels_per_head=16 --steps 80
 stage student distill --data "$data" --batch 32 --set data.mirror=true --set train.lr=0.005 --teacher "$folder/teacher" \
-    --weak "$folder/weak" --set distill.guidance_max=2 --steps 400
+    --weak "$folder/weak" --set distill.guidance_max=2 --steps 200
 "$ayf" sample "$folder/student" --steps 4 --guidance 1.5 --seeds 0-39 --class 0-9 --grid 20 --scale 2 --out "$folder/student-4.png" >&2
 "$ayf" fidelity "$folder/student" "$folder/teacher" --weak "$folder/weak" --guidance 1.5 --images 64

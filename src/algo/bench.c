@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "ad/ad.h"
+#include "algo/gradients.h"
 #include "algo/spec_from_config.h"
 #include "algo/step.h"
 #include "algo/weights.h"
@@ -26,21 +27,14 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void emit_gradients(ayf_graph *g, const ayf_weights *student, ayf_id F, ayf_id cotangent) {
-    size_t count = 0, total = (size_t)student->params->count;
-    ayf_id *wrt = ayf_alloc(g->ctx, total, sizeof *wrt), *grad = ayf_alloc(g->ctx, total, sizeof *grad);
-    if (wrt && grad && ayf_graph_check(g) == AYF_OK) {
-        ayf_scope(g, "student.");
-        for (size_t i = 0; i < total; i++)
-            if (student->params->at[i].role != AYF_ROLE_BUFFER)
-                wrt[count++] = ayf_param_leaf(g, &student->params->at[i], AYF_STORE_STATE);
-        ayf_vjp(g, 1, &F, &cotangent, count, wrt, grad);
-        ayf_scope(g, "%s", "");
-        for (size_t i = 0; i < count; i++) ayf_output(g, "grad", grad[i]);
-    } else if (g->status == AYF_OK) {
+static void emit_gradients(ayf_graph *g, const ayf_params *params, ayf_id F, ayf_id cotangent) {
+    ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
+    if (grad) {
+        ayf_gradients(g, params, "student.", F, cotangent, grad);
+        for (int i = 0; i < params->count; i++) ayf_output(g, "grad", grad[i]);
+    } else {
         g->status = AYF_E_MEMORY;
     }
-    ayf_free(g->ctx, wrt);
     ayf_free(g->ctx, grad);
 }
 
@@ -60,7 +54,7 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, t, s, guidance, onehot), dF;
     ayf_scope(g, "%s", "");
     ayf_output(g, "F", F);
-    if (which == FORWARD_BACKWARD) emit_gradients(g, student, F, other);
+    if (which == FORWARD_BACKWARD) emit_gradients(g, student->params, F, other);
     if (which == FORWARD_TANGENT) {
         ayf_id one = ayf_const_like(g, t, 1);
         ayf_jvp(g, 2, (ayf_id[]){x, t}, (ayf_id[]){other, one}, 1, &F, &dF);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ad/ad.h"
+#include "algo/gradients.h"
 #include "algo/step.h"
 #include "backend/cpu/cpu.h"
 #include "exec/program.h"
@@ -264,27 +265,14 @@ static ayf_status compare_gradients(check *c, const ayf_params *params, const ch
 
 /* d `out` / d parameters of the scope, as outputs with the names of the parameters. */
 static void emit_gradients(ayf_graph *g, const ayf_params *params, const char *scope, ayf_id out,
-                           ayf_id cotangent, size_t more, const ayf_id *more_wrt,
-                           const char *const *more_name) {
-    size_t count = more;
-    ayf_id *wrt = ayf_alloc(g->ctx, (size_t)params->count + more, sizeof *wrt);
-    ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count + more, sizeof *grad);
-    if (wrt && grad && ayf_graph_check(g) == AYF_OK) {
-        for (size_t i = 0; i < more; i++) wrt[i] = more_wrt[i];
-        ayf_scope(g, "%s", scope);
-        for (int i = 0; i < params->count; i++)
-            if (params->at[i].role != AYF_ROLE_BUFFER)
-                wrt[count++] = ayf_param_leaf(g, &params->at[i], AYF_STORE_STATE);
-        ayf_scope(g, "%s", "");
-        ayf_vjp(g, 1, &out, &cotangent, count, wrt, grad);
-        for (size_t i = 0; i < more; i++) ayf_output(g, more_name[i], grad[i]);
-        count = more;
-        for (int i = 0; i < params->count; i++)
-            if (params->at[i].role != AYF_ROLE_BUFFER) ayf_output(g, params->at[i].name, grad[count++]);
-    } else if (g->status == AYF_OK) {
+                           ayf_id cotangent) {
+    ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
+    if (grad) {
+        ayf_gradients(g, params, scope, out, cotangent, grad);
+        for (int i = 0; i < params->count; i++) ayf_output(g, params->at[i].name, grad[i]);
+    } else {
         g->status = AYF_E_MEMORY;
     }
-    ayf_free(g->ctx, wrt);
     ayf_free(g->ctx, grad);
 }
 
@@ -308,14 +296,17 @@ static ayf_status check_unet(check *c) {
         ayf_id x = leaf_like(c, g, "in.x"), noise = leaf_like(c, g, "in.noise_label"),
                dx = leaf_like(c, g, "in.dx");
         ayf_id dnoise = leaf_like(c, g, "in.dnoise_label"), gF = leaf_like(c, g, "in.gF"), dF = 0;
+        ayf_id grad[2] = {0};
         batch = x ? ayf_at(g, x)->dim[0] : 0;
         ayf_id F = ayf_edm2_unet(g, &spec, AYF_STORE_STATE, x, noise, 0, 0, onehot_leaf(g, &spec, x));
         if (ayf_graph_check(g) == AYF_OK)
             ayf_jvp(g, 2, (ayf_id[]){x, noise}, (ayf_id[]){dx, dnoise}, 1, &F, &dF);
         ayf_output(g, "out.F", F);
         ayf_output(g, "out.dF", dF);
-        emit_gradients(g, params, "", F, gF, 2, (ayf_id[]){x, noise},
-                       (const char *const[]){"out.grad.x", "out.grad.noise_label"});
+        if (ayf_graph_check(g) == AYF_OK) ayf_vjp(g, 1, &F, &gF, 2, (ayf_id[]){x, noise}, grad);
+        ayf_output(g, "out.grad.x", grad[0]);
+        ayf_output(g, "out.grad.noise_label", grad[1]);
+        emit_gradients(g, params, "", F, gF);
         status = ayf_compile(c->backend, g, NULL, &c->program);
     }
     if (status == AYF_OK) status = set_inputs(c);
@@ -385,7 +376,7 @@ static ayf_status check_emd(check *c) {
         ayf_output(g, "out.tangent", n.tangent);
         ayf_output(g, "out.tangent_norm", n.tangent_norm);
         ayf_output(g, "out.loss", n.loss);
-        emit_gradients(g, params, "student.", n.F, n.cotangent, 0, NULL, NULL);
+        emit_gradients(g, params, "student.", n.F, n.cotangent);
         status = ayf_compile(c->backend, g, NULL, &c->program);
     }
     if (status == AYF_OK) status = set_inputs(c);

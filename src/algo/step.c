@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ad/ad.h"
+#include "algo/gradients.h"
 #include "base/rng.h"
 #include "ir/build.h"
 #include "nn/flow.h"
@@ -45,21 +46,13 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
         ayf_graph_fail(g, ayf_last_status(g->ctx), "%s", g->ctx->message);
         return;
     }
-    size_t count = (size_t)params->count, trained = 0;
-    ayf_id *wrt = ayf_alloc(g->ctx, count, sizeof *wrt), *found = ayf_alloc(g->ctx, count, sizeof *found);
-    ayf_id *grad = ayf_alloc(g->ctx, count, sizeof *grad);
-    if (wrt && found && grad) {
-        ayf_scope(g, "student.");
-        for (int i = 0; i < params->count; i++)
-            if (params->at[i].role != AYF_ROLE_BUFFER)
-                wrt[trained++] = ayf_param_leaf(g, &params->at[i], AYF_STORE_STATE);
-        ayf_vjp(g, 1, &out, &cotangent, trained, wrt, found);
-        trained = 0;
-        for (int i = 0; i < params->count; i++)
-            if (params->at[i].role != AYF_ROLE_BUFFER) grad[i] = found[trained++];
+    ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
+    if (grad) {
+        ayf_gradients(g, params, "student.", out, cotangent, grad);
         ayf_optim_nodes nodes;
         ayf_optim_options options = *optim;
         options.report_norm = true;
+        ayf_scope(g, "student.");
         if (ayf_optim_emit(g, params, grad, &options, &nodes) == AYF_OK) {
             ayf_scope(g, "%s", "");
             ayf_output(g, "grad_norm", nodes.grad_norm);
@@ -67,8 +60,6 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
     } else {
         g->status = AYF_E_MEMORY;
     }
-    ayf_free(g->ctx, wrt);
-    ayf_free(g->ctx, found);
     ayf_free(g->ctx, grad);
     ayf_params_free(params);
 }
