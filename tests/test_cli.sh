@@ -170,6 +170,11 @@ expect "points as a picture" 0 "$ayf" sample ring --seeds 0-99 --steps 2 --out r
 exists ring.png
 expect "points as a table" 0 "$ayf" sample ring --seeds 0-9 --steps 2 --out ring.csv
 [ "$(wc -l <ring.csv)" -eq 11 ] || bad "ring.csv has not 11 lines"
+for out in "" table.csv photo.jpg; do
+    expect "pictures are not written as '$out'" 2 "$ayf" sample student --seeds 0 --steps 1 --out "$out"
+    says "--out" && one_line
+    [ -z "$out" ] || absent "$out"
+done
 expect "points in a folder" 2 "$ayf" sample ring --seeds 0-9 --out ring-images
 says "FILE.csv"
 

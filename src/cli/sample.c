@@ -33,14 +33,22 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
-static void choose_output(job *j) {
+static int choose_output(job *j) {
     struct stat info;
     bool points = j->facts.channels == 2;
     j->out = j->args->value[CLI_OPT_out] ? j->args->value[CLI_OPT_out] : "samples.png";
-    bool is_file = stat(j->out, &info) == 0 && !S_ISDIR(info.st_mode);
-    j->kind = points && ends_with(j->out, ".csv")    ? OUT_CSV
-              : ends_with(j->out, ".png") || is_file ? OUT_GRID
-                                                     : OUT_FOLDER;
+    bool exists = stat(j->out, &info) == 0, is_folder = exists && S_ISDIR(info.st_mode);
+    if (!*j->out) return cli_error(j->c, AYF_E_USAGE, "--out: name a file or a folder");
+    if (!points && !is_folder && ends_with(j->out, ".csv"))
+        return cli_error(j->c, AYF_E_USAGE, "--out %s: %s draws images, and only points make a table", j->out,
+                         j->args->positional[0]);
+    if (!is_folder && (ends_with(j->out, ".jpg") || ends_with(j->out, ".jpeg")))
+        return cli_error(j->c, AYF_E_USAGE, "--out %s: only PNG is written; FILE.png or a folder is meant",
+                         j->out);
+    j->kind = points && ends_with(j->out, ".csv")                   ? OUT_CSV
+              : ends_with(j->out, ".png") || (exists && !is_folder) ? OUT_GRID
+                                                                    : OUT_FOLDER;
+    return 0;
 }
 
 static int read_solver(job *j) {
@@ -220,10 +228,8 @@ int cli_sample(cli *c, const cli_args *args) {
     int code = read_options(&j);
     if (!code) code = open_models(&j);
     if (!code) code = spread_classes(&j);
-    if (!code) {
-        choose_output(&j);
-        code = j.kind == OUT_FOLDER ? write_folder(&j) : write_together(&j);
-    }
+    if (!code) code = choose_output(&j);
+    if (!code) code = j.kind == OUT_FOLDER ? write_folder(&j) : write_together(&j);
     if (!code) puts(j.out);
     ayf_model_close(j.model);
     ayf_model_close(j.weak);
