@@ -581,6 +581,8 @@ static void test_schedules(void **state) {
     assert_true(fabs(ayf_rate_from_config(&cfg, 49) - 1) < 1e-12);
     assert_true(fabs(ayf_rate_from_config(&cfg, 75) - 0.5) < 1e-12);
     assert_true(fabs(ayf_rate_from_config(&cfg, 100)) < 1e-12);
+    cfg.train.lr_warmup = -1; /* a tenth of 100 steps */
+    assert_true(fabs(ayf_rate_from_config(&cfg, 4) - 0.5) < 1e-12);
     cfg.train.lr_schedule = AYF_CFG_LR_INVSQRT;
     cfg.train.lr_decay_start = 20;
     assert_true(fabs(ayf_rate_from_config(&cfg, 80) - 0.5) < 1e-12);

@@ -107,9 +107,10 @@ ayf_optim_options ayf_optim_from_config(const ayf_config *cfg) {
 }
 
 double ayf_rate_from_config(const ayf_config *cfg, uint64_t step) {
+    int64_t usual = cfg->train.steps / 10 < 100 ? cfg->train.steps / 10 : 100;
     ayf_lr_schedule schedule = {.kind = AYF_LR_CONSTANT,
                                 .base = cfg->train.lr,
-                                .warmup = (uint64_t)cfg->train.lr_warmup,
+                                .warmup = (uint64_t)(cfg->train.lr_warmup < 0 ? usual : cfg->train.lr_warmup),
                                 .total = (uint64_t)cfg->train.steps};
     uint64_t decay = (uint64_t)cfg->train.lr_decay_start;
     if (cfg->train.lr_schedule == AYF_CFG_LR_INVSQRT) {

@@ -55,7 +55,8 @@ LONG(train, steps, 10000, 1, 1000000000000, "optimiser steps of the whole run")
 INT(train, batch, 64, 1, 1048576, "samples per step")
 LONG(train, seed, 0, 0, INT64_MAX, "the same seed gives the same run")
 REAL(train, lr, 0.005, 0.0, 10.0, "peak learning rate of Adam")
-LONG(train, lr_warmup, 100, 0, 1000000000000, "steps over which the learning rate rises from 0")
+LONG(train, lr_warmup, -1, -1, 1000000000000,
+    "steps over which the learning rate rises from 0; -1 = 100, or a tenth of train.steps where that is less")
 CHOICE(train, lr_schedule, ayf_cfg_lr_schedule, AYF_CFG_LR_COSINE,
     "after the warm-up: constant, cosine = to 0 at the last step, invsqrt = lr / sqrt(step / lr_decay_start)")
 LONG(train, lr_decay_start, 0, 0, 1000000000000, "step at which cosine or invsqrt begins to fall; invsqrt needs at least 1")
