@@ -5,7 +5,7 @@
 #include "backend/cpu/tile_select.h"
 
 enum {
-    TILE = 1024,             /* floats in a tile, unless one row is longer */
+    TILE = 2048,             /* floats in a tile, unless one row is longer */
     SERIAL_ELEMENTS = 16384, /* below this a second thread costs more than it saves */
     NO_TABLE = -1,
     NO_SLOT = -1,
