@@ -22,8 +22,16 @@ enum { LANES = 16 }; /* floats per turn of a loop */
 
 /* ---- Functions of one number ---- */
 
+/* a b + c inside the functions below. The ops themselves round products and sums each: terms that cancel
+ * exactly, as a b - b a does, keep doing so. */
+#if defined(__FMA__)
+#define FUSED_MUL_ADD(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define FUSED_MUL_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
 static inline float power_of_two(int32_t n) {
-    int32_t bits = (n + 127) * (1 << 23);
+    uint32_t bits = ((uint32_t)n + 127) << 23;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
@@ -32,17 +40,19 @@ static inline float power_of_two(int32_t n) {
 /* exp(x) = 2^n exp(r), |r| <= ln(2)/2; *n receives n, exp(r) is returned. |x| < 2^20. Polynomial of the
  * Cephes library; error below 2 ulp. */
 static inline float exp_parts(float x, int32_t *n) {
-    const float magic = 12582912.0f; /* 1.5 2^23: adding it rounds to whole numbers */
-    float whole = (x * 1.44269504f + magic) - magic;
-    float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+    const float magic = 12582912.0f; /* 1.5 2^23: adding it rounds to whole numbers, in the low bits */
+    float shifted = FUSED_MUL_ADD(x, 1.44269504f, magic), whole = shifted - magic;
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    float r = FUSED_MUL_ADD(whole, 2.12194440e-4f, x - whole * 0.693359375f);
     float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    *n = (int32_t)whole;
-    return p * (r * r) + r + 1;
+    p = FUSED_MUL_ADD(p, r, 1.3981999507e-3f);
+    p = FUSED_MUL_ADD(p, r, 8.3334519073e-3f);
+    p = FUSED_MUL_ADD(p, r, 4.1665795894e-2f);
+    p = FUSED_MUL_ADD(p, r, 1.6666665459e-1f);
+    p = FUSED_MUL_ADD(p, r, 5.0000001201e-1f);
+    *n = (int32_t)(bits - 0x4B400000u);
+    return FUSED_MUL_ADD(p, r * r, r) + 1;
 }
 
 /* Comparisons are written so that NaN passes through. */
