@@ -110,19 +110,32 @@ char *cli_command_line(const cli *c) {
     return text;
 }
 
+static bool is_run_folder(const char *path) {
+    struct stat info;
+    size_t size = strlen(path) + sizeof "/config.yaml";
+    char *config = malloc(size);
+    if (!config) return false;
+    snprintf(config, size, "%s/config.yaml", path);
+    bool found = stat(config, &info) == 0;
+    free(config);
+    return found;
+}
+
 int cli_open_model(cli *c, const char *path, ayf_model **out) {
     struct stat info;
     *out = NULL;
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
         return ayf_model_open(c->ctx, path, out) == AYF_OK ? 0 : cli_fail(c);
+    /* Asked first: ayf_path_describe() would read any other folder as a data set. */
+    if (!is_run_folder(path))
+        return cli_error(c, AYF_E_FORMAT, "%s: neither a model file nor the folder of a run", path);
     ayf_path_facts facts;
     int code = 0;
     if (ayf_path_describe(c->ctx, path, &facts) != AYF_OK)
         code = cli_fail(c);
-    else if (facts.kind != AYF_PATH_RUN)
-        code = cli_error(c, AYF_E_FORMAT, "%s: neither a model file nor the folder of a run", path);
     else if (!facts.model_path)
-        code = cli_error(c, AYF_E_FORMAT, "%s: this run has no model yet; let it finish, or use a checkpoint",
+        code = cli_error(c, AYF_E_FORMAT,
+                         "%s: this run has no model yet; it gets one with its first checkpoint (save.every)",
                          path);
     else if (ayf_model_open(c->ctx, facts.model_path, out) != AYF_OK)
         code = cli_fail(c);
