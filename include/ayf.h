@@ -235,10 +235,11 @@ typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     bool finished;    /* run: the last step was done */
     uint64_t step;    /* checkpoint; run: of the newest checkpoint */
     char *comment;    /* image: how it was made, NULL when it does not say */
-    int height, width, channels; /* image, data */
+    int height, width, channels; /* image, data; 0 = not the same for all pictures of the data */
     int classes;                 /* data; 0 = without */
+    char *no_classes;            /* data without classes: why */
     uint64_t count;              /* data: samples */
-    double sigma;                /* data: standard deviation in [-1,1] units */
+    double sigma;                /* data of one size: standard deviation in [-1,1] units */
 } ayf_path_facts;
 
 /* Says what `path` is: a model file, the folder of a run, a PNG, or anything that data.source may be (which

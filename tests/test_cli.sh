@@ -187,6 +187,14 @@ expect "info on built-in data" 0 "$ayf" info builtin:shapes
 prints "classes      10"
 expect "info on nothing" 1 "$ayf" info nowhere
 says "nowhere"
+mkdir several && cp grid.png ring.png several/
+expect "info on pictures of several sizes" 0 "$ayf" info several
+prints "several sizes" && prints "data.resolution" && prints "grey and colour" && prints "classes      none: several:"
+: >empty.zip
+expect "info on an empty ZIP" 3 "$ayf" info empty.zip
+says "ZIP" && one_line
+expect "info on something else" 3 "$ayf" info bad.yaml
+says "none of the data sets" && one_line
 head -c 1000 student/model.safetensors >short.safetensors
 expect "truncated model" 3 "$ayf" sample short.safetensors
 says "short.safetensors" && one_line
@@ -197,7 +205,7 @@ says "grid.png"
 expect "missing model" 1 "$ayf" sample nowhere.safetensors
 says "nowhere.safetensors"
 expect "folder without a run" 3 "$ayf" sample images
-says "images"
+says "neither a model file nor the folder of a run" && one_line
 
 # ---- Measurements ----
 expect "fidelity" 0 "$ayf" fidelity student teacher --weak weak --guidance 1.5 --images 4 --calls 1,2

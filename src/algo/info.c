@@ -18,6 +18,7 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->config);
     ayf_free(ctx, facts->last_log);
     ayf_free(ctx, facts->comment);
+    ayf_free(ctx, facts->no_classes);
     *facts = (ayf_path_facts){0};
 }
 
@@ -73,22 +74,51 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, const char 
 
 /* ---- Everything else ---- */
 
+/* As stored when all pictures agree, else brought to one size, one number of channels or both: that they differ is a
+ * fact about the data and no fault. What is wrong even then is reported. */
+static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, ayf_dataset_spec *spec,
+                                 ayf_dataset **data) {
+    enum { SIDE = 32, COLOUR = 3 };
+    ayf_log_fn *log = ctx->log;
+    *spec = (ayf_dataset_spec){.source = path, .labels = labels};
+    ctx->log = NULL;
+    ayf_status status = ayf_dataset_open(ctx, spec, data);
+    ctx->log = labels ? NULL : log;
+    if (status == AYF_E_FORMAT) {
+        spec->resolution = SIDE;
+        spec->channels = COLOUR;
+        status = ayf_dataset_open(ctx, spec, data);
+        ctx->log = NULL;
+        for (int i = 0; i < 2 && status == AYF_OK; i++) { /* is one of the two enough? */
+            ayf_dataset_spec less = *spec;
+            ayf_dataset *other;
+            *(i ? &less.channels : &less.resolution) = 0;
+            if (ayf_dataset_open(ctx, &less, &other) != AYF_OK) continue;
+            ayf_dataset_close(*data);
+            *data = other;
+            *spec = less;
+        }
+    }
+    ctx->log = log;
+    return status;
+}
+
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     facts->kind = AYF_PATH_DATA;
     ayf_dataset *data;
-    /* Labels count when all of them are there; that some are missing is no news for data without any. */
-    ayf_log_fn *log = ctx->log;
-    ctx->log = NULL;
-    ayf_status labelled = ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = path, .labels = true}, &data);
-    ctx->log = log;
-    if (labelled != AYF_OK) AYF_TRY(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = path}, &data));
+    ayf_dataset_spec spec;
+    if (open_leniently(ctx, path, true, &spec, &data) != AYF_OK) {
+        facts->no_classes = ayf_strdup(ctx, ayf_error(ctx));
+        if (!facts->no_classes) return AYF_E_MEMORY;
+        AYF_TRY(open_leniently(ctx, path, false, &spec, &data));
+    }
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
-    facts->height = info->height;
-    facts->width = info->width;
-    facts->channels = info->channels;
+    facts->height = spec.resolution ? 0 : info->height;
+    facts->width = spec.resolution ? 0 : info->width;
+    facts->channels = spec.channels ? 0 : info->channels;
     facts->classes = info->classes;
     facts->count = info->count;
-    ayf_status status = ayf_dataset_sigma(data, &facts->sigma);
+    ayf_status status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
     ayf_dataset_close(data);
     return status;
 }
@@ -128,8 +158,9 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
 }
 
 static ayf_status describe_file(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
-    unsigned char start[4] = {0};
+    unsigned char start[9] = {0};
     FILE *file = fopen(path, "rb");
+    bool readable = file != NULL;
     if (file) {
         size_t got = fread(start, 1, sizeof start, file);
         (void)got;
@@ -137,12 +168,13 @@ static ayf_status describe_file(ayf_context *ctx, const char *path, ayf_path_fac
     }
     size_t length = strlen(path);
     bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
-    bool zip = memcmp(start, "PK", 2) == 0, gzip = start[0] == 0x1f && start[1] == 0x8b;
-    bool idx = memcmp(start, "\0\0\x08", 3) == 0;
-    bool records = length > 4 && strcmp(path + length - 4, ".bin") == 0;
+    /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
+    static const char ending[] = ".safetensors";
+    bool named = length >= strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0;
+    bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);
     if (png || jpeg) return describe_image(ctx, path, facts);
-    if (zip || gzip || idx || records) return describe_data(ctx, path, facts);
-    return describe_tensors(ctx, path, facts);
+    if (tensors || !readable) return describe_tensors(ctx, path, facts);
+    return describe_data(ctx, path, facts);
 }
 
 ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts) {

@@ -42,6 +42,23 @@ static int model_info(cli *c, const char *path) {
     return 0;
 }
 
+static void data_info(const ayf_path_facts *f) {
+    char size[64] = "several sizes (data.resolution brings them to one)";
+    char channels[64] = "grey and colour (data.channels brings them to one)";
+    if (f->height) snprintf(size, sizeof size, "%d x %d", f->width, f->height);
+    if (f->channels)
+        snprintf(channels, sizeof channels, "%d channel%s", f->channels, f->channels == 1 ? "" : "s");
+    if (f->channels == 2)
+        row("kind", "points");
+    else
+        row("kind", "images of %s, %s", size, channels);
+    if (f->classes)
+        row("classes", "%d", f->classes);
+    else
+        row("classes", "none: %s", f->no_classes ? f->no_classes : "it has no labels");
+    if (f->height) row("sigma_data", "%.4f", f->sigma);
+}
+
 int cli_info(cli *c, const cli_args *args) {
     const char *path = args->positional[0];
     ayf_path_facts f;
@@ -54,7 +71,7 @@ int cli_info(cli *c, const cli_args *args) {
         row("checkpoint", "%s", path);
         row("step", "%llu", (unsigned long long)f.step);
         row("use", "%s",
-            "ayf train and ayf distill resume from it; the model to use is model.safetensors beside it");
+            "ayf train and ayf distill resume from it; the model to use is model.safetensors of the run");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
         row("state", "%s", f.finished ? "finished" : "unfinished; the same command goes on");
@@ -69,16 +86,7 @@ int cli_info(cli *c, const cli_args *args) {
     } else {
         row("data", "%s", path);
         row("samples", "%llu", (unsigned long long)f.count);
-        if (f.channels == 2)
-            row("kind", "points");
-        else
-            row("kind", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
-                f.channels == 1 ? "" : "s");
-        if (f.classes)
-            row("classes", "%d", f.classes);
-        else
-            row("classes", "none");
-        row("sigma_data", "%.4f", f.sigma);
+        data_info(&f);
     }
     ayf_path_facts_free(c->ctx, &f);
     return code;
