@@ -159,7 +159,7 @@ static void bad_idx_is_explained(void **state) {
     free(b.bytes);
 
     put_idx(name, make_idx(0x803, 3, 4, 4));
-    expect_failure(labelled, AYF_E_IO, name, "no labels", NULL);
+    expect_failure(labelled, AYF_E_FORMAT, name, "no labels", "data.labels=false", NULL);
     put_idx("t-labels-idx1-ubyte", make_idx(0x801, 4, 0, 0));
     expect_failure(labelled, AYF_E_FORMAT, "t-labels-idx1-ubyte", "4 labels", "3 pictures", NULL);
     put_idx("t-labels-idx1-ubyte", make_idx(0x801, 3, 0, 0));

@@ -122,7 +122,8 @@ static bool is_shard(const char *name, size_t length) {
 }
 
 static ayf_status no_labels(const ayf_archive *a, const char *reason) {
-    return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: has no labels: %s; add a dataset.json or train without labels",
+    return ayf_fail(a->ctx, AYF_E_FORMAT,
+                    "%s: has no labels: %s; add a dataset.json or train without labels (data.labels=false)",
                     a->name, reason);
 }
 

@@ -19,7 +19,8 @@ STRING(data, source, "builtin:shapes",
     "path of an image folder, EDM-style ZIP, IDX file or CIFAR-10 folder, or built in: builtin:shapes (images), "
     "builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals, builtin:gaussian (2-D points)")
 INT(data, resolution, 0, 0, 4096,
-    "images are centre-cropped and resized to this many pixels a side; 0 = as stored (shapes: 32)")
+    "images are centre-cropped and resized to this many pixels a side; 0 = as stored (shapes: 32). "
+    "IDX pictures of 28 x 28 (MNIST) are padded to 32 x 32 first")
 INT(data, channels, 0, 0, 3, "1 = grey, 3 = colour; 0 = as stored")
 BOOL(data, mirror, false, "also train on mirrored images")
 BOOL(data, labels, true, "learn the classes; every sample then needs a label")

@@ -156,11 +156,11 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         d->source->item(d->source, i, item, sizeof item);
         if (s.height != usual.height || s.width != usual.width)
             ayf_fail(ctx, AYF_E_FORMAT,
-                     "%s: is %d x %d where most are %d x %d (a resolution would bring all to one size)", item,
+                     "%s: is %d x %d where most are %d x %d (data.resolution brings all to one size)", item,
                      s.width, s.height, usual.width, usual.height);
         else
             ayf_fail(ctx, AYF_E_FORMAT,
-                     "%s: is %s where most are %s (channels: %d would bring all to one kind)", item,
+                     "%s: is %s where most are %s (data.channels = %d brings all to one kind)", item,
                      s.channels == 1 ? "grey" : "RGB", usual.channels == 1 ? "grey" : "RGB", usual.channels);
         if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
     }
@@ -287,10 +287,10 @@ static ayf_status open_builtin(ayf_context *ctx, const ayf_dataset_spec *spec, c
     ayf_points kind = ayf_points_by_name(name);
     if (kind != AYF_POINTS_NONE) return open_points(ctx, spec, kind, out);
     const char *near = ayf_nearest(name, names, AYF_COUNT(names));
-    return ayf_fail(
-        ctx, AYF_E_USAGE,
-        "builtin:%s: there is no such set%s%s%s; there are shapes, ring, checkerboard, moons, spirals", name,
-        near ? " (did you mean builtin:" : "", near ? near : "", near ? "?)" : "");
+    return ayf_fail(ctx, AYF_E_USAGE,
+                    "builtin:%s: there is no such set%s%s%s; there are shapes, ring, checkerboard, moons, "
+                    "spirals, gaussian",
+                    name, near ? " (did you mean builtin:" : "", near ? near : "", near ? "?)" : "");
 }
 
 ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_dataset **out) {

@@ -107,10 +107,9 @@ static char *label_path(ayf_context *ctx, const char *path) {
     else
         memcpy(other + length, ".gz", 4);
     if (ayf_path_exists(other) && strcmp(other, path) != 0) return other;
-    ayf_fail(ctx, AYF_E_IO,
+    ayf_fail(ctx, AYF_E_FORMAT,
              "%s: has no labels: no file beside it is called 'labels' for 'images' and 'idx1' for 'idx3'; "
-             "add it or "
-             "train without labels",
+             "add it or train without labels (data.labels=false)",
              path);
     ayf_free(ctx, other);
     return NULL;
