@@ -226,7 +226,7 @@ static void test_validate(void **state) {
         {AYF_CONFIG_TRAIN, "data.source=", "data.source is not set"},
         {AYF_CONFIG_TRAIN, "train.steps=50", NULL},
         {AYF_CONFIG_TRAIN, "train.steps=50 train.lr_warmup=100",
-         "train.lr_warmup = 100 is longer than the run (train.steps = 50)"},
+         "train.lr_warmup = 100 is longer than the run (train.steps = 50); set it to a part"},
         {AYF_CONFIG_TRAIN, "train.lr_decay_start=10000", "train.lr_decay_start = 10000 must be less"},
         {AYF_CONFIG_TRAIN, "train.lr_schedule=invsqrt", "needs train.lr_decay_start of at least 1"},
         {AYF_CONFIG_DISTILL, "distill.weak=w", "distill.teacher is not set"},

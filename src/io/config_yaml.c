@@ -230,7 +230,8 @@ static ayf_status validate_model(ayf_context *ctx, const ayf_config *cfg) {
 
 static ayf_status validate_train(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->train.lr_warmup > cfg->train.steps)
-        REFUSE("train.lr_warmup = %lld is longer than the run (train.steps = %lld)",
+        REFUSE("train.lr_warmup = %lld is longer than the run (train.steps = %lld); set it to a part of the "
+               "steps, or 0",
                (long long)cfg->train.lr_warmup, (long long)cfg->train.steps);
     if (cfg->train.lr_schedule == AYF_CFG_LR_COSINE && cfg->train.lr_decay_start >= cfg->train.steps)
         REFUSE("train.lr_decay_start = %lld must be less than train.steps = %lld",
