@@ -186,6 +186,16 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
     return AYF_OK;
 }
 
+/* The file is whole, so nobody should be sent to remove it: the number of classes comes from the data, and the
+ * network of a student from its teacher. */
+static ayf_status other_network(const ayf_run *run, const ayf_st *st, const char *name) {
+    return ayf_fail(
+        run->ctx, AYF_E_FORMAT,
+        "%s: does not hold the network of this run: %s; put the data and teachers back as they were when "
+        "it was begun, or use a new folder",
+        ayf_st_path(st), name);
+}
+
 static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, float *file, float *graph,
                            size_t *found) {
     for (int i = 0; i < p->at->params->count; i++) {
@@ -196,7 +206,7 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
         const ayf_st_tensor *tensor = ayf_st_find(st, name);
         bool fits = tensor && tensor->dtype == AYF_ST_F32 && tensor->rank == param->file_rank;
         for (int k = 0; fits && k < tensor->rank; k++) fits = tensor->shape[k] == param->file_shape[k];
-        if (!fits) return damaged(st, run->ctx, "does not hold the network of this run: ", name);
+        if (!fits) return other_network(run, st, name);
         AYF_TRY(ayf_st_check_finite(st, name));
         AYF_TRY(ayf_st_read_f32(st, name, file, param->size));
         ayf_param_import(param, file, graph);

@@ -42,9 +42,13 @@ static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, 
 static ayf_status check_weak(const ayf_run *run, double sigma, double weak_sigma) {
     const ayf_model_spec *a = &run->network.spec, *b = &run->network.weak;
     const char *path = run->cfg.distill.weak;
-    bool same_kind = a->kind == b->kind;
-    if (!same_kind || (a->kind == AYF_MODEL_UNET &&
-                       (a->img_resolution != b->img_resolution || a->img_channels != b->img_channels)))
+    if (a->kind != b->kind)
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "distill.weak: %s makes %s and the teacher %s; train it on the same data", path,
+                        b->kind == AYF_MODEL_MLP ? "points" : "images",
+                        a->kind == AYF_MODEL_MLP ? "points" : "images");
+    if (a->kind == AYF_MODEL_UNET &&
+        (a->img_resolution != b->img_resolution || a->img_channels != b->img_channels))
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,
             "distill.weak: %s makes samples of another shape (%dx%dx%d) than the teacher (%dx%dx%d); train "
