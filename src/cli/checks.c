@@ -151,7 +151,7 @@ static int compare(cli *c, const cli_args *args, comparison *m) {
     double guidance = 0;
     if ((code = cli_get_int(args, CLI_OPT_images, 1, 1000000, &images)) ||
         (code = cli_get_u64(args, CLI_OPT_first_seed, &seed)) ||
-        (code = cli_get_real(args, CLI_OPT_guidance, 1e-6, 1000, &guidance)) ||
+        (code = cli_get_real(args, CLI_OPT_guidance, 1e-6, 100, &guidance)) ||
         (code = read_calls(c, args, m)) || (code = cli_open_model(c, args->positional[0], &m->student)) ||
         (args->positional_count > 1 && (code = cli_open_model(c, args->positional[1], &m->teacher))))
         return code;

@@ -72,7 +72,7 @@ static int read_options(job *j) {
         (code = cli_get_int(a, CLI_OPT_sample_steps, 1, 100000, &j->options.steps)) ||
         (code = cli_get_reals(a, CLI_OPT_times, &j->times, &j->time_count)) ||
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
-        (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 1000, &j->options.guidance)) ||
+        (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
         (code = cli_get_int(a, CLI_OPT_sample_batch, 1, 65536, &j->options.batch)) ||
         (code = cli_get_int(a, CLI_OPT_grid, 1, 16384, &j->columns)) ||
         (code = cli_get_int(a, CLI_OPT_scale, 1, 64, &j->scale)) || (code = read_solver(j)))
