@@ -444,6 +444,9 @@ static void test_facts(void **state) {
     assert_true(f.height == 1 && f.width == 1 && f.channels == 2 && f.classes == 0);
     ayf_model_close(model);
     assert_int_equal(ayf_model_open(ctx, path_of("none"), &model), AYF_E_IO);
+    assert_int_equal(ayf_model_open(ctx, NULL, &model), AYF_E_USAGE);
+    ayf_path_facts facts;
+    assert_int_equal(ayf_path_describe(ctx, NULL, &facts), AYF_E_USAGE);
     assert_null(model);
 }
 

@@ -179,6 +179,7 @@ static ayf_status describe_file(ayf_context *ctx, const char *path, ayf_path_fac
 
 ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     *facts = (ayf_path_facts){0};
+    if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
     struct stat info;
     if (strncmp(path, "builtin:", strlen("builtin:")) == 0) return describe_data(ctx, path, facts);
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return describe_file(ctx, path, facts);

@@ -9,6 +9,7 @@
 
 ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     *out = NULL;
+    if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
     ayf_model *model = ayf_alloc(ctx, 1, sizeof *model);
     if (!model) return AYF_E_MEMORY;
     model->ctx = ctx;
