@@ -120,7 +120,6 @@ typedef struct ayf_sample_options { /* all zero = defaults */
     uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
     const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image whatever the batch */
     const int *classes;    /* classes[i]; NULL: drawn from the seed */
-    int batch;             /* not used: the model decides, so that it cannot change an image */
 } ayf_sample_options;
 
 /* `images`: count x height x width x channels floats in [-1,1] (points: data units), owned by the caller.

@@ -84,7 +84,6 @@ typedef enum cli_verb {
       "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: square")              \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel N times as large; default 1")                  \
-    X(sample_batch, "batch", "N", CLI_SAMPLE, NULL, "images computed at a time; default 16")                 \
     X(calls, "calls", "LIST", CLI_FIDELITY, NULL, "numbers of network calls; default 1,2,4,8")               \
     X(images, "images", "N", CLI_FIDELITY, NULL, "images to average over; default 64")                       \
     X(first_seed, "seed", "N", CLI_FIDELITY, NULL, "seed of the first image; default 0")                     \

@@ -9,16 +9,14 @@
 static const char *const common[] = {"data.source=builtin:shapes",
                                      "data.resolution=16",
                                      "data.sigma_data=0.5",
-                                     "train.batch=64",
+                                     "train.batch=32",
                                      "save.every=500",
                                      "save.grid_every=0"};
-static const char *const teacher[] = {"model.channels=32", "model.multipliers=1,2",      "model.blocks=1",
-                                      "model.attention=8", "model.channels_per_head=32", "train.steps=2000",
-                                      "train.lr=0.01"};
-static const char *const weak[] = {"model.channels=16", "model.multipliers=1,2",      "model.blocks=1",
-                                   "model.attention=8", "model.channels_per_head=32", "train.steps=500",
-                                   "train.lr=0.01"};
-static const char *const student[] = {"train.steps=1200", "train.lr=0.003", "distill.guidance_min=1",
+static const char *const teacher[] = {"model.channels=16", "model.multipliers=1,2,3", "model.blocks=1",
+                                      "model.attention=",  "train.steps=2600",        "train.lr=0.01"};
+static const char *const weak[] = {"model.channels=16", "model.multipliers=1,1", "model.blocks=1",
+                                   "model.attention=",  "train.steps=400",       "train.lr=0.01"};
+static const char *const student[] = {"train.steps=2800", "train.lr=0.005", "distill.guidance_min=1",
                                       "distill.guidance_max=2"};
 static const double guidance = 1.5;
 
@@ -85,10 +83,8 @@ static int draw_picture(demo *d, const char *path) {
     if (!images) return cli_error(d->c, AYF_E_MEMORY, "out of memory");
     int classes[COLUMNS];
     for (int i = 0; i < COLUMNS; i++) classes[i] = facts.classes ? i % facts.classes : 0;
-    ayf_sample_options options = {.guidance = guidance,
-                                  .steps = TEACHER_STEPS,
-                                  .batch = COLUMNS,
-                                  .classes = facts.classes ? classes : NULL};
+    ayf_sample_options options = {
+        .guidance = guidance, .steps = TEACHER_STEPS, .classes = facts.classes ? classes : NULL};
     ayf_status status = ayf_model_sample(d->teacher, &options, COLUMNS, images, NULL);
     for (int i = 0; i < COUNT(student_steps) && status == AYF_OK; i++) {
         options.steps = student_steps[i];

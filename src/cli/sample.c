@@ -73,7 +73,6 @@ static int read_options(job *j) {
         (code = cli_get_reals(a, CLI_OPT_times, &j->times, &j->time_count)) ||
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
         (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
-        (code = cli_get_int(a, CLI_OPT_sample_batch, 1, 65536, &j->options.batch)) ||
         (code = cli_get_int(a, CLI_OPT_grid, 1, 16384, &j->columns)) ||
         (code = cli_get_int(a, CLI_OPT_scale, 1, 64, &j->scale)) || (code = read_solver(j)))
         return code;
@@ -206,7 +205,7 @@ static int write_folder(job *j) {
                          j->args->positional[0]);
     int code = cli_make_folder(j->c, j->out);
     if (code) return code;
-    size_t chunk = 16 * (size_t)(j->options.batch ? j->options.batch : 16);
+    size_t chunk = 256; /* drawn before they are written */
     if (chunk > j->seed_count) chunk = j->seed_count;
     float *images = calloc(chunk, j->values * sizeof *images);
     int *classes = calloc(chunk, sizeof *classes);
