@@ -139,6 +139,9 @@ expect "noise added again" 0 "$ayf" sample student --steps 2 --gamma 0.5 --seeds
 other_pixels noisy/000001.png even/000001.png
 expect "guided student" 0 "$ayf" sample student --guidance 2 --seeds 1 --steps 2 --class 1 --out guided
 exists guided/000001.png
+expect "steps that were not given" 0 "$ayf" sample student --seeds 0 --class 0 --out four.png
+expect "a picture says those too" 0 "$ayf" info four.png
+prints "steps 4"
 expect "teacher with Heun" 0 "$ayf" sample teacher --steps 2 --out heun.png
 expect "teacher with Euler" 0 "$ayf" sample teacher/model.safetensors --solver euler --steps 2 --out euler.png
 other_pixels heun.png euler.png

@@ -126,13 +126,17 @@ static int spread_classes(job *j) {
 /* What the PNG says about itself. */
 static void put_comment(const job *j, char *text, size_t size, const char *seeds, const char *classes) {
     const cli_args *a = j->args;
+    char steps[16] = "";
+    bool student = strcmp(j->facts.role, "student") == 0;
+    if (!j->times && j->options.solver != AYF_SOLVER_REFERENCE)
+        snprintf(steps, sizeof steps, "%d", j->options.steps ? j->options.steps : student ? 4 : 32);
     int used =
         snprintf(text, size, "ayf " AYF_VERSION " sample: model %s (%s of %s, step %llu), seeds %s",
                  a->positional[0], j->facts.role, j->facts.data, (unsigned long long)j->facts.step, seeds);
     const struct {
         const char *name, *value;
     } options[] = {{"class", classes},
-                   {"steps", a->value[CLI_OPT_sample_steps]},
+                   {"steps", *steps ? steps : NULL},
                    {"times", a->value[CLI_OPT_times]},
                    {"gamma", a->value[CLI_OPT_gamma]},
                    {"guidance", a->value[CLI_OPT_guidance]},
