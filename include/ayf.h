@@ -2,7 +2,7 @@
  *
  *     ayf_context *ctx = ayf_open(NULL);
  *     ayf_model *model;
- *     if (ayf_model_open(ctx, "student.safetensors", &model) != AYF_OK) puts(ayf_error(ctx));
+ *     if (ayf_model_open(ctx, "student.safetensors", &model) != AYF_OK) return puts(ayf_error(ctx)), 1;
  *     ayf_model_facts facts = ayf_model_describe(model);
  *     float *images = malloc(sizeof(float) * 16 * facts.height * facts.width * facts.channels);
  *     ayf_model_sample(model, &(ayf_sample_options){.steps = 2}, 16, images, NULL);
