@@ -21,7 +21,7 @@ configs=$(dirname "$0")/../configs
     "$ayf" distill "$folder/student" --set train.steps=12000 >&2
     touch "$folder/student.done"
 }
-# The ten classes in turn, from the seeds 0 to 29.
+# The ten classes in turn, from the seeds 0 to 19.
 "$ayf" sample "$folder/teacher" --solver reference --seeds 0-19 --class 0-9 --grid 20 --scale 2 --out "$folder/teacher.png" >&2
 "$ayf" sample "$folder/teacher" --solver euler --steps 4 --seeds 0-19 --class 0-9 --grid 20 --scale 2 --out "$folder/euler-4.png" >&2
 for steps in 1 2 4; do
