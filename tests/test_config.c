@@ -233,6 +233,7 @@ static void test_validate(void **state) {
         {AYF_CONFIG_DISTILL, "distill.teacher=t", "needs a weaker teacher in distill.weak"},
         {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w", NULL},
         {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=none", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance=none", "would ignore it"},
         {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance_min=4",
          "is above distill.guidance_max = 3"},
         {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.p_s0=0.9", "add up to more than 1"},

@@ -470,6 +470,24 @@ static void test_wrong_teachers(void **state) {
     expect_refused(distill, folder, join(plain, SET(points)), AYF_E_FORMAT, "bad.safetensors");
 }
 
+/* A run does not go on with another teacher of the same shape. */
+static void test_replaced_teacher(void **state) {
+    (void)state;
+    char teacher[600];
+    size_t size = 0;
+    run_to(AYF_RUN_TRAIN, in_root("first"), tiny_unet(), 1);
+    run_to(AYF_RUN_TRAIN, in_root("second"), join(tiny_unet(), SET("train.seed=5")), 1);
+    snprintf(teacher, sizeof teacher, "distill.teacher=%s", in_root("first/model.safetensors"));
+    settings set = join(tiny_unet(), SET("distill.guidance=none", teacher));
+    run_to(AYF_RUN_DISTILL, in_root("student"), set, 1);
+    run_to(AYF_RUN_DISTILL, in_root("student"), set, 2);
+    void *bytes = NULL;
+    assert_int_equal(ayf_file_read(ctx, in_root("second/model.safetensors"), (size_t)1 << 30, &bytes, &size), AYF_OK);
+    assert_int_equal(ayf_file_write(ctx, in_root("first/model.safetensors"), bytes, size), AYF_OK);
+    ayf_free(ctx, bytes);
+    expect_refused(AYF_RUN_DISTILL, in_root("student"), set, AYF_E_CONFIG, "began with other teachers");
+}
+
 /* ---- When things go wrong on the way ---- */
 
 static void test_divergence(void **state) {
@@ -638,7 +656,7 @@ int main(void) {
         TEST(test_resume_points),  TEST(test_resume_images),  TEST(test_folder),
         TEST(test_student_folder), TEST(test_average),        TEST(test_learns),
         TEST(test_two_threads),    TEST(test_second_run),     TEST(test_conflicts),
-        TEST(test_bad_configs),    TEST(test_wrong_teachers), TEST(test_divergence),
+        TEST(test_bad_configs),    TEST(test_wrong_teachers), TEST(test_replaced_teacher), TEST(test_divergence),
         TEST(test_full_disk),      TEST(test_out_of_memory),  TEST(test_schedules),
         TEST(test_shipped_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,7 @@ struct ayf_run {
 
     /* Distillation. teacher_at and weak_at are NULL for analytic teachers and for none. */
     ayf_weights *teacher_at, *weak_at;
+    uint64_t teachers_hash; /* of the values of both: a run goes on with the teachers it began with */
     ayf_network_teacher network;
     ayf_mixture mixture;
     ayf_velocity teacher;

@@ -9,7 +9,7 @@
 
 /* A checkpoint is a safetensors file of four copies of the parameter table, in file layout: "weights.<name>",
  * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only).
- * Metadata: format, kind, step, config_hash. */
+ * Metadata: format, kind, step, config_hash, teachers_hash. */
 static const char checkpoint_format[] = "ayf-checkpoint-1";
 
 enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
@@ -85,11 +85,13 @@ static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part
 }
 
 static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
-    char step[24], hash[24];
+    char step[24], hash[24], teachers[24];
     uint64_t config = ayf_run_config_hash(run->ctx, &run->cfg);
     if (!config) return AYF_E_MEMORY;
     snprintf(step, sizeof step, "%" PRIu64, run->step);
     snprintf(hash, sizeof hash, "%016" PRIx64, config);
+    snprintf(teachers, sizeof teachers, "%016" PRIx64, run->teachers_hash);
+    AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
     AYF_TRY(ayf_st_write_meta(writer, "format", checkpoint_format));
     AYF_TRY(ayf_st_write_meta(writer, "kind", kind_name(run)));
     AYF_TRY(ayf_st_write_meta(writer, "step", step));
@@ -158,7 +160,7 @@ static ayf_status damaged(const ayf_st *st, ayf_context *ctx, const char *what, 
 static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
     const char *format = ayf_st_meta(st, "format"), *kind = ayf_st_meta(st, "kind");
     if (!format || strcmp(format, checkpoint_format) != 0 || !kind || !ayf_st_meta(st, "step") ||
-        !ayf_st_meta(st, "config_hash"))
+        !ayf_st_meta(st, "config_hash") || !ayf_st_meta(st, "teachers_hash"))
         return damaged(st, run->ctx, "is not a checkpoint of this program", "");
     if (strcmp(kind, kind_name(run)) != 0)
         return ayf_fail(run->ctx, AYF_E_USAGE,
@@ -183,6 +185,13 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
             "%s: was written under another configuration than %s says; put the original file back or use a "
             "new folder",
             ayf_st_path(st), run->config_path);
+    snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers_hash);
+    if (strcmp(ayf_st_meta(st, "teachers_hash"), expected) != 0)
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "%s: this run began with other teachers than %s%s%s hold now; put them back, or use a new "
+                        "folder",
+                        ayf_st_path(st), run->cfg.distill.teacher, *run->cfg.distill.weak ? " and " : "",
+                        run->cfg.distill.weak);
     return AYF_OK;
 }
 

@@ -112,11 +112,12 @@ static ayf_status open_teachers(ayf_run *run) {
         AYF_TRY(check_weak(run, run->sigma_data, weak_sigma));
     }
     run->teacher = ayf_velocity_network(&run->network);
-    return AYF_OK;
+    run->teachers_hash = AYF_HASH_START;
+    AYF_TRY(ayf_weights_hash(run->teacher_at, &run->teachers_hash));
+    return run->weak_at ? ayf_weights_hash(run->weak_at, &run->teachers_hash) : AYF_OK;
 }
 
-/* ---- Data
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Data ---- */
 
 static ayf_status open_data(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;

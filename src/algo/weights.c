@@ -60,6 +60,19 @@ void ayf_weights_copy(ayf_weights *to, const ayf_weights *from) {
     }
 }
 
+ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash) {
+    ayf_context *ctx = w->backend->ctx;
+    for (int i = 0; i < w->params->count; i++) {
+        size_t count = w->params->at[i].size;
+        float *values = ayf_alloc(ctx, count, sizeof *values);
+        if (!values) return AYF_E_MEMORY;
+        ayf_buffer_get(w->at[i], values);
+        *hash = ayf_hash(*hash, values, count * sizeof *values);
+        ayf_free(ctx, values);
+    }
+    return AYF_OK;
+}
+
 ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope) {
     for (int i = 0; i < w->params->count; i++) {
         char name[sizeof w->params->at[i].name + 64];

@@ -24,6 +24,9 @@ ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init fo
  * values. A student gets its teacher's weights this way. */
 void ayf_weights_copy(ayf_weights *to, const ayf_weights *from);
 
+/* Continues `hash` (AYF_HASH_START to begin) over all values: equal weights give equal hashes. */
+ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);
+
 /* Binds the leaves `scope` + name (e.g. "student.", "student.ema.") of the program that exist; a leaf with
  * another size is an error. */
 ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope);

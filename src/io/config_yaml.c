@@ -261,6 +261,8 @@ static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
         if (cfg->distill.guidance_min > cfg->distill.guidance_max)
             REFUSE("distill.guidance_min = %g is above distill.guidance_max = %g", cfg->distill.guidance_min,
                    cfg->distill.guidance_max);
+    } else if (*cfg->distill.weak) {
+        REFUSE("distill.weak is set, but distill.guidance = none would ignore it; leave one of them out");
     }
     if (cfg->distill.student_init == AYF_CFG_INIT_TEACHER &&
         (!*cfg->distill.teacher || strcmp(cfg->distill.teacher, "analytic") == 0))
