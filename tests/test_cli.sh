@@ -145,6 +145,7 @@ prints "steps 4"
 expect "teacher with Heun" 0 "$ayf" sample teacher --steps 2 --out heun.png
 expect "teacher with Euler" 0 "$ayf" sample teacher/model.safetensors --solver euler --steps 2 --out euler.png
 other_pixels heun.png euler.png
+expect "a weak teacher without a strength" 2 "$ayf" sample teacher --weak weak --out unguided.png
 expect "guided teacher" 0 "$ayf" sample teacher --weak weak --guidance 1.5 --steps 2 --out guided.png
 expect "guidance outside the trained range" 2 "$ayf" sample student --guidance 50 --out no.png
 says "50" && absent no.png

@@ -5,8 +5,7 @@
 #include "algo/run.h"
 #include "algo/spec_from_config.h"
 
-/* ---- Teachers
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Teachers ---- */
 
 /* A run folder stands for the model in it. The caller frees the result. */
 static char *model_file(ayf_context *ctx, const char *path) {
@@ -183,8 +182,7 @@ static ayf_status find_sigma(ayf_run *run) {
     return AYF_OK;
 }
 
-/* ---- The network that is trained
- * ------------------------------------------------------------------------------- */
+/* ---- The network that is trained ---- */
 
 /* A student that starts from its teacher has the teacher's network. */
 static ayf_status take_teachers_network(ayf_run *run) {

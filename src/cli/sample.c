@@ -102,6 +102,8 @@ static int open_models(job *j) {
     j->facts = ayf_model_describe(j->model);
     j->values = (size_t)j->facts.height * (size_t)j->facts.width * (size_t)j->facts.channels;
     if (!a->value[CLI_OPT_weak]) return 0;
+    if (!a->value[CLI_OPT_guidance])
+        return cli_error(j->c, AYF_E_USAGE, "--weak changes nothing without --guidance; give for example --guidance 1.5");
     code = cli_open_model(j->c, a->value[CLI_OPT_weak], &j->weak);
     if (code) return code;
     return ayf_model_guide(j->model, j->weak) == AYF_OK ? 0 : cli_fail(j->c);
