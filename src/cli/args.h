@@ -33,7 +33,8 @@
       "TEACHER.")                                                                                            \
     X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
       "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
-      "of each. Exit code 5 when one is above 1e-4.")                                                        \
+      "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest). Gradients\n"  \
+      "that differ by less than single precision can tell beside the file's largest one are counted apart.") \
     X(bench, "[step]", 0, 1, "time a training step",                                                         \
       "Times forward, forward + backward, forward + tangent and the whole distillation step, beside the\n"   \
       "convolution peak of this machine.")                                                                   \
