@@ -1,37 +1,11 @@
 /* Update rules against exact flow maps, orders of the solvers, and images that depend on nothing but their seed. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "algo_fixture.h"
 
 #include "algo/sampler.h"
-#include "backend/cpu/cpu.h"
-#include "backend/ref/ref.h"
 #include "base/rng.h"
 #include "io/file.h"
 #include "io/image.h"
 #include "test_context.h"
-
-static ayf_context *ctx;
-static ayf_backend *ref, *cpu;
-static char folder[] = "/tmp/ayf-test-sampler-XXXXXX";
-
-static void ok(ayf_status status) {
-    if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
-}
-
-static void expect_message(const char *part) {
-    if (!strstr(ayf_error(ctx), part)) fail_msg("message \"%s\" does not hold \"%s\"", ayf_error(ctx), part);
-}
-
-static void expect_near(double got, double want, double tolerance) {
-    if (!(fabs(got - want) <= tolerance)) fail_msg("%.17g is not %.17g to %g", got, want, tolerance);
-}
 
 /* ---- Exact maps ---- */
 
@@ -276,12 +250,6 @@ static void test_latents(void **state) {
 
 /* ---- Networks ---- */
 
-static ayf_model_spec spec_of(const char *const *settings) {
-    ayf_model_spec spec = ayf_model_spec_default();
-    for (; *settings; settings += 2) ok(ayf_model_spec_set(ctx, &spec, settings[0], settings[1]));
-    return spec;
-}
-#define SPEC(...) spec_of((const char *const[]){__VA_ARGS__, NULL})
 #define UNET                                                                                                 \
     "img_resolution", "16", "model_channels", "16", "channel_mult", "1,2", "num_blocks", "1",                \
         "channels_per_head", "16", "label_dim", "5"
@@ -348,14 +316,6 @@ static void test_network_solver(void **state) {
 }
 
 /* ---- The public interface ---- */
-
-static char *path_of(const char *name) {
-    static char path[4][128];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
 
 static ayf_model *make_model(const char *name, ayf_model_spec spec, ayf_model_role role, double low,
                              double high) {
@@ -637,25 +597,12 @@ static void test_out_of_memory(void **state) {
     ayf_close(poor);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- */
-
-static int begin(void **state) {
-    (void)state;
-    ctx = ayf_open(&(ayf_options){.threads = 1});
-    return ctx && mkdtemp(folder) && ayf_ref_open(ctx, &ref) == AYF_OK && ayf_cpu_open(ctx, &cpu) == AYF_OK
-               ? 0
-               : -1;
-}
+/* ---- Setting up ---- */
 
 static int end(void **state) {
     (void)state;
     static const char *const names[] = {"s", "t", "p", "w", "a.png"};
-    for (size_t i = 0; i < AYF_COUNT(names); i++) unlink(path_of(names[i]));
-    rmdir(folder);
-    ayf_backend_close(ref);
-    ayf_backend_close(cpu);
-    ayf_close(ctx);
-    return 0;
+    return end_of(names, AYF_COUNT(names));
 }
 
 int main(void) {
