@@ -10,7 +10,7 @@
 
 /* ---- Shared pieces ---- */
 
-static ayf_shape sample_shape(const ayf_model_spec *spec, int batch) {
+ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch) {
     return spec->kind == AYF_MODEL_MLP
                ? AYF_SHAPE(batch, 1, 1, spec->mlp_dim)
                : AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
@@ -37,6 +37,17 @@ static ayf_id interpolate(ayf_graph *g, ayf_id x0, ayf_id x1, ayf_id t) {
     return ayf_add(g, ayf_mul(g, ayf_sub(g, ayf_const_like(g, each, 1), each), x0), ayf_mul(g, each, x1));
 }
 
+void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scope, const ayf_id *grad,
+                        const ayf_optim_options *optim, const char *norm_name) {
+    ayf_optim_nodes nodes;
+    ayf_optim_options options = *optim;
+    options.report_norm = true;
+    ayf_scope(g, "%s", scope);
+    if (ayf_optim_emit(g, params, grad, &options, &nodes) != AYF_OK) return;
+    ayf_scope(g, "%s", "");
+    ayf_output(g, norm_name, nodes.grad_norm);
+}
+
 /* Gradients of everything trained in "student.", the optimiser, and the gradient norm as an output. */
 static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_optim_options *optim,
                           ayf_id out, ayf_id cotangent) {
@@ -49,14 +60,7 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
     if (grad) {
         ayf_gradients(g, params, "student.", out, cotangent, grad);
-        ayf_optim_nodes nodes;
-        ayf_optim_options options = *optim;
-        options.report_norm = true;
-        ayf_scope(g, "student.");
-        if (ayf_optim_emit(g, params, grad, &options, &nodes) == AYF_OK) {
-            ayf_scope(g, "%s", "");
-            ayf_output(g, "grad_norm", nodes.grad_norm);
-        }
+        ayf_optimiser_emit(g, params, "student.", grad, optim, "grad_norm");
     } else {
         g->status = AYF_E_MEMORY;
     }
@@ -70,7 +74,7 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
     ayf_graph *g = ayf_graph_new(ctx);
     if (!g) return NULL;
     int n = step->batch, classes = step->spec.label_dim;
-    ayf_shape shape = sample_shape(&step->spec, n);
+    ayf_shape shape = ayf_sample_shape(&step->spec, n);
     ayf_id x0 = input(g, "x0", shape), x1 = input(g, "x1", shape), t = input(g, "t", AYF_SHAPE(n));
     ayf_id onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0;
     ayf_id x_t = interpolate(g, x0, x1, t);
@@ -138,12 +142,10 @@ ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, c
     return n;
 }
 
-ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step) {
-    ayf_graph *g = ayf_graph_new(ctx);
-    if (!g) return NULL;
+ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step) {
     int n = step->batch, classes = step->spec.label_dim;
-    ayf_shape shape = sample_shape(&step->spec, n);
-    ayf_distill_inputs in = {
+    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    return (ayf_distill_inputs){
         .x0 = input(g, "x0", shape),
         .x1 = input(g, "x1", shape),
         .t = input(g, "t", AYF_SHAPE(n)),
@@ -152,14 +154,23 @@ ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step
         .onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0,
         .r = input(g, "r", AYF_SHAPE(1)),
     };
+}
+
+void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_distill_nodes *nodes) {
+    if (ayf_graph_check(g) != AYF_OK) return;
+    ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), nodes->x_t);
+    ayf_output(g, "loss", nodes->loss);
+    ayf_output(g, "tangent_rms", rms(g, nodes->tangent));
+    ayf_output(g, "error_rms", rms(g, ayf_sub(g, nodes->F, nodes->v)));
+    ayf_output(g, "jvp_rms", rms(g, ayf_mul(g, gap, nodes->dF)));
+}
+
+ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    if (!g) return NULL;
+    ayf_distill_inputs in = ayf_distill_leaves(g, step);
     ayf_distill_nodes nodes = ayf_distill_emit(g, step, &in);
-    if (ayf_graph_check(g) == AYF_OK) {
-        ayf_id gap = ayf_per_sample(g, ayf_sub(g, in.t, in.s), nodes.x_t);
-        ayf_output(g, "loss", nodes.loss);
-        ayf_output(g, "tangent_rms", rms(g, nodes.tangent));
-        ayf_output(g, "error_rms", rms(g, ayf_sub(g, nodes.F, nodes.v)));
-        ayf_output(g, "jvp_rms", rms(g, ayf_mul(g, gap, nodes.dF)));
-    }
+    ayf_distill_outputs(g, &in, &nodes);
     emit_training(g, &step->spec, &step->optim, nodes.F, nodes.cotangent);
     return g;
 }

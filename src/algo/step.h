@@ -33,8 +33,8 @@ typedef struct ayf_distill_step {
     ayf_loss loss;
     ayf_target target;
     ayf_norm norm;
-    double norm_c;         /* 0 = 0.1 */
-    ayf_velocity teacher;  /* unused when target is DATA and loss EMD */
+    double norm_c;        /* 0 = 0.1 */
+    ayf_velocity teacher; /* unused when target is DATA and loss EMD */
     ayf_optim_options optim;
 } ayf_distill_step;
 
@@ -55,6 +55,19 @@ typedef struct ayf_distill_inputs {
 } ayf_distill_inputs;
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in);
 
+/* ---- Pieces that steps are made of ---- */
+
+/* (N,H,W,C) of what a flow network makes. */
+ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch);
+/* The INPUT leaves above. */
+ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step);
+/* Everything that ayf_distill_step_graph() reports but "grad_norm". */
+void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_distill_nodes *nodes);
+/* The optimiser of the network under `scope`: grad[i] belongs to params->at[i]; the norm of all gradients
+ * becomes the output `norm_name`. */
+void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scope, const ayf_id *grad,
+                        const ayf_optim_options *optim, const char *norm_name);
+
 /* ---- Time pairs (host side) ---- */
 
 typedef struct ayf_time_sampler {
@@ -65,7 +78,8 @@ typedef struct ayf_time_sampler {
 } ayf_time_sampler;
 
 /* (t, s) of sample `sample` of step `step`: a pure function of its arguments. */
-void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t, float *s);
+void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t,
+                   float *s);
 /* t of teacher training: sigmoid(N(mean, std^2)). */
 float ayf_teacher_time(double mean, double std, uint64_t seed, uint64_t step, uint64_t sample);
 /* guidance strength, uniform in [low, high]. */
