@@ -67,7 +67,7 @@ static void test_spec_errors(void **state) {
         {"res_balance", "nan", "not a number"},
         {"res_balance", "-1", "outside 0 to 1"},
         {"is_student", "yes", "not true or false"},
-        {"kind", "resnet", "not unet or mlp"},
+        {"kind", "resnet", "not unet, mlp, discriminator"},
         {"channel_mult", "1,2,", "separated by commas"},
         {"channel_mult", "1,,2", "separated by commas"},
         {"channel_mult", "1,2,3,4,5,6,7,8,9", "up to 8"},

@@ -21,6 +21,7 @@ static void normal(double *out, size_t count, uint64_t sample) {
 #define UNET                                                                                                 \
     "img_resolution", "8", "model_channels", "8", "channel_mult", "1,2", "num_blocks", "1",                  \
         "channels_per_head", "8", "label_dim", "3"
+#define DISCRIMINATOR "kind", "discriminator", "img_resolution", "8", "channel_base", "64", "channel_max", "8"
 #define MLP "kind", "mlp", "mlp_hidden", "11", "mlp_layers", "3", "mlp_fourier", "5"
 
 /* ---- Mixtures ---- */
@@ -280,9 +281,12 @@ static ayf_model_card example_card(ayf_model_role role) {
 static void test_round_trip(void **state) {
     (void)state;
     const ayf_model_spec specs[] = {SPEC(UNET), SPEC(MLP, "is_student", "true", "bandwidth_gap", "0.1"),
-                                    SPEC(UNET, "is_student", "true", "precond", "velocity")};
+                                    SPEC(UNET, "is_student", "true", "precond", "velocity"),
+                                    SPEC(DISCRIMINATOR, "label_dim", "3")};
     for (size_t k = 0; k < AYF_COUNT(specs); k++) {
-        ayf_model_card card = example_card(specs[k].is_student ? AYF_ROLE_STUDENT : AYF_ROLE_WEAK), back;
+        ayf_model_role role = specs[k].is_student ? AYF_ROLE_STUDENT : AYF_ROLE_WEAK;
+        if (!ayf_model_is_flow(&specs[k])) role = AYF_ROLE_DISCRIMINATOR;
+        ayf_model_card card = example_card(role), back;
         ayf_weights *w = random_weights(cpu, &specs[k], k), *read;
         ok(ayf_model_write(path_of("a.safetensors"), w, &card));
         ok(ayf_model_read(cpu, path_of("a.safetensors"), &read, &back));
@@ -299,6 +303,38 @@ static void test_round_trip(void **state) {
         ayf_weights_free(w);
         ayf_weights_free(read);
     }
+}
+
+/* A file holds the keys of its kind of network only, and what makes no samples is not taken for a teacher. */
+static void test_other_kinds(void **state) {
+    (void)state;
+    ayf_model_spec spec = SPEC(DISCRIMINATOR);
+    ayf_model_card card = example_card(AYF_ROLE_TEACHER);
+    ayf_weights *w = random_weights(cpu, &spec, 1), *read;
+    assert_int_equal(ayf_model_write(path_of("d.safetensors"), w, &card), AYF_E_INTERNAL);
+    card.role = AYF_ROLE_DISCRIMINATOR;
+    ok(ayf_model_write(path_of("d.safetensors"), w, &card));
+    ayf_st *st;
+    ok(ayf_st_open(ctx, path_of("d.safetensors"), &st));
+    assert_string_equal(ayf_st_meta(st, "model.kind"), "discriminator");
+    assert_string_equal(ayf_st_meta(st, "model.channel_max"), "8");
+    assert_null(ayf_st_meta(st, "model.precond"));
+    assert_null(ayf_st_meta(st, "model.mlp_dim"));
+    ayf_st_close(st);
+    assert_int_equal(ayf_model_read_flow(cpu, path_of("d.safetensors"), &read, &card), AYF_E_USAGE);
+    assert_null(read);
+    expect_message("d.safetensors holds a network of kind 'discriminator'");
+    ayf_weights_free(w);
+    spec = SPEC(UNET);
+    w = random_weights(cpu, &spec, 1);
+    card = example_card(AYF_ROLE_TEACHER);
+    ok(ayf_model_write(path_of("u.safetensors"), w, &card));
+    ok(ayf_st_open(ctx, path_of("u.safetensors"), &st));
+    assert_null(ayf_st_meta(st, "model.channel_base"));
+    assert_string_equal(ayf_st_meta(st, "model.mlp_dim"), "2"); /* as ever */
+    assert_int_equal(ayf_st_meta_count(st), 35);
+    ayf_st_close(st);
+    ayf_weights_free(w);
 }
 
 /* The file holds convolutions as (O,I,KH,KW). */
@@ -386,10 +422,14 @@ static void test_hostile(void **state) {
         {META, "format", "pt", "is not an ayf model"},
         {META, "format_version", "2", "format_version is '2'"},
         {META, "role", NULL, "has no 'role'"},
-        {META, "role", "master", "'role': 'master' is not teacher, weak or student"},
+        {META, "role", "master", "'role': 'master' is not teacher, weak, student"},
         {META, "role", "student", "contradicts"},
         {META, "model.is_student", "true", "contradicts"},
         {META, "model.kind", "cnn", "'kind'"},
+        {META, "model.kind", NULL, "has no 'model.kind'"},
+        {META, "model.kind", "discriminator", "unknown key 'model.attn_balance'"},
+        {META, "model.channel_base", "512", "unknown key 'model.channel_base'"},
+        {META, "role", "discriminator", "role 'discriminator' contradicts model.kind 'mlp'"},
         {META, "model.mlp_hidden", "12", "needs [12,2]"},
         {META, "model.mlp_hidden", "65536", "needs [65536,2]"},
         {META, "model.mlp_hidden", "0", "'mlp_hidden': 0 is outside"},
@@ -494,20 +534,20 @@ static void test_out_of_memory(void **state) {
 
 static int end(void **state) {
     (void)state;
-    static const char *const names[] = {"a.safetensors", "b.safetensors", "good.safetensors", "bad.safetensors",
-                                        "poor.safetensors"};
+    static const char *const names[] = {"a.safetensors", "b.safetensors", "good.safetensors",
+                                        "bad.safetensors", "poor.safetensors"};
     return end_of(names, AYF_COUNT(names));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mixture_score), cmocka_unit_test(test_mixture_moments),
-        cmocka_unit_test(test_mixture_graph), cmocka_unit_test(test_gaussian),
-        cmocka_unit_test(test_autoguidance),  cmocka_unit_test(test_wrong_roles),
-        cmocka_unit_test(test_copy),          cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_file_layout),   cmocka_unit_test(test_not_utf8),
-        cmocka_unit_test(test_hostile),       cmocka_unit_test(test_refused_writes),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_mixture_score),  cmocka_unit_test(test_mixture_moments),
+        cmocka_unit_test(test_mixture_graph),  cmocka_unit_test(test_gaussian),
+        cmocka_unit_test(test_autoguidance),   cmocka_unit_test(test_wrong_roles),
+        cmocka_unit_test(test_copy),           cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_other_kinds),    cmocka_unit_test(test_file_layout),
+        cmocka_unit_test(test_not_utf8),       cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_refused_writes), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -15,7 +15,7 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     model->ctx = ctx;
     model->path = ayf_strdup(ctx, path);
     ayf_status status = model->path ? ayf_cpu_open(ctx, &model->backend) : AYF_E_MEMORY;
-    if (status == AYF_OK) status = ayf_model_read(model->backend, path, &model->weights, &model->card);
+    if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
     if (status != AYF_OK) {
         ayf_model_close(model);
         return status;
@@ -50,11 +50,9 @@ ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec) {
 enum { GUIDANCE_LIMIT = 100 };
 
 ayf_model_facts ayf_model_describe(const ayf_model *model) {
-    static const char *const roles[] = {
-        [AYF_ROLE_TEACHER] = "teacher", [AYF_ROLE_WEAK] = "weak", [AYF_ROLE_STUDENT] = "student"};
     ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
     bool student = ayf_model_is_student(model);
-    return (ayf_model_facts){.role = roles[model->card.role],
+    return (ayf_model_facts){.role = ayf_model_role_name(model->card.role),
                              .data = model->card.data,
                              .config = model->card.config,
                              .height = shape.height,

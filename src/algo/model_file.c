@@ -8,8 +8,8 @@
 #include "io/safetensors.h"
 #include "io/text.h"
 
-/* Metadata: these keys and "model.<key>" for every field of the specification; all are required, no others
- * are known. Numbers are the shortest decimals that read back the same. */
+/* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
+ * others are known. Numbers are the shortest decimals that read back the same. */
 #define FORMAT_NAME "ayf-model"
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
@@ -18,7 +18,18 @@ static const char *const card_keys[] = {"format",     "format_version", "role",
                                         "step",       "data",           "config"};
 
 static const char *const role_names[] = {
-    [AYF_ROLE_TEACHER] = "teacher", [AYF_ROLE_WEAK] = "weak", [AYF_ROLE_STUDENT] = "student"};
+    [AYF_ROLE_TEACHER] = "teacher",   [AYF_ROLE_WEAK] = "weak",
+    [AYF_ROLE_STUDENT] = "student",   [AYF_ROLE_DISCRIMINATOR] = "discriminator",
+    [AYF_ROLE_FEATURES] = "features", [AYF_ROLE_INCEPTION] = "inception"};
+
+const char *ayf_model_role_name(ayf_model_role role) { return role_names[role]; }
+
+/* Flow networks teach, or are students when they see the gap; the other kinds have the one role they are
+ * named after. */
+static bool role_fits(const ayf_model_spec *spec, ayf_model_role role) {
+    if (!ayf_model_is_flow(spec)) return strcmp(role_names[role], ayf_model_kind_name(spec->kind)) == 0;
+    return spec->is_student ? role == AYF_ROLE_STUDENT : role == AYF_ROLE_TEACHER || role == AYF_ROLE_WEAK;
+}
 
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card) {
     ayf_free(ctx, card->data);
@@ -66,6 +77,7 @@ static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_
     AYF_TRY(write_text(ctx, writer, "data", card->data));
     AYF_TRY(write_text(ctx, writer, "config", card->config));
     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
+        if (!ayf_model_spec_has(spec, i)) continue;
         snprintf(key, sizeof key, SPEC_PREFIX "%s", ayf_model_spec_key(i));
         ayf_model_spec_get(spec, i, text, sizeof text);
         AYF_TRY(ayf_st_write_meta(writer, key, text));
@@ -109,9 +121,11 @@ static float *export_all(const ayf_weights *w, const char *path) {
 
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card) {
     ayf_context *ctx = w->backend->ctx;
-    if (w->spec.is_student != (card->role == AYF_ROLE_STUDENT))
-        return ayf_fail(ctx, AYF_E_INTERNAL, "%s: a network with is_student %s cannot have the role '%s'",
-                        path, w->spec.is_student ? "true" : "false", role_names[card->role]);
+    if (!role_fits(&w->spec, card->role))
+        return ayf_fail(ctx, AYF_E_INTERNAL,
+                        "%s: a network of kind '%s' with is_student %s cannot have the role '%s'", path,
+                        ayf_model_kind_name(w->spec.kind), w->spec.is_student ? "true" : "false",
+                        role_names[card->role]);
     float *values = export_all(w, path);
     if (!values) return ayf_last_status(ctx);
     ayf_st_writer *writer;
@@ -178,56 +192,67 @@ static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
     return AYF_OK;
 }
 
-static bool is_known(const char *key) {
+static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
-        if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return true;
+        if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return ayf_model_spec_has(spec, i);
     return false;
 }
 
-static ayf_status read_spec(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec) {
-    *spec = ayf_model_spec_default();
-    for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
-        char key[64];
-        const char *text;
-        snprintf(key, sizeof key, SPEC_PREFIX "%s", ayf_model_spec_key(i));
-        AYF_TRY(required(ctx, st, key, &text));
-        if (ayf_model_spec_set(ctx, spec, ayf_model_spec_key(i), text) != AYF_OK) goto bad;
-    }
-    if (ayf_model_spec_check(ctx, spec) == AYF_OK) return AYF_OK;
-bad:
+static ayf_status read_field(ayf_context *ctx, const ayf_st *st, const char *name, ayf_model_spec *spec) {
+    char key[64];
+    const char *text;
+    snprintf(key, sizeof key, SPEC_PREFIX "%s", name);
+    AYF_TRY(required(ctx, st, key, &text));
+    if (ayf_model_spec_set(ctx, spec, name, text) == AYF_OK) return AYF_OK;
     ayf_fail_prefix(ctx, "%s: metadata: ", ayf_st_path(st));
     return ctx->status = AYF_E_FORMAT;
 }
 
-static ayf_status read_role(ayf_context *ctx, const ayf_st *st, bool is_student, ayf_model_role *role) {
+static ayf_status read_spec(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec) {
+    for (size_t i = 0; i < ayf_model_spec_keys(); i++)
+        if (ayf_model_spec_has(spec, i)) AYF_TRY(read_field(ctx, st, ayf_model_spec_key(i), spec));
+    if (ayf_model_spec_check(ctx, spec) == AYF_OK) return AYF_OK;
+    ayf_fail_prefix(ctx, "%s: metadata: ", ayf_st_path(st));
+    return ctx->status = AYF_E_FORMAT;
+}
+
+static ayf_status read_role(ayf_context *ctx, const ayf_st *st, const ayf_model_spec *spec,
+                            ayf_model_role *role) {
     const char *text;
     AYF_TRY(required(ctx, st, "role", &text));
     for (size_t i = 0; i < AYF_COUNT(role_names); i++) {
         if (strcmp(text, role_names[i]) != 0) continue;
         *role = (ayf_model_role)i;
-        if (is_student == (*role == AYF_ROLE_STUDENT)) return AYF_OK;
+        if (role_fits(spec, *role)) return AYF_OK;
+        if (!ayf_model_is_flow(spec) || *role > AYF_ROLE_STUDENT)
+            return ayf_fail(ctx, AYF_E_FORMAT, "%s: metadata: role '%s' contradicts " SPEC_PREFIX "kind '%s'",
+                            ayf_st_path(st), text, ayf_model_kind_name(spec->kind));
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s: metadata: role '%s' contradicts " SPEC_PREFIX "is_student '%s'", ayf_st_path(st),
-                        text, is_student ? "true" : "false");
+                        text, spec->is_student ? "true" : "false");
     }
-    return ayf_fail(ctx, AYF_E_FORMAT, "%s: metadata 'role': '%s' is not teacher, weak or student",
-                    ayf_st_path(st), text);
+    return ayf_fail(
+        ctx, AYF_E_FORMAT,
+        "%s: metadata 'role': '%s' is not teacher, weak, student, discriminator, features or inception",
+        ayf_st_path(st), text);
 }
 
 static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec,
                                 ayf_model_card *card) {
     const char *path = ayf_st_path(st), *key, *value, *data, *config;
     AYF_TRY(check_format(ctx, st));
+    *spec = ayf_model_spec_default();
+    AYF_TRY(read_field(ctx, st, "kind", spec));
     for (size_t i = 0; i < ayf_st_meta_count(st); i++) {
         ayf_st_meta_at(st, i, &key, &value);
-        if (!is_known(key))
+        if (!is_known(spec, key))
             return ayf_fail(ctx, AYF_E_FORMAT, "%s: unknown key '%s' in the metadata", path, key);
     }
     AYF_TRY(read_spec(ctx, st, spec));
-    AYF_TRY(read_role(ctx, st, spec->is_student, &card->role));
+    AYF_TRY(read_role(ctx, st, spec, &card->role));
     AYF_TRY(read_real(ctx, st, "sigma_data", 1e-6, &card->sigma_data));
     AYF_TRY(read_real(ctx, st, "guidance_min", 0, &card->guidance_min));
     AYF_TRY(read_real(ctx, st, "guidance_max", card->guidance_min, &card->guidance_max));
@@ -323,4 +348,16 @@ ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **
     ayf_st_close(st);
     if (status != AYF_OK) ayf_model_card_free(ctx, card);
     return status;
+}
+
+ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w,
+                               ayf_model_card *card) {
+    AYF_TRY(ayf_model_read(backend, path, w, card));
+    if (ayf_model_is_flow(&(*w)->spec)) return AYF_OK;
+    ayf_weights_free(*w);
+    *w = NULL;
+    ayf_model_card_free(backend->ctx, card);
+    return ayf_fail(backend->ctx, AYF_E_USAGE,
+                    "%s holds a network of kind '%s', which makes no samples; name a teacher or a student",
+                    path, ayf_model_role_name(card->role));
 }

@@ -21,7 +21,7 @@ static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, 
     char *file = model_file(ctx, path);
     if (!file) return AYF_E_MEMORY;
     ayf_model_card card;
-    ayf_status status = ayf_model_read(run->backend, file, out, &card);
+    ayf_status status = ayf_model_read_flow(run->backend, file, out, &card);
     if (status != AYF_OK) {
         ayf_fail_prefix(ctx, "%s: ", key);
         ayf_free(ctx, file);

@@ -31,7 +31,15 @@ ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);
  * another size is an error. */
 ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope);
 
-typedef enum ayf_model_role { AYF_ROLE_TEACHER, AYF_ROLE_WEAK, AYF_ROLE_STUDENT } ayf_model_role;
+typedef enum ayf_model_role {
+    AYF_ROLE_TEACHER,
+    AYF_ROLE_WEAK,
+    AYF_ROLE_STUDENT,
+    AYF_ROLE_DISCRIMINATOR, /* this and the next two: the only role of their kinds of network */
+    AYF_ROLE_FEATURES,
+    AYF_ROLE_INCEPTION,
+} ayf_model_role;
+const char *ayf_model_role_name(ayf_model_role role); /* "teacher", ... */
 
 /* What a model file says besides its weights; strings are owned by the card. */
 typedef struct ayf_model_card {
@@ -52,5 +60,7 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
  * (AYF_E_FORMAT) that name the file and the tensor or key. Tensors may be F32, F16, BF16 or F64. The caller
  * owns *w and the card's strings; on failure there is nothing to free. */
 ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
+/* The same for a network that makes samples (ayf_model_is_flow()); any other kind is AYF_E_USAGE. */
+ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
 
 #endif

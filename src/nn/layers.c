@@ -83,6 +83,9 @@ ayf_id ayf_net_fourier(ayf_net *net, const char *prefix, ayf_id t) {
 
 ayf_id ayf_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
                    ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot) {
+    if (!ayf_model_is_flow(spec))
+        return ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' has no velocity: use a U-Net or an MLP",
+                              ayf_model_kind_name(spec->kind));
     return spec->kind == AYF_MODEL_MLP
                ? ayf_mlp(g, spec, storage, x, noise_label, gap, guidance, onehot)
                : ayf_edm2_unet(g, spec, storage, x, noise_label, gap, guidance, onehot);

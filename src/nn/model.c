@@ -21,28 +21,35 @@ typedef struct field {
     const char *name, *text, *help;
     size_t offset;
     double low, high;
+    unsigned kinds;
 } field;
 
 static const field fields[] = {
-#define AYF_ROW(TYPE, member, text, low, high, help)                                                         \
-    {FIELD_##TYPE, #member, text, help, offsetof(ayf_model_spec, member), low, high},
+#define AYF_ROW(TYPE, kinds, member, text, low, high, help)                                                  \
+    {FIELD_##TYPE, #member, text, help, offsetof(ayf_model_spec, member), low, high, kinds},
     AYF_MODEL_FIELDS(AYF_ROW)
 #undef AYF_ROW
 };
 
 static const char *const field_names[] = {
-#define AYF_ROW(TYPE, member, text, low, high, help) #member,
+#define AYF_ROW(TYPE, kinds, member, text, low, high, help) #member,
     AYF_MODEL_FIELDS(AYF_ROW)
 #undef AYF_ROW
 };
 
-static const char *const kind_names[] = {"unet", "mlp"};
+static const char *const kind_names[] = {[AYF_MODEL_UNET] = "unet",
+                                         [AYF_MODEL_MLP] = "mlp",
+                                         [AYF_MODEL_DISCRIMINATOR] = "discriminator",
+                                         [AYF_MODEL_FEATURES] = "features",
+                                         [AYF_MODEL_INCEPTION] = "inception"};
 static const char *const precond_names[] = {"none", "velocity"};
 static const char *const bool_names[] = {"false", "true"};
 
-static const char *const *names_of(field_type type) {
+static const char *const *names_of(field_type type, size_t *count) {
+    *count = 2;
     switch (type) {
     case FIELD_KIND:
+        *count = AYF_COUNT(kind_names);
         return kind_names;
     case FIELD_PRECOND:
         return precond_names;
@@ -90,7 +97,7 @@ static bool parse_list(const char *text, bool whole, ayf_reals *out) {
 static const char *expected(field_type type) {
     switch (type) {
     case FIELD_KIND:
-        return "unet or mlp";
+        return "unet, mlp, discriminator, features or inception";
     case FIELD_PRECOND:
         return "none or velocity";
     case FIELD_BOOL:
@@ -111,10 +118,12 @@ static bool in_range(const field *f, double value) { return value >= f->low && v
 
 static bool store(const field *f, ayf_model_spec *spec, const char *text, double *outside) {
     void *at = (char *)spec + f->offset;
-    const char *const *names = names_of(f->type);
+    size_t count;
+    const char *const *names = names_of(f->type, &count);
     if (names) {
-        int value = strcmp(text, names[0]) == 0 ? 0 : strcmp(text, names[1]) == 0 ? 1 : -1;
-        if (value < 0) return false;
+        size_t value = 0;
+        while (value < count && strcmp(text, names[value]) != 0) value++;
+        if (value == count) return false;
         if (f->type == FIELD_BOOL) *(bool *)at = value == 1;
         if (f->type == FIELD_KIND) *(ayf_model_kind *)at = (ayf_model_kind)value;
         if (f->type == FIELD_PRECOND) *(ayf_precond *)at = (ayf_precond)value;
@@ -152,6 +161,13 @@ ayf_model_spec ayf_model_spec_default(void) {
 size_t ayf_model_spec_keys(void) { return AYF_COUNT(fields); }
 const char *ayf_model_spec_key(size_t index) { return fields[index].name; }
 const char *ayf_model_spec_help(size_t index) { return fields[index].help; }
+
+bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index) {
+    return fields[index].kinds >> spec->kind & 1u;
+}
+
+const char *ayf_model_kind_name(ayf_model_kind kind) { return kind_names[kind]; }
+bool ayf_model_is_flow(const ayf_model_spec *spec) { return AYF_FLOW >> spec->kind & 1u; }
 
 /* The shortest decimal that reads back as the same double. */
 static int print_real(char *text, size_t size, double value) {
@@ -296,14 +312,63 @@ static ayf_status check_unet(ayf_context *ctx, const ayf_model_spec *spec) {
     return AYF_OK;
 }
 
+static ayf_status check_discriminator(ayf_context *ctx, const ayf_model_spec *spec) {
+    int size = spec->img_resolution;
+    if (size < 4 || (size & (size - 1)) != 0)
+        return ayf_fail(
+            ctx, AYF_E_CONFIG,
+            "a discriminator needs an img_resolution that is a power of two and at least 4, not %d: "
+            "resize the images (data.resolution)",
+            size);
+    int fewest = spec->channel_base / size;
+    if (fewest < 1)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "model key 'channel_base': %d leaves no channel at resolution %d: use at least %d",
+                        spec->channel_base, size, size);
+    int last = spec->channel_base / 4 < spec->channel_max ? spec->channel_base / 4 : spec->channel_max;
+    if (spec->mbstd_num_channels > 0 && last % spec->mbstd_num_channels != 0)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "model key 'mbstd_num_channels': %d does not divide the %d channels at 4x4: choose a "
+                        "divisor, such as 1",
+                        spec->mbstd_num_channels, last);
+    return AYF_OK;
+}
+
+static ayf_status check_features(ayf_context *ctx, const ayf_model_spec *spec) {
+    int levels = spec->feature_channels.count;
+    if (levels < 1)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "model key 'feature_channels' is empty: give the channels per resolution, such as "
+                        "32,64,128");
+    if (spec->img_resolution >> (levels - 1) < 1)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "img_resolution %d cannot be halved %d times: use fewer values in feature_channels",
+                        spec->img_resolution, levels - 1);
+    if (spec->label_dim < 2)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "a feature network is trained on classes: label_dim must be at least 2");
+    return AYF_OK;
+}
+
 ayf_status ayf_model_spec_check(ayf_context *ctx, const ayf_model_spec *spec) {
     AYF_TRY(check_ranges(ctx, spec));
-    return spec->kind == AYF_MODEL_UNET ? check_unet(ctx, spec) : AYF_OK;
+    switch (spec->kind) {
+    case AYF_MODEL_UNET:
+        return check_unet(ctx, spec);
+    case AYF_MODEL_DISCRIMINATOR:
+        return check_discriminator(ctx, spec);
+    case AYF_MODEL_FEATURES:
+        return check_features(ctx, spec);
+    default:
+        return AYF_OK;
+    }
 }
 
 bool ayf_model_spec_equal(const ayf_model_spec *a, const ayf_model_spec *b) {
     char left[AYF_SPEC_TEXT_SIZE], right[AYF_SPEC_TEXT_SIZE];
+    if (a->kind != b->kind) return false;
     for (size_t i = 0; i < AYF_COUNT(fields); i++) {
+        if (!ayf_model_spec_has(a, i)) continue;
         ayf_model_spec_get(a, i, left, sizeof left);
         ayf_model_spec_get(b, i, right, sizeof right);
         if (strcmp(left, right) != 0) return false;

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "nn/params_build.h"
 
 static const double two_pi = 6.283185307179586;
 
 /* ---- Building the table ---- */
 
-static ayf_param *add(ayf_params *p, ayf_role role, const char *name, int rank, const int *file_shape) {
+ayf_param *ayf_params_add(ayf_params *p, ayf_role role, const char *name, int rank, const int *file_shape) {
     if (p->count == p->capacity) {
         int capacity = p->capacity ? 2 * p->capacity : 64;
         ayf_param *at = ayf_grow(p->ctx, p->at, (size_t)p->capacity, (size_t)capacity, sizeof *at);
@@ -32,11 +33,11 @@ static ayf_param *add(ayf_params *p, ayf_role role, const char *name, int rank, 
 }
 
 static bool add_gain(ayf_params *p, const char *name) {
-    return add(p, AYF_ROLE_GAIN, name, 1, (const int[]){1}) != NULL;
+    return ayf_params_add(p, AYF_ROLE_GAIN, name, 1, (const int[]){1}) != NULL;
 }
 
 static ayf_param *add_linear(ayf_params *p, const char *name, int out, int in) {
-    ayf_param *w = add(p, AYF_ROLE_WEIGHT, name, 2, (const int[]){out, in});
+    ayf_param *w = ayf_params_add(p, AYF_ROLE_WEIGHT, name, 2, (const int[]){out, in});
     if (w) {
         w->init = AYF_INIT_NORMAL;
         w->scale = 1;
@@ -45,11 +46,12 @@ static ayf_param *add_linear(ayf_params *p, const char *name, int out, int in) {
 }
 
 static ayf_param *add_conv(ayf_params *p, const char *name, int out, int in, int kernel) {
-    ayf_param *w = add(p, AYF_ROLE_WEIGHT, name, 4, (const int[]){out, in, kernel, kernel});
+    ayf_param *w = ayf_params_add(p, AYF_ROLE_WEIGHT, name, 4, (const int[]){out, in, kernel, kernel});
     if (w) {
         w->init = AYF_INIT_NORMAL;
         w->scale = 1;
         w->layout = kernel > 1 ? AYF_LAYOUT_CONV : AYF_LAYOUT_SAME;
+        w->window = kernel * kernel;
         w->shape = AYF_SHAPE(out, kernel * kernel * in);
     }
     return w;
@@ -58,12 +60,12 @@ static ayf_param *add_conv(ayf_params *p, const char *name, int out, int in, int
 static bool add_fourier(ayf_params *p, const char *prefix, int count, double bandwidth) {
     char name[96];
     snprintf(name, sizeof name, "%s.freqs", prefix);
-    ayf_param *freqs = add(p, AYF_ROLE_BUFFER, name, 1, &count);
+    ayf_param *freqs = ayf_params_add(p, AYF_ROLE_BUFFER, name, 1, &count);
     if (!freqs) return false;
     freqs->init = AYF_INIT_NORMAL;
     freqs->scale = two_pi * bandwidth;
     snprintf(name, sizeof name, "%s.phases", prefix);
-    ayf_param *phases = add(p, AYF_ROLE_BUFFER, name, 1, &count);
+    ayf_param *phases = ayf_params_add(p, AYF_ROLE_BUFFER, name, 1, &count);
     if (!phases) return false;
     phases->init = AYF_INIT_PHASE;
     return true;
@@ -205,45 +207,65 @@ static bool build_unet(ayf_params *p, const ayf_model_spec *spec) {
            build_decoder(p, spec, embedding, channels);
 }
 
-static bool add_plain(ayf_params *p, const char *name, int out, int in, double scale) {
-    ayf_param *w = add(p, AYF_ROLE_PLAIN, name, in ? 2 : 1, (const int[]){out, in});
-    if (!w) return false;
+ayf_param *ayf_params_add_plain(ayf_params *p, const char *name, int out, int in, double scale) {
+    ayf_param *w = ayf_params_add(p, AYF_ROLE_PLAIN, name, in ? 2 : 1, (const int[]){out, in});
+    if (!w) return NULL;
     w->init = scale > 0 ? AYF_INIT_NORMAL : AYF_INIT_ZERO;
     w->scale = scale;
-    return true;
+    return w;
+}
+
+ayf_param *ayf_params_add_plain_conv(ayf_params *p, const char *name, int out, int in, int kernel,
+                                     double scale) {
+    ayf_param *w = add_conv(p, name, out, in, kernel);
+    if (!w) return NULL;
+    w->role = AYF_ROLE_PLAIN;
+    w->scale = scale;
+    return w;
 }
 
 static bool build_mlp(ayf_params *p, const ayf_model_spec *spec) {
     int hidden = spec->mlp_hidden, features = spec->mlp_fourier;
     char name[96];
     if (!add_fourier(p, "mlp.fourier", features, spec->bandwidth_noise)) return false;
-    if (!add_plain(p, "mlp.in_x.weight", hidden, spec->mlp_dim, 1)) return false;
-    if (!add_plain(p, "mlp.in_noise.weight", hidden, features, 1 / sqrt(features))) return false;
+    if (!ayf_params_add_plain(p, "mlp.in_x.weight", hidden, spec->mlp_dim, 1)) return false;
+    if (!ayf_params_add_plain(p, "mlp.in_noise.weight", hidden, features, 1 / sqrt(features))) return false;
     if (spec->is_student) { /* zero weights: a student made from its teacher starts as the teacher */
         if (!add_fourier(p, "mlp.gap_fourier", features, spec->bandwidth_gap)) return false;
-        if (!add_plain(p, "mlp.in_gap.weight", hidden, features, 0)) return false;
+        if (!ayf_params_add_plain(p, "mlp.in_gap.weight", hidden, features, 0)) return false;
         if (!add_fourier(p, "mlp.guidance_fourier", features, spec->bandwidth_guidance)) return false;
-        if (!add_plain(p, "mlp.in_guidance.weight", hidden, features, 0)) return false;
+        if (!ayf_params_add_plain(p, "mlp.in_guidance.weight", hidden, features, 0)) return false;
     }
-    if (spec->label_dim && !add_plain(p, "mlp.in_label.weight", hidden, spec->label_dim, 1)) return false;
-    if (!add_plain(p, "mlp.in.bias", hidden, 0, 0)) return false;
+    if (spec->label_dim && !ayf_params_add_plain(p, "mlp.in_label.weight", hidden, spec->label_dim, 1))
+        return false;
+    if (!ayf_params_add_plain(p, "mlp.in.bias", hidden, 0, 0)) return false;
     for (int i = 1; i < spec->mlp_layers; i++) {
         snprintf(name, sizeof name, "mlp.hidden%d.weight", i);
-        if (!add_plain(p, name, hidden, hidden, sqrt(2.0 / hidden))) return false;
+        if (!ayf_params_add_plain(p, name, hidden, hidden, sqrt(2.0 / hidden))) return false;
         snprintf(name, sizeof name, "mlp.hidden%d.bias", i);
-        if (!add_plain(p, name, hidden, 0, 0)) return false;
+        if (!ayf_params_add_plain(p, name, hidden, 0, 0)) return false;
     }
-    return add_plain(p, "mlp.out.weight", spec->mlp_dim, hidden, 0) &&
-           add_plain(p, "mlp.out.bias", spec->mlp_dim, 0, 0);
+    return ayf_params_add_plain(p, "mlp.out.weight", spec->mlp_dim, hidden, 0) &&
+           ayf_params_add_plain(p, "mlp.out.bias", spec->mlp_dim, 0, 0);
 }
+
+/* False: no memory. */
+static bool (*const build[AYF_MODEL_KINDS])(ayf_params *, const ayf_model_spec *) = {
+    [AYF_MODEL_UNET] = build_unet,
+    [AYF_MODEL_MLP] = build_mlp,
+    [AYF_MODEL_DISCRIMINATOR] = ayf_params_sg2,
+};
 
 ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_params **out) {
     *out = NULL;
     AYF_TRY(ayf_model_spec_check(ctx, spec));
+    if (!build[spec->kind])
+        return ayf_fail(ctx, AYF_E_USAGE, "there is no network of kind %s in this version of ayf",
+                        ayf_model_kind_name(spec->kind));
     ayf_params *p = ayf_alloc(ctx, 1, sizeof *p);
     if (!p) return AYF_E_MEMORY;
     p->ctx = ctx;
-    if (!(spec->kind == AYF_MODEL_UNET ? build_unet(p, spec) : build_mlp(p, spec))) {
+    if (!build[spec->kind](p, spec)) {
         ayf_params_free(p);
         return AYF_E_MEMORY;
     }
@@ -277,11 +299,17 @@ ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage)
     return ayf_leaf(g, param->role == AYF_ROLE_BUFFER ? AYF_STORE_PARAM : storage, param->name, param->shape);
 }
 
+static const double fir[] = {1, 3, 3, 1};
+
 void ayf_param_init(const ayf_param *param, uint64_t seed, float *out) {
     ayf_rng_key key = {seed, AYF_RNG_INIT, ayf_hash(AYF_HASH_START, param->name, strlen(param->name)), 0};
     double scale = param->scale;
     if (param->init == AYF_INIT_ZERO) {
         memset(out, 0, param->size * sizeof *out);
+        return;
+    }
+    if (param->init == AYF_INIT_FIR) {
+        for (size_t i = 0; i < param->size; i++) out[i] = (float)(fir[i / 4] * fir[i % 4] / 64);
         return;
     }
     if (param->init == AYF_INIT_NORMAL) {
@@ -297,8 +325,8 @@ void ayf_param_init(const ayf_param *param, uint64_t seed, float *out) {
 /* For each element in the graph's order, where it is in the file. */
 static size_t file_index(const ayf_param *w, size_t i) {
     size_t columns = (size_t)w->shape.dim[w->shape.rank - 1], row = i / columns, column = i % columns;
-    if (w->layout == AYF_LAYOUT_CONV) {
-        size_t in = (size_t)w->file_shape[1], window = (size_t)(w->file_shape[2] * w->file_shape[3]);
+    if (w->layout == AYF_LAYOUT_CONV || w->layout == AYF_LAYOUT_FLAT) {
+        size_t window = (size_t)w->window, in = columns / window;
         size_t tap = column / in, channel = column % in;
         return (row * in + channel) * window + tap;
     }

@@ -10,7 +10,7 @@
  *     }
  *     ayf_params_free(p);
  *
- * Files keep the names and shapes of EDM2's state_dict (OIHW). In the graph every weight is a matrix with one
+ * Files keep the names and shapes of EDM2's and stylegan2-ada-pytorch's state_dict (OIHW). In the graph every weight is a matrix with one
  * row per output channel, so that a row's norm is a reduction of the last axis; the columns of a convolution
  * are ordered (KH,KW,I), and a reshape to (O,KH,KW,I) is what ayf_conv() takes.
  */
@@ -24,16 +24,22 @@ typedef enum ayf_role {
     AYF_ROLE_WEIGHT, /* used through its direction only: each row has unit RMS after every optimiser step */
     AYF_ROLE_PLAIN,  /* trained as it is */
     AYF_ROLE_GAIN,   /* a trained scalar */
-    AYF_ROLE_BUFFER, /* never trained: Fourier frequencies and phases */
+    AYF_ROLE_BUFFER, /* never trained: Fourier frequencies and phases, low-pass filters */
 } ayf_role;
 
 typedef enum ayf_layout {
     AYF_LAYOUT_SAME, /* file and graph have the same order of elements */
     AYF_LAYOUT_CONV, /* file (O,I,KH,KW), graph (O, KH KW I) */
+    AYF_LAYOUT_FLAT, /* a matrix behind a flattened image: file (O, I HW), graph (O, HW I) */
     AYF_LAYOUT_QKV,  /* file rows (head, c, {q,k,v}), graph rows ({q,k,v}, head, c) */
 } ayf_layout;
 
-typedef enum ayf_init { AYF_INIT_ZERO, AYF_INIT_NORMAL, AYF_INIT_PHASE } ayf_init;
+typedef enum ayf_init {
+    AYF_INIT_ZERO,
+    AYF_INIT_NORMAL,
+    AYF_INIT_PHASE,
+    AYF_INIT_FIR /* [1,3,3,1] x [1,3,3,1] / 64 */
+} ayf_init;
 
 typedef struct ayf_param {
     char name[88]; /* in files and, behind the graph's scope, of the leaf: "unet.out_conv.weight" */
@@ -42,6 +48,7 @@ typedef struct ayf_param {
     ayf_init init;
     double scale; /* NORMAL: standard deviation */
     int heads;    /* QKV */
+    int window;   /* CONV, FLAT: KH KW or HW */
     int file_rank;
     int64_t file_shape[4];
     ayf_shape shape; /* of the leaf */
@@ -79,7 +86,7 @@ size_t ayf_params_trained(const ayf_params *params);                          /*
 ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage);
 
 /* Start values in the graph's layout, a pure function of (seed, name): weights N(0,1) with rows scaled to
- * unit RMS; gains 0; freqs 2 pi bandwidth N(0,1); phases 2 pi U(0,1). */
+ * unit RMS; plain ones scale * N(0,1) or 0; gains 0; freqs 2 pi bandwidth N(0,1); phases 2 pi U(0,1). */
 void ayf_param_init(const ayf_param *param, uint64_t seed, float *out);
 
 /* Between file layout and graph layout; `param->size` floats each, not overlapping. */
