@@ -101,7 +101,9 @@ AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model 
 AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
 AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 
-/* Autoguidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` must stay open. */
+/* Guidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` is a weaker teacher (autoguidance),
+ * which must stay open; the teacher itself, which then stands for itself without the class (classifier-free guidance:
+ * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. */
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {

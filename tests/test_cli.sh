@@ -151,6 +151,21 @@ expect "guidance outside the trained range" 2 "$ayf" sample student --guidance 5
 says "50" && absent no.png
 expect "guidance without a weak teacher" 2 "$ayf" sample teacher --guidance 2 --out no.png
 says "weak"
+expect "a teacher that always saw the class" 2 "$ayf" sample teacher --cfg --guidance 2 --out no.png
+says "train.label_dropout" && absent no.png
+expect "train with hidden classes" 0 "$ayf" train free $tiny --steps 1 --set train.label_dropout=0.2
+expect "guided by itself" 0 "$ayf" sample free --cfg --guidance 2 --steps 2 --out free.png
+expect "a picture says that" 0 "$ayf" info free.png
+prints "guided by the same without class"
+expect "guided twice" 2 "$ayf" sample free --cfg --weak weak --guidance 2 --out no.png
+says "give one of them"
+expect "distil with a teacher guided by itself" 0 "$ayf" distill free-student $student --teacher free --cfg --steps 1
+expect "its range" 0 "$ayf" info free-student/model.safetensors
+prints "guidance     1 to 3"
+expect "fidelity to a teacher guided by itself" 0 "$ayf" fidelity free-student free --cfg --guidance 2 --images 2 --calls 1
+expect "distil without guidance" 0 "$ayf" distill plain-student $student --teacher free --set distill.guidance=none --steps 1
+expect "a strength for a student without" 2 "$ayf" sample plain-student --guidance 2 --out no.png
+says "without guidance" && absent no.png
 expect "a solver for a student" 2 "$ayf" sample student --solver heun --out no.png
 expect "unknown solver" 2 "$ayf" sample teacher --solver rk4 --out no.png
 says "heun"

@@ -486,6 +486,39 @@ static void test_guide(void **state) {
     ayf_model_close(weak);
 }
 
+/* A teacher guided by itself: at strength 0 the class does not matter, at 1 nothing changes, and one Euler step is
+ * linear in the strength. */
+static void test_guide_itself(void **state) {
+    (void)state;
+    ayf_model *teacher = make_model("t", SPEC(MLP, "label_dim", "5"), AYF_ROLE_TEACHER, 1, 1);
+    enum { N = 40 };
+    static const double strengths[] = {1e-9, 1, 1, 2.5};
+    float at[4][2 * N], same[2 * N];
+    uint64_t seeds[N];
+    int classes[N];
+    for (int i = 0; i < N; i++) seeds[i] = (uint64_t)(i / 2), classes[i] = i % 2 ? 3 : 1;
+    ayf_sample_options options = {.solver = AYF_SOLVER_EULER, .steps = 1, .seeds = seeds, .classes = classes};
+    for (int k = 3; k >= 0; k--) {
+        ok(ayf_model_guide(teacher, k == 1 ? NULL : teacher));
+        options.guidance = strengths[k];
+        ok(ayf_model_sample(teacher, &options, N, at[k], NULL));
+    }
+    double apart = 0;
+    for (int i = 0; i < 2 * N; i++) {
+        expect_near(at[2][i], at[1][i], 1e-5);
+        expect_near(at[3][i], 2.5 * at[1][i] - 1.5 * at[0][i], 1e-4);
+        apart = fmax(apart, fabs(at[0][i] - at[1][i]));
+        same[i] = at[0][i / 4 * 4 + i % 2];
+    }
+    assert_true(apart > 0.01);
+    for (int i = 0; i < 2 * N; i++) expect_near(at[0][i], same[i], 1e-5);
+    ayf_model_close(teacher);
+    ayf_model *plain = make_model("t", SPEC(MLP), AYF_ROLE_TEACHER, 1, 1);
+    assert_int_equal(ayf_model_guide(plain, plain), AYF_E_CONFIG);
+    expect_message("was trained without classes");
+    ayf_model_close(plain);
+}
+
 /* A student that is its teacher (gains 0) used with s = t by Euler would be the teacher; here its jumps are Euler
  * steps of the teacher, so both columns agree. The teacher converges to the reference, Heun faster than Euler. */
 static void test_fidelity(void **state) {
@@ -613,9 +646,9 @@ int main(void) {
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_latents),
         cmocka_unit_test(test_network_solver),  cmocka_unit_test(test_batch_independence),
         cmocka_unit_test(test_facts),           cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_guide),           cmocka_unit_test(test_fidelity),
-        cmocka_unit_test(test_pictures),        cmocka_unit_test(test_range),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_guide),           cmocka_unit_test(test_guide_itself),
+        cmocka_unit_test(test_fidelity),        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_range),           cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

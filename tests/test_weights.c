@@ -196,6 +196,45 @@ static void test_autoguidance(void **state) {
     ayf_weights_free(b);
 }
 
+/* Classifier-free: the weak velocity is the teacher's own for a row of zeros; at lambda = 1 it plays no part. */
+static void test_classifier_free(void **state) {
+    (void)state;
+    ayf_model_spec spec = SPEC(UNET);
+    ayf_weights *w = random_weights(ref, &spec, 1);
+    ayf_network_teacher teacher = {.spec = spec, .guided = true, .classifier_free = true};
+    ayf_velocity velocity = ayf_velocity_network(&teacher);
+    ayf_program *p = velocity_program(ref, &velocity, AYF_SHAPE(3, 8, 8, 3), 3, true);
+    assert_false(ayf_program_has_leaf(p, "weak.unet.out_gain"));
+    ok(ayf_weights_bind(w, p, "teacher."));
+    static const double labels[] = {0, 1, 0, 0, 1, 0, 0, 1, 0}, zeros[9] = {0};
+    double x[576], with[576], without[576], v[576];
+    normal(x, 192, 7);
+    for (int i = 0; i < 576; i++) x[i] = x[i % 192];
+    ok(ayf_program_set_f64(p, "x", x, 576));
+    ok(ayf_program_set_f64(p, "t", (const double[]){0.4, 0.4, 0.4}, 3));
+    ok(ayf_program_set_f64(p, "guidance", (const double[]){1, 1, 1}, 3));
+    ok(ayf_program_set_f64(p, "onehot", labels, 9));
+    ok(ayf_program_run(p));
+    ok(ayf_program_get_f64(p, "v", with, 576));
+    ok(ayf_program_set_f64(p, "onehot", zeros, 9));
+    ok(ayf_program_run(p));
+    ok(ayf_program_get_f64(p, "v", without, 576));
+    ok(ayf_program_set_f64(p, "onehot", labels, 9));
+    ok(ayf_program_set_f64(p, "guidance", (const double[]){1, 2.5, 0}, 3));
+    ok(ayf_program_run(p));
+    ok(ayf_program_get_f64(p, "v", v, 576));
+    double apart = 0;
+    for (int i = 0; i < 192; i++) {
+        apart = fmax(apart, fabs(with[i] - without[i]));
+        expect_near(v[i], with[i], 1e-12);
+        expect_near(v[192 + i], without[192 + i] + 2.5 * (with[192 + i] - without[192 + i]), 1e-10);
+        expect_near(v[384 + i], without[384 + i], 1e-10);
+    }
+    assert_true(apart > 0.01);
+    ayf_program_free(p);
+    ayf_weights_free(w);
+}
+
 static void test_wrong_roles(void **state) {
     (void)state;
     ayf_network_teacher student = {.spec = SPEC(UNET, "is_student", "true")};
@@ -543,7 +582,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mixture_score),  cmocka_unit_test(test_mixture_moments),
         cmocka_unit_test(test_mixture_graph),  cmocka_unit_test(test_gaussian),
-        cmocka_unit_test(test_autoguidance),   cmocka_unit_test(test_wrong_roles),
+        cmocka_unit_test(test_autoguidance),   cmocka_unit_test(test_classifier_free),
+        cmocka_unit_test(test_wrong_roles),
         cmocka_unit_test(test_copy),           cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_other_kinds),    cmocka_unit_test(test_file_layout),
         cmocka_unit_test(test_not_utf8),       cmocka_unit_test(test_hostile),

@@ -77,6 +77,8 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     if (ayf_model_is_student(teacher))
         return ayf_fail(ctx, AYF_E_USAGE,
                         "%s is a student: its guidance was learned and needs no weak teacher", teacher->path);
+    if (weak == teacher)
+        AYF_TRY(ayf_check_classifier_free(ctx, teacher->path, &teacher->weights->spec, teacher->card.config));
     if (weak && ayf_model_is_student(weak))
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a student: a weak teacher comes from ayf train", weak->path);
     if (weak) {
@@ -100,6 +102,7 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     teacher->sampler = NULL;
     teacher->weak = weak;
     teacher->network.guided = weak != NULL;
+    teacher->network.classifier_free = weak == teacher;
     if (weak) teacher->network.weak = weak->weights->spec;
     return AYF_OK;
 }
@@ -110,14 +113,21 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
     double low = facts.guidance_min, high = facts.guidance_max;
     *guidance = wanted != 0 ? wanted : fmin(fmax(1, low), high);
     if (*guidance >= low && *guidance <= high) return AYF_OK;
+    if (ayf_model_is_student(model) && low == high)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "guidance %g cannot be had: %s was distilled %s; leave the guidance out, or distil with "
+            "distill.guidance = autoguidance or cfg over a range that holds it",
+            wanted, model->path, low == 1 ? "without guidance" : "for a single strength");
     if (ayf_model_is_student(model))
         return ayf_fail(ctx, AYF_E_USAGE, "guidance %g is outside what %s was trained for: %g to %g", wanted,
                         model->path, low, high);
     if (!model->weak)
         return ayf_fail(
             ctx, AYF_E_USAGE,
-            "guidance %g needs a weak teacher beside %s: give one (--weak, ayf_model_guide), or leave the "
-            "guidance at 1",
+            "guidance %g needs a weak teacher beside %s: give one (--weak, ayf_model_guide), let it be "
+            "guided by "
+            "itself without classes (--cfg, ayf_model_guide with itself), or leave the guidance at 1",
             wanted, model->path);
     return ayf_fail(ctx, AYF_E_USAGE, "guidance is %g, but must be from %g to %g", wanted, low, high);
 }

@@ -10,7 +10,7 @@ struct ayf_model {
     ayf_backend *backend; /* its own */
     ayf_weights *weights;
     ayf_model_card card;
-    const ayf_model *weak; /* autoguidance: teachers only */
+    const ayf_model *weak; /* guidance: teachers only; the model itself: classifier-free */
     ayf_network_teacher network;
     ayf_velocity velocity; /* of `network`: teachers only */
     ayf_sampler *sampler;  /* made when it is first needed */

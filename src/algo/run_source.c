@@ -14,6 +14,14 @@ static char *model_file(ayf_context *ctx, const char *path) {
     return ayf_strdup(ctx, path);
 }
 
+static bool is_guided(const ayf_run *run) {
+    return run->kind == AYF_RUN_DISTILL && run->cfg.distill.guidance != AYF_CFG_GUIDANCE_NONE;
+}
+
+static bool is_classifier_free(const ayf_run *run) {
+    return is_guided(run) && run->cfg.distill.guidance == AYF_CFG_GUIDANCE_CFG;
+}
+
 /* Reads the model that `key` names; it must be a teacher. */
 static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, ayf_weights **out,
                                double *sigma) {
@@ -33,6 +41,8 @@ static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, 
             ayf_fail(ctx, AYF_E_CONFIG,
                      "%s: %s is a student (a flow map), which cannot teach; name a model made by ayf train",
                      key, file);
+    else if (is_classifier_free(run))
+        status = ayf_check_classifier_free(ctx, file, &(*out)->spec, card.config);
     ayf_model_card_free(ctx, &card);
     ayf_free(ctx, file);
     return status;
@@ -71,11 +81,7 @@ static bool is_analytic(const ayf_run *run) {
     return run->kind == AYF_RUN_DISTILL && strcmp(run->cfg.distill.teacher, "analytic") == 0;
 }
 
-static bool is_guided(const ayf_run *run) {
-    return run->kind == AYF_RUN_DISTILL && run->cfg.distill.guidance == AYF_CFG_GUIDANCE_AUTO;
-}
-
-bool ayf_run_conditional_guidance(const ayf_run *run) { return is_guided(run) && run->weak_at; }
+bool ayf_run_conditional_guidance(const ayf_run *run) { return run->network.guided; }
 
 static ayf_status open_analytic(ayf_run *run) {
     if (!ayf_mixture_of_data(run->cfg.data.source, &run->mixture))
@@ -86,8 +92,9 @@ static ayf_status open_analytic(ayf_run *run) {
                         run->cfg.data.source);
     if (is_guided(run))
         return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "distill.guidance = autoguidance needs networks and distill.teacher is analytic; use "
-                        "distill.guidance = none");
+                        "distill.guidance = %s needs networks and distill.teacher is analytic; use "
+                        "distill.guidance = none",
+                        is_classifier_free(run) ? "cfg" : "autoguidance");
     run->teacher = ayf_velocity_mixture(&run->mixture);
     run->sigma_data = 1;
     return AYF_OK;
@@ -103,10 +110,11 @@ static ayf_status open_teachers(ayf_run *run) {
     if (!wanted) return AYF_OK;
     AYF_TRY(read_teacher(run, "distill.teacher", cfg->distill.teacher, &run->teacher_at, &run->sigma_data));
     run->network.spec = run->teacher_at->spec;
-    if (is_guided(run)) {
+    run->network.guided = is_guided(run);
+    run->network.classifier_free = is_classifier_free(run);
+    if (is_guided(run) && !is_classifier_free(run)) {
         double weak_sigma;
         AYF_TRY(read_teacher(run, "distill.weak", cfg->distill.weak, &run->weak_at, &weak_sigma));
-        run->network.guided = true;
         run->network.weak = run->weak_at->spec;
         AYF_TRY(check_weak(run, run->sigma_data, weak_sigma));
     }

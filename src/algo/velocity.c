@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "io/config.h"
 #include "io/points.h"
 #include "ir/build.h"
 #include "nn/flow.h"
@@ -30,7 +31,9 @@ static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf
     const ayf_network_teacher *teacher = self->data;
     ayf_id v = network_at(g, "teacher.", &teacher->spec, x, t, onehot);
     if (!teacher->guided || !guidance) return v;
-    ayf_id weak = network_at(g, "weak.", &teacher->weak, x, t, onehot);
+    ayf_id weak = teacher->classifier_free ? network_at(g, "teacher.", &teacher->spec, x, t,
+                                                        onehot ? ayf_const_like(g, onehot, 0) : 0)
+                                           : network_at(g, "weak.", &teacher->weak, x, t, onehot);
     /* v + (lambda - 1)(v - weak): exactly v for lambda = 1. */
     ayf_id beyond = ayf_per_sample(g, ayf_addc(g, guidance, -1), x);
     return ayf_add(g, v, ayf_mul(g, beyond, ayf_sub(g, v, weak)));
@@ -38,6 +41,29 @@ static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf
 
 ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher) {
     return (ayf_velocity){.emit = network_emit, .data = teacher};
+}
+
+ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                                     const char *config) {
+    if (spec->label_dim == 0)
+        return ayf_fail(
+            ctx, AYF_E_CONFIG,
+            "%s was trained without classes, so classifier-free guidance has nothing to leave out; use "
+            "a weaker teacher (--weak) or no guidance",
+            path);
+    ayf_config cfg;
+    AYF_TRY(ayf_config_defaults(ctx, &cfg));
+    bool known = ayf_config_parse(ctx, path, config, strlen(config), &cfg) == AYF_OK && *config;
+    double dropout = cfg.train.label_dropout;
+    ayf_config_free(ctx, &cfg);
+    if (!known && ayf_last_status(ctx) == AYF_E_MEMORY) return AYF_E_MEMORY;
+    if (!known || dropout > 0) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_CONFIG,
+        "%s always saw the class in training (train.label_dropout = 0), so classifier-free guidance "
+        "does not know its velocity without; train it with train.label_dropout = 0.1, or use a weaker "
+        "teacher (--weak) or no guidance",
+        path);
 }
 
 /* ---- Gaussian mixtures ---- */

@@ -13,15 +13,23 @@ typedef struct ayf_velocity {
     const void *data; /* of the kind at hand; must outlive the velocity */
 } ayf_velocity;
 
-/* Network with optional autoguidance (Align Your Flow, Eq. 3):
- * v = lambda v_teacher + (1 - lambda) v_weak. Leaves: "teacher.*", "weak.*", storage PARAM. `onehot` is given
- * to each network that has classes. Students are refused. */
+/* Network with optional guidance (Align Your Flow, Eq. 3): v = lambda v_teacher + (1 - lambda) v_weak, where v_weak
+ * is a weaker network (autoguidance) or the teacher itself without the class (classifier-free guidance, arXiv
+ * 2207.12598). Leaves: "teacher.*" and, for a weaker network, "weak.*", storage PARAM. `onehot` is given to each
+ * network that has classes. Students are refused. */
 typedef struct ayf_network_teacher {
     ayf_model_spec spec;
     bool guided;
+    bool classifier_free; /* guided by itself: `weak` is unused */
     ayf_model_spec weak;
 } ayf_network_teacher;
 ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher);
+
+/* Whether a network can be guided by itself: AYF_E_CONFIG when it has no classes, or when `config` (the YAML of its
+ * training; "" or text that cannot be read: nothing is known) says that it never saw a sample without one. `path`
+ * names it in the message. */
+ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                                     const char *config);
 
 /* Mixture of `count` Gaussians with equal weights, N(mean_k, sigma^2 I), in `dim` dimensions: closed form.
  * With count = 1 and mean 0 it is the Gaussian of the tests. */

@@ -115,6 +115,10 @@ static int take_option(cli_args *args, cli_option option, const char *value) {
     if (args->value[option]) return usage_error("--%s is given twice", row->name);
     args->value[option] = value;
     if (!row->setting) return 0;
+    if (!row->value) {
+        args->settings[args->setting_count++] = row->setting;
+        return 0;
+    }
     size_t size = strlen(row->setting) + strlen(value) + 2;
     char *text = malloc(size);
     if (!text) return usage_error("out of memory");

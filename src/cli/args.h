@@ -15,8 +15,9 @@
       "for fewer steps.\n\n"                                                                                 \
       "    ayf train runs/teacher --data photos.zip --set data.resolution=32 --steps 20k")                   \
     X(distill, "RUN_FOLDER", 1, 1, "distil a teacher into a few-step student",                               \
-      "Trains a flow map from a teacher (Align Your Flow, arXiv 2506.14603), with autoguidance when a\n"     \
-      "weak teacher is given. Folder, Ctrl-C and resuming as in ayf train.\n\n"                              \
+      "Trains a flow map from a teacher (Align Your Flow, arXiv 2506.14603): guided by a weak teacher\n"     \
+      "(--weak), by itself without classes (--cfg), or not (--set distill.guidance=none). Folder, Ctrl-C\n"  \
+      "and resuming as in ayf train.\n\n"                                                                    \
       "    ayf distill runs/student --teacher runs/teacher --weak runs/weak --data photos.zip --steps 20k")  \
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image whatever else is drawn\n"   \
@@ -33,7 +34,8 @@
       "TEACHER.")                                                                                            \
     X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
       "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
-      "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest). Gradients\n"  \
+      "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest). "         \
+      "Gradients\n"                                                                                          \
       "that differ by less than single precision can tell beside the file's largest one are counted apart.") \
     X(bench, "[step]", 0, 1, "time a training step",                                                         \
       "Times forward, forward + backward, forward + tangent and the whole distillation step, beside the\n"   \
@@ -59,7 +61,7 @@ typedef enum cli_verb {
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_RUNS (CLI_TRAIN | CLI_DISTILL)
 
-/* X(id, name, value or NULL for a flag, verbs, configuration key it sets or NULL, help) */
+/* X(id, name, value or NULL for a flag, verbs, configuration key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH, NULL, "override one configuration key; repeatable")     \
@@ -67,6 +69,8 @@ typedef enum cli_verb {
       "image folder, ZIP, IDX file, CIFAR-10 folder or builtin:shapes, builtin:ring ...")                    \
     X(teacher, "teacher", "MODEL", CLI_DISTILL, "distill.teacher", "teacher: model file or run folder")      \
     X(distill_weak, "weak", "MODEL", CLI_DISTILL, "distill.weak", "weak teacher for autoguidance")           \
+    X(distill_cfg, "cfg", NULL, CLI_DISTILL, "distill.guidance=cfg",                                         \
+      "classifier-free guidance: the teacher without the class instead of a weak one")                       \
     X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
     X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
@@ -80,6 +84,8 @@ typedef enum cli_verb {
     X(guidance, "guidance", "L", CLI_SAMPLE | CLI_FIDELITY, NULL,                                            \
       "L teacher + (1 - L) weak teacher; a student: within its trained range; default 1")                    \
     X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_FIDELITY, NULL, "weak teacher that guides the teacher")        \
+    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_FIDELITY, NULL,                                                     \
+      "classifier-free guidance: the teacher without the class in place of a weak one")                      \
     X(solver, "solver", "NAME", CLI_SAMPLE, NULL, "teacher: euler, heun (default) or reference")             \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \

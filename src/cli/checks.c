@@ -155,11 +155,9 @@ static int compare(cli *c, const cli_args *args, comparison *m) {
         (code = read_calls(c, args, m)) || (code = cli_open_model(c, args->positional[0], &m->student)) ||
         (args->positional_count > 1 && (code = cli_open_model(c, args->positional[1], &m->teacher))))
         return code;
-    const char *weak = args->value[CLI_OPT_weak];
-    if (weak && !m->teacher)
-        return cli_error(c, AYF_E_USAGE, "--weak guides a teacher: name the teacher too");
-    if (weak && (code = cli_open_model(c, weak, &m->weak))) return code;
-    if (m->weak && ayf_model_guide(m->teacher, m->weak) != AYF_OK) return cli_fail(c);
+    if (!m->teacher && (args->value[CLI_OPT_weak] || args->value[CLI_OPT_cfg]))
+        return cli_error(c, AYF_E_USAGE, "--weak and --cfg guide a teacher: name the teacher too");
+    if (m->teacher && (code = cli_guide(c, args, m->teacher, &m->weak))) return code;
     if (ayf_fidelity(m->student, m->teacher, guidance, seed, images, m->calls, (int)m->count, m->rows) !=
         AYF_OK)
         return cli_fail(c);

@@ -50,6 +50,10 @@ CLI_VERBS(CLI_VERB)
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
+/* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
+ * code. */
+int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak);
+
 /* ---- Progress ---- */
 
 /* A bar on a terminal, a line every ten seconds otherwise. */

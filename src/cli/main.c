@@ -143,6 +143,19 @@ int cli_open_model(cli *c, const char *path, ayf_model **out) {
     return code;
 }
 
+int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak) {
+    const char *path = args->value[CLI_OPT_weak];
+    bool itself = args->value[CLI_OPT_cfg] != NULL;
+    *weak = NULL;
+    if (!path && !itself) return 0;
+    if (path && itself)
+        return cli_error(c, AYF_E_USAGE,
+                         "--weak and --cfg are two ways to guide the teacher; give one of them");
+    int code = path ? cli_open_model(c, path, weak) : 0;
+    if (code) return code;
+    return ayf_model_guide(teacher, itself ? teacher : *weak) == AYF_OK ? 0 : cli_fail(c);
+}
+
 int cli_help(cli *c, const cli_args *args) {
     if (!args->positional_count) {
         cli_help_all();

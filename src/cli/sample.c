@@ -101,12 +101,11 @@ static int open_models(job *j) {
     if (code) return code;
     j->facts = ayf_model_describe(j->model);
     j->values = (size_t)j->facts.height * (size_t)j->facts.width * (size_t)j->facts.channels;
-    if (!a->value[CLI_OPT_weak]) return 0;
-    if (!a->value[CLI_OPT_guidance])
-        return cli_error(j->c, AYF_E_USAGE, "--weak changes nothing without --guidance; give for example --guidance 1.5");
-    code = cli_open_model(j->c, a->value[CLI_OPT_weak], &j->weak);
-    if (code) return code;
-    return ayf_model_guide(j->model, j->weak) == AYF_OK ? 0 : cli_fail(j->c);
+    if ((a->value[CLI_OPT_weak] || a->value[CLI_OPT_cfg]) && !a->value[CLI_OPT_guidance])
+        return cli_error(j->c, AYF_E_USAGE,
+                         "--%s changes nothing without --guidance; give for example --guidance 1.5",
+                         a->value[CLI_OPT_cfg] ? "cfg" : "weak");
+    return cli_guide(j->c, a, j->model, &j->weak);
 }
 
 static int spread_classes(job *j) {
@@ -143,6 +142,7 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
                    {"gamma", a->value[CLI_OPT_gamma]},
                    {"guidance", a->value[CLI_OPT_guidance]},
                    {"weak", a->value[CLI_OPT_weak]},
+                   {"guided by", a->value[CLI_OPT_cfg] ? "the same without class" : NULL},
                    {"solver", a->value[CLI_OPT_solver]}};
     for (size_t i = 0; i < sizeof options / sizeof *options && used > 0 && (size_t)used < size; i++)
         if (options[i].value)

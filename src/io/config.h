@@ -26,7 +26,8 @@
 #define AYF_CFG_DISTILL_LOSSES(X) X(AYF_CFG_LOSS_EMD, emd) X(AYF_CFG_LOSS_LMD, lmd)
 #define AYF_CFG_DISTILL_TARGETS(X) X(AYF_CFG_TARGET_TEACHER, teacher) X(AYF_CFG_TARGET_DATA, data)
 #define AYF_CFG_TANGENT_NORMS(X) X(AYF_CFG_NORM_RMS, rms) X(AYF_CFG_NORM_L2, l2) X(AYF_CFG_NORM_NONE, none)
-#define AYF_CFG_GUIDANCE_KINDS(X) X(AYF_CFG_GUIDANCE_AUTO, autoguidance) X(AYF_CFG_GUIDANCE_NONE, none)
+#define AYF_CFG_GUIDANCE_KINDS(X)                                                                            \
+    X(AYF_CFG_GUIDANCE_AUTO, autoguidance) X(AYF_CFG_GUIDANCE_CFG, cfg) X(AYF_CFG_GUIDANCE_NONE, none)
 #define AYF_CFG_STUDENT_INITS(X) X(AYF_CFG_INIT_TEACHER, teacher) X(AYF_CFG_INIT_SCRATCH, scratch)
 
 /* X(type, its list above) */

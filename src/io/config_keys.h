@@ -70,7 +70,7 @@ REAL(train, ema_std, 0.1, 0.001, 0.28, "ema power: width of the average relative
 REAL(train, ema_halflife, 500.0, 0.001, 1e30, "ema halflife: half-life in steps")
 REAL(train, time_mean, 0.0, -20.0, 20.0, "teacher: t = sigmoid(time_mean + time_std * normal)")
 REAL(train, time_std, 1.0, 0.0, 20.0, "teacher: see time_mean")
-REAL(train, label_dropout, 0.0, 0.0, 1.0, "teacher: share of samples whose class is hidden")
+REAL(train, label_dropout, 0.0, 0.0, 1.0, "teacher: share of samples whose class is hidden; about 0.1 makes distill.guidance = cfg possible")
 BOOL(train, weight_norm, true, "unet: renormalise the weights after every step (EDM2's forced weight normalisation)")
 REAL(train, grad_clip, 0.0, 0.0, 1e30, "largest norm of the gradient; 0 = unlimited")
 END(train)
@@ -90,8 +90,10 @@ REAL(distill, p_s0, 0.2, 0.0, 1.0, "share of the time pairs with s = 0")
 REAL(distill, p_st, 0.3, 0.0, 1.0, "share of the time pairs with s = t")
 BOOL(distill, s_zero_only, false, "every pair has s = 0: a consistency model")
 CHOICE(distill, guidance, ayf_cfg_guidance_kind, AYF_CFG_GUIDANCE_AUTO,
-    "autoguidance = lambda * teacher + (1 - lambda) * weak with lambda uniform in [guidance_min, guidance_max], or none")
-REAL(distill, guidance_min, 1.0, 0.0, 100.0, "see guidance")
+    "what the teacher steers away from, v = lambda * teacher + (1 - lambda) * weak with lambda uniform in [guidance_min, "
+    "guidance_max]: autoguidance = distill.weak, cfg = the teacher without the class (classifier-free guidance; train it "
+    "with train.label_dropout above 0), none = nothing")
+REAL(distill, guidance_min, 1.0, 0.0, 100.0, "see guidance; above 0")
 REAL(distill, guidance_max, 3.0, 0.0, 100.0, "see guidance")
 CHOICE(distill, student_init, ayf_cfg_student_init, AYF_CFG_INIT_TEACHER, "weights the student starts with: teacher, or scratch = random")
 END(distill)

@@ -241,6 +241,32 @@ static ayf_status validate_train(ayf_context *ctx, const ayf_config *cfg) {
     return AYF_OK;
 }
 
+static ayf_status validate_guidance(ayf_context *ctx, const ayf_config *cfg) {
+    bool automatic = cfg->distill.guidance == AYF_CFG_GUIDANCE_AUTO;
+    const char *name = automatic                                       ? "autoguidance"
+                       : cfg->distill.guidance == AYF_CFG_GUIDANCE_CFG ? "cfg"
+                                                                       : "none";
+    if (*cfg->distill.weak && !automatic)
+        REFUSE("distill.weak is set, but distill.guidance = %s would ignore it; leave one of them out", name);
+    if (cfg->distill.guidance == AYF_CFG_GUIDANCE_NONE) return AYF_OK;
+    if (cfg->distill.target != AYF_CFG_TARGET_TEACHER)
+        REFUSE("distill.guidance = %s needs distill.target = teacher; use distill.guidance = none", name);
+    if (automatic && !*cfg->distill.weak)
+        REFUSE(
+            "distill.guidance = autoguidance needs a weaker teacher in distill.weak: give one (--weak), or "
+            "use "
+            "distill.guidance = cfg (--cfg; for a teacher trained with classes and train.label_dropout) or "
+            "distill.guidance = none");
+    if (cfg->distill.guidance_min <= 0)
+        REFUSE("distill.guidance_min = 0 could not be asked for in sampling, where a guidance of 0 stands "
+               "for the "
+               "default; use a value above 0");
+    if (cfg->distill.guidance_min > cfg->distill.guidance_max)
+        REFUSE("distill.guidance_min = %g is above distill.guidance_max = %g", cfg->distill.guidance_min,
+               cfg->distill.guidance_max);
+    return AYF_OK;
+}
+
 static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
     bool from_teacher = cfg->distill.target == AYF_CFG_TARGET_TEACHER;
     if (cfg->distill.p_s0 + cfg->distill.p_st > 1.0)
@@ -251,19 +277,7 @@ static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
                "distill.target = data");
     if (from_teacher && !*cfg->distill.teacher)
         REFUSE("distill.teacher is not set; give a model file or run folder, or use distill.target = data");
-    if (cfg->distill.guidance == AYF_CFG_GUIDANCE_AUTO) {
-        if (!from_teacher)
-            REFUSE("distill.guidance = autoguidance needs distill.target = teacher; use distill.guidance = "
-                   "none");
-        if (!*cfg->distill.weak)
-            REFUSE("distill.guidance = autoguidance needs a weaker teacher in distill.weak; give one or use "
-                   "distill.guidance = none");
-        if (cfg->distill.guidance_min > cfg->distill.guidance_max)
-            REFUSE("distill.guidance_min = %g is above distill.guidance_max = %g", cfg->distill.guidance_min,
-                   cfg->distill.guidance_max);
-    } else if (*cfg->distill.weak) {
-        REFUSE("distill.weak is set, but distill.guidance = none would ignore it; leave one of them out");
-    }
+    AYF_TRY(validate_guidance(ctx, cfg));
     if (cfg->distill.student_init == AYF_CFG_INIT_TEACHER &&
         (!*cfg->distill.teacher || strcmp(cfg->distill.teacher, "analytic") == 0))
         REFUSE("distill.student_init = teacher needs a teacher network in distill.teacher; use "

@@ -1,0 +1,172 @@
+/* What the tests of training runs share: a folder that is removed with all that is in it, small settings, and running,
+ * resuming and comparing runs. Each test has open_root and close_root as set-up and tear-down. */
+#ifndef AYF_RUN_FIXTURE_H
+#define AYF_RUN_FIXTURE_H
+
+#include <dirent.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "io/file.h"
+
+static ayf_context *ctx;
+static char root[64];
+
+/* ---- Fixture ---- */
+
+static int open_root(void **state) {
+    (void)state;
+    strcpy(root, "/tmp/ayf-test-run-XXXXXX");
+    ctx = ayf_open(&(ayf_options){.threads = 1});
+    return ctx && mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static int close_root(void **state) {
+    (void)state;
+    ayf_close(ctx);
+    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A path below the test's folder; 64 results live at a time. */
+static const char *in_root(const char *format, ...) AYF_PRINTF(1, 2);
+static const char *in_root(const char *format, ...) {
+    static char paths[64][512];
+    static int next;
+    char *path = paths[next = (next + 1) % 64];
+    int used = snprintf(path, 512, "%s/", root);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path + used, (size_t)(512 - used), format, args);
+    va_end(args);
+    return path;
+}
+
+enum { MOST = 40 };
+typedef struct settings {
+    const char *at[MOST];
+    int count;
+} settings;
+
+static settings join(settings a, settings b) {
+    for (int i = 0; i < b.count; i++) a.at[a.count++] = b.at[i];
+    return a;
+}
+
+#define SET(...) ((settings){{__VA_ARGS__}, (int)AYF_COUNT(((const char *const[]){__VA_ARGS__}))})
+
+static inline settings tiny_unet(void) {
+    return SET("data.source=builtin:shapes", "data.resolution=8", "data.mirror=true", "model.channels=8",
+               "model.multipliers=1,2", "model.blocks=1", "model.attention=4", "model.channels_per_head=8",
+               "train.batch=4", "train.lr_warmup=2", "train.steps=10", "train.lr=0.01", "save.every=0",
+               "save.grid_every=0");
+}
+
+static inline settings tiny_mlp(void) {
+    return SET("data.source=builtin:ring", "data.labels=false", "model.kind=mlp", "model.hidden=16",
+               "model.layers=2", "model.fourier=8", "train.batch=32", "train.lr_warmup=2", "train.steps=50",
+               "train.lr=0.01", "save.every=0", "save.grid_every=0");
+}
+
+static ayf_status open_run(ayf_run_kind kind, const char *folder, settings set, ayf_run **run) {
+    return ayf_run_open(
+        ctx,
+        &(ayf_run_options){.kind = kind, .folder = folder, .settings = set.at, .setting_count = set.count},
+        run);
+}
+
+/* Goes on until `stop` steps are done, saves, closes. */
+static void run_to(ayf_run_kind kind, const char *folder, settings set, uint64_t stop) {
+    ayf_run *run;
+    ayf_status status = open_run(kind, folder, set, &run);
+    if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
+    ayf_run_report report = {0};
+    while (!ayf_run_finished(run) && report.step < stop) {
+        status = ayf_run_step(run, &report);
+        if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
+    }
+    assert_int_equal(ayf_run_save(run), AYF_OK);
+    ayf_run_close(run);
+}
+
+static inline void expect_refused(ayf_run_kind kind, const char *folder, settings set, ayf_status want,
+                                  const char *message) {
+    ayf_run *run;
+    ayf_status status = open_run(kind, folder, set, &run);
+    if (status == AYF_OK) fail_msg("accepted, but \"%s\" was expected", message);
+    assert_null(run);
+    if (status != want || !strstr(ayf_error(ctx), message))
+        fail_msg("status %d, message: %s\nexpected: %d, %s", (int)status, ayf_error(ctx), (int)want, message);
+}
+
+static inline void expect_same_file(const char *a, const char *b) {
+    void *x, *y;
+    size_t n, m;
+    if (ayf_file_read(ctx, a, 0, &x, &n) != AYF_OK || ayf_file_read(ctx, b, 0, &y, &m) != AYF_OK)
+        fail_msg("%s", ayf_error(ctx));
+    if (n != m || memcmp(x, y, n) != 0) fail_msg("%s and %s differ", a, b);
+    ayf_free(ctx, x);
+    ayf_free(ctx, y);
+}
+
+static inline bool file_contains(const char *path, const char *text) {
+    void *bytes;
+    size_t size;
+    assert_int_equal(ayf_file_read(ctx, path, 0, &bytes, &size), AYF_OK);
+    bool found = strstr(bytes, text) != NULL;
+    ayf_free(ctx, bytes);
+    return found;
+}
+
+static inline int count_lines(const char *path) {
+    void *bytes;
+    size_t size;
+    assert_int_equal(ayf_file_read(ctx, path, 0, &bytes, &size), AYF_OK);
+    int lines = 0;
+    for (size_t i = 0; i < size; i++) lines += ((char *)bytes)[i] == '\n';
+    ayf_free(ctx, bytes);
+    return lines;
+}
+
+static inline int files_in(const char *folder) {
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+/* Straight through, twice, and stopped halfway: three times the same bytes. */
+static inline void check_resume(ayf_run_kind kind, const char *name, settings set, uint64_t steps) {
+    run_to(kind, in_root("%s-a", name), set, steps);
+    run_to(kind, in_root("%s-b", name), set, steps);
+    run_to(kind, in_root("%s-c", name), set, steps / 2);
+    run_to(kind, in_root("%s-c", name), set, steps);
+    static const char *const files[] = {"model.safetensors", "checkpoints/step-%08d.safetensors",
+                                        "config.yaml"};
+    for (size_t i = 0; i < AYF_COUNT(files); i++) {
+        char file[64];
+        snprintf(file, sizeof file, "%s", files[i]);
+        if (i == 1) snprintf(file, sizeof file, "checkpoints/step-%08d.safetensors", (int)steps);
+        expect_same_file(in_root("%s-a/%s", name, file), in_root("%s-b/%s", name, file));
+        expect_same_file(in_root("%s-a/%s", name, file), in_root("%s-c/%s", name, file));
+    }
+}
+
+#endif
