@@ -19,6 +19,7 @@ typedef enum ayf_purpose { /* values are part of the file format of a run: appen
     AYF_RNG_DATA = 9,      /* procedurally made data; sample = index in the data set */
     AYF_RNG_CLASS = 10,    /* class of a generated image when none is asked for */
     AYF_RNG_TEST = 11,
+    AYF_RNG_METRIC = 12,   /* sample 0, 1: subsets of a set, step = subset; 2: directions, step = direction */
 } ayf_purpose;
 
 typedef struct ayf_rng_key {
