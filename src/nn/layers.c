@@ -9,15 +9,22 @@ static bool is_vector(const ayf_graph *g, ayf_id id, int count) {
     return ayf_at(g, id)->rank == 1 && ayf_at(g, id)->dim[0] == count;
 }
 
-bool ayf_net_begin(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                   const ayf_id condition[4]) {
-    *net = (ayf_net){g, spec, storage, NULL, condition[0], condition[1], condition[2], condition[3]};
+bool ayf_net_open(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage) {
+    *net = (ayf_net){.g = g, .spec = spec, .storage = storage};
     if (ayf_graph_check(g) != AYF_OK) return false;
     ayf_status status = ayf_params_new(g->ctx, spec, &net->params);
-    if (status != AYF_OK) {
-        ayf_graph_fail(g, status, "%s", ayf_error(g->ctx));
-        return false;
-    }
+    if (status == AYF_OK) return true;
+    ayf_graph_fail(g, status, "%s", ayf_error(g->ctx));
+    return false;
+}
+
+bool ayf_net_begin(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                   const ayf_id condition[4]) {
+    if (!ayf_net_open(net, g, spec, storage)) return false;
+    net->noise_label = condition[0];
+    net->gap = condition[1];
+    net->guidance = condition[2];
+    net->onehot = condition[3];
     const char *wrong = NULL;
     int batch = x ? ayf_at(g, x)->dim[0] : 0;
     if (!x || !net->noise_label)

@@ -13,8 +13,9 @@ typedef struct ayf_net {
     ayf_id noise_label, gap, guidance, onehot;
 } ayf_net;
 
-/* Makes the parameter table and checks that the conditioning fits the spec. False: the graph has failed, and
- * nothing needs ending. */
+/* Makes the parameter table; no conditioning. False: the graph has failed, and nothing needs ending. */
+bool ayf_net_open(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage);
+/* For flow networks: also checks that the conditioning fits the spec. */
 bool ayf_net_begin(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
                    const ayf_id condition[4]); /* noise_label, gap, guidance, onehot */
 void ayf_net_end(ayf_net *net);

@@ -1,4 +1,4 @@
-/* Networks as graphs. All take a batch of N samples and per-sample scalars of shape (N):
+/* Networks as graphs. All take a batch of N samples; the flow networks take per-sample scalars of shape (N):
  *
  *     ayf_scope(g, "student.");
  *     ayf_id u = ayf_network(g, &spec, AYF_STORE_STATE, x, noise_label, gap, guidance, onehot);
@@ -29,8 +29,18 @@ ayf_id ayf_edm2_unet(ayf_graph *g, const ayf_model_spec *spec, ayf_storage stora
 ayf_id ayf_mlp(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id noise_label,
                ayf_id gap, ayf_id guidance, ayf_id onehot);
 
-/* The one that spec->kind names. */
+/* The flow network that spec->kind names. */
 ayf_id ayf_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
                    ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot);
+
+/* The residual discriminator of StyleGAN2 (arXiv 1912.04958) as in NVIDIA's stylegan2-ada-pytorch: FIR
+ * [1,3,3,1] resampling, equalised learning rate, leaky ReLU, minibatch standard deviation and, with classes,
+ * projection onto a mapped class embedding. x (N,H,W,C), H = W = img_resolution, fakes and reals as they are;
+ * onehot (N,label_dim). Returns the logits (N), high for real images.
+ * The minibatch standard deviation makes a logit depend on the other samples of its group: N must be at most
+ * mbstd_group_size or a multiple of it. At resolution 4, where NVIDIA's code has no input layer,
+ * `b4.fromrgb` is in front of the epilogue. */
+ayf_id ayf_sg2_discriminator(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                             ayf_id onehot);
 
 #endif
