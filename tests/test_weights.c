@@ -363,6 +363,11 @@ static void test_other_kinds(void **state) {
     assert_int_equal(ayf_model_read_flow(cpu, path_of("d.safetensors"), &read, &card), AYF_E_USAGE);
     assert_null(read);
     expect_message("d.safetensors holds a network of kind 'discriminator'");
+    card = example_card(AYF_ROLE_DISCRIMINATOR);
+    ((float *)w->at[ayf_params_find(w->params, "b8.skip.resample_filter") - w->params->at]->memory)[3] = 1;
+    ok(ayf_model_write(path_of("d.safetensors"), w, &card));
+    assert_int_equal(ayf_model_read(cpu, path_of("d.safetensors"), &read, &card), AYF_E_FORMAT);
+    expect_message("tensor 'b8.skip.resample_filter' is not the filter [1,3,3,1]");
     ayf_weights_free(w);
     spec = SPEC(UNET);
     w = random_weights(cpu, &spec, 1);
@@ -573,21 +578,22 @@ static void test_out_of_memory(void **state) {
 
 static int end(void **state) {
     (void)state;
-    static const char *const names[] = {"a.safetensors", "b.safetensors", "good.safetensors",
-                                        "bad.safetensors", "poor.safetensors"};
+    static const char *const names[] = {"a.safetensors",   "b.safetensors",    "d.safetensors",
+                                        "u.safetensors",   "good.safetensors", "bad.safetensors",
+                                        "poor.safetensors"};
     return end_of(names, AYF_COUNT(names));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mixture_score),  cmocka_unit_test(test_mixture_moments),
-        cmocka_unit_test(test_mixture_graph),  cmocka_unit_test(test_gaussian),
-        cmocka_unit_test(test_autoguidance),   cmocka_unit_test(test_classifier_free),
-        cmocka_unit_test(test_wrong_roles),
-        cmocka_unit_test(test_copy),           cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_other_kinds),    cmocka_unit_test(test_file_layout),
-        cmocka_unit_test(test_not_utf8),       cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_refused_writes), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_mixture_score), cmocka_unit_test(test_mixture_moments),
+        cmocka_unit_test(test_mixture_graph), cmocka_unit_test(test_gaussian),
+        cmocka_unit_test(test_autoguidance),  cmocka_unit_test(test_classifier_free),
+        cmocka_unit_test(test_wrong_roles),   cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(test_file_layout),   cmocka_unit_test(test_not_utf8),
+        cmocka_unit_test(test_hostile),       cmocka_unit_test(test_refused_writes),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

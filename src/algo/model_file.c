@@ -308,6 +308,13 @@ static ayf_status read_tensor(ayf_context *ctx, const ayf_st *st, const ayf_para
             status = ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s': value %zu is %s", ayf_st_path(st),
                               param->name, index, bad);
     }
+    if (status == AYF_OK && param->init == AYF_INIT_FIR) {
+        ayf_param_init(param, 0, graph);
+        if (memcmp(file, graph, param->size * sizeof *file) != 0)
+            status = ayf_fail(ctx, AYF_E_FORMAT,
+                              "%s: tensor '%s' is not the filter [1,3,3,1]; no other is supported",
+                              ayf_st_path(st), param->name);
+    }
     if (status == AYF_OK) {
         ayf_param_import(param, file, graph);
         ayf_buffer_set(to, graph);

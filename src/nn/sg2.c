@@ -152,6 +152,9 @@ static ayf_id discriminator(ayf_net *net, ayf_id x) {
 ayf_id ayf_sg2_discriminator(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
                              ayf_id onehot) {
     ayf_net net;
+    if (spec->kind != AYF_MODEL_DISCRIMINATOR)
+        return ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' is no discriminator",
+                              ayf_model_kind_name(spec->kind));
     if (!ayf_net_open(&net, g, spec, storage)) return 0;
     net.onehot = onehot;
     ayf_id logits = discriminator(&net, x);
