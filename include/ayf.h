@@ -138,19 +138,50 @@ AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const floa
 
 /* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise ---- */
 
+typedef struct ayf_fidelity_options {
+    const int *calls; /* network calls of the student, each >= 1 */
+    int call_count;
+    const double *gammas; /* as ayf_sample_options.gamma; NULL: 0 alone */
+    int gamma_count;
+    double guidance;     /* as ayf_sample_options.guidance, for student and teacher */
+    int images;          /* 0 = 64 */
+    uint64_t first_seed; /* of the noise, as in ayf_sample_options; classes are drawn from the seeds */
+} ayf_fidelity_options;
+
+/* Distances are RMS per value in units of the data's standard deviation. NaN: does not apply. */
 typedef struct ayf_fidelity_row {
     int calls;
-    double student, euler,
-        heun; /* RMS distance per pixel in units of the data's standard deviation; NaN: n/a */
+    double gamma;
+    double student;    /* that many jumps */
+    double psnr, ssim; /* of the student's images against the teacher's, means over images; points: NaN */
+    double euler;      /* of the teacher: that many steps; gamma > 0: NaN */
+    double heun;       /* half as many steps, with an odd number the last by Euler; 1 call, gamma > 0: NaN */
 } ayf_fidelity_row;
 
-/* For each calls[i] >= 1 (row_count of them) over `count` images (seeds first_seed ..., classes from the seeds), the
- * distance to the teacher's solution with AYF_SOLVER_REFERENCE at the same guidance. student: that many jumps; euler:
- * that many steps; heun: half as many steps, with an odd number the last by Euler, and none for 1 call. `teacher` may
- * be guided (ayf_model_guide); NULL stands for the closed-form velocity of a student of "builtin:ring".
- * rows[row_count] is filled. */
-AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, double guidance, uint64_t first_seed,
-                                int count, const int *calls, int row_count, ayf_fidelity_row *rows);
+/* For each gamma and under it for each number of calls the distance to the teacher's solution with
+ * AYF_SOLVER_REFERENCE at the same guidance; rows[gamma_count * call_count] is filled. With gamma > 0 a student draws
+ * another sample of the same distribution, so its distance does not fall to 0 for the exact map: it tells how far the
+ * noise that is added leads from the solution (two independent draws: about sqrt 2), not how good the sample is. PSNR
+ * (peak to peak 2) and SSIM (11x11 Gaussian window, Wang et al. 2004) are of images clipped to [-1,1].
+ * `teacher` may be guided (ayf_model_guide); NULL stands for the closed-form velocity of a student of
+ * "builtin:ring". */
+AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, const ayf_fidelity_options *options,
+                                ayf_fidelity_row *rows);
+
+enum { AYF_SEMIGROUP_ROWS = 3 };
+typedef struct ayf_semigroup_row {
+    double t, m, s; /* times, falling */
+    double defect;
+} ayf_semigroup_row;
+
+/* How far the student is from a flow, whose jumps compose: RMS of f(f(x,t,m),m,s) - f(x,t,s) in units of the data's
+ * standard deviation, for (t,m,s) = (1, 1/2, 0), (1, 3/4, 1/2), (1/2, 1/4, 0), and the mean of the three; 0 for the
+ * exact map. x lies on the teacher's own solution from noise (AYF_SOLVER_REFERENCE); with `teacher` NULL on the
+ * closed-form one of "builtin:ring", for other data where the student's jump from the noise leads. calls and gammas of
+ * the options are not used; options may be NULL. */
+AYF_API ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
+                                        const ayf_fidelity_options *options,
+                                        ayf_semigroup_row rows[AYF_SEMIGROUP_ROWS], double *mean);
 
 /* ---- Training ---- */
 

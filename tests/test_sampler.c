@@ -446,12 +446,21 @@ static void test_misuse(void **state) {
     expect_message("train both on the same data");
     ayf_fidelity_row row;
     int calls = 1, zero = 0;
-    assert_int_equal(ayf_fidelity(teacher, teacher, 0, 0, 1, &calls, 1, &row), AYF_E_USAGE);
-    assert_int_equal(ayf_fidelity(student, student, 0, 0, 1, &calls, 1, &row), AYF_E_USAGE);
-    assert_int_equal(ayf_fidelity(student, points, 0, 0, 1, &calls, 1, &row), AYF_E_USAGE);
-    assert_int_equal(ayf_fidelity(student, NULL, 0, 0, 1, &calls, 1, &row), AYF_E_USAGE);
-    assert_int_equal(ayf_fidelity(student, teacher, 0, 0, 1, &zero, 1, &row), AYF_E_USAGE);
-    assert_int_equal(ayf_fidelity(student, teacher, 2, 0, 1, &calls, 1, &row), AYF_E_USAGE);
+    ayf_fidelity_options one = {.calls = &calls, .call_count = 1, .images = 1}, bad = one;
+    assert_int_equal(ayf_fidelity(teacher, teacher, &one, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, student, &one, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, points, &one, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, NULL, &one, &row), AYF_E_USAGE);
+    expect_message("no closed-form teacher");
+    bad.calls = &zero;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    bad = one, bad.images = -1;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    bad = one, bad.gammas = (const double[]){1.5}, bad.gamma_count = 1;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    expect_message("gamma is 1.5");
+    bad = one, bad.guidance = 2;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
     expect_message("needs a weak teacher");
     ayf_model_close(student);
     ayf_model_close(teacher);
@@ -541,7 +550,8 @@ static void test_fidelity(void **state) {
     ok(ayf_model_open(ctx, path_of("s"), &student));
     static const int calls[] = {1, 2, 7, 32, 64};
     ayf_fidelity_row rows[5];
-    ok(ayf_fidelity(student, teacher, 0, 100, 50, calls, 5, rows));
+    ayf_fidelity_options options = {.calls = calls, .call_count = 5, .images = 50, .first_seed = 100};
+    ok(ayf_fidelity(student, teacher, &options, rows));
     for (int i = 0; i < 5; i++) {
         assert_int_equal(rows[i].calls, calls[i]);
         expect_near(rows[i].student, rows[i].euler, 1e-4);
@@ -552,7 +562,8 @@ static void test_fidelity(void **state) {
     expect_near(rows[4].euler / rows[3].euler, 0.5, 0.1);
     /* Without a teacher the ring's closed form: Euler as far off as the literature's picture of it, 0.98 ... 0.03. */
     static const int few[] = {1, 4, 16};
-    ok(ayf_fidelity(student, NULL, 0, 0, 4096, few, 3, rows));
+    ok(ayf_fidelity(student, NULL, &(ayf_fidelity_options){.calls = few, .call_count = 3, .images = 4096},
+                    rows));
     expect_near(rows[0].euler, 0.98, 0.05);
     expect_near(rows[1].euler, 0.13, 0.03);
     expect_near(rows[2].euler, 0.03, 0.01);

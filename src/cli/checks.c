@@ -158,9 +158,12 @@ static int compare(cli *c, const cli_args *args, comparison *m) {
     if (!m->teacher && (args->value[CLI_OPT_weak] || args->value[CLI_OPT_cfg]))
         return cli_error(c, AYF_E_USAGE, "--weak and --cfg guide a teacher: name the teacher too");
     if (m->teacher && (code = cli_guide(c, args, m->teacher, &m->weak))) return code;
-    if (ayf_fidelity(m->student, m->teacher, guidance, seed, images, m->calls, (int)m->count, m->rows) !=
-        AYF_OK)
-        return cli_fail(c);
+    ayf_fidelity_options options = {.calls = m->calls,
+                                    .call_count = (int)m->count,
+                                    .guidance = guidance,
+                                    .images = images,
+                                    .first_seed = seed};
+    if (ayf_fidelity(m->student, m->teacher, &options, m->rows) != AYF_OK) return cli_fail(c);
     if (args->value[CLI_OPT_json])
         fidelity_json(m->rows, (int)m->count, images);
     else

@@ -111,7 +111,9 @@ static int show(demo *d) {
         !(code = cli_open_model(d->c, d->student_path, &d->student)) &&
         !(code = ayf_model_guide(d->teacher, d->weak) == AYF_OK ? 0 : cli_fail(d->c)) &&
         !(code = draw_picture(d, path))) {
-        if (ayf_fidelity(d->student, d->teacher, guidance, 0, IMAGES, calls, COUNT(calls), rows) == AYF_OK)
+        ayf_fidelity_options options = {
+            .calls = calls, .call_count = COUNT(calls), .guidance = guidance, .images = IMAGES};
+        if (ayf_fidelity(d->student, d->teacher, &options, rows) == AYF_OK)
             cli_fidelity_table(rows, COUNT(calls), IMAGES);
         else
             code = cli_fail(d->c);
