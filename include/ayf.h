@@ -188,8 +188,9 @@ AYF_API ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
 typedef struct ayf_run ayf_run;
 
 typedef enum ayf_run_kind {
-    AYF_RUN_TRAIN,   /* a teacher, or a weak teacher, by flow matching */
-    AYF_RUN_DISTILL, /* a student from a teacher */
+    AYF_RUN_TRAIN,    /* a teacher, or a weak teacher, by flow matching */
+    AYF_RUN_DISTILL,  /* a student from a teacher */
+    AYF_RUN_FINETUNE, /* a better student from a student, against a discriminator */
 } ayf_run_kind;
 
 typedef struct ayf_run_options {
@@ -209,7 +210,10 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
     double grad_norm;
     double seconds; /* of this step */
     uint64_t bytes; /* planned memory of the step's program */
-    bool saved;     /* a checkpoint was written with this step */
+    /* fine-tuning: both adversarial losses, mean logits of data and fakes, squared gradient norms of the discriminator
+     * at both, and the factor of alpha */
+    double g_loss, d_loss, logit_real, logit_fake, r1, r2, adaptive_weight;
+    bool saved; /* a checkpoint was written with this step */
 } ayf_run_report;
 
 /* Reads the configuration, compiles the step, resumes when the folder holds checkpoints. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -25,6 +26,7 @@ static ayf_status make_weights(ayf_run *run) {
     AYF_TRY(ayf_weights_init(run->weights, (uint64_t)run->cfg.train.seed));
     if (run->kind == AYF_RUN_DISTILL && run->cfg.distill.student_init == AYF_CFG_INIT_TEACHER)
         ayf_weights_copy(run->weights, run->teacher_at);
+    if (run->kind == AYF_RUN_FINETUNE) ayf_weights_copy(run->weights, run->finetune.student_at);
     run->average = run->weights;
     if (run->cfg.train.ema == AYF_CFG_EMA_NONE) return AYF_OK;
     ayf_weights *average;
@@ -46,14 +48,18 @@ static ayf_graph *step_graph(const ayf_run *run) {
     return ayf_distill_step_graph(run->ctx, &step);
 }
 
+ayf_status ayf_run_bind(const ayf_run *run, ayf_program *program) {
+    AYF_TRY(ayf_weights_bind(run->weights, program, "student."));
+    AYF_TRY(ayf_weights_bind(run->adam_m, program, "student.adam.m."));
+    AYF_TRY(ayf_weights_bind(run->adam_v, program, "student.adam.v."));
+    if (run->average != run->weights) AYF_TRY(ayf_weights_bind(run->average, program, "student.ema."));
+    if (run->teacher_at) AYF_TRY(ayf_weights_bind(run->teacher_at, program, "teacher."));
+    return run->weak_at ? ayf_weights_bind(run->weak_at, program, "weak.") : AYF_OK;
+}
+
 static ayf_status make_program(ayf_run *run) {
     AYF_TRY(ayf_compile(run->backend, step_graph(run), NULL, &run->program));
-    AYF_TRY(ayf_weights_bind(run->weights, run->program, "student."));
-    AYF_TRY(ayf_weights_bind(run->adam_m, run->program, "student.adam.m."));
-    AYF_TRY(ayf_weights_bind(run->adam_v, run->program, "student.adam.v."));
-    if (run->average != run->weights) AYF_TRY(ayf_weights_bind(run->average, run->program, "student.ema."));
-    if (run->teacher_at) AYF_TRY(ayf_weights_bind(run->teacher_at, run->program, "teacher."));
-    if (run->weak_at) AYF_TRY(ayf_weights_bind(run->weak_at, run->program, "weak."));
+    AYF_TRY(ayf_run_bind(run, run->program));
     ayf_program_facts facts = ayf_program_describe(run->program);
     run->bytes = facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes;
     return AYF_OK;
@@ -108,14 +114,19 @@ static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int6
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
     AYF_TRY(name_files(run, options->folder));
+    AYF_TRY(ayf_cpu_open(run->ctx, &run->backend));
     AYF_TRY(open_folder(run, options, &latest));
     run->steps = (uint64_t)run->cfg.train.steps;
-    AYF_TRY(ayf_cpu_open(run->ctx, &run->backend));
     AYF_TRY(ayf_run_source_open(run));
     if (latest >= 0) AYF_TRY(ayf_run_config_compare(run));
     AYF_TRY(make_weights(run));
-    AYF_TRY(make_program(run));
     AYF_TRY(make_batch(run));
+    if (run->kind == AYF_RUN_FINETUNE) {
+        AYF_TRY(ayf_run_finetune_weights(run));
+        AYF_TRY(ayf_run_finetune_programs(run));
+    } else {
+        AYF_TRY(make_program(run));
+    }
     if (latest >= 0) AYF_TRY(resume(run, latest));
     AYF_TRY(ayf_run_config_save(run));
     return open_log(run);
@@ -144,7 +155,10 @@ void ayf_run_close(ayf_run *run) {
     ayf_context *ctx = run->ctx;
     ayf_run_picture_close(run);
     ayf_jsonl_close(run->log);
-    ayf_program_free(run->program);
+    if (run->kind == AYF_RUN_FINETUNE)
+        ayf_run_finetune_close(run);
+    else
+        ayf_program_free(run->program);
     if (run->average != run->weights) ayf_weights_free(run->average);
     ayf_weights_free(run->weights);
     ayf_weights_free(run->adam_m);
@@ -216,14 +230,24 @@ static ayf_status set(ayf_run *run, const char *leaf, const float *values, size_
     return ayf_program_set(run->program, leaf, values, count);
 }
 
+static double learning_rate(const ayf_run *run) {
+    double highest = run->kind == AYF_RUN_FINETUNE ? run->cfg.finetune.lr : run->cfg.train.lr;
+    return ayf_rate_below(&run->cfg, highest, run->step);
+}
+
+/* A student that is fine-tuned has its tangent warm-up behind it. */
+static double tangent_weight(const ayf_run *run) {
+    return run->kind == AYF_RUN_FINETUNE ? run->cfg.distill.r_max
+                                         : ayf_tangent_weight_from_config(&run->cfg, run->step);
+}
+
 static ayf_status set_inputs(ayf_run *run) {
     const ayf_run_batch *b = &run->batch;
     size_t n = (size_t)run->cfg.train.batch;
     ayf_optim_options optim = ayf_optim_from_config(&run->cfg);
     float step_size, v_scale, decay = (float)ayf_ema_from_config(&run->cfg, run->step);
-    float r = (float)ayf_tangent_weight_from_config(&run->cfg, run->step);
-    ayf_adam_scalars(ayf_rate_from_config(&run->cfg, run->step), optim.beta1, optim.beta2, run->step,
-                     &step_size, &v_scale);
+    float r = (float)tangent_weight(run);
+    ayf_adam_scalars(learning_rate(run), optim.beta1, optim.beta2, run->step, &step_size, &v_scale);
     AYF_TRY(set(run, "x0", b->x0, n * b->values));
     AYF_TRY(set(run, "x1", b->x1, n * b->values));
     AYF_TRY(set(run, "t", b->t, n));
@@ -238,24 +262,31 @@ static ayf_status set_inputs(ayf_run *run) {
 
 /* ---- The outputs of a step ---- */
 
-static ayf_status diverged(ayf_run *run, float loss, float grad_norm) {
+ayf_status ayf_run_diverged(ayf_run *run, const char *why, const char *advice) {
     ayf_context *ctx = run->ctx;
-    const char *bad = ayf_run_bad_parameter(run);
     char *kept = run->saved_step < 0 ? ayf_strdup(ctx, "no checkpoint had been written yet")
                                      : ayf_format(ctx, "the checkpoint of step %" PRId64 " and %s are kept",
                                                   run->saved_step, run->model_path);
-    ayf_fail(
-        ctx, AYF_E_DIVERGED,
-        "training diverged in step %" PRIu64
-        ": the loss is %g and the norm of the gradient %g%s%s; %s. Begin again "
-        "in a new folder with a lower train.lr (it is %g), a longer train.lr_warmup or train.grad_clip = 1",
-        run->step + 1, (double)loss, (double)grad_norm,
-        bad ? "; the first parameter that is not finite is " : "; all parameters are finite", bad ? bad : "",
-        kept ? kept : "the last checkpoint is kept", run->cfg.train.lr);
+    ayf_fail(ctx, AYF_E_DIVERGED,
+             "training diverged in step %" PRIu64 ": %s; %s. Begin again in a new folder with %s",
+             run->step + 1, why, kept ? kept : "the last checkpoint is kept", advice);
     ayf_free(ctx, kept);
     run->diverged = true;
     run->divergence = ayf_strdup(ctx, ctx->message);
     return AYF_E_DIVERGED;
+}
+
+static ayf_status not_finite(ayf_run *run, float loss, float grad_norm) {
+    const char *bad = ayf_run_bad_parameter(run);
+    bool finetune = run->kind == AYF_RUN_FINETUNE;
+    char why[320], advice[160];
+    snprintf(why, sizeof why, "the loss is %g and the norm of the gradient %g%s%s", (double)loss,
+             (double)grad_norm,
+             bad ? "; the first parameter that is not finite is " : "; all parameters are finite",
+             bad ? bad : "");
+    snprintf(advice, sizeof advice, "a lower %s (it is %g), a longer train.lr_warmup or train.grad_clip = 1",
+             finetune ? "finetune.lr" : "train.lr", finetune ? run->cfg.finetune.lr : run->cfg.train.lr);
+    return ayf_run_diverged(run, why, advice);
 }
 
 static double mean_of(const float *values, size_t count) {
@@ -292,12 +323,13 @@ static ayf_status write_log(ayf_run *run, const ayf_run_report *report) {
     ayf_jsonl_int(run->log, "step", (int64_t)run->step);
     ayf_jsonl_real(run->log, "loss", sums->loss / steps);
     ayf_jsonl_real(run->log, "lr", report->learning_rate);
-    if (run->kind == AYF_RUN_DISTILL) {
+    if (run->kind != AYF_RUN_TRAIN) {
         ayf_jsonl_real(run->log, "tangent_rms", sums->tangent / steps);
         ayf_jsonl_reals(run->log, "tangent_rms_by_t", bucket, AYF_RUN_BUCKETS);
         ayf_jsonl_real(run->log, "error_rms", sums->error / steps);
         ayf_jsonl_real(run->log, "jvp_rms", sums->jvp / steps);
     }
+    if (run->kind == AYF_RUN_FINETUNE) ayf_run_finetune_log(run);
     ayf_jsonl_real(run->log, "grad_norm", sums->grad_norm / steps);
     ayf_jsonl_real(run->log, "seconds", sums->seconds / steps);
     run->sums = (ayf_run_sums){0};
@@ -324,17 +356,20 @@ static ayf_status said_before(ayf_run *run) {
 static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
     float loss, grad_norm;
     AYF_TRY(fill_batch(run));
+    if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(ayf_run_finetune_begin_step(run));
     AYF_TRY(set_inputs(run));
     AYF_TRY(ayf_program_run(run->program));
     AYF_TRY(ayf_program_get(run->program, "loss", &loss, 1));
     AYF_TRY(ayf_program_get(run->program, "grad_norm", &grad_norm, 1));
-    if (!isfinite(loss) || !isfinite(grad_norm)) return diverged(run, loss, grad_norm);
+    if (!isfinite(loss) || !isfinite(grad_norm)) return not_finite(run, loss, grad_norm);
     report->loss = (double)loss;
     report->grad_norm = (double)grad_norm;
     run->sums.steps++;
     run->sums.loss += report->loss;
     run->sums.grad_norm += report->grad_norm;
-    return run->kind == AYF_RUN_DISTILL ? read_distill_outputs(run, report) : AYF_OK;
+    if (run->kind == AYF_RUN_TRAIN) return AYF_OK;
+    AYF_TRY(read_distill_outputs(run, report));
+    return run->kind == AYF_RUN_FINETUNE ? ayf_run_finetune_end_step(run, report) : AYF_OK;
 }
 
 ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
@@ -346,13 +381,20 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
                                .tangent_rms = NAN,
                                .error_rms = NAN,
                                .grad_norm = NAN,
-                               .bytes = run->bytes};
+                               .bytes = run->bytes,
+                               .g_loss = NAN,
+                               .d_loss = NAN,
+                               .logit_real = NAN,
+                               .logit_fake = NAN,
+                               .r1 = NAN,
+                               .r2 = NAN,
+                               .adaptive_weight = NAN};
     if (run->diverged) return said_before(run);
     if (ayf_run_finished(run))
         return ayf_fail(run->ctx, AYF_E_USAGE,
                         "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
                         run->steps);
-    report->learning_rate = ayf_rate_from_config(&run->cfg, run->step);
+    report->learning_rate = learning_rate(run);
     double start = seconds_now();
     AYF_TRY(optimise(run, report));
     report->seconds = seconds_now() - start;

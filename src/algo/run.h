@@ -2,6 +2,7 @@
  *
  *   run_config.c   the configuration: where it comes from, what a resumed run may change
  *   run_source.c   data and teachers, and whether they go together
+ *   run_finetune.c what fine-tuning has beside distillation: a student to begin with, a discriminator
  *   run_save.c     checkpoints and the model file
  *   run_samples.c  pictures of what the run has learned
  *   run.c          opening, one step, the log
@@ -12,6 +13,7 @@
 #ifndef AYF_RUN_H
 #define AYF_RUN_H
 
+#include "algo/adversarial.h"
 #include "algo/sampler.h"
 #include "algo/step.h"
 #include "algo/velocity.h"
@@ -29,6 +31,32 @@ typedef struct ayf_run_sums {
     double bucket[AYF_RUN_BUCKETS];
     uint64_t steps, samples, in_bucket[AYF_RUN_BUCKETS];
 } ayf_run_sums;
+
+/* Outputs of a fine-tuning step, (1) each. */
+typedef enum ayf_finetune_figure {
+    AYF_FIGURE_G_LOSS,
+    AYF_FIGURE_D_LOSS,
+    AYF_FIGURE_LOGIT_REAL,
+    AYF_FIGURE_LOGIT_FAKE,
+    AYF_FIGURE_WEIGHT,
+    AYF_FIGURE_DISC_NORM,
+    AYF_FIGURE_R1, /* this and the following: of steps with penalties */
+    AYF_FIGURE_R2,
+    AYF_FIGURES
+} ayf_finetune_figure;
+
+/* What fine-tuning has beside distillation. */
+typedef struct ayf_run_finetune {
+    ayf_weights *student_at;           /* what the run begins with */
+    double guidance_min, guidance_max; /* of that student */
+    ayf_model_spec spec;               /* of the discriminator */
+    ayf_weights *disc, *adam_m, *adam_v;
+    ayf_program *every, *lazy; /* with penalties; without, NULL when every step has them */
+    float *noise;              /* batch x values */
+    float figure[AYF_FIGURES]; /* of the last step; NaN: none */
+    double sum[AYF_FIGURES];
+    uint64_t counted[AYF_FIGURES];
+} ayf_run_finetune;
 
 /* One step's inputs and outputs, allocated once. */
 typedef struct ayf_run_batch {
@@ -61,8 +89,9 @@ struct ayf_run {
     /* What is trained. `average` is `weights` itself without an average. */
     ayf_model_spec spec;
     ayf_weights *weights, *average, *adam_m, *adam_v;
-    ayf_program *program;
+    ayf_program *program; /* of the step at hand; fine-tuning owns two */
     uint64_t bytes;
+    ayf_run_finetune finetune;
 
     uint64_t step, steps;
     int64_t saved_step; /* that has a checkpoint; -1: none */
@@ -104,6 +133,29 @@ ayf_status ayf_run_source_open(ayf_run *run);
 void ayf_run_source_close(ayf_run *run);
 
 bool ayf_run_conditional_guidance(const ayf_run *run); /* lambda is drawn per sample */
+
+/* ---- Fine-tuning ---- */
+
+/* Puts what the student says about data, network and distillation under run->cfg, then what the options say. */
+ayf_status ayf_run_finetune_config(ayf_run *run, const ayf_run_options *options);
+/* The model file behind a path: a run folder stands for the model in it. The caller frees the result. */
+char *ayf_run_model_file(ayf_context *ctx, const char *path);
+
+/* Reads the student that finetune.student names. */
+ayf_status ayf_run_finetune_open(ayf_run *run);
+/* The discriminator and its optimiser; both programs. */
+ayf_status ayf_run_finetune_weights(ayf_run *run);
+ayf_status ayf_run_finetune_programs(ayf_run *run);
+/* Before a step: chooses run->program and sets what distillation does not. After it: reads the figures. */
+ayf_status ayf_run_finetune_begin_step(ayf_run *run);
+ayf_status ayf_run_finetune_end_step(ayf_run *run, ayf_run_report *report);
+void ayf_run_finetune_log(ayf_run *run);
+void ayf_run_finetune_close(ayf_run *run);
+
+/* Connects a program with the student's weights, average and moments and with the teachers. */
+ayf_status ayf_run_bind(const ayf_run *run, ayf_program *program);
+/* Stops the run for good; the last checkpoint stays. `why` is a sentence without a stop. */
+ayf_status ayf_run_diverged(ayf_run *run, const char *why, const char *advice);
 
 /* Writes the model file and a checkpoint, then removes checkpoints beyond save.keep. Weights that are not
  * finite are AYF_E_DIVERGED, and nothing is written. */

@@ -72,11 +72,10 @@ static ayf_status find_contradiction(ayf_context *ctx, const char *wanted, const
     key_walk w = {.at = wanted}, t = {.at = taken}, u = {.at = untouched};
     while (next_key(&w) && next_key(&t) && next_key(&u))
         if (strcmp(w.section, "model") == 0 && !same_value(&w, &t) && !same_value(&w, &u))
-            return ayf_fail(
-                ctx, AYF_E_CONFIG,
-                "%s = %.*s, but a student that starts from its teacher has the teacher's network, where it "
-                "is %.*s; leave the key out or set distill.student_init = scratch",
-                w.key, (int)w.value_size, w.value, (int)t.value_size, t.value);
+            return ayf_fail(ctx, AYF_E_CONFIG,
+                            "%s = %.*s, but the student has the network it starts from, where it is %.*s; "
+                            "leave the key out, or train a student from scratch (distill.student_init)",
+                            w.key, (int)w.value_size, w.value, (int)t.value_size, t.value);
     return AYF_OK;
 }
 
@@ -108,8 +107,12 @@ ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options) {
     AYF_TRY(load_over_defaults(run->ctx, path, &run->cfg));
     for (int i = 0; i < options->setting_count; i++)
         AYF_TRY(ayf_config_set(run->ctx, &run->cfg, options->settings[i]));
-    return ayf_config_validate(run->ctx, &run->cfg,
-                               run->kind == AYF_RUN_TRAIN ? AYF_CONFIG_TRAIN : AYF_CONFIG_DISTILL);
+    if (run->kind == AYF_RUN_FINETUNE && (options->config_path || !ayf_path_exists(run->config_path)))
+        AYF_TRY(ayf_run_finetune_config(run, options));
+    static const ayf_config_use uses[] = {[AYF_RUN_TRAIN] = AYF_CONFIG_TRAIN,
+                                          [AYF_RUN_DISTILL] = AYF_CONFIG_DISTILL,
+                                          [AYF_RUN_FINETUNE] = AYF_CONFIG_FINETUNE};
+    return ayf_config_validate(run->ctx, &run->cfg, uses[run->kind]);
 }
 
 ayf_status ayf_run_config_compare(const ayf_run *run) {

@@ -12,7 +12,7 @@ enum { IMAGES = 16, TEACHER_ROWS = 2, POINTS = 1024, TEACHER_STEPS = 16, PANEL =
 static const int student_steps[] = {1, 2, 4};
 static const double panel_reach = 3.2; /* a panel shows [-reach, reach]^2, in standard deviations */
 
-static bool is_student(const ayf_run *run) { return run->kind == AYF_RUN_DISTILL; }
+static bool is_student(const ayf_run *run) { return run->kind != AYF_RUN_TRAIN; }
 static int panels_of(const ayf_run *run) { return is_student(run) ? (int)AYF_COUNT(student_steps) : 1; }
 
 static ayf_status open_sampler(ayf_run *run) {

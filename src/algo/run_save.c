@@ -8,7 +8,8 @@
 #include "io/safetensors.h"
 
 /* A checkpoint is a safetensors file of four copies of the parameter table, in file layout: "weights.<name>",
- * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only).
+ * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only); of
+ * fine-tuning also of the discriminator: "disc.weights.<name>", "disc.adam.m.<name>", "disc.adam.v.<name>".
  * Metadata: format, kind, step, config_hash, teachers_hash. */
 static const char checkpoint_format[] = "ayf-checkpoint-1";
 
@@ -20,7 +21,7 @@ typedef struct part {
     bool moments;
 } part;
 
-enum { PARTS = 4 };
+enum { PARTS = 7 };
 
 static int parts_of(const ayf_run *run, part out[PARTS]) {
     int count = 0;
@@ -28,6 +29,10 @@ static int parts_of(const ayf_run *run, part out[PARTS]) {
     if (run->average != run->weights) out[count++] = (part){"ema.", run->average, false};
     out[count++] = (part){"adam.m.", run->adam_m, true};
     out[count++] = (part){"adam.v.", run->adam_v, true};
+    if (run->kind != AYF_RUN_FINETUNE) return count;
+    out[count++] = (part){"disc.weights.", run->finetune.disc, false};
+    out[count++] = (part){"disc.adam.m.", run->finetune.adam_m, true};
+    out[count++] = (part){"disc.adam.v.", run->finetune.adam_v, true};
     return count;
 }
 
@@ -35,7 +40,11 @@ static bool belongs(const part *p, int i) {
     return !p->moments || p->at->params->at[i].role != AYF_ROLE_BUFFER;
 }
 
-static const char *kind_name(const ayf_run *run) { return run->kind == AYF_RUN_TRAIN ? "train" : "distill"; }
+static const char *kind_name(const ayf_run *run) {
+    static const char *const names[] = {
+        [AYF_RUN_TRAIN] = "train", [AYF_RUN_DISTILL] = "distill", [AYF_RUN_FINETUNE] = "finetune"};
+    return names[run->kind];
+}
 
 static bool all_finite(const float *values, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -49,14 +58,24 @@ static size_t largest_parameter(const ayf_params *params) {
     return most;
 }
 
-const char *ayf_run_bad_parameter(const ayf_run *run) {
-    const ayf_params *params = run->weights->params;
-    float *values = ayf_alloc(run->ctx, largest_parameter(params), sizeof *values);
-    const char *found = NULL;
-    for (int i = 0; values && !found && i < params->count; i++) {
-        ayf_buffer_get(run->weights->at[i], values);
-        if (!all_finite(values, params->at[i].size)) found = params->at[i].name;
+static size_t largest_of(const ayf_run *run) {
+    size_t most = largest_parameter(run->weights->params);
+    size_t other = run->finetune.disc ? largest_parameter(run->finetune.disc->params) : 0;
+    return other > most ? other : most;
+}
+
+static const char *bad_parameter(const ayf_weights *weights, float *values) {
+    for (int i = 0; i < weights->params->count; i++) {
+        ayf_buffer_get(weights->at[i], values);
+        if (!all_finite(values, weights->params->at[i].size)) return weights->params->at[i].name;
     }
+    return NULL;
+}
+
+const char *ayf_run_bad_parameter(const ayf_run *run) {
+    float *values = ayf_alloc(run->ctx, largest_of(run), sizeof *values);
+    const char *found = values ? bad_parameter(run->weights, values) : NULL;
+    if (values && !found && run->finetune.disc) found = bad_parameter(run->finetune.disc, values);
     ayf_free(run->ctx, values);
     return found;
 }
@@ -100,13 +119,13 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
 
 static ayf_status write_checkpoint(const ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
-    const ayf_params *params = run->weights->params;
     part parts[PARTS];
     int count = parts_of(run, parts);
     size_t total = 0;
-    for (int i = 0; i < params->count; i++) total += PARTS * params->at[i].size;
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < parts[k].at->params->count; i++) total += parts[k].at->params->at[i].size;
     float *storage = ayf_alloc(ctx, total, sizeof *storage), *next = storage;
-    float *graph = ayf_alloc(ctx, largest_parameter(params), sizeof *graph);
+    float *graph = ayf_alloc(ctx, largest_of(run), sizeof *graph);
     ayf_st_writer *writer = NULL;
     ayf_status status = storage && graph ? ayf_st_write_begin(ctx, &writer) : AYF_E_MEMORY;
     if (status == AYF_OK) status = put_meta(run, writer);
@@ -187,11 +206,12 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
             ayf_st_path(st), run->config_path);
     snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers_hash);
     if (strcmp(ayf_st_meta(st, "teachers_hash"), expected) != 0)
-        return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "%s: this run began with other teachers than %s%s%s hold now; put them back, or use a new "
-                        "folder",
-                        ayf_st_path(st), run->cfg.distill.teacher, *run->cfg.distill.weak ? " and " : "",
-                        run->cfg.distill.weak);
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "%s: this run began with other teachers than %s%s%s hold now; put them back, or use a new "
+            "folder",
+            ayf_st_path(st), run->cfg.distill.teacher, *run->cfg.distill.weak ? " and " : "",
+            run->cfg.distill.weak);
     return AYF_OK;
 }
 
@@ -226,7 +246,7 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
 }
 
 static ayf_status read_parts(const ayf_run *run, const ayf_st *st) {
-    size_t most = largest_parameter(run->weights->params), found = 0;
+    size_t most = largest_of(run), found = 0;
     float *file = ayf_alloc(run->ctx, most, sizeof *file), *graph = ayf_alloc(run->ctx, most, sizeof *graph);
     ayf_status status = file && graph ? AYF_OK : AYF_E_MEMORY;
     part parts[PARTS];

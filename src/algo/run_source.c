@@ -8,14 +8,14 @@
 /* ---- Teachers ---- */
 
 /* A run folder stands for the model in it. The caller frees the result. */
-static char *model_file(ayf_context *ctx, const char *path) {
+char *ayf_run_model_file(ayf_context *ctx, const char *path) {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return ayf_path_join(ctx, path, "model.safetensors");
     return ayf_strdup(ctx, path);
 }
 
 static bool is_guided(const ayf_run *run) {
-    return run->kind == AYF_RUN_DISTILL && run->cfg.distill.guidance != AYF_CFG_GUIDANCE_NONE;
+    return run->kind != AYF_RUN_TRAIN && run->cfg.distill.guidance != AYF_CFG_GUIDANCE_NONE;
 }
 
 static bool is_classifier_free(const ayf_run *run) {
@@ -26,7 +26,7 @@ static bool is_classifier_free(const ayf_run *run) {
 static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, ayf_weights **out,
                                double *sigma) {
     ayf_context *ctx = run->ctx;
-    char *file = model_file(ctx, path);
+    char *file = ayf_run_model_file(ctx, path);
     if (!file) return AYF_E_MEMORY;
     ayf_model_card card;
     ayf_status status = ayf_model_read_flow(run->backend, file, out, &card);
@@ -78,7 +78,7 @@ static ayf_status check_weak(const ayf_run *run, double sigma, double weak_sigma
 }
 
 static bool is_analytic(const ayf_run *run) {
-    return run->kind == AYF_RUN_DISTILL && strcmp(run->cfg.distill.teacher, "analytic") == 0;
+    return run->kind != AYF_RUN_TRAIN && strcmp(run->cfg.distill.teacher, "analytic") == 0;
 }
 
 bool ayf_run_conditional_guidance(const ayf_run *run) { return run->network.guided; }
@@ -100,14 +100,16 @@ static ayf_status open_analytic(ayf_run *run) {
     return AYF_OK;
 }
 
+/* Without a teacher's velocity a teacher may still be what the student starts from. */
+static bool starts_from_teacher(const ayf_run *run) {
+    return run->kind == AYF_RUN_DISTILL && run->cfg.distill.student_init == AYF_CFG_INIT_TEACHER;
+}
+
 static ayf_status open_teachers(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    if (run->kind != AYF_RUN_DISTILL) return AYF_OK;
+    if (run->kind == AYF_RUN_TRAIN) return AYF_OK;
     if (is_analytic(run)) return open_analytic(run);
-    /* Without a teacher's velocity a teacher may still be what the student starts from. */
-    bool wanted =
-        cfg->distill.target == AYF_CFG_TARGET_TEACHER || cfg->distill.student_init == AYF_CFG_INIT_TEACHER;
-    if (!wanted) return AYF_OK;
+    if (!(cfg->distill.target == AYF_CFG_TARGET_TEACHER || starts_from_teacher(run))) return AYF_OK;
     AYF_TRY(read_teacher(run, "distill.teacher", cfg->distill.teacher, &run->teacher_at, &run->sigma_data));
     run->network.spec = run->teacher_at->spec;
     run->network.guided = is_guided(run);
@@ -124,6 +126,19 @@ static ayf_status open_teachers(ayf_run *run) {
     return run->weak_at ? ayf_weights_hash(run->weak_at, &run->teachers_hash) : AYF_OK;
 }
 
+/* A run goes on with the student it began with, as it does with its teachers. */
+static ayf_status open_student(ayf_run *run) {
+    double teachers_sigma = run->sigma_data;
+    AYF_TRY(ayf_run_finetune_open(run));
+    if (run->teacher_at && fabs(teachers_sigma - run->sigma_data) > 1e-6 * teachers_sigma)
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "finetune.student: %s was trained with data.sigma_data = %g and the teacher with %g; name the "
+            "teacher it was distilled from",
+            run->cfg.finetune.student, run->sigma_data, teachers_sigma);
+    return ayf_weights_hash(run->finetune.student_at, &run->teachers_hash);
+}
+
 /* ---- Data ---- */
 
 static ayf_status open_data(ayf_run *run) {
@@ -133,37 +148,35 @@ static ayf_status open_data(ayf_run *run) {
                              .channels = cfg->data.channels,
                              .mirror = cfg->data.mirror,
                              .labels = cfg->data.labels};
-    if (run->teacher_at && run->teacher_at->spec.kind == AYF_MODEL_UNET) {
+    const ayf_weights *seen_by = run->finetune.student_at ? run->finetune.student_at : run->teacher_at;
+    if (seen_by && seen_by->spec.kind == AYF_MODEL_UNET) {
         /* "As stored" means as the teacher has seen it. */
-        if (spec.resolution == 0) spec.resolution = run->teacher_at->spec.img_resolution;
-        if (spec.channels == 0) spec.channels = run->teacher_at->spec.img_channels;
+        if (spec.resolution == 0) spec.resolution = seen_by->spec.img_resolution;
+        if (spec.channels == 0) spec.channels = seen_by->spec.img_channels;
     }
     return ayf_dataset_open(run->ctx, &spec, &run->data);
 }
 
-static ayf_status check_shapes(const ayf_run *run) {
+/* `key` names a model, `path`, that must go with the data. */
+static ayf_status check_shapes(const ayf_run *run, const char *key, const char *path,
+                               const ayf_model_spec *spec) {
     const ayf_dataset_info *data = ayf_dataset_info_of(run->data);
-    const ayf_model_spec *spec = &run->teacher_at->spec;
-    const char *teacher = run->cfg.distill.teacher;
     bool points = spec->kind == AYF_MODEL_MLP;
     if (points != data->points)
-        return ayf_fail(run->ctx, AYF_E_CONFIG, "distill.teacher: %s makes %s and data.source = %s are %s",
-                        teacher, points ? "points" : "images", data->name,
-                        data->points ? "points" : "images");
+        return ayf_fail(run->ctx, AYF_E_CONFIG, "%s: %s makes %s and data.source = %s are %s", key, path,
+                        points ? "points" : "images", data->name, data->points ? "points" : "images");
     if (!points && (data->height != spec->img_resolution || data->width != spec->img_resolution))
         return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "distill.teacher: %s makes images of %d x %d pixels and the data have %d x %d; set "
+                        "%s: %s makes images of %d x %d pixels and the data have %d x %d; set "
                         "data.resolution = %d",
-                        teacher, spec->img_resolution, spec->img_resolution, data->height, data->width,
+                        key, path, spec->img_resolution, spec->img_resolution, data->height, data->width,
                         spec->img_resolution);
     if (!points && data->channels != spec->img_channels)
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "distill.teacher: %s makes images of %d channels and the data have %d; set data.channels = %d",
-            teacher, spec->img_channels, data->channels, spec->img_channels);
-    if (data->classes != spec->label_dim)
         return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "distill.teacher: %s knows %d classes and the data have %d; %s", teacher,
+                        "%s: %s makes images of %d channels and the data have %d; set data.channels = %d",
+                        key, path, spec->img_channels, data->channels, spec->img_channels);
+    if (data->classes != spec->label_dim)
+        return ayf_fail(run->ctx, AYF_E_CONFIG, "%s: %s knows %d classes and the data have %d; %s", key, path,
                         spec->label_dim, data->classes,
                         spec->label_dim == 0 ? "set data.labels = false" : "use the data it was trained on");
     return AYF_OK;
@@ -171,7 +184,7 @@ static ayf_status check_shapes(const ayf_run *run) {
 
 static ayf_status find_sigma(ayf_run *run) {
     double given = run->cfg.data.sigma_data;
-    bool fixed = run->teacher_at || is_analytic(run);
+    bool fixed = run->teacher_at || run->finetune.student_at || is_analytic(run);
     if (!fixed && given > 0) run->sigma_data = given;
     if (!fixed && given <= 0) AYF_TRY(ayf_dataset_sigma(run->data, &run->sigma_data));
     if (fixed && given > 0 && fabs(given - run->sigma_data) > 1e-6 * run->sigma_data)
@@ -192,21 +205,23 @@ static ayf_status find_sigma(ayf_run *run) {
 
 /* ---- The network that is trained ---- */
 
-/* A student that starts from its teacher has the teacher's network. */
-static ayf_status take_teachers_network(ayf_run *run) {
+/* A student that starts from another network has that network. */
+static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
     ayf_config taken = run->cfg; /* strings stay run->cfg's */
-    run->spec = run->teacher_at->spec;
-    run->spec.is_student = true;
-    run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
-    run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
+    run->spec = *from;
+    if (!from->is_student) {
+        run->spec.is_student = true;
+        run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
+        run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
+    }
     ayf_spec_to_config(&run->spec, &taken);
     AYF_TRY(ayf_run_config_take_model(run, &taken));
     return ayf_model_spec_check(run->ctx, &run->spec);
 }
 
 static ayf_status find_network(ayf_run *run) {
-    bool copied = run->kind == AYF_RUN_DISTILL && run->cfg.distill.student_init == AYF_CFG_INIT_TEACHER;
-    if (copied) return take_teachers_network(run);
+    if (run->kind == AYF_RUN_FINETUNE) return take_network(run, &run->finetune.student_at->spec);
+    if (starts_from_teacher(run)) return take_network(run, &run->teacher_at->spec);
     AYF_TRY(ayf_spec_from_config(run->ctx, &run->cfg, ayf_dataset_info_of(run->data), &run->spec));
     run->spec.is_student = run->kind == AYF_RUN_DISTILL;
     return AYF_OK;
@@ -214,8 +229,13 @@ static ayf_status find_network(ayf_run *run) {
 
 ayf_status ayf_run_source_open(ayf_run *run) {
     AYF_TRY(open_teachers(run));
+    if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(open_student(run));
     AYF_TRY(open_data(run));
-    if (run->teacher_at) AYF_TRY(check_shapes(run));
+    if (run->teacher_at)
+        AYF_TRY(check_shapes(run, "distill.teacher", run->cfg.distill.teacher, &run->teacher_at->spec));
+    if (run->finetune.student_at)
+        AYF_TRY(check_shapes(run, "finetune.student", run->cfg.finetune.student,
+                             &run->finetune.student_at->spec));
     AYF_TRY(find_sigma(run));
     AYF_TRY(find_network(run));
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);

@@ -107,9 +107,13 @@ ayf_optim_options ayf_optim_from_config(const ayf_config *cfg) {
 }
 
 double ayf_rate_from_config(const ayf_config *cfg, uint64_t step) {
+    return ayf_rate_below(cfg, cfg->train.lr, step);
+}
+
+double ayf_rate_below(const ayf_config *cfg, double highest, uint64_t step) {
     int64_t usual = cfg->train.steps / 10 < 100 ? cfg->train.steps / 10 : 100;
     ayf_lr_schedule schedule = {.kind = AYF_LR_CONSTANT,
-                                .base = cfg->train.lr,
+                                .base = highest,
                                 .warmup = (uint64_t)(cfg->train.lr_warmup < 0 ? usual : cfg->train.lr_warmup),
                                 .total = (uint64_t)cfg->train.steps};
     uint64_t decay = (uint64_t)cfg->train.lr_decay_start;
@@ -121,8 +125,8 @@ double ayf_rate_from_config(const ayf_config *cfg, uint64_t step) {
         if (decay <= schedule.warmup) {
             schedule.kind = AYF_LR_COSINE;
         } else if (step >= decay) {
-            schedule = (ayf_lr_schedule){
-                .kind = AYF_LR_COSINE, .base = cfg->train.lr, .total = schedule.total - decay};
+            schedule =
+                (ayf_lr_schedule){.kind = AYF_LR_COSINE, .base = highest, .total = schedule.total - decay};
             step -= decay;
         }
     }

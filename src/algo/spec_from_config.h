@@ -17,7 +17,8 @@ void ayf_spec_to_config(const ayf_model_spec *spec, ayf_config *cfg);
 ayf_optim_options ayf_optim_from_config(const ayf_config *cfg);
 
 /* Of step k (the first is 0). */
-double ayf_rate_from_config(const ayf_config *cfg, uint64_t step);
+double ayf_rate_from_config(const ayf_config *cfg, uint64_t step); /* train.lr at its highest */
+double ayf_rate_below(const ayf_config *cfg, double highest, uint64_t step);
 double ayf_ema_from_config(const ayf_config *cfg, uint64_t step);            /* decay; 0 without an average */
 double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step); /* r of the derivative term */
 

@@ -20,6 +20,7 @@ typedef enum ayf_purpose { /* values are part of the file format of a run: appen
     AYF_RNG_CLASS = 10,    /* class of a generated image when none is asked for */
     AYF_RNG_TEST = 11,
     AYF_RNG_METRIC = 12,   /* sample 0, 1: subsets of a set, step = subset; 2: directions, step = direction */
+    AYF_RNG_FAKE = 13, /* noise behind a fake of adversarial training */
 } ayf_purpose;
 
 typedef struct ayf_rng_key {

@@ -19,6 +19,11 @@
       "(--weak), by itself without classes (--cfg), or not (--set distill.guidance=none). Folder, Ctrl-C\n"  \
       "and resuming as in ayf train.\n\n"                                                                    \
       "    ayf distill runs/student --teacher runs/teacher --weak runs/weak --data photos.zip --steps 20k")  \
+    X(finetune, "RUN_FOLDER", 1, 1, "make a student better against a discriminator",                          \
+      "Goes on with a student's distillation and adds an adversarial loss on its one-step images: relativistic\n" \
+      "pairing with a StyleGAN2 discriminator and R1 and R2 penalties. Data, teachers and the distillation's\n" \
+      "settings are those of the student unless given. Folder, Ctrl-C and resuming as in ayf train.\n\n"       \
+      "    ayf finetune runs/tuned --student runs/student --steps 1000")                                      \
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image whatever else is drawn\n"   \
       "with it. The PNG says how it was made (ayf info).\n\n"                                                \
@@ -59,7 +64,8 @@ typedef enum cli_verb {
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_FIDELITY (1u << CLI_VERB_fidelity)
 #define CLI_BENCH (1u << CLI_VERB_bench)
-#define CLI_RUNS (CLI_TRAIN | CLI_DISTILL)
+#define CLI_FINETUNE (1u << CLI_VERB_finetune)
+#define CLI_RUNS (CLI_TRAIN | CLI_DISTILL | CLI_FINETUNE)
 
 /* X(id, name, value or NULL for a flag, verbs, configuration key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
@@ -67,9 +73,12 @@ typedef enum cli_verb {
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH, NULL, "override one configuration key; repeatable")     \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder or builtin:shapes, builtin:ring ...")                    \
-    X(teacher, "teacher", "MODEL", CLI_DISTILL, "distill.teacher", "teacher: model file or run folder")      \
-    X(distill_weak, "weak", "MODEL", CLI_DISTILL, "distill.weak", "weak teacher for autoguidance")           \
-    X(distill_cfg, "cfg", NULL, CLI_DISTILL, "distill.guidance=cfg",                                         \
+    X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
+    X(teacher, "teacher", "MODEL", CLI_DISTILL | CLI_FINETUNE, "distill.teacher",                            \
+      "teacher: model file or run folder")                                                                   \
+    X(distill_weak, "weak", "MODEL", CLI_DISTILL | CLI_FINETUNE, "distill.weak",                             \
+      "weak teacher for autoguidance")                                                                       \
+    X(distill_cfg, "cfg", NULL, CLI_DISTILL | CLI_FINETUNE, "distill.guidance=cfg",                          \
       "classifier-free guidance: the teacher without the class instead of a weak one")                       \
     X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \

@@ -64,7 +64,7 @@ struct cli_progress {
     double started, first_done, last_shown; /* seconds of the monotonic clock; 0 = not yet */
     uint64_t first_step, shown_step;
     bool any;
-    double loss, tangent_rms, error_rms; /* moving averages, NaN = not known */
+    double loss, tangent_rms, error_rms, logit_gap; /* moving averages, NaN = not known */
     ayf_run_report last;
 };
 void cli_progress_begin(cli_progress *p, cli *c, const char *label);

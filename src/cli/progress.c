@@ -19,6 +19,7 @@ void cli_progress_begin(cli_progress *p, cli *c, const char *label) {
                         .started = now(),
                         .loss = NAN,
                         .tangent_rms = NAN,
+                        .logit_gap = NAN,
                         .error_rms = NAN};
     c->progress = p;
 }
@@ -49,6 +50,7 @@ static void put_figures(const cli_progress *p, char *text, size_t size) {
     } figures[] = {{"loss", p->loss},
                    {"rms(g)", p->tangent_rms},
                    {"|F-v|", p->error_rms},
+                   {"D(real)-D(fake)", p->logit_gap},
                    {"lr", p->last.learning_rate}};
     size_t used = 0;
     text[0] = 0;
@@ -101,6 +103,7 @@ void cli_progress_update(cli_progress *p, const ayf_run_report *report) {
     average(&p->loss, report->loss);
     average(&p->tangent_rms, report->tangent_rms);
     average(&p->error_rms, report->error_rms);
+    average(&p->logit_gap, report->logit_real - report->logit_fake);
     if (!p->any) {
         p->any = true;
         p->first_step = report->step;

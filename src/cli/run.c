@@ -1,4 +1,4 @@
-/* train and distill: the loop around ayf_run_step(). */
+/* train, distill and finetune: the loop around ayf_run_step(). */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,3 +90,4 @@ static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char 
 
 int cli_train(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_TRAIN, "train"); }
 int cli_distill(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_DISTILL, "distill"); }
+int cli_finetune(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_FINETUNE, "finetune"); }

@@ -105,7 +105,7 @@ ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const ch
         return ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown section \"%.60s\"; did you mean \"%s\"?", where,
                         section, near);
     return ayf_fail(ctx, AYF_E_CONFIG,
-                    "%s: unknown section \"%.60s\"; there are data, model, train, distill and save", where,
+                    "%s: unknown section \"%.60s\"; there are data, model, train, distill, finetune and save", where,
                     section);
 }
 

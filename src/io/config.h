@@ -87,7 +87,7 @@ ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text
 /* Sets one key from "section.key=value"; a list is "a,b,c" or "[a, b, c]". */
 ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *assignment);
 
-typedef enum ayf_config_use { AYF_CONFIG_TRAIN, AYF_CONFIG_DISTILL } ayf_config_use;
+typedef enum ayf_config_use { AYF_CONFIG_TRAIN, AYF_CONFIG_DISTILL, AYF_CONFIG_FINETUNE } ayf_config_use;
 
 /* Rules between keys: what no single range can say. `use` is the kind of run the configuration is for. */
 ayf_status ayf_config_validate(ayf_context *ctx, const ayf_config *cfg, ayf_config_use use);

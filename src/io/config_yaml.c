@@ -278,6 +278,10 @@ static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
     if (from_teacher && !*cfg->distill.teacher)
         REFUSE("distill.teacher is not set; give a model file or run folder, or use distill.target = data");
     AYF_TRY(validate_guidance(ctx, cfg));
+    return AYF_OK;
+}
+
+static ayf_status validate_start(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->distill.student_init == AYF_CFG_INIT_TEACHER &&
         (!*cfg->distill.teacher || strcmp(cfg->distill.teacher, "analytic") == 0))
         REFUSE("distill.student_init = teacher needs a teacher network in distill.teacher; use "
@@ -285,9 +289,23 @@ static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
     return AYF_OK;
 }
 
+static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
+    if (!*cfg->finetune.student)
+        REFUSE("finetune.student is not set; give the model file or run folder of a distilled student");
+    if (cfg->train.batch % cfg->finetune.deviation_group != 0)
+        REFUSE("train.batch = %d is no multiple of finetune.deviation_group = %d; change one of them",
+               cfg->train.batch, cfg->finetune.deviation_group);
+    if (cfg->finetune.alpha <= 0)
+        REFUSE("finetune.alpha = 0 leaves nothing to fine-tune; set it above 0, or go on with ayf distill");
+    return AYF_OK;
+}
+
 ayf_status ayf_config_validate(ayf_context *ctx, const ayf_config *cfg, ayf_config_use use) {
     if (!*cfg->data.source) REFUSE("data.source is not set; name a built-in set or the path of your data");
     AYF_TRY(validate_model(ctx, cfg));
     AYF_TRY(validate_train(ctx, cfg));
-    return use == AYF_CONFIG_DISTILL ? validate_distill(ctx, cfg) : AYF_OK;
+    if (use == AYF_CONFIG_TRAIN) return AYF_OK;
+    if (use == AYF_CONFIG_FINETUNE) AYF_TRY(validate_finetune(ctx, cfg));
+    AYF_TRY(validate_distill(ctx, cfg));
+    return use == AYF_CONFIG_DISTILL ? validate_start(ctx, cfg) : AYF_OK;
 }

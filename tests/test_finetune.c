@@ -1,0 +1,150 @@
+/* Fine-tuning runs as a user of ayf.h sees them: resuming, logs, refusals, a discriminator that wins. */
+#include "run_fixture.h"
+
+static char teacher[600], student[600];
+
+static settings tuned(void) {
+    return SET(student, "train.batch=4", "train.steps=6", "train.lr_warmup=2", "save.every=0",
+               "save.grid_every=0", "save.log_every=1", "finetune.channel_base=64", "finetune.channel_max=8",
+               "finetune.disc_first=1");
+}
+
+/* A teacher of one step and a student of two in the test's folder. */
+static void make_student(void) {
+    run_to(AYF_RUN_TRAIN, in_root("teacher"), tiny_unet(), 10);
+    snprintf(teacher, sizeof teacher, "distill.teacher=%s", in_root("teacher"));
+    run_to(AYF_RUN_DISTILL, in_root("student"), join(tiny_unet(), SET(teacher, "distill.guidance=none")), 10);
+    snprintf(student, sizeof student, "finetune.student=%s", in_root("student"));
+}
+
+static void test_resume(void **state) {
+    (void)state;
+    make_student();
+    check_resume(AYF_RUN_FINETUNE, "every", tuned(), 6);
+    check_resume(AYF_RUN_FINETUNE, "lazy",
+                 join(tuned(), SET("finetune.penalty_every=2", "finetune.fake_steps=2")), 6);
+    ayf_model *model;
+    assert_int_equal(ayf_model_open(ctx, in_root("every-a/model.safetensors"), &model), AYF_OK);
+    assert_string_equal(ayf_model_describe(model).role, "student");
+    ayf_model_close(model);
+}
+
+static void test_log(void **state) {
+    (void)state;
+    make_student();
+    run_to(AYF_RUN_FINETUNE, in_root("run"), join(tuned(), SET("finetune.penalty_every=3")), 6);
+    static const char *const keys[] = {"\"g_loss\"",          "\"d_loss\"",      "\"logit_real\"",
+                                       "\"logit_fake\"",      "\"r1\"",          "\"r2\"",
+                                       "\"adaptive_weight\"", "\"tangent_rms\"", "\"disc_grad_norm\""};
+    for (size_t i = 0; i < AYF_COUNT(keys); i++)
+        if (!file_contains(in_root("run/log.jsonl"), keys[i])) fail_msg("log.jsonl has no %s", keys[i]);
+    /* What the student was made with is kept without being said again. */
+    assert_true(file_contains(in_root("run/config.yaml"), in_root("teacher")));
+    assert_true(file_contains(in_root("run/config.yaml"), "guidance: none"));
+}
+
+static void test_the_discriminator_learns(void **state) {
+    (void)state;
+    make_student();
+    ayf_run *run;
+    ayf_run_report report;
+    settings set =
+        join(tuned(), SET("train.steps=60", "finetune.disc_first=60", "finetune.disc_lr=0.01",
+                          "train.lr_schedule=constant", "train.batch=16", "finetune.penalty=0.01"));
+    assert_int_equal(open_run(AYF_RUN_FINETUNE, in_root("run"), set, &run), AYF_OK);
+    double first = 0, last = 0;
+    for (int i = 0; i < 60; i++) {
+        if (ayf_run_step(run, &report) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+        if (i < 10) first += report.logit_real - report.logit_fake;
+        if (i >= 50) last += report.logit_real - report.logit_fake;
+    }
+    ayf_run_close(run);
+    assert_true(last > first + 1);
+}
+
+static void test_winning_discriminator(void **state) {
+    (void)state;
+    make_student();
+    ayf_run *run;
+    ayf_run_report report = {0};
+    settings set = join(tuned(), SET("train.steps=400", "finetune.disc_first=400", "finetune.disc_lr=0.05",
+                                     "train.lr_schedule=constant", "finetune.penalty=0",
+                                     "finetune.logit_limit=2", "save.every=1", "save.keep=1"));
+    assert_int_equal(open_run(AYF_RUN_FINETUNE, in_root("run"), set, &run), AYF_OK);
+    ayf_status status = AYF_OK;
+    while (status == AYF_OK && !ayf_run_finished(run)) status = ayf_run_step(run, &report);
+    assert_int_equal(status, AYF_E_DIVERGED);
+    assert_non_null(strstr(ayf_error(ctx), "the discriminator wins"));
+    assert_non_null(strstr(ayf_error(ctx), "finetune.penalty"));
+    assert_int_equal(ayf_run_step(run, NULL), AYF_E_DIVERGED);
+    assert_int_equal(ayf_run_save(run), AYF_E_DIVERGED);
+    ayf_run_close(run);
+    assert_int_equal(files_in(in_root("run/checkpoints")), 1);
+    ayf_model *model;
+    assert_int_equal(ayf_model_open(ctx, in_root("run/model.safetensors"), &model), AYF_OK);
+    ayf_model_close(model);
+}
+
+static void test_not_finite(void **state) {
+    (void)state;
+    make_student();
+    ayf_run *run;
+    settings set = join(tuned(), SET("train.steps=50", "finetune.disc_lr=10", "train.lr_warmup=0",
+                                     "finetune.logit_limit=1e6", "train.lr_schedule=constant",
+                                     "finetune.penalty=1e6", "save.every=1"));
+    assert_int_equal(open_run(AYF_RUN_FINETUNE, in_root("run"), set, &run), AYF_OK);
+    ayf_status status = AYF_OK;
+    while (status == AYF_OK && !ayf_run_finished(run)) status = ayf_run_step(run, NULL);
+    assert_int_equal(status, AYF_E_DIVERGED);
+    ayf_run_close(run);
+    ayf_model *model;
+    assert_int_equal(ayf_model_open(ctx, in_root("run/model.safetensors"), &model), AYF_OK);
+    ayf_model_close(model);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    make_student();
+    const ayf_run_kind kind = AYF_RUN_FINETUNE;
+    expect_refused(kind, in_root("a"), SET("train.steps=5"), AYF_E_CONFIG, "finetune.student is not set");
+    char wrong[600];
+    snprintf(wrong, sizeof wrong, "finetune.student=%s", in_root("teacher"));
+    expect_refused(kind, in_root("a"), SET(wrong), AYF_E_CONFIG, "is not a student");
+    snprintf(wrong, sizeof wrong, "finetune.student=%s", in_root("nothing"));
+    expect_refused(kind, in_root("a"), SET(wrong), AYF_E_IO, "finetune.student");
+    expect_refused(kind, in_root("b"), join(tuned(), SET("train.batch=6")), AYF_E_CONFIG,
+                   "finetune.deviation_group");
+    expect_refused(kind, in_root("c"), join(tuned(), SET("data.labels=false")), AYF_E_CONFIG, "classes");
+    expect_refused(kind, in_root("d"), join(tuned(), SET("data.resolution=16")), AYF_E_CONFIG, "8 x 8");
+    expect_refused(kind, in_root("e"), join(tuned(), SET("model.channels=16")), AYF_E_CONFIG,
+                   "model.channels = 16");
+    char weak[600];
+    snprintf(weak, sizeof weak, "distill.weak=%s", in_root("teacher"));
+    expect_refused(kind, in_root("f"), join(tuned(), SET(weak, "distill.guidance=autoguidance")),
+                   AYF_E_CONFIG, "was trained for guidance from 1 to 1");
+    expect_refused(AYF_RUN_DISTILL, in_root("g"), join(tiny_unet(), SET("distill.guidance=none")),
+                   AYF_E_CONFIG, "distill.teacher is not set");
+    run_to(AYF_RUN_DISTILL, in_root("points"),
+           join(tiny_mlp(),
+                SET("distill.teacher=analytic", "distill.guidance=none", "distill.student_init=scratch")),
+           1);
+    snprintf(wrong, sizeof wrong, "finetune.student=%s", in_root("points"));
+    expect_refused(kind, in_root("h"), SET(wrong), AYF_E_CONFIG, "judges images");
+    run_to(kind, in_root("run"), tuned(), 2);
+    expect_refused(AYF_RUN_DISTILL, in_root("run"), join(tiny_unet(), SET(teacher, "distill.guidance=none")),
+                   AYF_E_USAGE, "ayf finetune");
+    expect_refused(kind, in_root("run"), join(tuned(), SET("finetune.alpha=0.2")), AYF_E_CONFIG,
+                   "finetune.alpha = 0.1");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_resume, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_log, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_the_discriminator_learns, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_winning_discriminator, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_not_finite, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_refusals, open_root, close_root),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
