@@ -85,12 +85,6 @@ static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_
     return AYF_OK;
 }
 
-static const char *first_bad(const float *values, size_t count, size_t *index) {
-    for (*index = 0; *index < count; ++*index)
-        if (!isfinite(values[*index])) return isnan(values[*index]) ? "NaN" : "infinite";
-    return NULL;
-}
-
 /* All parameters in file layout, one behind the other; NULL with the failure recorded. */
 static float *export_all(const ayf_weights *w, const char *path) {
     ayf_context *ctx = w->backend->ctx;
@@ -106,7 +100,7 @@ static float *export_all(const ayf_weights *w, const char *path) {
         const ayf_param *param = &w->params->at[i];
         ayf_buffer_get(w->at[i], graph);
         ayf_param_export(param, graph, values + at);
-        bad = first_bad(values + at, param->size, &index);
+        bad = ayf_first_not_finite(values + at, param->size, &index);
         if (bad)
             ayf_fail(ctx, AYF_E_DIVERGED, "%s was not written: value %zu of tensor '%s' is %s", path, index,
                      param->name, bad);
@@ -264,83 +258,20 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_sp
     return card->data && card->config ? AYF_OK : AYF_E_MEMORY;
 }
 
-/* ---- Reading the tensors ---- */
-
-static void print_shape(char *text, size_t size, int rank, const int64_t *shape) {
-    size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, i ? ",%lld" : "%lld", (long long)shape[i]);
-    if (used < size) snprintf(text + used, size - used, "]");
-}
-
-static ayf_status check_tensor(ayf_context *ctx, const ayf_st *st, const ayf_param *param) {
-    const ayf_st_tensor *tensor = ayf_st_get(st, param->name);
-    if (!tensor) return ayf_last_status(ctx);
-    bool same = tensor->rank == param->file_rank;
-    for (int i = 0; same && i < tensor->rank; i++) same = tensor->shape[i] == param->file_shape[i];
-    if (same) return AYF_OK;
-    char want[96], got[192];
-    print_shape(want, sizeof want, param->file_rank, param->file_shape);
-    print_shape(got, sizeof got, tensor->rank, tensor->shape);
-    return ayf_fail(ctx, AYF_E_FORMAT,
-                    "%s: tensor '%s' has the shape %s, but the model in the metadata needs %s",
-                    ayf_st_path(st), param->name, got, want);
-}
-
-/* Names and shapes, before memory is taken for what the metadata claims. */
-static ayf_status check_tensors(ayf_context *ctx, const ayf_st *st, const ayf_params *params) {
-    for (int i = 0; i < params->count; i++) AYF_TRY(check_tensor(ctx, st, &params->at[i]));
-    for (size_t i = 0; i < ayf_st_count(st); i++)
-        if (!ayf_params_find(params, ayf_st_at(st, i)->name))
-            return ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s' does not belong to the model in the metadata",
-                            ayf_st_path(st), ayf_st_at(st, i)->name);
-    return AYF_OK;
-}
-
-static ayf_status read_tensor(ayf_context *ctx, const ayf_st *st, const ayf_param *param, ayf_buffer *to) {
-    float *file = ayf_alloc(ctx, param->size, sizeof *file),
-          *graph = ayf_alloc(ctx, param->size, sizeof *graph);
-    ayf_status status = file && graph ? ayf_st_read_f32(st, param->name, file, param->size) : AYF_E_MEMORY;
-    if (status == AYF_OK) {
-        size_t index;
-        const char *bad = first_bad(file, param->size, &index);
-        if (bad)
-            status = ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s': value %zu is %s", ayf_st_path(st),
-                              param->name, index, bad);
-    }
-    if (status == AYF_OK && param->init == AYF_INIT_FIR) {
-        ayf_param_init(param, 0, graph);
-        if (memcmp(file, graph, param->size * sizeof *file) != 0)
-            status = ayf_fail(ctx, AYF_E_FORMAT,
-                              "%s: tensor '%s' is not the filter [1,3,3,1]; no other is supported",
-                              ayf_st_path(st), param->name);
-    }
-    if (status == AYF_OK) {
-        ayf_param_import(param, file, graph);
-        ayf_buffer_set(to, graph);
-    }
-    ayf_free(ctx, file);
-    ayf_free(ctx, graph);
-    return status;
-}
+/* ---- Reading ---- */
 
 static ayf_status read_weights(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
                                ayf_weights **out) {
-    ayf_context *ctx = backend->ctx;
-    ayf_params *params;
-    ayf_weights *w;
-    AYF_TRY(ayf_params_new(ctx, spec, &params));
-    ayf_status status = check_tensors(ctx, st, params);
-    ayf_params_free(params);
-    if (status != AYF_OK) return status;
-    AYF_TRY(ayf_weights_new(backend, spec, &w));
-    for (int i = 0; status == AYF_OK && i < w->params->count; i++)
-        status = read_tensor(ctx, st, &w->params->at[i], w->at[i]);
-    if (status == AYF_OK)
-        *out = w;
-    else
-        ayf_weights_free(w);
-    return status;
+    AYF_TRY(ayf_weights_read(backend, st, spec, "the model in the metadata", out));
+    for (size_t i = 0; i < ayf_st_count(st); i++) {
+        const char *name = ayf_st_at(st, i)->name;
+        if (ayf_params_find((*out)->params, name)) continue;
+        ayf_weights_free(*out);
+        *out = NULL;
+        return ayf_fail(backend->ctx, AYF_E_FORMAT,
+                        "%s: tensor '%s' does not belong to the model in the metadata", ayf_st_path(st), name);
+    }
+    return AYF_OK;
 }
 
 ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card) {

@@ -6,6 +6,7 @@
 #define AYF_WEIGHTS_H
 
 #include "exec/program.h"
+#include "io/safetensors.h"
 #include "nn/model.h"
 #include "nn/params.h"
 
@@ -30,6 +31,15 @@ ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);
 /* Binds the leaves `scope` + name (e.g. "student.", "student.ema.") of the program that exist; a leaf with
  * another size is an error. */
 ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope);
+
+/* The tensors of the network of `spec` from an open file; others in it are left alone. Missing, misshapen and non-finite
+ * ones are AYF_E_FORMAT; `whose` says in the message what needs them ("the model in the metadata"). Nothing large is
+ * allocated before all shapes are right. The caller owns *out, NULL after a failure. */
+ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
+                            const char *whose, ayf_weights **out);
+
+/* "NaN" or "infinite" and where the first such value is; NULL: all are finite. */
+const char *ayf_first_not_finite(const float *values, size_t count, size_t *index);
 
 typedef enum ayf_model_role {
     AYF_ROLE_TEACHER,

@@ -43,4 +43,14 @@ ayf_id ayf_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage
 ayf_id ayf_sg2_discriminator(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
                              ayf_id onehot);
 
+/* The Inception network by which FID, KID and the Inception score are defined: TensorFlow's of 2015-12-05 (arXiv
+ * 1512.00567) with the names of torchvision's port. It differs from torchvision's own network: 1008 classes, average
+ * pools that leave the padding out, and a maximum in place of the average in Mixed_7c. For inference: its parameters
+ * are PARAM leaves.
+ * x (N,299,299,3), (byte - 128) / 128 of pictures brought to this size by ayf_inception_resize(). Returns the logits
+ * (N,1008) without the bias of the last layer, as the Inception score is defined (arXiv 1606.03498) and its common
+ * codes have it; *features are (N,2048), of which FID and KID are made. */
+enum { AYF_INCEPTION_SIZE = 299, AYF_INCEPTION_FEATURES = 2048, AYF_INCEPTION_CLASSES = 1008 };
+ayf_id ayf_inception(ayf_graph *g, ayf_id x, ayf_id *features);
+
 #endif
