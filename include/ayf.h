@@ -214,15 +214,19 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
      * at both, and the factor of alpha */
     double g_loss, d_loss, logit_real, logit_fake, r1, r2, adaptive_weight;
     bool saved; /* a checkpoint was written with this step */
+    uint64_t prepared,
+        to_prepare; /* no step was done: so many of the teacher's trajectories are made; 0 else */
 } ayf_run_report;
 
 /* Reads the configuration, compiles the step, resumes when the folder holds checkpoints. */
 AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* One optimiser step; logs, sample grids and checkpoints when they are due. A non-finite loss is
- * AYF_E_DIVERGED: nothing is written over the last good checkpoint. */
+ * AYF_E_DIVERGED: nothing is written over the last good checkpoint. With distill.midtrain_steps the first calls make
+ * the teacher's trajectories, a batch each, and report->step stays as it is. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);
-AYF_API ayf_status ayf_run_save(ayf_run *run); /* a checkpoint now; nothing to do right after one */
+AYF_API ayf_status ayf_run_save(
+    ayf_run *run); /* a checkpoint now, or the trajectories made so far; nothing to do right after one */
 AYF_API const char *ayf_run_model_path(const ayf_run *run); /* where the finished model is written */
 AYF_API void ayf_run_close(ayf_run *run);
 

@@ -17,7 +17,7 @@ student="--data builtin:shapes --batch 4 --set train.lr_warmup=0"
 # ---- Help and usage ----
 expect "help lists the verbs" 0 "$ayf" help
 prints "distill" && prints "exit codes"
-for verb in train distill finetune sample info fidelity golden bench demo help; do
+for verb in train distill sample info fidelity golden bench demo help; do
     expect "help $verb" 0 "$ayf" help $verb
     prints "usage: ayf $verb"
 done
@@ -86,18 +86,6 @@ expect "distil without a weak teacher" 2 "$ayf" distill other $student --teacher
 says "distill.weak"
 expect "a student cannot teach" 2 "$ayf" distill other $student --teacher student --weak weak --steps 3
 says "student"
-tuned="--batch 4 --set train.lr_warmup=0 --set finetune.channel_base=64 --set finetune.channel_max=8"
-expect "fine-tune" 0 "$ayf" finetune tuned --student student $tuned --steps 3
-prints "tuned/model.safetensors" && says "D(real)-D(fake)"
-expect "a fine-tuned student is a student" 0 "$ayf" info tuned
-prints "student"
-expect "fine-tune nothing" 2 "$ayf" finetune other $tuned --steps 3
-says "finetune.student"
-expect "fine-tune a teacher" 2 "$ayf" finetune other --student teacher $tuned --steps 3
-says "is not a student"
-expect "a discriminator that wins" 4 "$ayf" finetune won --student student $tuned --steps 2000 --set save.every=10 \
-    --set finetune.disc_first=2000 --set finetune.disc_lr=0.1 --set finetune.penalty=0 --set finetune.logit_limit=3
-says "the discriminator wins" && says "finetune.penalty"
 expect "no bytes are lost: 4 steps" 0 "$ayf" train whole $tiny --steps 4
 expect "no bytes are lost: the same again" 0 "$ayf" train again $tiny --steps 4
 same whole/model.safetensors again/model.safetensors
@@ -175,6 +163,11 @@ expect "distil with a teacher guided by itself" 0 "$ayf" distill free-student $s
 expect "its range" 0 "$ayf" info free-student/model.safetensors
 prints "guidance     1 to 3"
 expect "fidelity to a teacher guided by itself" 0 "$ayf" fidelity free-student free --cfg --guidance 2 --images 2 --calls 1
+expect "distil after mid-training" 0 "$ayf" distill mid-student $student --teacher free --cfg --steps 3 \
+    --set distill.midtrain_steps=2 --set distill.midtrain_trajectories=8 --set distill.midtrain_solver_steps=2
+says "making 8 trajectories" && says "trajectories 8/8" && says "distill 3/3" && exists mid-student/trajectories.safetensors
+expect "without a teacher" 0 "$ayf" distill meanflow $student --steps 1 --set distill.target=data \
+    --set distill.guidance=none --set distill.student_init=scratch --set data.resolution=8 --set model.channels=8
 expect "distil without guidance" 0 "$ayf" distill plain-student $student --teacher free --set distill.guidance=none --steps 1
 expect "a strength for a student without" 2 "$ayf" sample plain-student --guidance 2 --out no.png
 says "without guidance" && absent no.png

@@ -45,6 +45,7 @@ static ayf_graph *step_graph(const ayf_run *run) {
     ayf_distill_step step = ayf_distill_from_config(&run->cfg);
     step.spec = run->spec;
     step.teacher = run->teacher;
+    if (ayf_run_midtrains(run)) step.target = AYF_TARGET_GIVEN;
     return ayf_distill_step_graph(run->ctx, &step);
 }
 
@@ -60,6 +61,7 @@ ayf_status ayf_run_bind(const ayf_run *run, ayf_program *program) {
 static ayf_status make_program(ayf_run *run) {
     AYF_TRY(ayf_compile(run->backend, step_graph(run), NULL, &run->program));
     AYF_TRY(ayf_run_bind(run, run->program));
+    run->midtrains = ayf_run_midtrains(run);
     ayf_program_facts facts = ayf_program_describe(run->program);
     run->bytes = facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes;
     return AYF_OK;
@@ -121,13 +123,10 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     if (latest >= 0) AYF_TRY(ayf_run_config_compare(run));
     AYF_TRY(make_weights(run));
     AYF_TRY(make_batch(run));
-    if (run->kind == AYF_RUN_FINETUNE) {
-        AYF_TRY(ayf_run_finetune_weights(run));
-        AYF_TRY(ayf_run_finetune_programs(run));
-    } else {
-        AYF_TRY(make_program(run));
-    }
+    if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(ayf_run_finetune_weights(run));
     if (latest >= 0) AYF_TRY(resume(run, latest));
+    if (ayf_run_midtrains(run)) AYF_TRY(ayf_run_trajectories_open(run));
+    AYF_TRY(run->kind == AYF_RUN_FINETUNE ? ayf_run_finetune_programs(run) : make_program(run));
     AYF_TRY(ayf_run_config_save(run));
     return open_log(run);
 }
@@ -154,6 +153,7 @@ void ayf_run_close(ayf_run *run) {
     if (!run) return;
     ayf_context *ctx = run->ctx;
     ayf_run_picture_close(run);
+    ayf_run_trajectories_close(run);
     ayf_jsonl_close(run->log);
     if (run->kind == AYF_RUN_FINETUNE)
         ayf_run_finetune_close(run);
@@ -204,20 +204,31 @@ static void draw_times(const ayf_run *run, const ayf_time_sampler *pairs, size_t
             ayf_guidance_draw(cfg->distill.guidance_min, cfg->distill.guidance_max, seed, run->step, sample);
 }
 
-static ayf_status fill_batch(ayf_run *run) {
+/* Data, noise, times and guidance. */
+static ayf_status draw_data(ayf_run *run, const ayf_time_sampler *pairs, size_t n) {
     ayf_run_batch *b = &run->batch;
-    size_t n = (size_t)run->cfg.train.batch, classes = (size_t)run->spec.label_dim;
     uint64_t seed = (uint64_t)run->cfg.train.seed, first = run->step * n;
-    ayf_time_sampler pairs = ayf_times_from_config(&run->cfg);
     AYF_TRY(ayf_dataset_batch(run->data, seed, first, n, b->x0, b->labels));
     float scale = (float)(1 / run->sigma_data);
     for (size_t i = 0; i < n * b->values; i++) b->x0[i] *= scale;
+    for (size_t i = 0; i < n; i++) {
+        ayf_rng_normal((ayf_rng_key){seed, AYF_RNG_NOISE, run->step, first + i}, b->x1 + i * b->values,
+                       b->values);
+        draw_times(run, pairs, i, first + i);
+    }
+    return AYF_OK;
+}
+
+static ayf_status fill_batch(ayf_run *run) {
+    ayf_run_batch *b = &run->batch;
+    size_t n = (size_t)run->cfg.train.batch, classes = (size_t)run->spec.label_dim;
+    uint64_t first = run->step * n;
+    ayf_time_sampler pairs = ayf_times_from_config(&run->cfg);
+    if (!run->midtrains) AYF_TRY(draw_data(run, &pairs, n));
     memset(b->onehot, 0, n * classes * sizeof *b->onehot);
     for (size_t i = 0; i < n; i++) {
         uint64_t sample = first + i;
-        ayf_rng_normal((ayf_rng_key){seed, AYF_RNG_NOISE, run->step, sample}, b->x1 + i * b->values,
-                       b->values);
-        draw_times(run, &pairs, i, sample);
+        if (run->midtrains) ayf_run_trajectories_draw(run, &pairs, i, sample);
         if (classes && b->labels[i] >= 0 && !drops_label(run, sample))
             b->onehot[i * classes + (size_t)b->labels[i]] = 1;
     }
@@ -250,6 +261,8 @@ static ayf_status set_inputs(ayf_run *run) {
     ayf_adam_scalars(learning_rate(run), optim.beta1, optim.beta2, run->step, &step_size, &v_scale);
     AYF_TRY(set(run, "x0", b->x0, n * b->values));
     AYF_TRY(set(run, "x1", b->x1, n * b->values));
+    AYF_TRY(set(run, "x_t", b->x0, n * b->values));
+    AYF_TRY(set(run, "v", b->x1, n * b->values));
     AYF_TRY(set(run, "t", b->t, n));
     AYF_TRY(set(run, "s", b->s, n));
     AYF_TRY(set(run, "guidance", b->guidance, n));
@@ -301,7 +314,8 @@ static ayf_status read_distill_outputs(ayf_run *run, ayf_run_report *report) {
     size_t n = (size_t)run->cfg.train.batch;
     AYF_TRY(ayf_program_get(run->program, "tangent_rms", b->tangent, n));
     AYF_TRY(ayf_program_get(run->program, "error_rms", b->error, n));
-    AYF_TRY(ayf_program_get(run->program, "jvp_rms", b->jvp, n));
+    for (size_t i = 0; i < n; i++) b->jvp[i] = NAN;
+    if (!run->midtrains) AYF_TRY(ayf_program_get(run->program, "jvp_rms", b->jvp, n));
     report->tangent_rms = mean_of(b->tangent, n);
     report->error_rms = mean_of(b->error, n);
     sums->tangent += report->tangent_rms;
@@ -353,6 +367,15 @@ static ayf_status said_before(ayf_run *run) {
                     run->divergence ? run->divergence : "training has diverged");
 }
 
+/* After mid-training its trajectories and its program make room for what follows. */
+static ayf_status enter_phase(ayf_run *run) {
+    if (run->midtrains == ayf_run_midtrains(run)) return AYF_OK;
+    ayf_run_trajectories_close(run);
+    ayf_program_free(run->program);
+    run->program = NULL;
+    return make_program(run);
+}
+
 static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
     float loss, grad_norm;
     AYF_TRY(fill_batch(run));
@@ -394,8 +417,15 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
         return ayf_fail(run->ctx, AYF_E_USAGE,
                         "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
                         run->steps);
-    report->learning_rate = learning_rate(run);
     double start = seconds_now();
+    if (ayf_run_trajectories_missing(run)) {
+        AYF_TRY(ayf_run_trajectories_make(run, report));
+        report->seconds = seconds_now() - start;
+        return AYF_OK;
+    }
+    AYF_TRY(enter_phase(run));
+    report->bytes = run->bytes;
+    report->learning_rate = learning_rate(run);
     AYF_TRY(optimise(run, report));
     report->seconds = seconds_now() - start;
     run->sums.seconds += report->seconds;
@@ -410,6 +440,7 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
 
 ayf_status ayf_run_save(ayf_run *run) {
     if (run->diverged) return said_before(run);
+    if (ayf_run_trajectories_missing(run)) return ayf_run_trajectories_write(run);
     if (run->saved_step == (int64_t)run->step) return AYF_OK;
     return ayf_run_checkpoint_write(run);
 }

@@ -3,6 +3,7 @@
  *   run_config.c   the configuration: where it comes from, what a resumed run may change
  *   run_source.c   data and teachers, and whether they go together
  *   run_finetune.c what fine-tuning has beside distillation: a student to begin with, a discriminator
+ *   run_midtrain.c trajectories of the teacher for mid-training
  *   run_save.c     checkpoints and the model file
  *   run_samples.c  pictures of what the run has learned
  *   run.c          opening, one step, the log
@@ -68,6 +69,21 @@ typedef struct ayf_run_batch {
     size_t values;                /* of one sample */
 } ayf_run_batch;
 
+/* Trajectories of the teacher from times[0] = 1 to times[steps] = 0, in units of the network. */
+typedef struct ayf_run_paths {
+    char *path; /* of their file */
+    size_t count, made, saved;
+    int steps;
+    double *times;
+    float *states;     /* [count][steps + 1][values] */
+    float *velocities; /* [count][steps][values] */
+    float *guidance;   /* [count] */
+    int64_t *labels;   /* [count], -1: none */
+    /* While they are made. */
+    ayf_sampler *sampler;
+    double *state, *velocity, *lambda; /* of one batch */
+} ayf_run_paths;
+
 struct ayf_run {
     ayf_context *ctx;
     ayf_run_kind kind;
@@ -85,11 +101,13 @@ struct ayf_run {
     ayf_network_teacher network;
     ayf_mixture mixture;
     ayf_velocity teacher;
+    ayf_run_paths *paths; /* during mid-training */
 
     /* What is trained. `average` is `weights` itself without an average. */
     ayf_model_spec spec;
     ayf_weights *weights, *average, *adam_m, *adam_v;
     ayf_program *program; /* of the step at hand; fine-tuning owns two */
+    bool midtrains;       /* what the program is for */
     uint64_t bytes;
     ayf_run_finetune finetune;
 
@@ -133,6 +151,20 @@ ayf_status ayf_run_source_open(ayf_run *run);
 void ayf_run_source_close(ayf_run *run);
 
 bool ayf_run_conditional_guidance(const ayf_run *run); /* lambda is drawn per sample */
+
+/* The next step is one of mid-training: it regresses trajectories of the teacher, a pure function of seed, teachers and
+ * settings that is kept in the folder. */
+bool ayf_run_midtrains(const ayf_run *run);
+/* Allocates them and reads what the folder has of them. A file that is damaged or of another run is AYF_E_FORMAT. */
+ayf_status ayf_run_trajectories_open(ayf_run *run);
+void ayf_run_trajectories_close(ayf_run *run);
+bool ayf_run_trajectories_missing(const ayf_run *run); /* open, and not all made */
+/* Makes a batch more of them; the last one writes the file. */
+ayf_status ayf_run_trajectories_make(ayf_run *run, ayf_run_report *report);
+ayf_status ayf_run_trajectories_write(ayf_run *run); /* those made so far, unless they are there already */
+/* Sample `sample` of the present step: x_t goes to place `place` of batch.x0, the velocity to batch.x1, and t, s,
+ * guidance and label to theirs. The pair drawn is moved to the nearest times of the grid; s < t stays apart. */
+void ayf_run_trajectories_draw(ayf_run *run, const ayf_time_sampler *pairs, size_t place, uint64_t sample);
 
 /* ---- Fine-tuning ---- */
 

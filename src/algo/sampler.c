@@ -97,7 +97,7 @@ static ayf_status network_at(void *self, const double *x, const double *t, const
     return ayf_program_get_f64(s->program, "velocity", out, s->total);
 }
 
-static ayf_status set_conditions(ayf_sampler *s, double guidance, const int *labels) {
+static ayf_status set_conditions(ayf_sampler *s, const ayf_trajectory *how, const int *labels) {
     int batch = s->spec.batch, classes = s->spec.classes;
     if (classes) {
         memset(s->onehot, 0, (size_t)batch * (size_t)classes * sizeof *s->onehot);
@@ -110,7 +110,7 @@ static ayf_status set_conditions(ayf_sampler *s, double guidance, const int *lab
         AYF_TRY(ayf_program_set_f64(s->program, "onehot", s->onehot, (size_t)batch * (size_t)classes));
     }
     if (!s->spec.student && !s->spec.guided) return AYF_OK;
-    for (int i = 0; i < batch; i++) s->guidance[i] = guidance;
+    for (int i = 0; i < batch; i++) s->guidance[i] = how->guidances ? how->guidances[i] : how->guidance;
     return ayf_program_set_f64(s->program, "guidance", s->guidance, (size_t)batch);
 }
 
@@ -120,7 +120,7 @@ static ayf_status follow(ayf_sampler *s, const ayf_trajectory *how, float *x, co
         return ayf_fail(s->spec.backend->ctx, AYF_E_USAGE, "%s",
                         s->spec.student ? "a student is sampled by its flow map: ODE solvers are for teachers"
                                         : "a teacher has no flow map: choose an ODE solver");
-    AYF_TRY(set_conditions(s, how->guidance, labels));
+    AYF_TRY(set_conditions(s, how, labels));
     for (size_t i = 0; i < s->total; i++) s->x[i] = x[i];
     ayf_field field = {.at = network_at, .self = s, .batch = s->spec.batch, .size = s->size};
     AYF_TRY(ayf_trajectory_run(s->spec.backend->ctx, &field, how, s->x, seeds, calls));

@@ -106,53 +106,73 @@ static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
                     norm == AYF_NORM_L2 ? ayf_sum(g, square, SAMPLE_AXES) : ayf_mean(g, square, SAMPLE_AXES));
 }
 
+/* v, dF and the derivative term of the tangent: EMD. */
+static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
+                       ayf_distill_nodes *n) {
+    n->v = step->target == AYF_TARGET_DATA
+               ? ayf_sub(g, in->x1, in->x0)
+               : step->teacher.emit(g, &step->teacher, n->x_t, in->t, in->guidance, in->onehot);
+    ayf_id wrt[] = {n->x_t, in->t}, along[] = {n->v, ayf_const_like(g, in->t, 1)};
+    ayf_jvp(g, 2, wrt, along, 1, &n->F, &n->dF);
+    return ayf_mul(g, gap, n->dF);
+}
+
+/* The same for LMD. */
+static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
+                         ayf_distill_nodes *n) {
+    ayf_id landed = ayf_sub(g, n->x_t, ayf_mul(g, gap, n->F)), one = ayf_const_like(g, in->s, 1);
+    n->v = step->target == AYF_TARGET_DATA
+               ? ayf_graph_fail(g, AYF_E_CONFIG,
+                                "LMD needs a teacher: the data give no velocity at the student's own output")
+               : step->teacher.emit(g, &step->teacher, landed, in->s, in->guidance, in->onehot);
+    ayf_jvp(g, 1, &in->s, &one, 1, &n->F, &n->dF);
+    return ayf_neg(g, ayf_mul(g, gap, n->dF));
+}
+
+void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in,
+                           ayf_distill_nodes *n) {
+    if (ayf_graph_check(g) != AYF_OK) return;
+    if (step->target == AYF_TARGET_GIVEN) {
+        n->v = in->v;
+        n->tangent = ayf_sub(g, n->F, n->v);
+    } else {
+        ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), n->x_t);
+        ayf_id slope =
+            step->loss == AYF_LOSS_EMD ? eulerian(g, step, in, gap, n) : lagrangian(g, step, in, gap, n);
+        ayf_id r = ayf_reshape(g, in->r, AYF_SHAPE(1, 1, 1, 1));
+        n->tangent = ayf_add(g, ayf_sub(g, n->F, n->v), ayf_mul(g, r, slope));
+    }
+    ayf_id size = tangent_size(g, step->norm, n->tangent), unit = n->tangent;
+    n->tangent_norm = flat(g, size);
+    if (step->norm != AYF_NORM_NONE)
+        unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c > 0 ? step->norm_c : 0.1));
+    /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
+    n->loss = ayf_mean_all(g, ayf_square(g, unit));
+    n->cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;
+}
+
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in) {
     ayf_distill_nodes n = {0};
-    n.x_t = interpolate(g, in->x0, in->x1, in->t);
+    n.x_t = step->target == AYF_TARGET_GIVEN ? in->x_t : interpolate(g, in->x0, in->x1, in->t);
     n.F = student(g, step, n.x_t, in->t, in->s, in);
-    if (ayf_graph_check(g) != AYF_OK) return n;
-    ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), n.x_t);
-    ayf_id one = ayf_const_like(g, in->t, 1), slope;
-    if (step->loss == AYF_LOSS_EMD) {
-        n.v = step->target == AYF_TARGET_DATA
-                  ? ayf_sub(g, in->x1, in->x0)
-                  : step->teacher.emit(g, &step->teacher, n.x_t, in->t, in->guidance, in->onehot);
-        ayf_id wrt[] = {n.x_t, in->t}, along[] = {n.v, one};
-        ayf_jvp(g, 2, wrt, along, 1, &n.F, &n.dF);
-        slope = ayf_mul(g, gap, n.dF);
-    } else {
-        ayf_id landed = ayf_sub(g, n.x_t, ayf_mul(g, gap, n.F));
-        n.v =
-            step->target == AYF_TARGET_DATA
-                ? ayf_graph_fail(g, AYF_E_CONFIG,
-                                 "LMD needs a teacher: the data give no velocity at the student's own output")
-                : step->teacher.emit(g, &step->teacher, landed, in->s, in->guidance, in->onehot);
-        ayf_jvp(g, 1, &in->s, &one, 1, &n.F, &n.dF);
-        slope = ayf_neg(g, ayf_mul(g, gap, n.dF));
-    }
-    ayf_id r = ayf_reshape(g, in->r, AYF_SHAPE(1, 1, 1, 1));
-    n.tangent = ayf_add(g, ayf_sub(g, n.F, n.v), ayf_mul(g, r, slope));
-    ayf_id size = tangent_size(g, step->norm, n.tangent), unit = n.tangent;
-    n.tangent_norm = flat(g, size);
-    if (step->norm != AYF_NORM_NONE)
-        unit = ayf_div(g, n.tangent, ayf_addc(g, size, step->norm_c > 0 ? step->norm_c : 0.1));
-    /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
-    n.loss = ayf_mean_all(g, ayf_square(g, unit));
-    n.cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;
+    ayf_distill_loss_emit(g, step, in, &n);
     return n;
 }
 
 ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step) {
     int n = step->batch, classes = step->spec.label_dim;
     ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    bool given = step->target == AYF_TARGET_GIVEN;
     return (ayf_distill_inputs){
-        .x0 = input(g, "x0", shape),
-        .x1 = input(g, "x1", shape),
+        .x0 = given ? 0 : input(g, "x0", shape),
+        .x1 = given ? 0 : input(g, "x1", shape),
+        .x_t = given ? input(g, "x_t", shape) : 0,
+        .v = given ? input(g, "v", shape) : 0,
         .t = input(g, "t", AYF_SHAPE(n)),
         .s = input(g, "s", AYF_SHAPE(n)),
         .guidance = input(g, "guidance", AYF_SHAPE(n)),
         .onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0,
-        .r = input(g, "r", AYF_SHAPE(1)),
+        .r = given ? 0 : input(g, "r", AYF_SHAPE(1)),
     };
 }
 
@@ -162,7 +182,7 @@ void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_d
     ayf_output(g, "loss", nodes->loss);
     ayf_output(g, "tangent_rms", rms(g, nodes->tangent));
     ayf_output(g, "error_rms", rms(g, ayf_sub(g, nodes->F, nodes->v)));
-    ayf_output(g, "jvp_rms", rms(g, ayf_mul(g, gap, nodes->dF)));
+    if (nodes->dF) ayf_output(g, "jvp_rms", rms(g, ayf_mul(g, gap, nodes->dF)));
 }
 
 ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step) {

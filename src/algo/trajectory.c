@@ -176,6 +176,10 @@ static ayf_status check(ayf_context *ctx, const ayf_trajectory *how, const uint6
     return AYF_OK;
 }
 
+static void record(const walk *w, double *to, int step, const double *values) {
+    if (to) memcpy(to + (size_t)step * w->total, values, w->total * sizeof *to);
+}
+
 static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
     const ayf_trajectory *how = w->how;
     if (how->method == AYF_METHOD_REFERENCE && how->tolerance >= 0)
@@ -183,6 +187,7 @@ static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
     for (int i = 0; i < how->steps; i++) {
         double from = time_at(how, i), to = time_at(how, i + 1);
         bool last = i + 1 == how->steps;
+        record(w, how->states, i, w->x);
         switch (how->method) {
         case AYF_METHOD_FLOW_MAP:
             AYF_TRY(jump(w, from, to, i, seeds));
@@ -197,7 +202,9 @@ static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
             AYF_TRY(reference_step(w, from, to, t, h));
             break;
         }
+        record(w, how->velocities, i, w->stage);
     }
+    record(w, how->states, how->steps, w->x);
     return AYF_OK;
 }
 

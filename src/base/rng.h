@@ -21,6 +21,7 @@ typedef enum ayf_purpose { /* values are part of the file format of a run: appen
     AYF_RNG_TEST = 11,
     AYF_RNG_METRIC = 12,   /* sample 0, 1: subsets of a set, step = subset; 2: directions, step = direction */
     AYF_RNG_FAKE = 13, /* noise behind a fake of adversarial training */
+    AYF_RNG_TRAJECTORY = 14, /* mid-training: step 0 = x_1, 1 = lambda, 2 + epoch = order; sample = trajectory */
 } ayf_purpose;
 
 typedef struct ayf_rng_key {

@@ -1,4 +1,5 @@
 /* train, distill and finetune: the loop around ayf_run_step(). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,8 +27,11 @@ static void catch_signals(bool on) {
 
 static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const char *again) {
     cli_progress_end(c->progress);
-    if (report->step && ayf_run_save(run) != AYF_OK) return cli_fail(c);
-    if (report->step)
+    if ((report->step || report->prepared) && ayf_run_save(run) != AYF_OK) return cli_fail(c);
+    if (report->prepared)
+        cli_say(c, "stopped with %llu of %llu trajectories, which are saved. To go on:",
+                (unsigned long long)report->prepared, (unsigned long long)report->to_prepare);
+    else if (report->step)
         cli_say(c, "stopped at step %llu of %llu; a checkpoint is saved. To go on:",
                 (unsigned long long)report->step, (unsigned long long)report->steps);
     else
@@ -36,19 +40,41 @@ static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const cha
     return ayf_exit_code(AYF_E_STOPPED);
 }
 
+/* A bar of its own for what comes before the first step. */
+static void show_preparation(cli_progress *bar, const ayf_run_report *report) {
+    static const char label[] = "trajectories";
+    if (bar->label != label) cli_progress_begin(bar, bar->c, label);
+    cli_progress_update(bar, &(ayf_run_report){.step = report->prepared,
+                                               .steps = report->to_prepare,
+                                               .loss = NAN,
+                                               .learning_rate = NAN,
+                                               .tangent_rms = NAN,
+                                               .error_rms = NAN});
+}
+
 static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again) {
     ayf_run_report report = {0};
+    const char *label = progress->label;
+    bool first = true;
     while (!ayf_run_finished(run)) {
         if (stop_asked) return stopped(c, run, &report, again);
-        bool first = report.step == 0;
         if (ayf_run_step(run, &report) != AYF_OK) return cli_fail(c);
+        if (report.prepared) {
+            show_preparation(progress, &report);
+            continue;
+        }
         if (first) {
+            if (progress->label != label) {
+                cli_progress_end(progress);
+                cli_progress_begin(progress, c, label);
+            }
             if (report.step > 1)
                 cli_say(c, "%s: going on after step %llu", progress->label,
                         (unsigned long long)report.step - 1);
             cli_say(c, "%s: %.1f MiB planned for a step", progress->label,
                     (double)report.bytes / (1024 * 1024));
         }
+        first = false;
         cli_progress_update(progress, &report);
     }
     return 0;

@@ -276,12 +276,28 @@ static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
         REFUSE("distill.loss = lmd evaluates a teacher at the student's output; it cannot go with "
                "distill.target = data");
     if (from_teacher && !*cfg->distill.teacher)
-        REFUSE("distill.teacher is not set; give a model file or run folder, or use distill.target = data");
+        REFUSE(
+            "distill.teacher is not set; give a model file or run folder, or use distill.target = data (with "
+            "distill.guidance = none and distill.student_init = scratch)");
     AYF_TRY(validate_guidance(ctx, cfg));
     return AYF_OK;
 }
 
+static ayf_status validate_midtrain(ayf_context *ctx, const ayf_config *cfg) {
+    if (cfg->distill.midtrain_steps == 0) return AYF_OK;
+    if (cfg->distill.target != AYF_CFG_TARGET_TEACHER)
+        REFUSE("distill.midtrain_steps = %lld needs a teacher's trajectories, which distill.target = data "
+               "does not have; use distill.midtrain_steps = 0",
+               (long long)cfg->distill.midtrain_steps);
+    if (cfg->distill.midtrain_steps > cfg->train.steps)
+        REFUSE("distill.midtrain_steps = %lld is longer than the run (train.steps = %lld), of which it is a "
+               "part",
+               (long long)cfg->distill.midtrain_steps, (long long)cfg->train.steps);
+    return AYF_OK;
+}
+
 static ayf_status validate_start(ayf_context *ctx, const ayf_config *cfg) {
+    AYF_TRY(validate_midtrain(ctx, cfg));
     if (cfg->distill.student_init == AYF_CFG_INIT_TEACHER &&
         (!*cfg->distill.teacher || strcmp(cfg->distill.teacher, "analytic") == 0))
         REFUSE("distill.student_init = teacher needs a teacher network in distill.teacher; use "
