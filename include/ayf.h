@@ -242,7 +242,7 @@ typedef struct ayf_bench_options { /* all zero = defaults */
     const char *const *settings;
     int setting_count;
     int batch;   /* 0 = 32 */
-    int repeats; /* 0 = 3 */
+    int repeats; /* 0 = 3, of the discriminator 10 */
 } ayf_bench_options;
 
 typedef struct ayf_bench_result { /* minimum over the repeats */
@@ -256,6 +256,20 @@ typedef struct ayf_bench_result { /* minimum over the repeats */
 } ayf_bench_result;
 AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options,
                                   ayf_bench_result *result);
+
+/* A step of fine-tuning's discriminator (keys finetune.channel_base ...; no classes): logits of data and fakes, the
+ * gradient of its loss, Adam; and the same with the gradient penalties R1 and R2, differentiated exactly. */
+typedef struct ayf_bench_discriminator_result { /* minimum over the repeats */
+    double step_s, penalised_s;
+    double step_gflop, penalised_gflop;
+    double conv_peak_gflops;
+    uint64_t step_bytes, penalised_bytes; /* planned memory */
+    uint64_t parameters;
+    int resolution, channels; /* of the images */
+    int threads;
+} ayf_bench_discriminator_result;
+AYF_API ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *options,
+                                           ayf_bench_discriminator_result *result);
 
 /* ---- What a path is ---- */
 

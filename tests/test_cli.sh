@@ -242,6 +242,13 @@ for key in forward_s forward_backward_s forward_tangent_s step_s step_gflop conv
     peak_rss_bytes threads; do
     prints "\"$key\": "
 done
+expect "bench of the discriminator as JSON" 0 "$ayf" bench discriminator --json --batch 4 --repeats 1 --set data.resolution=8
+prints '"ratio": ' && prints '"every_16th_s": '
+expect "bench of the discriminator" 0 "$ayf" bench discriminator --batch 4 --repeats 1 --set data.resolution=8
+prints "every 4th step" && prints "8 x 8 x 3"
+expect "bench with a batch that is no multiple of the group" 2 "$ayf" bench discriminator --batch 6
+says "a batch that is a multiple of 4"
+expect "bench of something else" 2 "$ayf" bench everything
 expect "golden without files" 3 "$ayf" golden images
 expect "golden without a folder" 3 "$ayf" golden nowhere
 says "nowhere"

@@ -231,6 +231,20 @@ static void test_groups(void **state) {
     ayf_program_free(p);
 }
 
+/* ---- Cost ---- */
+
+/* R1 and R2 by reverse over reverse double the arithmetic of a step: three more passes of each kind. */
+static void test_cost(void **state) {
+    (void)state;
+    static const char *const settings[] = {"data.resolution=8"};
+    ayf_bench_discriminator_result r;
+    ok(ayf_bench_discriminator(
+        ctx, &(ayf_bench_options){.batch = 4, .repeats = 1, .settings = settings, .setting_count = 1}, &r));
+    assert_int_equal(r.resolution, 8);
+    assert_true(r.step_gflop > 0 && r.step_s > 0 && r.parameters > 0);
+    assert_true(r.penalised_gflop > 1.9 * r.step_gflop && r.penalised_gflop < 2.1 * r.step_gflop);
+}
+
 /* ---- Start values and file layout ---- */
 
 static void test_start(void **state) {
@@ -382,11 +396,11 @@ static int finish(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),     cmocka_unit_test(test_finite_differences),
-        cmocka_unit_test(test_backends),      cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_start),         cmocka_unit_test(test_flat_layout),
-        cmocka_unit_test(test_refused_specs), cmocka_unit_test(test_refused_inputs),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_reference),      cmocka_unit_test(test_finite_differences),
+        cmocka_unit_test(test_backends),       cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_cost),           cmocka_unit_test(test_start),
+        cmocka_unit_test(test_flat_layout),    cmocka_unit_test(test_refused_specs),
+        cmocka_unit_test(test_refused_inputs), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, begin, finish);
 }

@@ -1,4 +1,6 @@
 /* Times the pieces of one AYF-EMD step on the backend that training uses. */
+#include "algo/bench.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +21,7 @@
 
 typedef enum part { FORWARD, FORWARD_BACKWARD, FORWARD_TANGENT, WHOLE_STEP } part;
 
-enum { MAX_REPEATS = 100 };
-
-static double seconds(void) {
+double ayf_bench_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
@@ -102,33 +102,30 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-typedef struct timing {
-    double least, median, most, gflop;
-    uint64_t bytes;
-} timing;
+ayf_timing ayf_bench_summary(const ayf_program *p, double *taken, int repeats) {
+    ayf_program_facts facts = ayf_program_describe(p);
+    qsort(taken, (size_t)repeats, sizeof *taken, by_value);
+    return (ayf_timing){taken[0], taken[repeats / 2], taken[repeats - 1], facts.flops * 1e-9,
+                        facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes};
+}
 
 static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, const ayf_weights *student,
                              const ayf_weights *teacher, const ayf_weights *weak, int batch, int repeats,
-                             timing *out) {
+                             ayf_timing *out) {
     ayf_program *p = NULL;
     AYF_TRY(ayf_compile(backend, g, NULL, &p));
-    double taken[MAX_REPEATS];
+    double taken[AYF_BENCH_MOST];
     ayf_status status = ayf_weights_bind(student, p, "student.");
     if (status == AYF_OK) status = ayf_weights_bind(teacher, p, "teacher.");
     if (status == AYF_OK) status = ayf_weights_bind(weak, p, "weak.");
     if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &student->spec, batch);
     if (status == AYF_OK) status = ayf_program_run(p); /* warm-up; also runs what runs once */
     for (int i = 0; status == AYF_OK && i < repeats; i++) {
-        double start = seconds();
+        double start = ayf_bench_seconds();
         status = ayf_program_run(p);
-        taken[i] = seconds() - start;
+        taken[i] = ayf_bench_seconds() - start;
     }
-    if (status == AYF_OK) {
-        ayf_program_facts facts = ayf_program_describe(p);
-        qsort(taken, (size_t)repeats, sizeof *taken, by_value);
-        *out = (timing){taken[0], taken[repeats / 2], taken[repeats - 1], facts.flops * 1e-9,
-                        facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes};
-    }
+    if (status == AYF_OK) *out = ayf_bench_summary(p, taken, repeats);
     ayf_program_free(p);
     return status;
 }
@@ -140,7 +137,7 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
     student_spec.is_student = true;
     ayf_network_teacher network = {.spec = *spec, .guided = true, .weak = *spec};
     ayf_weights *student = NULL, *teacher = NULL, *weak = NULL;
-    timing t[4] = {{0}};
+    ayf_timing t[4] = {{0}};
     ayf_status status = ayf_weights_new(backend, &student_spec, &student);
     if (status == AYF_OK) status = ayf_weights_new(backend, spec, &teacher);
     if (status == AYF_OK) status = ayf_weights_new(backend, spec, &weak);
@@ -183,30 +180,38 @@ static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spe
     return ayf_spec_from_config(ctx, cfg, &data, spec);
 }
 
-ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options, ayf_bench_result *result) {
+ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_repeats,
+                          ayf_bench_plan *plan) {
     static const ayf_bench_options defaults;
     if (!options) options = &defaults;
-    int batch = options->batch ? options->batch : 32, repeats = options->repeats ? options->repeats : 3;
-    if (batch < 1 || repeats < 1 || repeats > MAX_REPEATS)
+    *plan = (ayf_bench_plan){.batch = options->batch ? options->batch : 32,
+                             .repeats = options->repeats ? options->repeats : usual_repeats,
+                             .network = ayf_model_spec_default()};
+    if (plan->batch < 1 || plan->repeats < 1 || plan->repeats > AYF_BENCH_MOST)
         return ayf_fail(ctx, AYF_E_USAGE, "bench: the batch must be at least 1 and repeats 1 to %d",
-                        MAX_REPEATS);
-    ayf_model_spec spec = ayf_model_spec_default();
-    if (options->config_path || options->setting_count) {
-        ayf_config cfg;
-        AYF_TRY(ayf_config_defaults(ctx, &cfg));
-        ayf_status status = options->config_path ? ayf_config_load(ctx, options->config_path, &cfg) : AYF_OK;
-        for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
-            status = ayf_config_set(ctx, &cfg, options->settings[i]);
-        if (status == AYF_OK) status = spec_of(ctx, &cfg, &spec);
-        ayf_config_free(ctx, &cfg);
-        AYF_TRY(status);
-    }
-    if (spec.kind != AYF_MODEL_UNET) return ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
+                        AYF_BENCH_MOST);
+    ayf_config cfg;
+    AYF_TRY(ayf_config_defaults(ctx, &cfg));
+    ayf_status status = options->config_path ? ayf_config_load(ctx, options->config_path, &cfg) : AYF_OK;
+    for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
+        status = ayf_config_set(ctx, &cfg, options->settings[i]);
+    if (status == AYF_OK && (options->config_path || options->setting_count))
+        status = spec_of(ctx, &cfg, &plan->network);
+    if (status == AYF_OK && plan->network.kind != AYF_MODEL_UNET)
+        status = ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
+    if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
+    ayf_config_free(ctx, &cfg);
+    return status;
+}
+
+ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options, ayf_bench_result *result) {
+    ayf_bench_plan plan;
+    AYF_TRY(ayf_bench_read(ctx, options, 3, &plan));
     *result = (ayf_bench_result){0};
     ayf_backend *backend = NULL;
     AYF_TRY(ayf_cpu_open(ctx, &backend));
     result->threads = ayf_cpu_threads(backend);
-    ayf_status status = measure(backend, &spec, batch, repeats, result);
+    ayf_status status = measure(backend, &plan.network, plan.batch, plan.repeats, result);
     ayf_backend_close(backend);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

@@ -99,24 +99,11 @@ static ayf_status check_guidance(const ayf_run *run) {
         run->cfg.finetune.student, f->guidance_min, f->guidance_max, low, high);
 }
 
-static ayf_status name_discriminator(ayf_run *run) {
-    const ayf_config *cfg = &run->cfg;
-    ayf_model_spec spec = ayf_model_spec_default();
-    spec.kind = AYF_MODEL_DISCRIMINATOR;
-    spec.img_resolution = run->spec.img_resolution;
-    spec.img_channels = run->spec.img_channels;
-    spec.label_dim = run->spec.label_dim;
-    spec.channel_base = cfg->finetune.channel_base;
-    spec.channel_max = cfg->finetune.channel_max;
-    spec.mbstd_group_size = cfg->finetune.deviation_group;
-    run->finetune.spec = spec;
-    return ayf_model_spec_check(run->ctx, &spec);
-}
-
 ayf_status ayf_run_finetune_weights(ayf_run *run) {
     ayf_run_finetune *f = &run->finetune;
     AYF_TRY(check_guidance(run));
-    AYF_TRY(name_discriminator(run));
+    f->spec = ayf_discriminator_from_config(&run->cfg, &run->spec);
+    AYF_TRY(ayf_model_spec_check(run->ctx, &f->spec));
     AYF_TRY(ayf_weights_new(run->backend, &f->spec, &f->disc));
     AYF_TRY(ayf_weights_new(run->backend, &f->spec, &f->adam_m));
     AYF_TRY(ayf_weights_new(run->backend, &f->spec, &f->adam_v));

@@ -71,6 +71,18 @@ ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const a
     return ayf_model_spec_check(ctx, &spec);
 }
 
+ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network) {
+    ayf_model_spec spec = ayf_model_spec_default();
+    spec.kind = AYF_MODEL_DISCRIMINATOR;
+    spec.img_resolution = network->img_resolution;
+    spec.img_channels = network->img_channels;
+    spec.label_dim = network->label_dim;
+    spec.channel_base = cfg->finetune.channel_base;
+    spec.channel_max = cfg->finetune.channel_max;
+    spec.mbstd_group_size = cfg->finetune.deviation_group;
+    return spec;
+}
+
 void ayf_spec_to_config(const ayf_model_spec *spec, ayf_config *cfg) {
     cfg->model.kind = spec->kind == AYF_MODEL_UNET ? AYF_CFG_MODEL_UNET : AYF_CFG_MODEL_MLP;
     cfg->model.precond = (ayf_cfg_precond)spec->precond;

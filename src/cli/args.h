@@ -42,9 +42,11 @@
       "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest). "         \
       "Gradients\n"                                                                                          \
       "that differ by less than single precision can tell beside the file's largest one are counted apart.") \
-    X(bench, "[step]", 0, 1, "time a training step",                                                         \
-      "Times forward, forward + backward, forward + tangent and the whole distillation step, beside the\n"   \
-      "convolution peak of this machine.")                                                                   \
+    X(bench, "[step | discriminator]", 0, 1, "time a training step",                                         \
+      "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
+      "discriminator: a step of fine-tuning's discriminator, with and without the gradient penalties R1\n"   \
+      "and R2, and what they cost on average at every 4th and every 16th step.\n"                            \
+      "Both beside the convolution peak of this machine.")                                                   \
     X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
       "Trains a teacher and a weak teacher on built-in pictures, distils them, writes demo.png (rows: the\n" \
       "teacher with many steps, the student with 1, 2 and 4, from the same noise) and prints how far each\n" \
@@ -104,7 +106,7 @@ typedef enum cli_verb {
     X(images, "images", "N", CLI_FIDELITY, NULL, "images to average over; default 64")                       \
     X(first_seed, "seed", "N", CLI_FIDELITY, NULL, "seed of the first image; default 0")                     \
     X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
-    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings to take the best of; default 3")                    \
+    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings to take the best of; default 3, discriminator 10")                    \
     X(json, "json", NULL, CLI_FIDELITY | CLI_BENCH, NULL, "print JSON")
 
 typedef enum cli_option {
