@@ -7,6 +7,7 @@
 #include "algo/gradients.h"
 #include "ayf.h"
 #include "base/rng.h"
+#include "io/safetensors.h"
 #include "ir/build.h"
 #include "nn/net.h"
 
@@ -100,6 +101,58 @@ static void test_reference(void **state) {
     char path[512];
     snprintf(path, sizeof path, "%s/tests/data/discriminator", getenv("AYF_SOURCE_ROOT"));
     ok(ayf_golden(ctx, path, print, NULL));
+}
+
+/* plain_16 with the values of one tensor scaled. */
+static void write_damaged(const char *name, float factor) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/tests/data/discriminator/plain_16.safetensors",
+             getenv("AYF_SOURCE_ROOT"));
+    ayf_st *st;
+    ayf_st_writer *writer;
+    ok(ayf_st_open(ctx, path, &st));
+    ok(ayf_st_write_begin(ctx, &writer));
+    for (size_t i = 0; i < ayf_st_meta_count(st); i++) {
+        const char *key, *value;
+        ayf_st_meta_at(st, i, &key, &value);
+        ok(ayf_st_write_meta(writer, key, value));
+    }
+    float *copy = NULL;
+    for (size_t i = 0; i < ayf_st_count(st); i++) {
+        const ayf_st_tensor *t = ayf_st_at(st, i);
+        const void *data = t->data;
+        if (strcmp(t->name, name) == 0) {
+            data = copy = calloc(t->count, sizeof *copy);
+            ok(ayf_st_read_f32(st, name, copy, t->count));
+            for (size_t k = 0; k < t->count; k++) copy[k] *= factor;
+        }
+        ok(ayf_st_write_tensor(writer, t->name, t->dtype, t->rank, t->shape, data));
+    }
+    assert_non_null(copy);
+    ok(ayf_st_write_end(writer, path_of("damaged.safetensors")));
+    free(copy);
+    ayf_st_close(st);
+}
+
+static void test_reference_can_fail(void **state) {
+    (void)state;
+    static const struct {
+        const char *tensor;
+        ayf_status status;
+        const char *message;
+    } cases[] = {
+        {"out.logits", AYF_E_CHECK, "differ from the reference"},
+        {"out.r1", AYF_E_CHECK, "differ from the reference"},
+        {"out.r1_grad.b16.conv0.weight", AYF_E_CHECK, "differ from the reference"},
+        {"out.r1_grad.b16.fromrgb.bias", AYF_E_CHECK, "differ from the reference"},
+        {"out.grad.b4.fc.weight", AYF_E_CHECK, "differ from the reference"},
+        {"param.b16.skip.resample_filter", AYF_E_FORMAT, "is not the filter [1,3,3,1]"},
+    };
+    for (size_t i = 0; i < AYF_COUNT(cases); i++) {
+        write_damaged(cases[i].tensor, 1.001f);
+        assert_int_equal(ayf_golden(ctx, folder, print, NULL), cases[i].status);
+        expect_message(cases[i].message);
+    }
 }
 
 /* ---- Against finite differences ---- */
@@ -391,16 +444,23 @@ static void test_no_memory(void **state) {
 
 static int finish(void **state) {
     (void)state;
-    return end_of(NULL, 0);
+    static const char *const names[] = {"damaged.safetensors"};
+    return end_of(names, AYF_COUNT(names));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),      cmocka_unit_test(test_finite_differences),
-        cmocka_unit_test(test_backends),       cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_cost),           cmocka_unit_test(test_start),
-        cmocka_unit_test(test_flat_layout),    cmocka_unit_test(test_refused_specs),
-        cmocka_unit_test(test_refused_inputs), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_reference_can_fail),
+        cmocka_unit_test(test_finite_differences),
+        cmocka_unit_test(test_backends),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_flat_layout),
+        cmocka_unit_test(test_refused_specs),
+        cmocka_unit_test(test_refused_inputs),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, begin, finish);
 }

@@ -14,6 +14,8 @@ typedef struct ayf_golden_check {
     ayf_st *st;
     ayf_program *program;
     double largest; /* norm of the largest gradient among those that are compared */
+    const double
+        *unsure; /* NULL, or per parameter what single precision leaves open of its gradient (norm) */
     double worst;
     char worst_name[128];
     int compared, failed, rounding;
@@ -24,6 +26,9 @@ typedef struct ayf_golden_check {
 
 const char *ayf_golden_meta(const ayf_golden_check *c, const char *key); /* NULL with the failure recorded */
 bool ayf_golden_has(const ayf_golden_check *c, const char *prefix);      /* any tensor of such a name */
+
+/* A tensor as floats, images (N,C,H,W) turned into (N,H,W,C). The caller frees it; NULL on failure. */
+float *ayf_golden_tensor(const ayf_golden_check *c, const char *name, size_t *count);
 
 /* The network that the JSON in the metadata `key` describes. */
 ayf_status ayf_golden_spec(const ayf_golden_check *c, const char *key, bool student, ayf_model_spec *spec);

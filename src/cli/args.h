@@ -39,9 +39,10 @@
       "TEACHER.")                                                                                            \
     X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
       "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
-      "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest). "         \
-      "Gradients\n"                                                                                          \
-      "that differ by less than single precision can tell beside the file's largest one are counted apart.") \
+      "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest).\n"        \
+      "Gradients that differ by less than single precision can tell beside the file's largest one, and\n"    \
+      "second derivatives that differ by less than they move with the last bit of the input, are\n"          \
+      "counted apart.")                                                                                      \
     X(bench, "[step | discriminator]", 0, 1, "time a training step",                                         \
       "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
       "discriminator: a step of fine-tuning's discriminator, with and without the gradient penalties R1\n"   \
