@@ -13,7 +13,10 @@ static settings tuned(void) {
 static void make_student(void) {
     run_to(AYF_RUN_TRAIN, in_root("teacher"), tiny_unet(), 10);
     snprintf(teacher, sizeof teacher, "distill.teacher=%s", in_root("teacher"));
-    run_to(AYF_RUN_DISTILL, in_root("student"), join(tiny_unet(), SET(teacher, "distill.guidance=none")), 10);
+    run_to(AYF_RUN_DISTILL, in_root("student"),
+           join(tiny_unet(), SET(teacher, "distill.guidance=none", "distill.midtrain_steps=8",
+                                 "distill.midtrain_trajectories=4", "distill.midtrain_solver_steps=2")),
+           10);
     snprintf(student, sizeof student, "finetune.student=%s", in_root("student"));
 }
 
@@ -41,6 +44,7 @@ static void test_log(void **state) {
     /* What the student was made with is kept without being said again. */
     assert_true(file_contains(in_root("run/config.yaml"), in_root("teacher")));
     assert_true(file_contains(in_root("run/config.yaml"), "guidance: none"));
+    assert_true(file_contains(in_root("run/config.yaml"), "midtrain_steps: 0"));
 }
 
 static void test_the_discriminator_learns(void **state) {
@@ -114,6 +118,8 @@ static void test_refusals(void **state) {
     expect_refused(kind, in_root("a"), SET(wrong), AYF_E_IO, "finetune.student");
     expect_refused(kind, in_root("b"), join(tuned(), SET("train.batch=6")), AYF_E_CONFIG,
                    "finetune.deviation_group");
+    expect_refused(kind, in_root("b"), join(tuned(), SET("distill.midtrain_steps=2")), AYF_E_CONFIG,
+                   "midtrain_steps");
     expect_refused(kind, in_root("c"), join(tuned(), SET("data.labels=false")), AYF_E_CONFIG, "classes");
     expect_refused(kind, in_root("d"), join(tuned(), SET("data.resolution=16")), AYF_E_CONFIG, "8 x 8");
     expect_refused(kind, in_root("e"), join(tuned(), SET("model.channels=16")), AYF_E_CONFIG,

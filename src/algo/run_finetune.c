@@ -48,6 +48,7 @@ static ayf_status inherit(ayf_run *run, const ayf_model_card *card) {
             ayf_config_parse(ctx, run->cfg.finetune.student, card->config, strlen(card->config), &inherited);
         inherited.train = fresh.train;
         inherited.save = fresh.save;
+        inherited.distill.midtrain_steps = 0;
         if (status == AYF_OK) {
             ayf_config_free(ctx, &run->cfg);
             run->cfg = inherited;

@@ -311,6 +311,9 @@ static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->train.batch % cfg->finetune.deviation_group != 0)
         REFUSE("train.batch = %d is no multiple of finetune.deviation_group = %d; change one of them",
                cfg->train.batch, cfg->finetune.deviation_group);
+    if (cfg->distill.midtrain_steps > 0)
+        REFUSE("distill.midtrain_steps = %lld is for a student that is new; leave it out of fine-tuning",
+               (long long)cfg->distill.midtrain_steps);
     if (cfg->finetune.alpha <= 0)
         REFUSE("finetune.alpha = 0 leaves nothing to fine-tune; set it above 0, or go on with ayf distill");
     return AYF_OK;
