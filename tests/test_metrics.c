@@ -327,6 +327,9 @@ static void test_kid_of_subsets(void **state) {
     parts = kid(x, y, 40);
     expect_near(parts.mean, 0, 4 * parts.deviation / 10);
     assert_true(parts.deviation < 1);
+    /* the subsets of both sets are not the same choice: copies are 1/N of the pairs, not 1/40 */
+    parts = kid(x, x, 40);
+    expect_near(parts.mean, 0, 4 * parts.deviation / 10);
     free(a.x);
     free(b.x);
     free(x.x);
@@ -363,6 +366,9 @@ static void test_prdc_of_equal_sets(void **state) {
     ok(ayf_prdc(ctx, x, N, x, N, DIM, 5, got));
     assert_true(got[AYF_PRECISION] == 1 && got[AYF_RECALL] == 1 && got[AYF_COVERAGE] == 1);
     expect_near(got[AYF_DENSITY], 6.0 / 5, 1e-12); /* the k neighbours and itself */
+    for (size_t i = 0; i < N * DIM; i++) same[i] = x[(i + 7 * DIM) % (N * DIM)];
+    ok(ayf_prdc(ctx, x, N, same, N, DIM, 5, got));
+    expect_near(got[AYF_DENSITY], 6.0 / 5, 1e-12);
     for (size_t i = 0; i < N * DIM; i++) same[i] = 0.1f * (float)(i % DIM + 1);
     ok(ayf_prdc(ctx, same, N, same, 7, DIM, 5, got));
     assert_true(got[AYF_PRECISION] == 1 && got[AYF_RECALL] == 1 && got[AYF_COVERAGE] == 1);
@@ -372,6 +378,24 @@ static void test_prdc_of_equal_sets(void **state) {
                 got[AYF_DENSITY] == 0);
     free(x);
     free(same);
+}
+
+/* 40 points, eight copies of each: all balls are points, whatever the rounding of inner products. */
+static void test_prdc_of_copies(void **state) {
+    (void)state;
+    enum { POINTS = 40, COPIES = 8, DIM = 51, N = POINTS * COPIES };
+    float *points = normal(15, POINTS * DIM), *a = values_of(N * DIM), *b = values_of(N * DIM);
+    double got[4];
+    for (size_t i = 0; i < N * DIM; i++) {
+        a[i] = points[i / DIM % POINTS * DIM + i % DIM];
+        b[i] = points[i / DIM / COPIES * DIM + i % DIM];
+    }
+    ok(ayf_prdc(ctx, a, N, b, N, DIM, 5, got));
+    assert_true(got[AYF_PRECISION] == 1 && got[AYF_RECALL] == 1 && got[AYF_COVERAGE] == 1);
+    expect_near(got[AYF_DENSITY], COPIES / 5.0, 1e-12);
+    free(points);
+    free(a);
+    free(b);
 }
 
 /* ---- Sliced Wasserstein distance ---- */
@@ -574,23 +598,15 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fixture_of_sets),
-        cmocka_unit_test(test_fixture_of_scores),
-        cmocka_unit_test(test_fixture_of_images),
-        cmocka_unit_test(test_frechet_of_turned_gaussians),
-        cmocka_unit_test(test_frechet_invariance),
-        cmocka_unit_test(test_frechet_of_degenerate_features),
-        cmocka_unit_test(test_moments_in_parts),
-        cmocka_unit_test(test_kid_of_two_points),
-        cmocka_unit_test(test_kid_of_subsets),
-        cmocka_unit_test(test_prdc_on_a_line),
-        cmocka_unit_test(test_prdc_of_equal_sets),
-        cmocka_unit_test(test_sliced_closed_forms),
-        cmocka_unit_test(test_inception_score_limits),
-        cmocka_unit_test(test_images_closed_forms),
-        cmocka_unit_test(test_bad_sets),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_fixture_of_sets),     cmocka_unit_test(test_fixture_of_scores),
+        cmocka_unit_test(test_fixture_of_images),   cmocka_unit_test(test_frechet_of_turned_gaussians),
+        cmocka_unit_test(test_frechet_invariance),  cmocka_unit_test(test_frechet_of_degenerate_features),
+        cmocka_unit_test(test_moments_in_parts),    cmocka_unit_test(test_kid_of_two_points),
+        cmocka_unit_test(test_kid_of_subsets),      cmocka_unit_test(test_prdc_on_a_line),
+        cmocka_unit_test(test_prdc_of_equal_sets),  cmocka_unit_test(test_prdc_of_copies),
+        cmocka_unit_test(test_sliced_closed_forms), cmocka_unit_test(test_inception_score_limits),
+        cmocka_unit_test(test_images_closed_forms), cmocka_unit_test(test_bad_sets),
+        cmocka_unit_test(test_out_of_memory),       cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

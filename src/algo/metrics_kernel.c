@@ -76,9 +76,9 @@ ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, 
     ayf_status status = s.a && s.b && s.block && values ? AYF_OK : AYF_E_MEMORY;
     int previous = ayf_blas_enter(ctx);
     for (int i = 0; status == AYF_OK && i < out->subsets; i++) {
-        ayf_rng_key key = {options ? options->seed : 0, AYF_RNG_METRIC, (uint64_t)i, 0};
+        ayf_rng_key key = {options ? options->seed : 0, AYF_RNG_METRIC, 2 * (uint64_t)i, 0};
         gather(key, a, na, dim, s.size, s.a);
-        key.sample = 1;
+        key.step++;
         gather(key, b, nb, dim, s.size, s.b);
         values[i] = squared_mmd(&s);
         out->mean += values[i] / out->subsets;

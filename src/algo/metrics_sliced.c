@@ -18,7 +18,7 @@ typedef struct slices {
 static void draw_directions(const slices *s, uint64_t seed, int first, int count) {
     for (int i = 0; i < count; i++) {
         double *unit = s->unit + (size_t)i * s->dim, norm = 0;
-        ayf_rng_normal((ayf_rng_key){seed, AYF_RNG_METRIC, (uint64_t)(first + i), 2}, s->draw, s->dim);
+        ayf_rng_normal((ayf_rng_key){seed, AYF_RNG_METRIC, (uint64_t)(first + i), 0}, s->draw, s->dim);
         for (size_t j = 0; j < s->dim; j++) norm += (double)s->draw[j] * s->draw[j];
         for (size_t j = 0; j < s->dim; j++) unit[j] = s->draw[j] / sqrt(norm);
     }

@@ -19,7 +19,7 @@ typedef enum ayf_purpose { /* values are part of the file format of a run: appen
     AYF_RNG_DATA = 9,      /* procedurally made data; sample = index in the data set */
     AYF_RNG_CLASS = 10,    /* class of a generated image when none is asked for */
     AYF_RNG_TEST = 11,
-    AYF_RNG_METRIC = 12,   /* sample 0, 1: subsets of a set, step = subset; 2: directions, step = direction */
+    AYF_RNG_METRIC = 12,   /* subsets of two sets, step = 2 subset + set; directions, step = direction */
     AYF_RNG_FAKE = 13, /* noise behind a fake of adversarial training */
     AYF_RNG_TRAJECTORY = 14, /* mid-training: step 0 = x_1, 1 = lambda, 2 + epoch = order; sample = trajectory */
 } ayf_purpose;
@@ -35,7 +35,8 @@ void ayf_rng_uniform(ayf_rng_key key, float *out, size_t count); /* in (0,1), bo
 void ayf_rng_normal(ayf_rng_key key, float *out, size_t count);  /* mean 0, variance 1 */
 void ayf_rng_bits(ayf_rng_key key, uint32_t *out, size_t count);
 
-/* Where `index` goes in a keyed pseudo-random permutation of [0, count); count >= 1. O(1) memory. */
+/* Where `index` goes in a keyed pseudo-random permutation of [0, count); count >= 1. O(1) memory. The key's sample
+ * does not matter. */
 uint64_t ayf_rng_permute(ayf_rng_key key, uint64_t index, uint64_t count);
 
 #endif
