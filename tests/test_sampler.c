@@ -58,6 +58,48 @@ static void test_gamma_marginals(void **state) {
     free(noise);
 }
 
+static ayf_status consistency_at(void *self, const double *x, const double *t, const double *s, double *out) {
+    const ayf_field *field = self;
+    for (int i = 0; i < field->batch; i++) assert_true(s[i] == 0);
+    return gaussian_at(self, x, t, s, out);
+}
+
+/* gamma = 1 asks for nothing but jumps to s = 0, so it is how a consistency model is sampled. */
+static void test_consistency_sampling(void **state) {
+    (void)state;
+    double x[3] = {1, -2, 0.25};
+    static const uint64_t seeds[] = {1, 2, 3};
+    ayf_field field = {consistency_at, NULL, 3, 1};
+    field.self = &field;
+    int calls;
+    ok(ayf_trajectory_run(ctx, &field, &(ayf_trajectory){.steps = 4, .gamma = 1}, x, seeds, &calls));
+    assert_int_equal(calls, 4);
+}
+
+/* Every state and the field in it can be had on the way; guided samplers take a strength per sample. */
+static void test_record(void **state) {
+    (void)state;
+    enum { STEPS = 4 };
+    double x[2] = {1, -2}, states[(STEPS + 1) * 2], velocities[STEPS * 2];
+    ayf_field field = {gaussian_at, NULL, 2, 1};
+    field.self = &field;
+    for (int method = AYF_METHOD_FLOW_MAP; method <= AYF_METHOD_HEUN; method++) {
+        x[0] = 1, x[1] = -2;
+        ayf_trajectory how = {
+            .method = (ayf_method)method, .steps = STEPS, .states = states, .velocities = velocities};
+        ok(ayf_trajectory_run(ctx, &field, &how, x, NULL, NULL));
+        assert_true(states[0] == 1 && states[1] == -2 && states[2 * STEPS] == x[0] && states[2 * STEPS + 1] == x[1]);
+        for (int i = 0; i < 2 * STEPS; i++) {
+            double t[2] = {1 - i / 2 / (double)STEPS, 1 - i / 2 / (double)STEPS}, s[2] = {t[0], t[0]}, want[2];
+            if (method == AYF_METHOD_FLOW_MAP) s[0] = s[1] = t[0] - 1.0 / STEPS;
+            ok(gaussian_at(&field, states + i / 2 * 2, t, s, want));
+            expect_near(velocities[i], want[i % 2], 1e-12);
+            if (method != AYF_METHOD_HEUN)
+                expect_near(states[i + 2], states[i] - velocities[i] / STEPS, 1e-12);
+        }
+    }
+}
+
 /* gamma = 0 with the exact map is the exact map in any number of steps. */
 static void test_jumps(void **state) {
     (void)state;
@@ -652,6 +694,7 @@ static int end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gamma_marginals), cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_consistency_sampling), cmocka_unit_test(test_record),
         cmocka_unit_test(test_gamma_by_hand),   cmocka_unit_test(test_orders),
         cmocka_unit_test(test_heun_calls),      cmocka_unit_test(test_adaptive),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_latents),
