@@ -450,13 +450,16 @@ static void test_bad_files(void **state) {
                    AYF_E_CONFIG, "distill.midtrain_steps = 11 is longer than the run");
 }
 
-/* r is at its full value after mid-training, or rises from there. */
+/* r begins to rise where mid-training ends. */
 static void test_tangent_weight(void **state) {
     (void)state;
     ayf_config cfg;
     assert_int_equal(ayf_config_defaults(ctx, &cfg), AYF_OK);
     cfg.train.steps = 100;
-    cfg.distill.midtrain_steps = 40;
+    cfg.distill.midtrain_steps = 40; /* a tenth of 60 steps */
+    near("r", 42, ayf_tangent_weight_from_config(&cfg, 42), 0.99 / 2, 1e-12);
+    near("r", 45, ayf_tangent_weight_from_config(&cfg, 45), 0.99, 1e-12);
+    cfg.distill.warmup_steps = 0;
     near("r", 40, ayf_tangent_weight_from_config(&cfg, 40), 0.99, 1e-12);
     cfg.distill.warmup_steps = 20;
     near("r", 40, ayf_tangent_weight_from_config(&cfg, 40), 0.99 / 20, 1e-12);

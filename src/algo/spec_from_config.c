@@ -159,7 +159,7 @@ double ayf_ema_from_config(const ayf_config *cfg, uint64_t step) {
 
 double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step) {
     int64_t warmup = cfg->distill.warmup_steps, midtrain = cfg->distill.midtrain_steps;
-    if (warmup < 0) warmup = midtrain > 0 ? 0 : cfg->train.steps / 10;
+    if (warmup < 0) warmup = (cfg->train.steps - midtrain) / 10;
     double share = warmup > 0 ? ((double)step - (double)midtrain + 1) / (double)warmup : 1;
     return cfg->distill.r_max * fmax(fmin(share, 1), 0);
 }

@@ -59,7 +59,7 @@ int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak
 /* A bar on a terminal, a line every ten seconds otherwise. */
 struct cli_progress {
     cli *c;
-    const char *label;
+    const char *label, *unit; /* of what is counted: "steps" unless set after the beginning */
     bool terminal, visible;
     double started, first_done, last_shown; /* seconds of the monotonic clock; 0 = not yet */
     uint64_t first_step, shown_step;

@@ -15,6 +15,7 @@ static double now(void) {
 void cli_progress_begin(cli_progress *p, cli *c, const char *label) {
     *p = (cli_progress){.c = c,
                         .label = label,
+                        .unit = "steps",
                         .terminal = isatty(STDERR_FILENO),
                         .started = now(),
                         .loss = NAN,
@@ -73,7 +74,7 @@ static void draw(cli_progress *p, bool last) {
     if (!isfinite(rate))
         snprintf(speed, sizeof speed, "  %s %s", word, left);
     else if (rate >= 1)
-        snprintf(speed, sizeof speed, "  %.1f steps/s  %s %s", rate, word, left);
+        snprintf(speed, sizeof speed, "  %.1f %s/s  %s %s", rate, p->unit, word, left);
     else
         snprintf(speed, sizeof speed, "  %.2f s/step  %s %s", 1 / rate, word, left);
     if (!isfinite(rate) && !last) speed[0] = 0;

@@ -44,6 +44,7 @@ static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const cha
 static void show_preparation(cli_progress *bar, const ayf_run_report *report) {
     static const char label[] = "trajectories";
     if (bar->label != label) cli_progress_begin(bar, bar->c, label);
+    bar->unit = label;
     cli_progress_update(bar, &(ayf_run_report){.step = report->prepared,
                                                .steps = report->to_prepare,
                                                .loss = NAN,

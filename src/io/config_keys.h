@@ -84,8 +84,7 @@ CHOICE(distill, norm, ayf_cfg_tangent_norm, AYF_CFG_NORM_RMS, "tangent normalisa
 REAL(distill, norm_c, 0.1, 1e-12, 1e6, "see norm")
 REAL(distill, r_max, 0.99, 0.0, 1.0, "final weight r of the derivative term")
 LONG(distill, warmup_steps, -1, -1, 1000000000000,
-    "steps over which r rises from 0 to r_max, counted from the end of mid-training; -1 = a tenth of train.steps, or 0 "
-    "after mid-training")
+    "steps over which r rises from 0 to r_max, counted from the end of mid-training; -1 = a tenth of the steps after it")
 REAL(distill, gap_mean, -0.6, -20.0, 20.0, "time pairs: t - s = sigmoid(gap_mean + gap_std * normal)")
 REAL(distill, gap_std, 1.6, 0.0, 20.0, "see gap_mean")
 REAL(distill, p_s0, 0.2, 0.0, 1.0, "share of the time pairs with s = 0")
@@ -99,9 +98,9 @@ REAL(distill, guidance_min, 1.0, 0.0, 100.0, "see guidance; above 0")
 REAL(distill, guidance_max, 3.0, 0.0, 100.0, "see guidance")
 LONG(distill, midtrain_steps, 0, 0, 1000000000000,
     "mid-training (arXiv 2509.24526): the first so many of train.steps regress stored trajectories of the teacher, which "
-    "cost no derivative; r is at its full value after them unless warmup_steps says otherwise. 0 = none")
+    "cost no derivative; 0 = none")
 INT(distill, midtrain_trajectories, 1024, 1, 100000000, "mid-training: trajectories to make and keep (in memory while they are used)")
-INT(distill, midtrain_solver_steps, 16, 2, 1000, "mid-training: Heun steps of a trajectory")
+INT(distill, midtrain_solver_steps, 8, 2, 1000, "mid-training: Heun steps of a trajectory")
 CHOICE(distill, student_init, ayf_cfg_student_init, AYF_CFG_INIT_TEACHER, "weights the student starts with: teacher, or scratch = random")
 END(distill)
 
