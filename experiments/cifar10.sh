@@ -23,4 +23,4 @@ stage weak train $common --set model.channels=16 --set model.channels_per_head=1
 stage student distill --data "$data" --batch 32 --set data.mirror=true --set train.lr=0.005 --teacher "$folder/teacher" \
     --weak "$folder/weak" --set distill.guidance_max=2 --steps 200
 "$ayf" sample "$folder/student" --steps 4 --guidance 1.5 --seeds 0-39 --class 0-9 --grid 20 --scale 2 --out "$folder/student-4.png" >&2
-"$ayf" fidelity "$folder/student" "$folder/teacher" --weak "$folder/weak" --guidance 1.5 --images 64
+"$ayf" eval "$folder/student" --teacher "$folder/teacher" --weak "$folder/weak" --guidance 1.5 --calls 1,2,4,8

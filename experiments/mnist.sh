@@ -27,4 +27,4 @@ configs=$(dirname "$0")/../configs
 for steps in 1 2 4; do
     "$ayf" sample "$folder/student" --steps $steps --seeds 0-19 --class 0-9 --grid 20 --scale 2 --out "$folder/student-$steps.png" >&2
 done
-"$ayf" fidelity "$folder/student" "$folder/teacher" --images 256 --calls 1,2,4,8,16
+"$ayf" eval "$folder/student" --teacher "$folder/teacher" --pairs 256 --calls 1,2,4,8,16

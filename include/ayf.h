@@ -61,6 +61,9 @@ typedef void *ayf_alloc_fn(void *user, void *pointer, size_t size);
 /* Receives one line without a newline. */
 typedef void ayf_log_fn(void *user, const char *line);
 
+/* Receives one line of a result, without a newline. */
+typedef void ayf_print_fn(void *user, const char *line);
+
 typedef struct ayf_options { /* all zero = defaults */
     ayf_alloc_fn *alloc;     /* default: the C library */
     void *alloc_user;
@@ -183,6 +186,80 @@ AYF_API ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
                                         const ayf_fidelity_options *options,
                                         ayf_semigroup_row rows[AYF_SEMIGROUP_ROWS], double *mean);
 
+/* ---- Features: a small classifier fitted to a data set, by which sets of images are compared ---- */
+
+typedef struct ayf_features_options { /* all zero = defaults; data is needed */
+    const char *data;                 /* with classes; what data.source may be */
+    const char
+        *heldout; /* a further set for the accuracy; NULL: a tenth of `data`, which is then not fitted */
+    const char *const *settings; /* "data.resolution=16"; data.{resolution,channels,mirror}, model.{channels,
+                                    multipliers}, train.{steps,batch,seed,lr} */
+    int setting_count;
+} ayf_features_options;
+
+typedef struct ayf_features_report {
+    double loss;     /* mean over the last tenth of the steps */
+    double accuracy; /* share of the held-out samples whose class is found; NaN: nothing could be held out */
+    uint64_t fitted, heldout; /* samples */
+} ayf_features_report;
+
+/* Fits a classifier and writes it to `path` as a model file (role "features"), atomically; the same seed gives the
+ * same bytes. `report`: NULL is fine. AYF_E_DIVERGED: nothing is written. */
+AYF_API ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_features_options *options,
+                                    ayf_features_report *report);
+
+/* ---- Distance to data ---- */
+
+/* One reference set and the networks by which samples are compared with it:
+ *
+ *     ayf_eval *eval;
+ *     ayf_eval_open(ctx, &(ayf_eval_options){.data = "data/mnist", .features = "features.safetensors"}, &eval);
+ *     ayf_eval_describe(eval, print, NULL);                         // the recipe: without it no number means anything
+ *     ayf_eval_floor(eval, &floor);                                 // real samples against real samples
+ *     ayf_eval_model(eval, model, &(ayf_sample_options){.steps = 2}, &row);
+ *     ayf_eval_close(eval);
+ */
+typedef struct ayf_eval ayf_eval;
+
+typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for images `features` too */
+    const char *data;             /* the real samples: what data.source may be */
+    const char *heldout;  /* further real samples for the floor; NULL: two disjoint random halves of `data` */
+    const char *features; /* a file of ayf_features_fit() */
+    int resolution, channels; /* what pictures are brought to; 0: what the features take */
+    int count;                /* samples per measurement; 0 = 2000 */
+    uint64_t seed;            /* of the first sample, and of every random choice */
+    int reference;            /* of the real samples, at random; 0 = all */
+} ayf_eval_options;
+
+typedef struct ayf_eval_row {  /* NaN: does not apply */
+    uint64_t count, reference; /* samples; real samples they were compared with */
+    /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets); precision, recall
+     * (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points: `fd` on coordinates. */
+    double fd, kid, kid_std, precision, recall, density, coverage;
+    double class_accuracy;     /* share of the samples whose class the classifier finds */
+    double sliced_wasserstein; /* on pixels in [-1,1] (points: data units), per dimension */
+    double seconds;            /* that drawing the samples took */
+} ayf_eval_row;
+
+/* Reads the reference set whole. AYF_E_USAGE when it is smaller than the number of features, or the features were
+ * fitted to images of another shape. */
+AYF_API ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out);
+AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
+
+/* The recipe: reference, resize, features and their hash, number of samples, seeds, floor; to `print` line by line. */
+AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, void *user);
+
+/* What real samples score: the best that can be hoped for at this number of samples. */
+AYF_API ayf_status ayf_eval_floor(ayf_eval *eval, ayf_eval_row *row);
+
+/* Samples of a model from the seeds of the options; `how` says how they are drawn (its seeds and classes are not
+ * used: classes come from the seeds). */
+AYF_API ayf_status ayf_eval_model(ayf_eval *eval, ayf_model *model, const ayf_sample_options *how,
+                                  ayf_eval_row *row);
+
+/* Samples of any data source (an image folder, a ZIP ...), at random when it has more than are wanted. */
+AYF_API ayf_status ayf_eval_data(ayf_eval *eval, const char *source, ayf_eval_row *row);
+
 /* ---- Training ---- */
 
 typedef struct ayf_run ayf_run;
@@ -234,7 +311,6 @@ AYF_API void ayf_run_close(ayf_run *run);
 
 /* Compares with reference numbers: every safetensors file of a known kind under `folder`. One line per file
  * goes to `print`. AYF_E_CHECK when any output is off by more than 1e-4. */
-typedef void ayf_print_fn(void *user, const char *line);
 AYF_API ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print, void *user);
 
 typedef struct ayf_bench_options { /* all zero = defaults */
@@ -284,11 +360,14 @@ typedef enum ayf_path_kind {
 typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     ayf_path_kind kind;
     char *model_path; /* model: the path; run: its newest model file, NULL as long as there is none */
-    char *config;     /* run: resolved configuration (YAML) */
-    char *last_log;   /* run: last line of log.jsonl */
-    bool finished;    /* run: the last step was done */
-    uint64_t step;    /* checkpoint; run: of the newest checkpoint */
-    char *comment;    /* image: how it was made, NULL when it does not say */
+    char *
+        role; /* model: "teacher", "weak", "student", or "features", "discriminator" ..., which draw nothing */
+    char *data;                  /* model: what it was trained on */
+    char *config;                /* run, model: resolved configuration (YAML) */
+    char *last_log;              /* run: last line of log.jsonl */
+    bool finished;               /* run: the last step was done */
+    uint64_t step;               /* checkpoint, model; run: of the newest checkpoint */
+    char *comment;               /* image: how it was made, NULL when it does not say */
     int height, width, channels; /* image, data; 0 = not the same for all pictures of the data */
     int classes;                 /* data; 0 = without */
     char *no_classes;            /* data without classes: why */

@@ -17,7 +17,7 @@ student="--data builtin:shapes --batch 4 --set train.lr_warmup=0"
 # ---- Help and usage ----
 expect "help lists the verbs" 0 "$ayf" help
 prints "distill" && prints "exit codes"
-for verb in train distill sample info fidelity golden bench demo help; do
+for verb in train distill finetune sample info eval golden bench demo help; do
     expect "help $verb" 0 "$ayf" help $verb
     prints "usage: ayf $verb"
 done
@@ -86,6 +86,18 @@ expect "distil without a weak teacher" 2 "$ayf" distill other $student --teacher
 says "distill.weak"
 expect "a student cannot teach" 2 "$ayf" distill other $student --teacher student --weak weak --steps 3
 says "student"
+tuned="--batch 4 --set train.lr_warmup=0 --set finetune.channel_base=64 --set finetune.channel_max=8"
+expect "fine-tune" 0 "$ayf" finetune tuned --student student $tuned --steps 3
+prints "tuned/model.safetensors" && says "D(real)-D(fake)"
+expect "a fine-tuned student is a student" 0 "$ayf" info tuned
+prints "student"
+expect "fine-tune nothing" 2 "$ayf" finetune other $tuned --steps 3
+says "finetune.student"
+expect "fine-tune a teacher" 2 "$ayf" finetune other --student teacher $tuned --steps 3
+says "is not a student"
+expect "a discriminator that wins" 4 "$ayf" finetune won --student student $tuned --steps 2000 --set save.every=10 \
+    --set finetune.disc_first=2000 --set finetune.disc_lr=0.1 --set finetune.penalty=0 --set finetune.logit_limit=3
+says "the discriminator wins" && says "finetune.penalty"
 expect "no bytes are lost: 4 steps" 0 "$ayf" train whole $tiny --steps 4
 expect "no bytes are lost: the same again" 0 "$ayf" train again $tiny --steps 4
 same whole/model.safetensors again/model.safetensors
@@ -162,7 +174,7 @@ says "give one of them"
 expect "distil with a teacher guided by itself" 0 "$ayf" distill free-student $student --teacher free --cfg --steps 1
 expect "its range" 0 "$ayf" info free-student/model.safetensors
 prints "guidance     1 to 3"
-expect "fidelity to a teacher guided by itself" 0 "$ayf" fidelity free-student free --cfg --guidance 2 --images 2 --calls 1
+expect "fidelity to a teacher guided by itself" 0 "$ayf" eval free-student --teacher free --cfg --guidance 2 --pairs 2 --calls 1
 expect "distil after mid-training" 0 "$ayf" distill mid-student $student --teacher free --cfg --steps 3 \
     --set distill.midtrain_steps=2 --set distill.midtrain_trajectories=8 --set distill.midtrain_solver_steps=2
 says "making 8 trajectories" && says "trajectories 8/8" && says "distill 3/3" && exists mid-student/trajectories.safetensors
@@ -231,12 +243,64 @@ says "nowhere.safetensors"
 expect "folder without a run" 3 "$ayf" sample images
 says "neither a model file nor the folder of a run" && one_line
 
+# ---- Evaluation ----
+expect "eval: fidelity" 0 "$ayf" eval student --teacher teacher --weak weak --guidance 1.5 --pairs 4 --calls 1,2 --gamma 0,0.5
+prints "Euler" && prints "SSIM" && prints "semigroup defect"
+expect "eval: roles the wrong way round" 2 "$ayf" eval teacher --teacher student --pairs 4
+says "student" && one_line
+expect "eval: fit features" 0 "$ayf" eval --fit-features features.safetensors --data builtin:shapes \
+    --set data.resolution=8 --set train.steps=20 --set train.batch=8
+prints "features.safetensors" && says "held-out samples" && exists features.safetensors
+expect "eval: info on features" 0 "$ayf" info features.safetensors
+prints "role         features" && prints "resolution: 8" && prints "# right on"
+expect "eval: features draw nothing" 2 "$ayf" sample features.safetensors
+says "makes no samples" && one_line
+compare="--data builtin:shapes --reference 300 --features features.safetensors --images 80"
+expect "eval: distance and fidelity" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 1,2 --gamma 0,0.5
+prints "FD (our features)" && prints "floor" && prints "gamma 0.5" && prints "hash" && prints "300 images at random of 65536"
+! grep -q FID out || bad "our features are called FID"
+expect "eval: the same as JSON" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --json
+prints '"fd_our_features": ' && prints '"semigroup_defect": ' && prints '"recipe": {"reference": "'
+python3 -m json.tool "$work/out" >/dev/null || bad "not JSON"
+expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --calls 2 --solver euler
+prints "2 steps" && prints "class accuracy"
+expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
+expect "eval: images in a folder" 0 "$ayf" eval many $compare
+prints "samples" && prints "sliced Wasserstein (pixels)"
+expect "eval: points" 0 "$ayf" eval ring --data builtin:ring --reference 2000 --images 200 --calls 2
+prints "FD (coordinates)" && prints "2 steps"
+expect "eval: too few in the folder" 2 "$ayf" eval images $compare
+says "--images 5" && one_line
+expect "eval: a small reference" 2 "$ayf" eval student $compare --reference 100
+says "twice"
+expect "eval: a reference below the number of features" 2 "$ayf" eval many --data builtin:shapes --reference 100 \
+    --features features.safetensors --images 80
+says "at least 130" && one_line
+expect "eval: one image" 2 "$ayf" eval student --data builtin:shapes --features features.safetensors --images 1
+says "--images 1"
+expect "eval: no features" 2 "$ayf" eval student --data builtin:shapes
+says "--fit-features"
+expect "eval: a student is no features" 2 "$ayf" eval student --data builtin:shapes --features student/model.safetensors
+says "--fit-features FILE" && one_line
+expect "eval: features of another shape" 0 "$ayf" eval --fit-features small.safetensors --data builtin:shapes \
+    --set data.resolution=8 --set data.channels=1 --set train.steps=1 --set train.batch=4
+expect "eval: they do not fit the model" 2 "$ayf" eval student --data builtin:shapes --features small.safetensors
+says "8 x 8 x 1" && says "8 x 8 x 3" && one_line
+expect "eval: guidance of a student that has none" 2 "$ayf" eval student $compare --guidance 9
+says "guidance 9"
+expect "eval: compared with nothing" 2 "$ayf" eval student
+says "--data SOURCE" && one_line
+expect "eval: no subject" 2 "$ayf" eval
+expect "eval: an option without its part" 2 "$ayf" eval student --teacher teacher --images 100
+says "--images needs --data"
+expect "eval: features of data without classes" 3 "$ayf" eval --fit-features no.safetensors --data many
+says "classes" && absent no.safetensors
+expect "eval: features of points" 2 "$ayf" eval --fit-features no.safetensors --data builtin:ring
+says "coordinates" && absent no.safetensors
+expect "eval: a key that says nothing" 2 "$ayf" eval --fit-features no.safetensors --data builtin:shapes --set model.kind=mlp
+says "data.resolution" && one_line
+
 # ---- Measurements ----
-expect "fidelity" 0 "$ayf" fidelity student teacher --weak weak --guidance 1.5 --images 4 --calls 1,2
-prints "Euler"
-expect "fidelity as JSON" 0 "$ayf" fidelity student teacher --images 4 --calls 1,2 --json
-prints '"calls": 2, "student": 0'
-expect "roles the wrong way round" 2 "$ayf" fidelity teacher student --images 4
 expect "bench as JSON" 0 "$ayf" bench step --json --batch 2 --repeats 1 --set data.resolution=8 --set model.channels=16
 for key in forward_s forward_backward_s forward_tangent_s step_s step_gflop conv_peak_gflops plan_bytes \
     peak_rss_bytes threads; do

@@ -1,7 +1,7 @@
 /* Networks that turn images into features, by which sets of images are compared (algo/eval.h).
  *
  *     ayf_extractor *net;
- *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // algo/features.h, or another kind
+ *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // algo/classifier.h, or another kind
  *     AYF_TRY(net->extract(net, images, count, (const int[]){16, 16, 1}, features, NULL));
  *     net->close(net);
  *

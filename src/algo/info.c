@@ -15,6 +15,8 @@ static const char checkpoint_format[] = "ayf-checkpoint-1";
 
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->model_path);
+    ayf_free(ctx, facts->role);
+    ayf_free(ctx, facts->data);
     ayf_free(ctx, facts->config);
     ayf_free(ctx, facts->last_log);
     ayf_free(ctx, facts->comment);
@@ -137,6 +139,24 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
 }
 
+/* As the file says; ayf_model_open() checks whether it is whole. */
+static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char *path,
+                                 ayf_path_facts *facts) {
+    const struct {
+        const char *key;
+        char **to;
+    } texts[] = {{"role", &facts->role}, {"data", &facts->data}, {"config", &facts->config}};
+    const char *step = ayf_st_meta(st, "step");
+    facts->kind = AYF_PATH_MODEL;
+    facts->step = step ? strtoull(step, NULL, 10) : 0;
+    if (!(facts->model_path = ayf_strdup(ctx, path))) return AYF_E_MEMORY;
+    for (size_t i = 0; i < AYF_COUNT(texts); i++) {
+        const char *value = ayf_st_meta(st, texts[i].key);
+        if (!(*texts[i].to = ayf_strdup(ctx, value ? value : ""))) return AYF_E_MEMORY;
+    }
+    return AYF_OK;
+}
+
 static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_st *st;
     AYF_TRY(ayf_st_open(ctx, path, &st));
@@ -146,8 +166,7 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
         facts->kind = AYF_PATH_CHECKPOINT;
         facts->step = step ? strtoull(step, NULL, 10) : 0;
     } else if (format) {
-        facts->kind = AYF_PATH_MODEL;
-        if (!(facts->model_path = ayf_strdup(ctx, path))) status = AYF_E_MEMORY;
+        status = describe_model(ctx, st, path, facts);
     } else {
         status =
             ayf_fail(ctx, AYF_E_FORMAT, "%s: a safetensors file with %zu tensors that was not made by ayf",

@@ -22,6 +22,7 @@ typedef enum ayf_purpose { /* values are part of the file format of a run: appen
     AYF_RNG_METRIC = 12,   /* subsets of two sets, step = 2 subset + set; directions, step = direction */
     AYF_RNG_FAKE = 13, /* noise behind a fake of adversarial training */
     AYF_RNG_TRAJECTORY = 14, /* mid-training: step 0 = x_1, 1 = lambda, 2 + epoch = order; sample = trajectory */
+    AYF_RNG_SUBSET = 15,   /* which samples of a set are used for what; step = the choice */
 } ayf_purpose;
 
 typedef struct ayf_rng_key {

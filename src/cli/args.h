@@ -19,11 +19,13 @@
       "(--weak), by itself without classes (--cfg), or not (--set distill.guidance=none). Folder, Ctrl-C\n"  \
       "and resuming as in ayf train.\n\n"                                                                    \
       "    ayf distill runs/student --teacher runs/teacher --weak runs/weak --data photos.zip --steps 20k")  \
-    X(finetune, "RUN_FOLDER", 1, 1, "make a student better against a discriminator",                          \
-      "Goes on with a student's distillation and adds an adversarial loss on its one-step images: relativistic\n" \
-      "pairing with a StyleGAN2 discriminator and R1 and R2 penalties. Data, teachers and the distillation's\n" \
-      "settings are those of the student unless given. Folder, Ctrl-C and resuming as in ayf train.\n\n"       \
-      "    ayf finetune runs/tuned --student runs/student --steps 1000")                                      \
+    X(finetune, "RUN_FOLDER", 1, 1, "make a student better against a discriminator",                         \
+      "Goes on with a student's distillation and adds an adversarial loss on its one-step images: "          \
+      "relativistic\n"                                                                                       \
+      "pairing with a StyleGAN2 discriminator and R1 and R2 penalties. Data, teachers and the "              \
+      "distillation's\n"                                                                                     \
+      "settings are those of the student unless given. Folder, Ctrl-C and resuming as in ayf train.\n\n"     \
+      "    ayf finetune runs/tuned --student runs/student --steps 1000")                                     \
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image whatever else is drawn\n"   \
       "with it. The PNG says how it was made (ayf info).\n\n"                                                \
@@ -32,11 +34,20 @@
     X(info, "PATH", 1, 1, "say what a model, run, image or data set is",                                     \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source (which is checked as a\n"   \
       "whole): an image folder, a ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ...")                  \
-    X(fidelity, "STUDENT [TEACHER]", 1, 2, "measure how far few calls are from the teacher's own solution",  \
-      "For each number of network calls: RMS distance to the teacher's accurate solution from the same\n"    \
-      "noise, in units of the data's standard deviation, of the student and of the teacher's own Euler\n"    \
-      "and Heun solvers. A student of a closed-form velocity (builtin:ring, builtin:gaussian) needs no\n"    \
-      "TEACHER.")                                                                                            \
+    X(eval, "[SUBJECT]", 0, 1, "measure samples against data, and a student against its teacher",            \
+      "SUBJECT is a model file, a run folder, or samples that are there already (an image folder, a ZIP "    \
+      "...).\n"                                                                                              \
+      "With --data its samples are compared with real ones: Frechet and kernel distance, precision, "        \
+      "recall,\n"                                                                                            \
+      "density, coverage and class accuracy by the features of a classifier that ayf fits to the data "      \
+      "itself\n"                                                                                             \
+      "(not Inception's: the numbers are not FID), and the sliced Wasserstein distance of the pixels; "      \
+      "beside\n"                                                                                             \
+      "them the floor, what real samples score. Points are compared by their coordinates.\n"                 \
+      "With --teacher a student is compared with its teacher's accurate solution from the same noise.\n\n"   \
+      "    ayf eval --fit-features mnist.safetensors --data data/mnist --set data.resolution=16\n"           \
+      "    ayf eval runs/student --data data/mnist --features mnist.safetensors --calls 1,2,4\n"             \
+      "    ayf eval runs/student --teacher runs/teacher --pairs 256")                                        \
     X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
       "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
       "of each. Exit code 5 when one is above 1e-4 (2e-3 for gradients below 1e-6 of the largest).\n"        \
@@ -65,7 +76,7 @@ typedef enum cli_verb {
 #define CLI_TRAIN (1u << CLI_VERB_train)
 #define CLI_DISTILL (1u << CLI_VERB_distill)
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
-#define CLI_FIDELITY (1u << CLI_VERB_fidelity)
+#define CLI_EVAL (1u << CLI_VERB_eval)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
 #define CLI_RUNS (CLI_TRAIN | CLI_DISTILL | CLI_FINETUNE)
@@ -73,7 +84,8 @@ typedef enum cli_verb {
 /* X(id, name, value or NULL for a flag, verbs, configuration key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
-    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH, NULL, "override one configuration key; repeatable")     \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
+      "override one configuration key; repeatable")                                                          \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder or builtin:shapes, builtin:ring ...")                    \
     X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
@@ -93,22 +105,34 @@ typedef enum cli_verb {
     X(times, "times", "LIST", CLI_SAMPLE, NULL, "times to stop at instead of even ones: 1,0.5,0")            \
     X(gamma, "gamma", "G", CLI_SAMPLE, NULL,                                                                 \
       "student: noise added again after each jump, 0 to 1; default 0")                                       \
-    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_FIDELITY, NULL,                                            \
+    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL, NULL,                                                \
       "L teacher + (1 - L) weak teacher; a student: within its trained range; default 1")                    \
-    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_FIDELITY, NULL, "weak teacher that guides the teacher")        \
-    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_FIDELITY, NULL,                                                     \
+    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL, NULL, "weak teacher that guides the teacher")            \
+    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL, NULL,                                                         \
       "classifier-free guidance: the teacher without the class in place of a weak one")                      \
-    X(solver, "solver", "NAME", CLI_SAMPLE, NULL, "teacher: euler, heun (default) or reference")             \
+    X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL, NULL, "teacher: euler, heun (default) or reference")  \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: square")              \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel N times as large; default 1")                  \
-    X(calls, "calls", "LIST", CLI_FIDELITY, NULL, "numbers of network calls; default 1,2,4,8")               \
-    X(images, "images", "N", CLI_FIDELITY, NULL, "images to average over; default 64")                       \
-    X(first_seed, "seed", "N", CLI_FIDELITY, NULL, "seed of the first image; default 0")                     \
+    X(eval_data, "data", "SOURCE", CLI_EVAL, NULL, "real samples to compare with, or to fit features to")    \
+    X(features, "features", "FILE", CLI_EVAL, NULL, "features to compare images by, from --fit-features")    \
+    X(heldout, "heldout", "SOURCE", CLI_EVAL, NULL,                                                          \
+      "real samples for the floor; default: one half of the data against the other")                         \
+    X(reference, "reference", "N", CLI_EVAL, NULL, "how many of the real samples to use; default all")       \
+    X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
+      "compare with this teacher; analytic = the exact velocity of a built-in 2-D set")                      \
+    X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
+      "network calls of a student (default 1,2,4), solver steps of a teacher (32)")                          \
+    X(gammas, "gamma", "LIST", CLI_EVAL, NULL, "students: noise added again after each jump; default 0")     \
+    X(images, "images", "N", CLI_EVAL, NULL, "samples compared with the data; default 2000")                 \
+    X(pairs, "pairs", "N", CLI_EVAL, NULL, "samples compared with the teacher's; default 64")                \
+    X(first_seed, "seed", "N", CLI_EVAL, NULL, "seed of the first sample; default 0")                        \
+    X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \
+      "fit a classifier to --data and write it; --set takes data.resolution, train.steps ...")               \
     X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
-    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings to take the best of; default 3, discriminator 10")                    \
-    X(json, "json", NULL, CLI_FIDELITY | CLI_BENCH, NULL, "print JSON")
+    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings to take the best of; default 3, discriminator 10")  \
+    X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
 
 typedef enum cli_option {
 #define CLI_ROW(id, name, value, verbs, setting, help) CLI_OPT_##id,

@@ -50,6 +50,12 @@ CLI_VERBS(CLI_VERB)
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
+/* Whether a path is a model or a run rather than data; a path that is neither counts as data. */
+bool cli_is_model(const char *path);
+
+/* --solver; left alone when it is not given. Returns an exit code. */
+int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out);
+
 /* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
  * code. */
 int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak);
@@ -84,7 +90,7 @@ int cli_run(cli *c, const char *label, const ayf_run_options *options, const cha
 /* The command line of this program, quoted for a shell; free(). NULL when there is no memory. */
 char *cli_command_line(const cli *c);
 
-/* The table of ayf fidelity and of the demo. */
+/* The table of ayf eval --teacher and of the demo. */
 void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images);
 
 /* ---- Pictures ---- */

@@ -14,6 +14,21 @@ static void row(const char *name, const char *format, ...) {
     putchar('\n');
 }
 
+/* Networks that draw nothing: discriminators, features. */
+static int tool_info(const char *path, const ayf_path_facts *f) {
+    row("model", "%s", path);
+    row("role", "%s", f->role);
+    row("step", "%llu", (unsigned long long)f->step);
+    row("data", "%s", *f->data ? f->data : "unknown");
+    if (*f->config) printf("\ntrained with:\n%s", f->config);
+    return 0;
+}
+
+static bool draws(const ayf_path_facts *f) {
+    return !*f->role || strcmp(f->role, "teacher") == 0 || strcmp(f->role, "weak") == 0 ||
+           strcmp(f->role, "student") == 0;
+}
+
 static int model_info(cli *c, const char *path) {
     ayf_model *model;
     if (ayf_model_open(c->ctx, path, &model) != AYF_OK) return cli_fail(c);
@@ -66,7 +81,7 @@ int cli_info(cli *c, const cli_args *args) {
     if (ayf_path_describe(c->ctx, path, &f) != AYF_OK) {
         code = cli_fail(c);
     } else if (f.kind == AYF_PATH_MODEL) {
-        code = model_info(c, path);
+        code = draws(&f) ? model_info(c, path) : tool_info(path, &f);
     } else if (f.kind == AYF_PATH_CHECKPOINT) {
         row("checkpoint", "%s", path);
         row("step", "%llu", (unsigned long long)f.step);

@@ -121,6 +121,20 @@ static bool is_run_folder(const char *path) {
     return found;
 }
 
+/* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
+bool cli_is_model(const char *path) {
+    unsigned char start[9] = {0};
+    static const char ending[] = ".safetensors";
+    size_t length = strlen(path);
+    if (is_run_folder(path)) return true;
+    if (length >= strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0) return true;
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    size_t got = fread(start, 1, sizeof start, file);
+    fclose(file);
+    return got == sizeof start && start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0;
+}
+
 int cli_open_model(cli *c, const char *path, ayf_model **out) {
     struct stat info;
     *out = NULL;
@@ -154,6 +168,18 @@ int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak
     int code = path ? cli_open_model(c, path, weak) : 0;
     if (code) return code;
     return ayf_model_guide(teacher, itself ? teacher : *weak) == AYF_OK ? 0 : cli_fail(c);
+}
+
+int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out) {
+    static const char *const names[] = {"", "euler", "heun", "reference"};
+    const char *text = args->value[CLI_OPT_solver];
+    if (!text) return 0;
+    for (int i = 1; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (ayf_solver)i;
+            return 0;
+        }
+    return cli_error(c, AYF_E_USAGE, "--solver %s: euler, heun or reference is meant", text);
 }
 
 int cli_help(cli *c, const cli_args *args) {

@@ -51,18 +51,6 @@ static int choose_output(job *j) {
     return 0;
 }
 
-static int read_solver(job *j) {
-    static const char *const names[] = {"", "euler", "heun", "reference"};
-    const char *text = j->args->value[CLI_OPT_solver];
-    if (!text) return 0;
-    for (int i = 1; i < 4; i++)
-        if (strcmp(text, names[i]) == 0) {
-            j->options.solver = (ayf_solver)i;
-            return 0;
-        }
-    return cli_error(j->c, AYF_E_USAGE, "--solver %s: euler, heun or reference is meant", text);
-}
-
 static int read_options(job *j) {
     const cli_args *a = j->args;
     int code;
@@ -74,7 +62,8 @@ static int read_options(job *j) {
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
         (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
         (code = cli_get_int(a, CLI_OPT_grid, 1, 16384, &j->columns)) ||
-        (code = cli_get_int(a, CLI_OPT_scale, 1, 64, &j->scale)) || (code = read_solver(j)))
+        (code = cli_get_int(a, CLI_OPT_scale, 1, 64, &j->scale)) ||
+        (code = cli_get_solver(j->c, a, &j->options.solver)))
         return code;
     if (j->times) {
         if (j->time_count < 2)

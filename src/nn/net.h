@@ -53,4 +53,10 @@ ayf_id ayf_sg2_discriminator(ayf_graph *g, const ayf_model_spec *spec, ayf_stora
 enum { AYF_INCEPTION_SIZE = 299, AYF_INCEPTION_FEATURES = 2048, AYF_INCEPTION_CLASSES = 1008 };
 ayf_id ayf_inception(ayf_graph *g, ayf_id x, ayf_id *features);
 
+/* The classifier behind "our features" (kind AYF_MODEL_FEATURES): per value of feature_channels two 3x3 convolutions with
+ * leaky ReLU, the resolution halved between them; the mean over the pixels; a hidden layer of feature_dim units, the
+ * features; a linear layer. x (N,H,W,C), pixels in [-1,1] -> logits (N,label_dim), *features (N,feature_dim). */
+ayf_id ayf_feature_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                           ayf_id *features);
+
 #endif

@@ -255,6 +255,7 @@ static bool (*const build[AYF_MODEL_KINDS])(ayf_params *, const ayf_model_spec *
     [AYF_MODEL_MLP] = build_mlp,
     [AYF_MODEL_DISCRIMINATOR] = ayf_params_sg2,
     [AYF_MODEL_INCEPTION] = ayf_params_inception,
+    [AYF_MODEL_FEATURES] = ayf_params_features,
 };
 
 ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_params **out) {

@@ -19,5 +19,6 @@ ayf_param *ayf_params_add_plain_conv(ayf_params *p, const char *name, int out, i
 /* All parameters of a checked spec of one kind; false without memory. */
 bool ayf_params_sg2(ayf_params *p, const ayf_model_spec *spec);
 bool ayf_params_inception(ayf_params *p, const ayf_model_spec *spec);
+bool ayf_params_features(ayf_params *p, const ayf_model_spec *spec);
 
 #endif

@@ -1,0 +1,509 @@
+/* Distance of samples to data (ayf_eval_* of include/ayf.h): a reference set is read once, every measurement then
+ * compares one set of samples with it. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "algo/classifier.h"
+#include "algo/metrics.h"
+#include "algo/model_api.h"
+#include "base/rng.h"
+#include "io/dataset.h"
+
+enum {
+    USUAL_COUNT = 2000,
+    PAIRED_MOST =
+        10000, /* neighbours and pixels are compared among at most so many samples: their cost is quadratic */
+    NEIGHBOURS = 5,
+    CHUNK = 256,
+};
+
+/* Steps of AYF_RNG_SUBSET. */
+enum { REFERENCE_ORDER = 1, SUBJECT_ORDER = 2 };
+
+/* Real samples as the metrics take them. Of all of them the moments are kept, of `kept` the features and pixels. */
+typedef struct real_set {
+    size_t count, kept;
+    ayf_moments *moments;
+    float *features; /* [kept][dim] */
+    float *pixels;   /* [kept][values] */
+    int *labels;     /* [kept]; -1: none */
+} real_set;
+
+struct ayf_eval {
+    ayf_context *ctx;
+    char *source, *heldout;
+    size_t count;
+    size_t available; /* in the reference set, of which some are used */
+    uint64_t seed;
+    int resolution, channels;
+    int shape[3];
+    size_t values;
+    int classes; /* of the reference; 0: without labels */
+    bool points;
+    ayf_extractor *net; /* NULL for points, whose coordinates are their features */
+    size_t dim;
+    real_set whole, half; /* half: the second half of the shuffled set, for a floor without held-out data */
+};
+
+/* What is measured. */
+typedef struct sample_set {
+    const char *name;
+    size_t count;
+    float *images; /* [count][values] */
+    int *labels;   /* [count]; -1: none */
+    int classes;
+} sample_set;
+
+/* ---- Data ---- */
+
+/* With labels when it has them: they tell how often the classifier is right, and nothing else needs them. */
+static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset **out) {
+    ayf_context *ctx = e->ctx;
+    ayf_dataset_spec spec = {
+        .source = source, .resolution = e->resolution, .channels = e->channels, .labels = true};
+    ayf_log_fn *log = ctx->log;
+    ctx->log = NULL;
+    ayf_status status = ayf_dataset_open(ctx, &spec, out);
+    ctx->log = log;
+    if (status == AYF_E_FORMAT) {
+        spec.labels = false;
+        status = ayf_dataset_open(ctx, &spec, out);
+    }
+    return status;
+}
+
+static size_t shuffled(const ayf_eval *e, uint64_t order, size_t place, size_t count) {
+    ayf_rng_key key = {.seed = e->seed, .purpose = AYF_RNG_SUBSET, .step = order};
+    return (size_t)ayf_rng_permute(key, place, count);
+}
+
+static void clear_samples(const ayf_eval *e, sample_set *s) {
+    ayf_free(e->ctx, s->images);
+    ayf_free(e->ctx, s->labels);
+    s->images = NULL;
+    s->labels = NULL;
+}
+
+static ayf_status new_samples(const ayf_eval *e, const char *name, size_t count, sample_set *s) {
+    *s = (sample_set){.name = name, .count = count};
+    s->images = ayf_alloc(e->ctx, count, e->values * sizeof *s->images);
+    s->labels = ayf_alloc(e->ctx, count, sizeof *s->labels);
+    if (s->images && s->labels) return AYF_OK;
+    clear_samples(e, s);
+    return AYF_E_MEMORY;
+}
+
+static ayf_status check_shape(const ayf_eval *e, const char *name, int height, int width, int channels) {
+    if (height == e->shape[0] && width == e->shape[1] && channels == e->shape[2]) return AYF_OK;
+    return ayf_fail(
+        e->ctx, AYF_E_USAGE,
+        "%s has samples of %d x %d x %d and the reference %s of %d x %d x %d, which cannot be compared: use "
+        "the data and features of the model",
+        name, height, width, channels, e->source, e->shape[0], e->shape[1], e->shape[2]);
+}
+
+/* `count` samples at random, all different. */
+static ayf_status read_samples(const ayf_eval *e, const char *source, sample_set *s) {
+    ayf_dataset *data;
+    AYF_TRY(open_data(e, source, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    ayf_status status = check_shape(e, source, info->height, info->width, info->channels);
+    if (status == AYF_OK && info->count < e->count)
+        status = ayf_fail(e->ctx, AYF_E_USAGE,
+                          "%s has %zu samples, fewer than the %zu to compare: use --images %zu", source,
+                          info->count, e->count, info->count);
+    if (status == AYF_OK) status = new_samples(e, source, e->count, s);
+    if (status == AYF_OK) {
+        s->classes = info->classes;
+        for (size_t i = 0; status == AYF_OK && i < s->count; i++)
+            status = ayf_dataset_get(data, shuffled(e, SUBJECT_ORDER, i, info->count), false,
+                                     s->images + i * e->values, &s->labels[i]);
+        if (status != AYF_OK) clear_samples(e, s);
+    }
+    ayf_dataset_close(data);
+    return status;
+}
+
+/* ---- Features ---- */
+
+static ayf_status features_of(const ayf_eval *e, const float *images, size_t count, float *features,
+                              float *logits) {
+    if (e->net) return e->net->extract(e->net, images, count, e->shape, features, logits);
+    memcpy(features, images, count * e->dim * sizeof *features);
+    return AYF_OK;
+}
+
+static ayf_status new_real_set(const ayf_eval *e, size_t count, real_set *set) {
+    set->count = count;
+    set->kept = count < e->count ? count : e->count;
+    if (set->kept > PAIRED_MOST) set->kept = PAIRED_MOST;
+    AYF_TRY(ayf_moments_new(e->ctx, e->dim, &set->moments));
+    set->features = ayf_alloc(e->ctx, set->kept, e->dim * sizeof *set->features);
+    set->pixels = ayf_alloc(e->ctx, set->kept, e->values * sizeof *set->pixels);
+    set->labels = ayf_alloc(e->ctx, set->kept, sizeof *set->labels);
+    return set->features && set->pixels && set->labels ? AYF_OK : AYF_E_MEMORY;
+}
+
+static void clear_real_set(const ayf_eval *e, real_set *set) {
+    ayf_moments_free(set->moments);
+    ayf_free(e->ctx, set->features);
+    ayf_free(e->ctx, set->pixels);
+    ayf_free(e->ctx, set->labels);
+}
+
+/* Takes `count` samples that come after `before` others of the set. */
+static ayf_status take(const ayf_eval *e, real_set *set, size_t before, size_t count, const float *images,
+                       const int *labels, const float *features) {
+    AYF_TRY(ayf_moments_add(set->moments, features, count));
+    if (before >= set->kept) return AYF_OK;
+    size_t room = set->kept - before, n = count < room ? count : room;
+    memcpy(set->features + before * e->dim, features, n * e->dim * sizeof *features);
+    memcpy(set->pixels + before * e->values, images, n * e->values * sizeof *images);
+    memcpy(set->labels + before, labels, n * sizeof *labels);
+    return AYF_OK;
+}
+
+/* A chunk lies in one half of the shuffled set. */
+static ayf_status read_chunk(ayf_eval *e, ayf_dataset *data, size_t first, size_t count,
+                             const sample_set *buffer, float *features) {
+    size_t middle = e->whole.count - e->half.count;
+    for (size_t i = 0; i < count; i++)
+        AYF_TRY(ayf_dataset_get(data, shuffled(e, REFERENCE_ORDER, first + i, e->available), false,
+                                buffer->images + i * e->values, &buffer->labels[i]));
+    AYF_TRY(features_of(e, buffer->images, count, features, NULL));
+    AYF_TRY(take(e, &e->whole, first, count, buffer->images, buffer->labels, features));
+    if (first < middle) return AYF_OK;
+    return take(e, &e->half, first - middle, count, buffer->images, buffer->labels, features);
+}
+
+static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
+    size_t half = e->heldout ? 0 : all / 2;
+    sample_set buffer;
+    AYF_TRY(new_real_set(e, all, &e->whole));
+    if (half) AYF_TRY(new_real_set(e, half, &e->half));
+    AYF_TRY(new_samples(e, e->source, CHUNK, &buffer));
+    float *features = ayf_alloc(e->ctx, CHUNK, e->dim * sizeof *features);
+    ayf_status status = features ? AYF_OK : AYF_E_MEMORY;
+    for (size_t first = 0, count; status == AYF_OK && first < all; first += count) {
+        size_t end = first < all - half ? all - half : all;
+        count = end - first < CHUNK ? end - first : CHUNK;
+        status = read_chunk(e, data, first, count, &buffer, features);
+    }
+    ayf_free(e->ctx, features);
+    clear_samples(e, &buffer);
+    return status;
+}
+
+/* ---- Opening ---- */
+
+static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
+    if (!o->data || !*o->data)
+        return ayf_fail(ctx, AYF_E_USAGE, "samples are compared with a reference set: name one (--data)");
+    if (o->reference < 0)
+        return ayf_fail(ctx, AYF_E_USAGE, "a reference of %d samples: give at least 1, or 0 for all",
+                        o->reference);
+    if (o->count < 0 || o->count == 1)
+        return ayf_fail(ctx, AYF_E_USAGE, "%d sample%s cannot be compared with a set: at least 2 are needed",
+                        o->count, o->count == 1 ? "" : "s");
+    return AYF_OK;
+}
+
+/* What the samples look like: what the features take, unless something else is asked for, which is then wrong. */
+static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
+    e->resolution = o->resolution;
+    e->channels = o->channels;
+    if (!o->features) return AYF_OK;
+    AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
+    const ayf_extractor *net = e->net;
+    if ((o->resolution && o->resolution != net->height) || (o->channels && o->channels != net->channels))
+        return ayf_fail(
+            e->ctx, AYF_E_USAGE,
+            "the features %s were fitted to images of %d x %d x %d, but %d x %d x %d are to be compared: fit "
+            "features to these (ayf eval --fit-features FILE --data SOURCE --set data.resolution=%d)",
+            o->features, net->height, net->width, net->channels, o->resolution, o->resolution, o->channels,
+            o->resolution);
+    e->resolution = net->height;
+    e->channels = net->channels;
+    return AYF_OK;
+}
+
+static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *info, size_t used) {
+    ayf_context *ctx = e->ctx;
+    if (info->points && e->net)
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "%s are points, which are compared by their coordinates: leave out --features",
+                        e->source);
+    if (!info->points && !e->net)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s are images, which are compared by features: give a file made by ayf eval --fit-features FILE "
+            "--data SOURCE (--features FILE)",
+            e->source);
+    /* A floor without held-out data needs enough in a half. */
+    size_t least = (e->heldout ? 1 : 2) * (e->dim + 1);
+    if (used < least)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s: %zu samples are too few for a Frechet distance by %zu features: at least %zu are needed%s",
+            e->source, used, e->dim, least,
+            e->heldout ? "" : " (half as many with held-out samples for the floor, --heldout)");
+    if (e->count <= e->dim)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%zu samples are too few for a Frechet distance by %zu features: compare at least %zu (--images)",
+            e->count, e->dim, e->dim + 1);
+    return AYF_OK;
+}
+
+static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
+    ayf_context *ctx = e->ctx;
+    ayf_dataset *data;
+    e->source = ayf_strdup(ctx, o->data);
+    if (!e->source || (o->heldout && !(e->heldout = ayf_strdup(ctx, o->heldout)))) return AYF_E_MEMORY;
+    e->count = o->count ? (size_t)o->count : USUAL_COUNT;
+    e->seed = o->seed;
+    AYF_TRY(choose_shape(e, o));
+    AYF_TRY(open_data(e, e->source, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    e->points = info->points;
+    e->classes = info->classes;
+    memcpy(e->shape, (const int[]){info->height, info->width, info->channels}, sizeof e->shape);
+    e->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    e->dim = e->net ? (size_t)e->net->dim : e->values;
+    size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
+    e->available = info->count;
+    ayf_status status = check_reference(e, info, used);
+    if (status == AYF_OK) status = read_reference(e, data, used);
+    ayf_dataset_close(data);
+    return status;
+}
+
+ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out) {
+    *out = NULL;
+    AYF_TRY(check_request(ctx, options));
+    ayf_eval *e = ayf_alloc(ctx, 1, sizeof *e);
+    if (!e) return AYF_E_MEMORY;
+    e->ctx = ctx;
+    ayf_status status = open_all(e, options);
+    if (status == AYF_OK)
+        *out = e;
+    else
+        ayf_eval_close(e);
+    return status;
+}
+
+void ayf_eval_close(ayf_eval *e) {
+    if (!e) return;
+    ayf_context *ctx = e->ctx;
+    clear_real_set(e, &e->whole);
+    clear_real_set(e, &e->half);
+    if (e->net) e->net->close(e->net);
+    ayf_free(ctx, e->source);
+    ayf_free(ctx, e->heldout);
+    ayf_free(ctx, e);
+}
+
+/* ---- Measuring ---- */
+
+static ayf_status check_finite(const ayf_eval *e, const sample_set *s) {
+    for (size_t i = 0; i < s->count * e->values; i++)
+        if (!isfinite(s->images[i]))
+            return ayf_fail(e->ctx, AYF_E_DIVERGED,
+                            "%s: sample %zu holds a value that is not finite, so nothing was measured",
+                            s->name, i / e->values);
+    return AYF_OK;
+}
+
+static double share_right(const sample_set *s, const float *logits, int classes) {
+    size_t right = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const float *row = logits + i * (size_t)classes;
+        int best = 0;
+        for (int k = 1; k < classes; k++)
+            if (row[k] > row[best]) best = k;
+        right += best == s->labels[i];
+    }
+    return (double)right / (double)s->count;
+}
+
+static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_set *s, const float *features,
+                          ayf_eval_row *row) {
+    ayf_context *ctx = e->ctx;
+    size_t paired = s->count < real->kept ? s->count : real->kept;
+    ayf_moments *moments;
+    AYF_TRY(ayf_moments_new(ctx, e->dim, &moments));
+    ayf_status status = ayf_moments_add(moments, features, s->count);
+    if (status == AYF_OK) status = ayf_frechet_of_moments(real->moments, moments, &row->fd);
+    ayf_moments_free(moments);
+    if (status == AYF_OK)
+        status = ayf_sliced_wasserstein(ctx, real->pixels, s->images, paired, e->values, 0, e->seed,
+                                        &row->sliced_wasserstein);
+    if (status != AYF_OK || e->points) return status;
+    ayf_kid_result kid;
+    double near[4];
+    AYF_TRY(ayf_kid(ctx, real->features, real->kept, features, s->count, e->dim,
+                    &(ayf_kid_options){.seed = e->seed}, &kid));
+    AYF_TRY(ayf_prdc(ctx, real->features, real->kept, features, paired, e->dim, NEIGHBOURS, near));
+    row->kid = kid.mean;
+    row->kid_std = kid.deviation;
+    row->precision = near[AYF_PRECISION];
+    row->recall = near[AYF_RECALL];
+    row->density = near[AYF_DENSITY];
+    row->coverage = near[AYF_COVERAGE];
+    return AYF_OK;
+}
+
+static ayf_status measure(const ayf_eval *e, const real_set *real, const sample_set *s, ayf_eval_row *row) {
+    ayf_context *ctx = e->ctx;
+    int classes = e->net ? e->net->classes : 0;
+    double none = (double)NAN;
+    *row = (ayf_eval_row){s->count, real->count, none, none, none, none, none, none, none, none, none, 0};
+    AYF_TRY(check_finite(e, s));
+    float *features = ayf_alloc(ctx, s->count, e->dim * sizeof *features);
+    float *logits = ayf_alloc(ctx, s->count, (size_t)classes * sizeof *logits);
+    ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
+    if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
+    if (status == AYF_OK) status = compare(e, real, s, features, row);
+    if (status == AYF_OK && classes && s->classes == classes)
+        row->class_accuracy = share_right(s, logits, classes);
+    ayf_free(ctx, features);
+    ayf_free(ctx, logits);
+    return status;
+}
+
+/* The first half of the shuffled reference against the second. */
+static ayf_status measure_halves(const ayf_eval *e, ayf_eval_row *row) {
+    size_t first = e->whole.count - e->half.count;
+    sample_set s = {.name = e->source,
+                    .count = e->whole.kept < first ? e->whole.kept : first,
+                    .images = e->whole.pixels,
+                    .labels = e->whole.labels,
+                    .classes = e->classes};
+    return measure(e, &e->half, &s, row);
+}
+
+ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
+    sample_set s;
+    if (!source) return ayf_fail(e->ctx, AYF_E_USAGE, "no samples are named");
+    AYF_TRY(read_samples(e, source, &s));
+    ayf_status status = measure(e, &e->whole, &s, row);
+    clear_samples(e, &s);
+    return status;
+}
+
+ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
+    return e->heldout ? ayf_eval_data(e, e->heldout, row) : measure_halves(e, row);
+}
+
+/* ---- Samples of a model ---- */
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* In parts, so that what takes minutes says how far it is. */
+static ayf_status draw(const ayf_eval *e, ayf_model *model, const ayf_sample_options *how,
+                       const sample_set *s) {
+    const double quiet = 10;
+    double said = seconds_now();
+    for (size_t first = 0; first < s->count; first += CHUNK) {
+        size_t count = s->count - first < CHUNK ? s->count - first : CHUNK;
+        ayf_sample_options options = *how;
+        options.seeds = NULL;
+        options.classes = NULL;
+        options.first_seed = e->seed + first;
+        AYF_TRY(
+            ayf_model_sample(model, &options, (int)count, s->images + first * e->values, s->labels + first));
+        if (seconds_now() - said < quiet) continue;
+        said = seconds_now();
+        ayf_say(e->ctx, "%s: %zu of %zu samples", s->name, first + count, s->count);
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, ayf_eval_row *row) {
+    static const ayf_sample_options defaults;
+    ayf_model_facts facts = ayf_model_describe(model);
+    sample_set s;
+    AYF_TRY(check_shape(e, model->path, facts.height, facts.width, facts.channels));
+    AYF_TRY(new_samples(e, model->path, e->count, &s));
+    s.classes = facts.classes;
+    double started = seconds_now();
+    ayf_status status = draw(e, model, how ? how : &defaults, &s);
+    double taken = seconds_now() - started;
+    if (status == AYF_OK) status = measure(e, &e->whole, &s, row);
+    row->seconds = taken;
+    clear_samples(e, &s);
+    return status;
+}
+
+/* ---- The recipe ---- */
+
+static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *line) {
+    if (!line) return AYF_E_MEMORY;
+    print(user, line);
+    ayf_free(e->ctx, line);
+    return AYF_OK;
+}
+
+static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    ayf_context *ctx = e->ctx;
+    char some[64] = "";
+    if (e->whole.count < e->available) snprintf(some, sizeof some, " at random of %zu", e->available);
+    if (e->points)
+        return put(e, print, user,
+                   ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
+                              e->whole.count, some));
+    AYF_TRY(put(
+        e, print, user,
+        ayf_format(ctx,
+                   "reference  %s: %zu images%s of %d x %d x %d (centre crop; smaller by whole factors: mean "
+                   "of the pixels, else Lanczos-3)",
+                   e->source, e->whole.count, some, e->shape[0], e->shape[1], e->shape[2])));
+    return put(e, print, user,
+               ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
+                          e->net->recipe));
+}
+
+static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    ayf_context *ctx = e->ctx;
+    size_t kept = e->whole.kept, subset = kept < 1000 ? kept : 1000;
+    AYF_TRY(put(e, print, user,
+                ayf_format(ctx, "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
+                           e->count, e->seed, e->seed + e->count - 1)));
+    if (e->points)
+        return put(
+            e, print, user,
+            ayf_format(
+                ctx,
+                "numbers    FD against the whole reference; sliced Wasserstein (512 directions) against %zu "
+                "of it at random",
+                kept));
+    return put(
+        e, print, user,
+        ayf_format(
+            ctx,
+            "numbers    FD against the whole reference; against %zu of it at random: KID (subsets of %zu), "
+            "precision, recall, density and coverage (%d neighbours), sliced Wasserstein (512 directions)",
+            kept, subset, NEIGHBOURS));
+}
+
+ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    AYF_TRY(describe_reference(e, print, user));
+    AYF_TRY(describe_samples(e, print, user));
+    size_t first = e->whole.count - e->half.count;
+    if (e->heldout)
+        return put(e, print, user,
+                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference", e->count,
+                              e->heldout));
+    return put(
+        e, print, user,
+        ayf_format(e->ctx,
+                   "floor      %zu samples of one random half of the reference against its other half of %zu",
+                   e->whole.kept < first ? e->whole.kept : first, e->half.count));
+}
