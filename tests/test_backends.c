@@ -161,6 +161,49 @@ static void test_view_chains(void **state) {
     test_result_free(&want);
 }
 
+/* Images that are large enough for several threads, in every mode of resampling, with their gradients. */
+static ayf_graph *resampled(ayf_context *ctx) {
+    static const ayf_filter smooth = {4, {0.125f, 0.375f, 0.375f, 0.125f}}, odd = {3, {1, 0.5f, -0.25f}};
+    static const struct {
+        int up, down, pad, height, width;
+        const ayf_filter *filter;
+    } row[] = {{1, 1, 2, 34, 18, &smooth}, {1, 2, 1, 16, 8, &smooth}, {2, 1, 2, 66, 34, &smooth},
+               {3, 2, 2, 50, 26, &odd},    {1, 3, 0, 11, 6, &odd},    {1, 1, 1, 20, 12, &smooth}};
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(3, 33, 17, 21));
+    for (size_t i = 0; i < AYF_COUNT(row); i++) {
+        ayf_id y = ayf_upfirdn(g, x, row[i].up, row[i].down, row[i].pad, row[i].height, row[i].width,
+                               row[i].filter),
+               gradient;
+        ayf_id square = ayf_sum_all(g, ayf_square(g, y)), one = ayf_const(g, 1);
+        ayf_vjp(g, 1, &square, &one, 1, &x, &gradient);
+        char name[16];
+        snprintf(name, sizeof name, "y%zu", i);
+        ayf_output(g, name, y);
+        snprintf(name, sizeof name, "dx%zu", i);
+        ayf_output(g, name, gradient);
+    }
+    return g;
+}
+
+static void test_resampling(void **state) {
+    (void)state;
+    test_result want = {0};
+    for (size_t b = 0; b < test_backend_count; b++) {
+        ayf_context *ctx = test_open(NULL);
+        test_result got = {0};
+        test_run(ctx, &test_backends[b], resampled(ctx), 1, NULL, &got);
+        ayf_close(ctx);
+        if (b == 0) {
+            want = got;
+            continue;
+        }
+        test_compare(test_backends[b].name, &want, &got, test_backends[b].tolerance);
+        test_result_free(&got);
+    }
+    test_result_free(&want);
+}
+
 /* ---- State ---- */
 
 /* The updates of `g` as outputs instead: what ayf_update() must write. */
@@ -417,6 +460,7 @@ int main(void) {
         cmocka_unit_test(test_random_derivatives),
         cmocka_unit_test(test_random_training),
         cmocka_unit_test(test_view_chains),
+        cmocka_unit_test(test_resampling),
         cmocka_unit_test(test_updates_are_their_values),
         cmocka_unit_test(test_updates_see_old_values),
         cmocka_unit_test(test_frozen_steps),

@@ -85,7 +85,10 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     } else {
         k->out = *ayf_at(g, step->node);
         for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
-        if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
+        if (k->out.op == AYF_OP_UPFIRDN) {
+            k->filter = g->filter[k->out.attr[3]];
+            *scratch_bytes = ayf_move_upfirdn_scratch(&k->in[0], b->threads);
+        }
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, k);
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
         if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_dnnl_scratch_bytes(k->heavy);
@@ -113,7 +116,7 @@ static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, vo
     } else if (k->out.op == AYF_OP_PAD) {
         ayf_move_pad(&k->out, &k->in[0], args[0], args[1]);
     } else {
-        ayf_move_upfirdn(&k->out, &k->in[0], &k->filter, args[0], args[1], b->threads);
+        ayf_move_upfirdn(&k->out, &k->in[0], &k->filter, args[0], args[1], b->threads, scratch);
     }
 }
 
