@@ -6,6 +6,18 @@
 #include "io/safetensors.h"
 #include "nn/net.h"
 #include "nn/params.h"
+#include "test_context.h"
+
+/* The network takes seconds per image when every access is checked. */
+#if defined(__SANITIZE_ADDRESS__)
+#define NEEDS_SPEED()                                                                                        \
+    do {                                                                                                     \
+        print_message("the network is not run under a sanitizer\n");                                         \
+        skip();                                                                                              \
+    } while (0)
+#else
+#define NEEDS_SPEED() ((void)0)
+#endif
 
 enum { DIM = AYF_INCEPTION_FEATURES, CLASSES = AYF_INCEPTION_CLASSES };
 
@@ -13,6 +25,7 @@ static ayf_params *params;
 static ayf_st *fixture;
 static float *weights; /* all parameters in file layout */
 static char weights_path[128];
+static ayf_extractor *net; /* of the file there */
 
 /* ---- The formulas of tests/data/inception.py ---- */
 
@@ -92,11 +105,13 @@ static int begin_all(void **state) {
     char path[512];
     snprintf(path, sizeof path, "%s/tests/data/inception.safetensors", getenv("AYF_SOURCE_ROOT"));
     ok(ayf_st_open(ctx, path, &fixture));
+    ok(ayf_inception_open(ctx, weights_path, &net));
     return 0;
 }
 
 static int end_all(void **state) {
     (void)state;
+    net->close(net);
     ayf_params_free(params);
     ayf_free(ctx, weights);
     ayf_st_close(fixture);
@@ -150,10 +165,9 @@ static void resizing_is_tensorflows(void **state) {
 
 static void features_are_torchvisions(void **state) {
     (void)state;
-    ayf_extractor *net;
+    NEEDS_SPEED();
     float colour[37 * 23 * 3], grey[28 * 28], *features = ayf_alloc(ctx, DIM, sizeof *features),
                                               *logits = ayf_alloc(ctx, CLASSES, sizeof *logits);
-    ok(ayf_inception_open(ctx, weights_path, &net));
     assert_int_equal(net->dim, DIM);
     assert_int_equal(net->classes, CLASSES);
     make_image("colour", colour, AYF_COUNT(colour));
@@ -164,15 +178,14 @@ static void features_are_torchvisions(void **state) {
     ok(net->extract(net, grey, 1, (const int[]){28, 28, 1}, features, logits));
     expect_close(features, "grey.features", DIM, 1e-5);
     expect_close(logits, "grey.logits", CLASSES, 1e-5);
-    net->close(net);
     ayf_free(ctx, features);
     ayf_free(ctx, logits);
 }
 
 static void expect_refusal(const char *path, const char *part) {
-    ayf_extractor *net;
-    assert_int_equal(ayf_inception_open(ctx, path, &net), AYF_E_FORMAT);
-    assert_null(net);
+    ayf_extractor *none;
+    assert_int_equal(ayf_inception_open(ctx, path, &none), AYF_E_FORMAT);
+    assert_null(none);
     expect_message(part);
     expect_message(path);
     expect_message("scripts/convert_inception.py");
@@ -181,8 +194,8 @@ static void expect_refusal(const char *path, const char *part) {
 /* From the file of weights to what is printed. */
 static void distances_are_as_computed_apart(void **state) {
     (void)state;
+    NEEDS_SPEED();
     enum { COUNT = 6, FEW = 3 };
-    ayf_extractor *net;
     float want[3], a[COUNT][16 * 16 * 3], b[COUNT][4 * 4], few[2][COUNT][FEW];
     float *features = ayf_alloc(ctx, 2 * COUNT * DIM, sizeof *features),
           *logits = ayf_alloc(ctx, COUNT * CLASSES, sizeof *logits);
@@ -190,10 +203,8 @@ static void distances_are_as_computed_apart(void **state) {
         make_image((char[]){'a', (char)('0' + i), 0}, a[i], AYF_COUNT(a[i]));
         make_image((char[]){'b', (char)('0' + i), 0}, b[i], AYF_COUNT(b[i]));
     }
-    ok(ayf_inception_open(ctx, weights_path, &net));
     ok(net->extract(net, a[0], COUNT, (const int[]){16, 16, 3}, features, logits));
     ok(net->extract(net, b[0], COUNT, (const int[]){4, 4, 1}, features + COUNT * DIM, NULL));
-    net->close(net);
     for (int i = 0; i < 2 * COUNT; i++)
         memcpy(few[i / COUNT][i % COUNT], features + i * DIM, sizeof few[0][0]);
 
@@ -266,15 +277,36 @@ static void wrong_files_are_refused(void **state) {
 
 static void wrong_images_are_refused(void **state) {
     (void)state;
-    ayf_extractor *net;
     float images[2 * 2 * 2 * 3] = {0}, *features = ayf_alloc(ctx, 2 * DIM, sizeof *features);
-    ok(ayf_inception_open(ctx, weights_path, &net));
     assert_int_equal(net->extract(net, images, 1, (const int[]){2, 2, 2}, features, NULL), AYF_E_USAGE);
     expect_message("1 or 3 channels");
     images[13] = NAN;
     assert_int_equal(net->extract(net, images, 2, (const int[]){2, 2, 3}, features, NULL), AYF_E_DIVERGED);
     expect_message("image 1 holds a value that is NaN");
-    net->close(net);
+    ayf_free(ctx, features);
+}
+
+static void memory_can_run_out(void **state) {
+    (void)state;
+    test_memory memory = {0};
+    float image[3] = {0}, *features = ayf_alloc(ctx, DIM, sizeof *features);
+    ayf_context *poor = test_open(&memory);
+    ayf_extractor *other;
+    long before = memory.calls, held = memory.held;
+    ok(ayf_inception_open(poor, weights_path, &other));
+    long calls = memory.calls - before;
+    memory.fail_at = memory.calls + 1;
+    assert_int_equal(other->extract(other, image, 1, (const int[]){1, 1, 3}, features, NULL), AYF_E_MEMORY);
+    other->close(other);
+    assert_int_equal(memory.held, held);
+    const long places[] = {1, 2, 5, calls / 2, calls - 1, calls};
+    for (size_t i = 0; i < AYF_COUNT(places); i++) {
+        memory.fail_at = memory.calls + places[i];
+        assert_int_equal(ayf_inception_open(poor, weights_path, &other), AYF_E_MEMORY);
+        assert_null(other);
+        assert_int_equal(memory.held, held);
+    }
+    ayf_close(poor);
     ayf_free(ctx, features);
 }
 
@@ -283,7 +315,7 @@ int main(void) {
         cmocka_unit_test(the_table_is_torchvisions), cmocka_unit_test(resizing_is_tensorflows),
         cmocka_unit_test(features_are_torchvisions), cmocka_unit_test(distances_are_as_computed_apart),
         cmocka_unit_test(wrong_values_are_refused),  cmocka_unit_test(wrong_files_are_refused),
-        cmocka_unit_test(wrong_images_are_refused),
+        cmocka_unit_test(wrong_images_are_refused),  cmocka_unit_test(memory_can_run_out),
     };
     return cmocka_run_group_tests_name("inception", tests, begin_all, end_all);
 }
