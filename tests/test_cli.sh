@@ -178,6 +178,7 @@ expect "fidelity to a teacher guided by itself" 0 "$ayf" eval free-student --tea
 expect "distil after mid-training" 0 "$ayf" distill mid-student $student --teacher free --cfg --steps 3 \
     --set distill.midtrain_steps=2 --set distill.midtrain_trajectories=8 --set distill.midtrain_solver_steps=2
 says "making 8 trajectories" && says "trajectories 8/8" && says "distill 3/3" && exists mid-student/trajectories.safetensors
+grep "trajectories 8/8" "$work/err" | grep -qE "lr|rms|nan" && bad "figures of a step beside the trajectories"
 expect "without a teacher" 0 "$ayf" distill meanflow $student --steps 1 --set distill.target=data \
     --set distill.guidance=none --set distill.student_init=scratch --set data.resolution=8 --set model.channels=8
 expect "distil without guidance" 0 "$ayf" distill plain-student $student --teacher free --set distill.guidance=none --steps 1

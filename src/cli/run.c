@@ -27,7 +27,8 @@ static void catch_signals(bool on) {
 
 static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const char *again) {
     cli_progress_end(c->progress);
-    if ((report->step || report->prepared) && ayf_run_save(run) != AYF_OK) return cli_fail(c);
+    if ((report->step || report->prepared < report->to_prepare) && ayf_run_save(run) != AYF_OK)
+        return cli_fail(c);
     if (report->prepared)
         cli_say(c, "stopped with %llu of %llu trajectories, which are saved. To go on:",
                 (unsigned long long)report->prepared, (unsigned long long)report->to_prepare);
@@ -45,12 +46,11 @@ static void show_preparation(cli_progress *bar, const ayf_run_report *report) {
     static const char label[] = "trajectories";
     if (bar->label != label) cli_progress_begin(bar, bar->c, label);
     bar->unit = label;
-    cli_progress_update(bar, &(ayf_run_report){.step = report->prepared,
-                                               .steps = report->to_prepare,
-                                               .loss = NAN,
-                                               .learning_rate = NAN,
-                                               .tangent_rms = NAN,
-                                               .error_rms = NAN});
+    ayf_run_report shown = *report;
+    shown.step = report->prepared;
+    shown.steps = report->to_prepare;
+    shown.learning_rate = NAN;
+    cli_progress_update(bar, &shown);
 }
 
 static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again) {
