@@ -390,12 +390,15 @@ ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
     if (!source) return ayf_fail(e->ctx, AYF_E_USAGE, "no samples are named");
     AYF_TRY(read_samples(e, source, &s));
     ayf_status status = measure(e, &e->whole, &s, row);
+    row->seconds = (double)NAN;
     clear_samples(e, &s);
     return status;
 }
 
 ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
-    return e->heldout ? ayf_eval_data(e, e->heldout, row) : measure_halves(e, row);
+    ayf_status status = e->heldout ? ayf_eval_data(e, e->heldout, row) : measure_halves(e, row);
+    row->seconds = (double)NAN;
+    return status;
 }
 
 /* ---- Samples of a model ---- */

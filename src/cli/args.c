@@ -220,7 +220,7 @@ void cli_help_verb(cli_verb verb) {
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
         if (any) putchar('\n');
         any = false;
-        printf("  %-18s %s", left, o->help);
+        printf("  %-19s %s", left, o->help);
         if (o->setting) printf(" (%s)", o->setting);
         putchar('\n');
     }

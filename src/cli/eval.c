@@ -299,11 +299,13 @@ enum { NAME_CELL = 33, CELL = 10, COLUMNS = 8 };
 
 static void print_block(const job *j, size_t first, size_t end) {
     size_t count;
+    bool gammas = false;
     const figure *figures = figures_of(j, &count);
     printf("\n%-*s", NAME_CELL, "");
     for (size_t i = first; i < end; i++) printf(" %*s", CELL, j->rows[i].name);
-    printf("\n%-*s", NAME_CELL, "");
-    for (size_t i = first; i < end; i++) {
+    for (size_t i = first; i < end; i++) gammas |= isfinite(j->rows[i].gamma);
+    if (gammas) printf("\n%-*s", NAME_CELL, "");
+    for (size_t i = first; gammas && i < end; i++) {
         char gamma[32] = "";
         if (isfinite(j->rows[i].gamma)) snprintf(gamma, sizeof gamma, "gamma %g", j->rows[i].gamma);
         printf(" %*s", CELL, gamma);
