@@ -140,7 +140,7 @@ static void test_refusals(void **state) {
     expect_refused(AYF_RUN_DISTILL, in_root("run"), join(tiny_unet(), SET(teacher, "distill.guidance=none")),
                    AYF_E_USAGE, "ayf finetune");
     expect_refused(kind, in_root("run"), join(tuned(), SET("finetune.alpha=0.2")), AYF_E_CONFIG,
-                   "finetune.alpha = 0.1");
+                   "finetune.alpha = 1");
 }
 
 int main(void) {

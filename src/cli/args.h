@@ -60,9 +60,10 @@
       "and R2, and what they cost on average at every 4th and every 16th step.\n"                            \
       "Both beside the convolution peak of this machine.")                                                   \
     X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
-      "Trains a teacher and a weak teacher on built-in pictures, distils them, writes demo.png (rows: the\n" \
-      "teacher with many steps, the student with 1, 2 and 4, from the same noise) and prints how far each\n" \
-      "is from the teacher's own solution. FOLDER is ayf-demo unless given.")                                \
+      "Trains a teacher and a weak teacher on built-in pictures, distils them, fine-tunes the student, writes\n" \
+      "demo.png (rows: the teacher with many steps, the student with 1, 2 and 4, the fine-tuned one with 1,\n" \
+      "from the same noise) and prints how far each is from the teacher's own solution and from the data.\n" \
+      "FOLDER is ayf-demo unless given.")                                                                    \
     X(help, "[VERB | config]", 0, 1, "explain a verb or the configuration",                                  \
       "ayf help config lists every configuration key with its default and meaning.")
 

@@ -1,11 +1,11 @@
-/* ayf demo: from nothing to a student that draws in one call. */
+/* ayf demo: from nothing to a student that draws in one call, and the same student fine-tuned. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 
-/* Two cores, about six minutes in all. Teacher and weak teacher see the same data at the same scale. */
+/* Two cores, about eight minutes in all. Teacher and weak teacher see the same data at the same scale. */
 static const char *const common[] = {"data.source=builtin:shapes",
                                      "data.resolution=16",
                                      "data.sigma_data=0.5",
@@ -18,21 +18,37 @@ static const char *const weak[] = {"model.channels=16", "model.multipliers=1,1",
                                    "model.attention=",  "train.steps=400",       "train.lr=0.01"};
 static const char *const student[] = {"train.steps=2800", "train.lr=0.005", "distill.guidance_min=1",
                                       "distill.guidance_max=2"};
+static const char *const tuned[] = {"train.steps=300", "finetune.channel_base=512", "finetune.channel_max=32",
+                                    "finetune.disc_first=30"};
+static const char *const features[] = {"data.resolution=16", "train.steps=400"};
 static const double guidance = 1.5;
 
-enum { COLUMNS = 16, TEACHER_STEPS = 32, IMAGES = 128, SCALE = 3 };
-static const int student_steps[] = {1, 2, 4};
+enum {
+    COLUMNS = 16,
+    TEACHER_STEPS = 32,
+    IMAGES = 128,
+    SCALE = 3,
+    JUDGED = 1000,
+    REFERENCE = 8192,
+    JUDGED_TEACHER_STEPS = 8
+};
 static const int calls[] = {1, 2, 4, 8};
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 enum { SETTINGS_MAX = 24 };
 
+#define CHECKED(call)                                                                                        \
+    do {                                                                                                     \
+        ayf_status checked = (call);                                                                         \
+        if (checked != AYF_OK) return checked;                                                               \
+    } while (0)
+
 typedef struct demo {
     cli *c;
     const char *folder;
     char *again;
-    char *teacher_path, *weak_path, *student_path;
-    ayf_model *teacher, *weak, *student;
+    char *teacher_path, *weak_path, *student_path, *tuned_path, *features_path, *picture_path;
+    ayf_model *teacher, *weak, *student, *tuned;
 } demo;
 
 static char *join(const char *a, const char *b) {
@@ -72,58 +88,132 @@ static int train_all(demo *d) {
                : cli_error(d->c, AYF_E_MEMORY, "out of memory");
     free(teacher_key);
     free(weak_key);
+    if (code) return code;
+    char *student_key = join("finetune.student=", d->student_path);
+    const char *more[] = {student_key, NULL};
+    code = student_key ? train(d, AYF_RUN_FINETUNE, "tuned", tuned, COUNT(tuned), more, &d->tuned_path)
+                       : cli_error(d->c, AYF_E_MEMORY, "out of memory");
+    free(student_key);
     return code;
 }
 
-static int draw_picture(demo *d, const char *path) {
+static int open_all(demo *d) {
+    int code = cli_open_model(d->c, d->teacher_path, &d->teacher);
+    if (!code) code = cli_open_model(d->c, d->weak_path, &d->weak);
+    if (!code) code = cli_open_model(d->c, d->student_path, &d->student);
+    if (!code) code = cli_open_model(d->c, d->tuned_path, &d->tuned);
+    if (!code && ayf_model_guide(d->teacher, d->weak) != AYF_OK) code = cli_fail(d->c);
+    return code;
+}
+
+/* Who is shown and judged, row by row. */
+typedef struct exhibit {
+    const char *name;
+    ayf_model *model;
+    int steps, judged_steps; /* the teacher's many steps would take too long for many images */
+} exhibit;
+enum { EXHIBITS = 5 };
+
+static void name_exhibits(const demo *d, exhibit out[EXHIBITS]) {
+    const exhibit all[EXHIBITS] = {{"teacher, Heun", d->teacher, TEACHER_STEPS, JUDGED_TEACHER_STEPS},
+                                   {"student", d->student, 1, 1},
+                                   {"student", d->student, 2, 2},
+                                   {"student", d->student, 4, 4},
+                                   {"fine-tuned", d->tuned, 1, 1}};
+    memcpy(out, all, sizeof all);
+}
+
+static int draw_picture(demo *d) {
     ayf_model_facts facts = ayf_model_describe(d->student);
     size_t row = (size_t)COLUMNS * (size_t)facts.height * (size_t)facts.width * (size_t)facts.channels;
-    enum { ROWS = COUNT(student_steps) + 1 };
-    float *images = calloc(ROWS * row, sizeof *images);
+    float *images = calloc(EXHIBITS * row, sizeof *images);
     if (!images) return cli_error(d->c, AYF_E_MEMORY, "out of memory");
+    exhibit all[EXHIBITS];
     int classes[COLUMNS];
+    name_exhibits(d, all);
     for (int i = 0; i < COLUMNS; i++) classes[i] = facts.classes ? i % facts.classes : 0;
-    ayf_sample_options options = {
-        .guidance = guidance, .steps = TEACHER_STEPS, .classes = facts.classes ? classes : NULL};
-    ayf_status status = ayf_model_sample(d->teacher, &options, COLUMNS, images, NULL);
-    for (int i = 0; i < COUNT(student_steps) && status == AYF_OK; i++) {
-        options.steps = student_steps[i];
-        status = ayf_model_sample(d->student, &options, COLUMNS, images + (size_t)(i + 1) * row, NULL);
+    ayf_status status = AYF_OK;
+    for (int i = 0; i < EXHIBITS && status == AYF_OK; i++) {
+        ayf_sample_options options = {
+            .guidance = guidance, .steps = all[i].steps, .classes = facts.classes ? classes : NULL};
+        status = ayf_model_sample(all[i].model, &options, COLUMNS, images + (size_t)i * row, NULL);
     }
     int code = status == AYF_OK
-                   ? cli_picture(d->c, path, images, ROWS * COLUMNS, COLUMNS, facts.height, facts.width,
-                                 facts.channels, SCALE,
+                   ? cli_picture(d->c, d->picture_path, images, EXHIBITS * COLUMNS, COLUMNS, facts.height,
+                                 facts.width, facts.channels, SCALE,
                                  "ayf " AYF_VERSION
                                  " demo: rows are the teacher with 32 Heun steps, the student with 1, "
-                                 "2 and 4 calls; columns are seeds 0 to 15")
+                                 "2 and 4 calls, the fine-tuned student with 1; columns are seeds 0 to 15")
                    : cli_fail(d->c);
     free(images);
     return code;
 }
 
-static int show(demo *d) {
-    char *path = join(d->folder, "/demo.png");
-    if (!path) return cli_error(d->c, AYF_E_MEMORY, "out of memory");
-    int code;
+static int print_fidelity(demo *d) {
     ayf_fidelity_row rows[COUNT(calls)];
-    if (!(code = cli_open_model(d->c, d->teacher_path, &d->teacher)) &&
-        !(code = cli_open_model(d->c, d->weak_path, &d->weak)) &&
-        !(code = cli_open_model(d->c, d->student_path, &d->student)) &&
-        !(code = ayf_model_guide(d->teacher, d->weak) == AYF_OK ? 0 : cli_fail(d->c)) &&
-        !(code = draw_picture(d, path))) {
-        ayf_fidelity_options options = {
-            .calls = calls, .call_count = COUNT(calls), .guidance = guidance, .images = IMAGES};
-        if (ayf_fidelity(d->student, d->teacher, &options, rows) == AYF_OK)
-            cli_fidelity_table(rows, COUNT(calls), IMAGES);
-        else
-            code = cli_fail(d->c);
+    ayf_fidelity_options options = {
+        .calls = calls, .call_count = COUNT(calls), .guidance = guidance, .images = IMAGES};
+    if (ayf_fidelity(d->student, d->teacher, &options, rows) != AYF_OK) return cli_fail(d->c);
+    cli_fidelity_table(rows, COUNT(calls), IMAGES);
+    return 0;
+}
+
+static void print_line(void *user, const char *line) {
+    (void)user;
+    puts(line);
+}
+
+static void print_row(const char *name, int network_calls, const ayf_eval_row *row) {
+    char count[16] = "-";
+    if (network_calls) snprintf(count, sizeof count, "%d", network_calls);
+    printf("%-16s %6s %8.3f %10.3f %8.3f\n", name, count, row->fd, row->precision, row->recall);
+}
+
+static ayf_status measure(demo *d, ayf_eval *eval) {
+    exhibit all[EXHIBITS];
+    ayf_eval_row row;
+    name_exhibits(d, all);
+    putchar('\n');
+    CHECKED(ayf_eval_describe(eval, print_line, NULL));
+    printf("\n%-16s %6s %8s %10s %8s\n", "", "calls", "FD", "precision", "recall");
+    CHECKED(ayf_eval_floor(eval, &row));
+    print_row("real images", 0, &row);
+    for (int i = 0; i < EXHIBITS; i++) {
+        int per_step = all[i].model == d->teacher ? 2 : 1;
+        ayf_sample_options how = {.guidance = guidance, .steps = all[i].judged_steps};
+        CHECKED(ayf_eval_model(eval, all[i].model, &how, &row));
+        print_row(all[i].name, per_step * all[i].judged_steps, &row);
     }
+    return AYF_OK;
+}
+
+static int print_distance(demo *d) {
+    ayf_features_options fit = {
+        .data = "builtin:shapes", .settings = features, .setting_count = COUNT(features)};
+    ayf_eval_options options = {
+        .data = "builtin:shapes", .features = d->features_path, .count = JUDGED, .reference = REFERENCE};
+    ayf_eval *eval = NULL;
+    cli_say(d->c, "fitting features, drawing %d images of each to compare with the data", JUDGED);
+    bool good = ayf_features_fit(d->c->ctx, d->features_path, &fit, NULL) == AYF_OK &&
+                ayf_eval_open(d->c->ctx, &options, &eval) == AYF_OK && measure(d, eval) == AYF_OK;
+    int code = good ? 0 : cli_fail(d->c);
+    ayf_eval_close(eval);
+    return code;
+}
+
+static int show(demo *d) {
+    d->picture_path = join(d->folder, "/demo.png");
+    d->features_path = join(d->folder, "/features.safetensors");
+    if (!d->picture_path || !d->features_path) return cli_error(d->c, AYF_E_MEMORY, "out of memory");
+    int code = open_all(d);
+    if (!code) code = draw_picture(d);
+    if (!code) code = print_fidelity(d);
+    if (!code) code = print_distance(d);
     if (!code)
-        printf(
-            "\n%s: rows are the teacher with %d Heun steps, then the student with 1, 2 and 4 network calls,\n"
-            "from the same noise\n",
-            path, TEACHER_STEPS);
-    free(path);
+        printf("\n%s: rows are the teacher with %d Heun steps, the student with 1, 2 and 4 network calls and "
+               "the\n"
+               "fine-tuned student with 1, from the same noise\n",
+               d->picture_path, TEACHER_STEPS);
     return code;
 }
 
@@ -133,12 +223,16 @@ int cli_demo(cli *c, const cli_args *args) {
               .again = cli_command_line(c)};
     int code = d.again ? train_all(&d) : cli_error(c, AYF_E_MEMORY, "out of memory");
     if (!code) code = show(&d);
+    ayf_model_close(d.tuned);
     ayf_model_close(d.student);
     ayf_model_close(d.teacher);
     ayf_model_close(d.weak);
     free(d.teacher_path);
     free(d.weak_path);
     free(d.student_path);
+    free(d.tuned_path);
+    free(d.features_path);
+    free(d.picture_path);
     free(d.again);
     return code;
 }
