@@ -225,6 +225,8 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for im
     const char *data;             /* the real samples: what data.source may be */
     const char *heldout;  /* further real samples for the floor; NULL: two disjoint random halves of `data` */
     const char *features; /* a file of ayf_features_fit() */
+    /* In place of `features`: the Inception weights of FID in safetensors, as scripts/convert_inception.py makes them */
+    const char *inception;
     int resolution, channels; /* what pictures are brought to; 0: what the features take */
     int count;                /* samples per measurement; 0 = 2000 */
     uint64_t seed;            /* of the first sample, and of every random choice */
@@ -236,6 +238,7 @@ typedef struct ayf_eval_row {  /* NaN: does not apply */
     /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets); precision, recall
      * (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points: `fd` on coordinates. */
     double fd, kid, kid_std, precision, recall, density, coverage;
+    double inception_score, inception_score_std; /* with Inception weights: mean and deviation over 10 parts */
     double class_accuracy;     /* share of the samples whose class the classifier finds */
     double sliced_wasserstein; /* on pixels in [-1,1] (points: data units), per dimension */
     double seconds;            /* that drawing the samples took */

@@ -287,6 +287,12 @@ expect "eval: features of another shape" 0 "$ayf" eval --fit-features small.safe
     --set data.resolution=8 --set data.channels=1 --set train.steps=1 --set train.batch=4
 expect "eval: they do not fit the model" 2 "$ayf" eval student --data builtin:shapes --features small.safetensors
 says "8 x 8 x 1" && says "8 x 8 x 3" && one_line
+expect "eval: no Inception weights" 3 "$ayf" eval student --data builtin:shapes --inception features.safetensors
+says "features.safetensors" && says "scripts/convert_inception.py" && one_line
+expect "eval: two kinds of features" 2 "$ayf" eval student $compare --inception features.safetensors
+says "--inception" && one_line
+expect "eval: Inception without data" 2 "$ayf" eval student --teacher teacher --inception features.safetensors
+says "--inception needs --data"
 expect "eval: guidance of a student that has none" 2 "$ayf" eval student $compare --guidance 9
 says "guidance 9"
 expect "eval: compared with nothing" 2 "$ayf" eval student

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "algo/classifier.h"
+#include "algo/inception.h"
 #include "algo/metrics.h"
 #include "algo/model_api.h"
 #include "base/rng.h"
@@ -14,6 +15,7 @@
 
 enum {
     USUAL_COUNT = 2000,
+    USUAL_INCEPTION_COUNT = 10000, /* FID needs more than its 2048 features */
     PAIRED_MOST =
         10000, /* neighbours and pixels are compared among at most so many samples: their cost is quadratic */
     NEIGHBOURS = 5,
@@ -44,6 +46,7 @@ struct ayf_eval {
     int classes; /* of the reference; 0: without labels */
     bool points;
     ayf_extractor *net; /* NULL for points, whose coordinates are their features */
+    bool inception;
     size_t dim;
     real_set whole, half; /* half: the second half of the shuffled set, for a floor without held-out data */
 };
@@ -205,6 +208,10 @@ static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
     if (o->reference < 0)
         return ayf_fail(ctx, AYF_E_USAGE, "a reference of %d samples: give at least 1, or 0 for all",
                         o->reference);
+    if (o->features && o->inception)
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "numbers by our features (--features) and by Inception's (--inception) are two "
+                        "measurements: give one of them");
     if (o->count < 0 || o->count == 1)
         return ayf_fail(ctx, AYF_E_USAGE, "%d sample%s cannot be compared with a set: at least 2 are needed",
                         o->count, o->count == 1 ? "" : "s");
@@ -215,6 +222,8 @@ static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
 static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
     e->resolution = o->resolution;
     e->channels = o->channels;
+    e->inception = o->inception != NULL;
+    if (e->inception) return ayf_inception_open(e->ctx, o->inception, &e->net);
     if (!o->features) return AYF_OK;
     AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
     const ayf_extractor *net = e->net;
@@ -233,14 +242,15 @@ static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
 static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *info, size_t used) {
     ayf_context *ctx = e->ctx;
     if (info->points && e->net)
-        return ayf_fail(ctx, AYF_E_USAGE,
-                        "%s are points, which are compared by their coordinates: leave out --features",
-                        e->source);
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s are points, which are compared by their coordinates: leave out --features and --inception",
+            e->source);
     if (!info->points && !e->net)
         return ayf_fail(
             ctx, AYF_E_USAGE,
             "%s are images, which are compared by features: give a file made by ayf eval --fit-features FILE "
-            "--data SOURCE (--features FILE)",
+            "--data SOURCE (--features FILE), or Inception weights (--inception FILE)",
             e->source);
     /* A floor without held-out data needs enough in a half. */
     size_t least = (e->heldout ? 1 : 2) * (e->dim + 1);
@@ -263,7 +273,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     ayf_dataset *data;
     e->source = ayf_strdup(ctx, o->data);
     if (!e->source || (o->heldout && !(e->heldout = ayf_strdup(ctx, o->heldout)))) return AYF_E_MEMORY;
-    e->count = o->count ? (size_t)o->count : USUAL_COUNT;
+    e->count = o->count ? (size_t)o->count : o->inception ? USUAL_INCEPTION_COUNT : USUAL_COUNT;
     e->seed = o->seed;
     AYF_TRY(choose_shape(e, o));
     AYF_TRY(open_data(e, e->source, &data));
@@ -360,14 +370,18 @@ static ayf_status measure(const ayf_eval *e, const real_set *real, const sample_
     ayf_context *ctx = e->ctx;
     int classes = e->net ? e->net->classes : 0;
     double none = (double)NAN;
-    *row = (ayf_eval_row){s->count, real->count, none, none, none, none, none, none, none, none, none, 0};
+    *row = (ayf_eval_row){s->count, real->count, none, none, none, none, none,
+                          none,     none,        none, none, none, none, 0};
     AYF_TRY(check_finite(e, s));
     float *features = ayf_alloc(ctx, s->count, e->dim * sizeof *features);
     float *logits = ayf_alloc(ctx, s->count, (size_t)classes * sizeof *logits);
     ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
     if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
     if (status == AYF_OK) status = compare(e, real, s, features, row);
-    if (status == AYF_OK && classes && s->classes == classes)
+    if (status == AYF_OK && e->inception)
+        status = ayf_inception_score(e->ctx, logits, s->count, (size_t)classes, true, 0,
+                                     &row->inception_score, &row->inception_score_std);
+    else if (status == AYF_OK && classes && s->classes == classes)
         row->class_accuracy = share_right(s, logits, classes);
     ayf_free(ctx, features);
     ayf_free(ctx, logits);
@@ -491,9 +505,10 @@ static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void 
         e, print, user,
         ayf_format(
             ctx,
-            "numbers    FD against the whole reference; against %zu of it at random: KID (subsets of %zu), "
-            "precision, recall, density and coverage (%d neighbours), sliced Wasserstein (512 directions)",
-            kept, subset, NEIGHBOURS));
+            "numbers    %s against the whole reference; against %zu of it at random: KID (subsets of %zu), "
+            "precision, recall, density and coverage (%d neighbours), sliced Wasserstein (512 directions)%s",
+            e->inception ? "FID" : "FD", kept, subset, NEIGHBOURS,
+            e->inception ? "; Inception score over 10 parts" : ""));
 }
 
 ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {

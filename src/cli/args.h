@@ -118,6 +118,8 @@ typedef enum cli_verb {
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel N times as large; default 1")                  \
     X(eval_data, "data", "SOURCE", CLI_EVAL, NULL, "real samples to compare with, or to fit features to")    \
     X(features, "features", "FILE", CLI_EVAL, NULL, "features to compare images by, from --fit-features")    \
+    X(inception, "inception", "FILE", CLI_EVAL, NULL,                                                        \
+      "FID, KID and Inception score by these weights (scripts/convert_inception.py)")                        \
     X(heldout, "heldout", "SOURCE", CLI_EVAL, NULL,                                                          \
       "real samples for the floor; default: one half of the data against the other")                         \
     X(reference, "reference", "N", CLI_EVAL, NULL, "how many of the real samples to use; default all")       \
@@ -126,7 +128,7 @@ typedef enum cli_verb {
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
       "network calls of a student (default 1,2,4), solver steps of a teacher (32)")                          \
     X(gammas, "gamma", "LIST", CLI_EVAL, NULL, "students: noise added again after each jump; default 0")     \
-    X(images, "images", "N", CLI_EVAL, NULL, "samples compared with the data; default 2000")                 \
+    X(images, "images", "N", CLI_EVAL, NULL, "samples compared with the data; default 2000, with --inception 10000")                 \
     X(pairs, "pairs", "N", CLI_EVAL, NULL, "samples compared with the teacher's; default 64")                \
     X(first_seed, "seed", "N", CLI_EVAL, NULL, "seed of the first sample; default 0")                        \
     X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \

@@ -46,9 +46,9 @@ static const char *value_of(const job *j, cli_option option) { return j->args->v
 
 static int fit_features(cli *c, const cli_args *args) {
     static const cli_option others[] = {
-        CLI_OPT_features, CLI_OPT_eval_teacher, CLI_OPT_calls,     CLI_OPT_gammas,   CLI_OPT_images,
-        CLI_OPT_pairs,    CLI_OPT_weak,         CLI_OPT_solver,    CLI_OPT_guidance, CLI_OPT_json,
-        CLI_OPT_cfg,      CLI_OPT_reference,    CLI_OPT_first_seed};
+        CLI_OPT_features, CLI_OPT_inception, CLI_OPT_eval_teacher, CLI_OPT_calls,     CLI_OPT_gammas,
+        CLI_OPT_images,   CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,    CLI_OPT_guidance,
+        CLI_OPT_json,     CLI_OPT_cfg,       CLI_OPT_reference,    CLI_OPT_first_seed};
     const char *path = args->value[CLI_OPT_fit_features];
     if (args->positional_count)
         return cli_error(c, AYF_E_USAGE,
@@ -133,6 +133,7 @@ static int check_options(const job *j) {
         const char *name, *needs;
         bool useful;
     } rules[] = {{CLI_OPT_features, "features", "--data", data},
+                 {CLI_OPT_inception, "inception", "--data", data},
                  {CLI_OPT_heldout, "heldout", "--data", data},
                  {CLI_OPT_images, "images", "--data", data},
                  {CLI_OPT_reference, "reference", "--data", data},
@@ -278,6 +279,19 @@ static const figure image_figures[] = {
     FIGURE("sliced Wasserstein (pixels)", "sliced_wasserstein_pixels", sliced_wasserstein, 4),
     FIGURE("seconds to draw", "seconds_to_draw", seconds, 1),
 };
+static const figure inception_figures[] = {
+    FIGURE("FID", "fid", fd, 4),
+    FIGURE("KID", "kid", kid, 6),
+    FIGURE("  deviation of subsets", "kid_deviation", kid_std, 6),
+    FIGURE("Inception score", "inception_score", inception_score, 4),
+    FIGURE("  deviation of parts", "inception_score_deviation", inception_score_std, 4),
+    FIGURE("precision (Inception)", "precision_inception", precision, 4),
+    FIGURE("recall (Inception)", "recall_inception", recall, 4),
+    FIGURE("density (Inception)", "density_inception", density, 4),
+    FIGURE("coverage (Inception)", "coverage_inception", coverage, 4),
+    FIGURE("sliced Wasserstein (pixels)", "sliced_wasserstein_pixels", sliced_wasserstein, 4),
+    FIGURE("seconds to draw", "seconds_to_draw", seconds, 1),
+};
 static const figure point_figures[] = {
     FIGURE("FD (coordinates)", "fd_coordinates", fd, 6),
     FIGURE("sliced Wasserstein (coordinates)", "sliced_wasserstein_coordinates", sliced_wasserstein, 5),
@@ -287,6 +301,10 @@ static const figure point_figures[] = {
 /* Points have no kernel distance. */
 static const figure *figures_of(const job *j, size_t *count) {
     bool points = !isfinite(j->rows[0].row.kid);
+    if (isfinite(j->rows[0].row.inception_score)) {
+        *count = COUNT(inception_figures);
+        return inception_figures;
+    }
     *count = points ? COUNT(point_figures) : COUNT(image_figures);
     return points ? point_figures : image_figures;
 }
@@ -400,6 +418,7 @@ static int measure_distance(job *j) {
     ayf_eval_options options = {.data = value_of(j, CLI_OPT_eval_data),
                                 .heldout = value_of(j, CLI_OPT_heldout),
                                 .features = value_of(j, CLI_OPT_features),
+                                .inception = value_of(j, CLI_OPT_inception),
                                 .resolution = images ? j->facts.height : 0,
                                 .channels = images ? j->facts.channels : 0,
                                 .count = j->images,
