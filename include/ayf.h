@@ -221,6 +221,7 @@ AYF_API ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ay
  */
 typedef struct ayf_eval ayf_eval;
 
+enum { AYF_EVAL_COUNT = 2000, AYF_EVAL_INCEPTION_COUNT = 10000 };
 typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for images `features` too */
     const char *data;             /* the real samples: what data.source may be */
     const char *heldout;  /* further real samples for the floor; NULL: two disjoint random halves of `data` */
@@ -228,9 +229,9 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for im
     /* In place of `features`: the Inception weights of FID in safetensors, as scripts/convert_inception.py makes them */
     const char *inception;
     int resolution, channels; /* what pictures are brought to; 0: what the features take */
-    int count;                /* samples per measurement; 0 = 2000 */
-    uint64_t seed;            /* of the first sample, and of every random choice */
-    int reference;            /* of the real samples, at random; 0 = all */
+    int count; /* samples per measurement; 0 = AYF_EVAL_COUNT, with `inception` AYF_EVAL_INCEPTION_COUNT */
+    uint64_t seed; /* of the first sample, and of every random choice */
+    int reference; /* of the real samples, at random; 0 = all */
 } ayf_eval_options;
 
 typedef struct ayf_eval_row {  /* NaN: does not apply */
@@ -238,7 +239,8 @@ typedef struct ayf_eval_row {  /* NaN: does not apply */
     /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets); precision, recall
      * (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points: `fd` on coordinates. */
     double fd, kid, kid_std, precision, recall, density, coverage;
-    double inception_score, inception_score_std; /* with Inception weights: mean and deviation over 10 parts */
+    double inception_score,
+        inception_score_std;   /* with Inception weights: mean and deviation over 10 parts */
     double class_accuracy;     /* share of the samples whose class the classifier finds */
     double sliced_wasserstein; /* on pixels in [-1,1] (points: data units), per dimension */
     double seconds;            /* that drawing the samples took */
@@ -252,7 +254,8 @@ AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
 /* The recipe: reference, resize, features and their hash, number of samples, seeds, floor; to `print` line by line. */
 AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, void *user);
 
-/* What real samples score: the best that can be hoped for at this number of samples. */
+/* What real samples score: the best that can be hoped for at this number of samples. row->count is smaller than that
+ * of the measurements when no more real samples are there; the recipe says so. */
 AYF_API ayf_status ayf_eval_floor(ayf_eval *eval, ayf_eval_row *row);
 
 /* Samples of a model from the seeds of the options; `how` says how they are drawn (its seeds and classes are not

@@ -300,6 +300,39 @@ says "--data SOURCE" && one_line
 expect "eval: no subject" 2 "$ayf" eval
 expect "eval: an option without its part" 2 "$ayf" eval student --teacher teacher --images 100
 says "--images needs --data"
+expect "eval: an option for models" 2 "$ayf" eval many $compare --calls 1
+says "many is none" && one_line
+expect "eval: no such samples" 1 "$ayf" eval nowhere $compare --calls 1
+says "nowhere" && says "check the path" && one_line
+mkdir empty
+expect "eval: no samples" 3 "$ayf" eval empty $compare
+says "empty: holds no pictures" && one_line
+expect "eval: no reference" 3 "$ayf" eval student --data empty --features features.safetensors
+says "empty: holds no pictures" && one_line
+expect "eval: a folder as features" 1 "$ayf" eval student --data builtin:shapes --features student
+says "student: is a folder" && says "--fit-features FILE" && one_line
+expect "eval: a folder as Inception weights" 1 "$ayf" eval student --data builtin:shapes --inception student
+says "student: is a folder" && says "scripts/convert_inception.py" && one_line
+expect "eval: features as a subject" 2 "$ayf" eval features.safetensors $compare
+says "makes no samples" && one_line
+expect "eval: features of points that are drawn" 2 "$ayf" eval ring --data builtin:ring --features features.safetensors
+says "coordinates" && one_line
+expect "eval: images against points" 2 "$ayf" eval student --data builtin:ring
+says "images of 8 x 8 x 3" && one_line
+expect "eval: a teacher of a teacher" 2 "$ayf" eval teacher --teacher teacher
+says "no student" && one_line
+expect "eval: no calls" 2 "$ayf" eval student $compare --calls 0
+says "at least 1" && one_line
+expect "eval: a gamma above 1" 2 "$ayf" eval student $compare --gamma 2
+says "from 0 to 1" && one_line
+expect "eval: more images than can be asked for" 2 "$ayf" eval student --data builtin:shapes --features features.safetensors \
+    --images 1000000000
+says "--images 1000000000" && one_line
+expect "eval: a held-out set that is too small" 2 "$ayf" eval student $compare --heldout images
+says "--heldout images" && one_line
+expect "eval: fewer held-out samples than are measured" 0 "$ayf" eval student --data builtin:shapes --reference 300 \
+    --features features.safetensors --images 90 --heldout many --calls 1
+prints "80 held-out samples of many" && prints "NOT AT THE SAME NUMBER"
 expect "eval: features of data without classes" 3 "$ayf" eval --fit-features no.safetensors --data many
 says "classes" && absent no.safetensors
 expect "eval: features of points" 2 "$ayf" eval --fit-features no.safetensors --data builtin:ring

@@ -56,7 +56,8 @@ static const char *const files[] = {"real-images-idx3-ubyte",
                                     "again",
                                     "other",
                                     "model",
-                                    "wild"};
+                                    "wild",
+                                    "few-images-idx3-ubyte"};
 static char real_path[128], held_path[128], noise_path[128], features_path[128];
 
 static ayf_status fit(const char *path, const char *const *settings, int count, ayf_features_report *report) {
@@ -334,6 +335,45 @@ static void the_recipe_is_told(void **state) {
         if (!strstr(text, parts[i])) fail_msg("the recipe does not say '%s':\n%s", parts[i], text);
 }
 
+static void expect_floor(ayf_eval_options options, uint64_t count, const char *part) {
+    char text[4096] = "";
+    ayf_eval *eval;
+    ayf_eval_row floor;
+    options.features = features_path;
+    options.data = real_path;
+    ok(ayf_eval_open(ctx, &options, &eval));
+    ok(ayf_eval_describe(eval, gather, text));
+    ok(ayf_eval_floor(eval, &floor));
+    ayf_eval_close(eval);
+    assert_int_equal(floor.count, count);
+    if (!strstr(text, part)) fail_msg("the recipe does not say '%s':\n%s", part, text);
+}
+
+static void a_floor_of_fewer_samples_says_so(void **state) {
+    (void)state;
+    expect_floor((ayf_eval_options){.count = 301}, 300,
+                 "300 samples of one random half of the reference against its other half of 300; NOT AT THE "
+                 "SAME NUMBER: 300 is all there is for the 301 measured (more: --heldout)\n");
+    expect_floor((ayf_eval_options){.count = 300}, 300, "its other half of 300\n");
+    expect_floor((ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
+                 "against the reference; NOT AT THE SAME NUMBER: 100 is all there is for the 101 measured\n");
+    expect_floor((ayf_eval_options){.count = FEW, .heldout = held_path}, FEW, "against the reference\n");
+}
+
+/* Pairs are compared among 10000 samples at most, Frechet distances and floors among all. */
+static void a_floor_has_as_many_samples_as_a_measurement(void **state) {
+    (void)state;
+    enum { MANY = 12000 };
+    ayf_eval *eval;
+    ayf_eval_row floor;
+    ayf_eval_options options = {.data = "builtin:ring", .count = MANY, .reference = 3 * MANY};
+    ok(ayf_eval_open(ctx, &options, &eval));
+    ok(ayf_eval_floor(eval, &floor));
+    ayf_eval_close(eval);
+    assert_int_equal(floor.count, MANY);
+    assert_int_equal(floor.reference, 3 * MANY / 2);
+}
+
 static void write_model(const char *name, const ayf_model_spec *spec, float gain) {
     ayf_weights *w;
     ok(ayf_weights_new(cpu, spec, &w));
@@ -443,6 +483,9 @@ static void what_cannot_be_compared_is_refused(void **state) {
     expect_no_eval((ayf_eval_options){.features = path_of("other"), .resolution = SIDE, .channels = 1},
                    "8 x 8 x 3");
     expect_no_eval((ayf_eval_options){.features = features_path, .data = "builtin:ring"}, "points");
+    make_data(files[10], NULL, 0, DIM, false);
+    expect_no_eval((ayf_eval_options){.features = features_path, .heldout = path_of(files[10])}, "--heldout");
+    expect_no_eval((ayf_eval_options){.features = features_path, .heldout = "builtin:ring"}, "8 x 8 x 1");
     ayf_eval *eval = open_eval(held_path, FEW);
     ok(ayf_model_open(ctx, path_of("model"), &model));
     assert_int_equal(ayf_eval_model(eval, model, NULL, &row), AYF_E_USAGE);
@@ -503,6 +546,8 @@ int main(void) {
         cmocka_unit_test(numbers_are_those_of_the_features),
         cmocka_unit_test(halves_of_the_reference_are_a_floor),
         cmocka_unit_test(the_recipe_is_told),
+        cmocka_unit_test(a_floor_of_fewer_samples_says_so),
+        cmocka_unit_test(a_floor_has_as_many_samples_as_a_measurement),
         cmocka_unit_test(samples_of_a_model_come_from_the_seeds),
         cmocka_unit_test(points_are_compared_by_coordinates),
         cmocka_unit_test(what_cannot_be_compared_is_refused),

@@ -131,7 +131,10 @@ static ayf_status read_file(extractor *e, const char *path) {
     if (!e->path) return AYF_E_MEMORY;
     e->base.path = e->path;
     AYF_TRY(ayf_cpu_open(ctx, &e->backend));
-    AYF_TRY(ayf_model_read(e->backend, path, &e->weights, &e->card));
+    ayf_status status = ayf_model_read(e->backend, path, &e->weights, &e->card);
+    if (status == AYF_E_IO || status == AYF_E_FORMAT)
+        ayf_fail_prefix(ctx, "features are a file made by ayf eval --fit-features FILE --data SOURCE: ");
+    AYF_TRY(status);
     AYF_TRY(prepare(e, e->weights));
     return describe(e);
 }

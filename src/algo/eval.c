@@ -4,22 +4,21 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "algo/classifier.h"
 #include "algo/inception.h"
 #include "algo/metrics.h"
 #include "algo/model_api.h"
+#include "algo/wait.h"
 #include "base/rng.h"
 #include "io/dataset.h"
 
 enum {
-    USUAL_COUNT = 2000,
-    USUAL_INCEPTION_COUNT = 10000, /* FID needs more than its 2048 features */
     PAIRED_MOST =
         10000, /* neighbours and pixels are compared among at most so many samples: their cost is quadratic */
     NEIGHBOURS = 5,
     CHUNK = 256,
+    PART = 64, /* images between two looks at the clock */
 };
 
 /* Steps of AYF_RNG_SUBSET. */
@@ -49,6 +48,10 @@ struct ayf_eval {
     bool inception;
     size_t dim;
     real_set whole, half; /* half: the second half of the shuffled set, for a floor without held-out data */
+    ayf_dataset
+        *floor_data;    /* the held-out set; without one the reference, of whose first half the floor is */
+    size_t floor_count; /* samples of the floor: `count`, or all there are */
+    ayf_wait wait;
 };
 
 /* What is measured. */
@@ -75,6 +78,9 @@ static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset *
         spec.labels = false;
         status = ayf_dataset_open(ctx, &spec, out);
     }
+    if (status == AYF_E_USAGE && e->resolution)
+        ayf_fail_prefix(ctx, "images of %d x %d x %d are to be compared: ", e->resolution, e->resolution,
+                        e->channels);
     return status;
 }
 
@@ -96,6 +102,7 @@ static ayf_status new_samples(const ayf_eval *e, const char *name, size_t count,
     s->labels = ayf_alloc(e->ctx, count, sizeof *s->labels);
     if (s->images && s->labels) return AYF_OK;
     clear_samples(e, s);
+    ayf_fail_prefix(e->ctx, "%zu samples of %s at a time; fewer may fit (--images): ", count, name);
     return AYF_E_MEMORY;
 }
 
@@ -108,34 +115,47 @@ static ayf_status check_shape(const ayf_eval *e, const char *name, int height, i
         name, height, width, channels, e->source, e->shape[0], e->shape[1], e->shape[2]);
 }
 
-/* `count` samples at random, all different. */
-static ayf_status read_samples(const ayf_eval *e, const char *source, sample_set *s) {
-    ayf_dataset *data;
-    AYF_TRY(open_data(e, source, &data));
+/* The first `count` samples of a set in an order of its own: at random, all different. */
+static ayf_status read_samples(const ayf_eval *e, ayf_dataset *data, uint64_t order, size_t count,
+                               sample_set *s) {
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    AYF_TRY(new_samples(e, info->name, count, s));
+    s->classes = info->classes;
+    ayf_status status = AYF_OK;
+    for (size_t i = 0; status == AYF_OK && i < count; i++)
+        status = ayf_dataset_get(data, shuffled(e, order, i, info->count), false, s->images + i * e->values,
+                                 &s->labels[i]);
+    if (status != AYF_OK) clear_samples(e, s);
+    return status;
+}
+
+static ayf_status open_subject(const ayf_eval *e, const char *source, ayf_dataset **out) {
+    AYF_TRY(open_data(e, source, out));
+    const ayf_dataset_info *info = ayf_dataset_info_of(*out);
     ayf_status status = check_shape(e, source, info->height, info->width, info->channels);
     if (status == AYF_OK && info->count < e->count)
         status = ayf_fail(e->ctx, AYF_E_USAGE,
                           "%s has %zu samples, fewer than the %zu to compare: use --images %zu", source,
                           info->count, e->count, info->count);
-    if (status == AYF_OK) status = new_samples(e, source, e->count, s);
-    if (status == AYF_OK) {
-        s->classes = info->classes;
-        for (size_t i = 0; status == AYF_OK && i < s->count; i++)
-            status = ayf_dataset_get(data, shuffled(e, SUBJECT_ORDER, i, info->count), false,
-                                     s->images + i * e->values, &s->labels[i]);
-        if (status != AYF_OK) clear_samples(e, s);
-    }
-    ayf_dataset_close(data);
+    if (status != AYF_OK) ayf_dataset_close(*out);
     return status;
 }
 
 /* ---- Features ---- */
 
-static ayf_status features_of(const ayf_eval *e, const float *images, size_t count, float *features,
+/* Part of what e->wait counts. */
+static ayf_status features_of(ayf_eval *e, const float *images, size_t count, float *features,
                               float *logits) {
-    if (e->net) return e->net->extract(e->net, images, count, e->shape, features, logits);
-    memcpy(features, images, count * e->dim * sizeof *features);
+    if (!e->net) {
+        memcpy(features, images, count * e->dim * sizeof *features);
+        return AYF_OK;
+    }
+    for (size_t first = 0, n; first < count; first += n) {
+        n = count - first < PART ? count - first : PART;
+        AYF_TRY(e->net->extract(e->net, images + first * e->values, n, e->shape, features + first * e->dim,
+                                logits ? logits + first * (size_t)e->net->classes : NULL));
+        ayf_wait_add(&e->wait, n);
+    }
     return AYF_OK;
 }
 
@@ -190,6 +210,7 @@ static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
     AYF_TRY(new_samples(e, e->source, CHUNK, &buffer));
     float *features = ayf_alloc(e->ctx, CHUNK, e->dim * sizeof *features);
     ayf_status status = features ? AYF_OK : AYF_E_MEMORY;
+    ayf_wait_begin(&e->wait, e->ctx, e->source, "features of", all);
     for (size_t first = 0, count; status == AYF_OK && first < all; first += count) {
         size_t end = first < all - half ? all - half : all;
         count = end - first < CHUNK ? end - first : CHUNK;
@@ -268,12 +289,37 @@ static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *inf
     return AYF_OK;
 }
 
+/* What a measurement will hold. Asked for before the reference is read, which may take hours. */
+static ayf_status check_memory(const ayf_eval *e) {
+    sample_set s;
+    AYF_TRY(new_samples(e, "each measurement", e->count, &s));
+    float *features = ayf_alloc(e->ctx, e->count, e->dim * sizeof *features);
+    if (!features)
+        ayf_fail_prefix(e->ctx, "features of %zu samples at a time; fewer may fit (--images): ", e->count);
+    ayf_free(e->ctx, features);
+    clear_samples(e, &s);
+    return features ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status open_heldout(ayf_eval *e) {
+    if (!e->heldout) return AYF_OK;
+    AYF_TRY(open_data(e, e->heldout, &e->floor_data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(e->floor_data);
+    e->floor_count = info->count < e->count ? info->count : e->count;
+    AYF_TRY(check_shape(e, e->heldout, info->height, info->width, info->channels));
+    if (e->floor_count > e->dim) return AYF_OK;
+    return ayf_fail(e->ctx, AYF_E_USAGE,
+                    "--heldout %s: %zu samples are too few for a Frechet distance by %zu features: at least "
+                    "%zu are needed",
+                    e->heldout, info->count, e->dim, e->dim + 1);
+}
+
 static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     ayf_context *ctx = e->ctx;
     ayf_dataset *data;
     e->source = ayf_strdup(ctx, o->data);
     if (!e->source || (o->heldout && !(e->heldout = ayf_strdup(ctx, o->heldout)))) return AYF_E_MEMORY;
-    e->count = o->count ? (size_t)o->count : o->inception ? USUAL_INCEPTION_COUNT : USUAL_COUNT;
+    e->count = o->count ? (size_t)o->count : o->inception ? AYF_EVAL_INCEPTION_COUNT : AYF_EVAL_COUNT;
     e->seed = o->seed;
     AYF_TRY(choose_shape(e, o));
     AYF_TRY(open_data(e, e->source, &data));
@@ -286,9 +332,17 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
     e->available = info->count;
     ayf_status status = check_reference(e, info, used);
+    if (status == AYF_OK) status = check_memory(e);
+    if (status == AYF_OK) status = open_heldout(e);
     if (status == AYF_OK) status = read_reference(e, data, used);
-    ayf_dataset_close(data);
-    return status;
+    if (status != AYF_OK || e->heldout) {
+        ayf_dataset_close(data);
+        return status;
+    }
+    size_t first = e->whole.count - e->half.count;
+    e->floor_data = data;
+    e->floor_count = first < e->count ? first : e->count;
+    return AYF_OK;
 }
 
 ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out) {
@@ -310,6 +364,7 @@ void ayf_eval_close(ayf_eval *e) {
     ayf_context *ctx = e->ctx;
     clear_real_set(e, &e->whole);
     clear_real_set(e, &e->half);
+    ayf_dataset_close(e->floor_data);
     if (e->net) e->net->close(e->net);
     ayf_free(ctx, e->source);
     ayf_free(ctx, e->heldout);
@@ -366,7 +421,7 @@ static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_
     return AYF_OK;
 }
 
-static ayf_status measure(const ayf_eval *e, const real_set *real, const sample_set *s, ayf_eval_row *row) {
+static ayf_status measure(ayf_eval *e, const real_set *real, const sample_set *s, ayf_eval_row *row) {
     ayf_context *ctx = e->ctx;
     int classes = e->net ? e->net->classes : 0;
     double none = (double)NAN;
@@ -376,6 +431,7 @@ static ayf_status measure(const ayf_eval *e, const real_set *real, const sample_
     float *features = ayf_alloc(ctx, s->count, e->dim * sizeof *features);
     float *logits = ayf_alloc(ctx, s->count, (size_t)classes * sizeof *logits);
     ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
+    ayf_wait_begin(&e->wait, ctx, s->name, "features of", s->count);
     if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
     if (status == AYF_OK) status = compare(e, real, s, features, row);
     if (status == AYF_OK && e->inception)
@@ -388,57 +444,45 @@ static ayf_status measure(const ayf_eval *e, const real_set *real, const sample_
     return status;
 }
 
-/* The first half of the shuffled reference against the second. */
-static ayf_status measure_halves(const ayf_eval *e, ayf_eval_row *row) {
-    size_t first = e->whole.count - e->half.count;
-    sample_set s = {.name = e->source,
-                    .count = e->whole.kept < first ? e->whole.kept : first,
-                    .images = e->whole.pixels,
-                    .labels = e->whole.labels,
-                    .classes = e->classes};
-    return measure(e, &e->half, &s, row);
-}
-
 ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
+    ayf_dataset *data;
     sample_set s;
     if (!source) return ayf_fail(e->ctx, AYF_E_USAGE, "no samples are named");
-    AYF_TRY(read_samples(e, source, &s));
-    ayf_status status = measure(e, &e->whole, &s, row);
+    AYF_TRY(open_subject(e, source, &data));
+    ayf_status status = read_samples(e, data, SUBJECT_ORDER, e->count, &s);
+    if (status == AYF_OK) {
+        status = measure(e, &e->whole, &s, row);
+        clear_samples(e, &s);
+    }
+    row->seconds = (double)NAN;
+    ayf_dataset_close(data);
+    return status;
+}
+
+/* Without held-out data the first half of the shuffled reference against the second. */
+ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
+    sample_set s;
+    AYF_TRY(read_samples(e, e->floor_data, e->heldout ? SUBJECT_ORDER : REFERENCE_ORDER, e->floor_count, &s));
+    ayf_status status = measure(e, e->heldout ? &e->whole : &e->half, &s, row);
     row->seconds = (double)NAN;
     clear_samples(e, &s);
     return status;
 }
 
-ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
-    ayf_status status = e->heldout ? ayf_eval_data(e, e->heldout, row) : measure_halves(e, row);
-    row->seconds = (double)NAN;
-    return status;
-}
-
 /* ---- Samples of a model ---- */
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* In parts, so that what takes minutes says how far it is. */
-static ayf_status draw(const ayf_eval *e, ayf_model *model, const ayf_sample_options *how,
-                       const sample_set *s) {
-    const double quiet = 10;
-    double said = seconds_now();
-    for (size_t first = 0; first < s->count; first += CHUNK) {
-        size_t count = s->count - first < CHUNK ? s->count - first : CHUNK;
+static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, const sample_set *s) {
+    size_t most = e->points ? CHUNK : PART;
+    ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
+    for (size_t first = 0, n; first < s->count; first += n) {
         ayf_sample_options options = *how;
         options.seeds = NULL;
         options.classes = NULL;
         options.first_seed = e->seed + first;
-        AYF_TRY(
-            ayf_model_sample(model, &options, (int)count, s->images + first * e->values, s->labels + first));
-        if (seconds_now() - said < quiet) continue;
-        said = seconds_now();
-        ayf_say(e->ctx, "%s: %zu of %zu samples", s->name, first + count, s->count);
+        n = s->count - first < most ? s->count - first : most;
+        AYF_TRY(ayf_model_sample(model, &options, (int)n, s->images + first * e->values, s->labels + first));
+        ayf_wait_add(&e->wait, n);
     }
     return AYF_OK;
 }
@@ -450,9 +494,9 @@ ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_option
     AYF_TRY(check_shape(e, model->path, facts.height, facts.width, facts.channels));
     AYF_TRY(new_samples(e, model->path, e->count, &s));
     s.classes = facts.classes;
-    double started = seconds_now();
+    double started = ayf_seconds();
     ayf_status status = draw(e, model, how ? how : &defaults, &s);
-    double taken = seconds_now() - started;
+    double taken = ayf_seconds() - started;
     if (status == AYF_OK) status = measure(e, &e->whole, &s, row);
     row->seconds = taken;
     clear_samples(e, &s);
@@ -511,17 +555,26 @@ static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void 
             e->inception ? "; Inception score over 10 parts" : ""));
 }
 
+/* Few samples are farther away than many, so a floor of fewer must not be taken for one of as many. */
+static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    char less[160] = "";
+    if (e->floor_count < e->count)
+        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: %zu is all there is for the %zu measured%s",
+                 e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
+    if (e->heldout)
+        return put(e, print, user,
+                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference%s",
+                              e->floor_count, e->heldout, less));
+    return put(
+        e, print, user,
+        ayf_format(
+            e->ctx,
+            "floor      %zu samples of one random half of the reference against its other half of %zu%s",
+            e->floor_count, e->half.count, less));
+}
+
 ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
     AYF_TRY(describe_reference(e, print, user));
     AYF_TRY(describe_samples(e, print, user));
-    size_t first = e->whole.count - e->half.count;
-    if (e->heldout)
-        return put(e, print, user,
-                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference", e->count,
-                              e->heldout));
-    return put(
-        e, print, user,
-        ayf_format(e->ctx,
-                   "floor      %zu samples of one random half of the reference against its other half of %zu",
-                   e->whole.kept < first ? e->whole.kept : first, e->half.count));
+    return describe_floor(e, print, user);
 }

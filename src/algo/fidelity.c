@@ -3,6 +3,7 @@
 
 #include "algo/metrics.h"
 #include "algo/model_api.h"
+#include "algo/wait.h"
 
 enum { IMAGES = 64 };
 
@@ -72,7 +73,10 @@ static ayf_status allocate(comparison *c, uint64_t first_seed) {
     c->truth = ayf_alloc(c->ctx, c->values, sizeof *c->truth);
     c->trial = ayf_alloc(c->ctx, c->values, sizeof *c->trial);
     c->start = ayf_alloc(c->ctx, c->values, sizeof *c->start);
-    if (!c->seeds || !c->labels || !c->truth || !c->trial || !c->start) return AYF_E_MEMORY;
+    if (!c->seeds || !c->labels || !c->truth || !c->trial || !c->start) {
+        ayf_fail_prefix(c->ctx, "%zu pairs at a time; fewer may fit (--pairs): ", c->count);
+        return AYF_E_MEMORY;
+    }
     for (size_t i = 0; i < c->count; i++) {
         c->seeds[i] = first_seed + i;
         c->labels[i] = ayf_latent_class(c->seeds[i], c->shape.classes);
@@ -140,9 +144,23 @@ static ayf_status likeness(comparison *c, double *psnr, double *ssim) {
     return status;
 }
 
+/* In parts of whole batches, so that what takes minutes says how far it is and nothing else changes. */
+static ayf_status draw(comparison *c, ayf_sampler *sampler, const ayf_trajectory *how, float *out) {
+    size_t part = (size_t)ayf_sampler_describe(sampler)->batch;
+    ayf_wait wait;
+    ayf_wait_begin(&wait, c->ctx, sampler == c->student ? c->model->path : "teacher", "drew", c->count);
+    for (size_t first = 0, n; first < c->count; first += n) {
+        n = c->count - first < part ? c->count - first : part;
+        AYF_TRY(
+            ayf_sampler_images(sampler, how, n, c->seeds + first, c->labels + first, out + first * c->size));
+        ayf_wait_add(&wait, n);
+    }
+    return AYF_OK;
+}
+
 static ayf_status distance(comparison *c, ayf_sampler *sampler, ayf_trajectory how, double *out) {
     how.guidance = c->guidance;
-    AYF_TRY(ayf_sampler_images(sampler, &how, c->count, c->seeds, c->labels, c->trial));
+    AYF_TRY(draw(c, sampler, &how, c->trial));
     *out = rms(c, c->trial, c->truth);
     return AYF_OK;
 }
@@ -165,7 +183,7 @@ static ayf_status compare(comparison *c, const ayf_fidelity_options *o, ayf_fide
                         "%s was trained on '%s', which has no closed-form teacher: give its teacher",
                         c->model->path, c->model->card.data);
     ayf_trajectory reference = {.method = AYF_METHOD_REFERENCE, .guidance = c->guidance};
-    AYF_TRY(ayf_sampler_images(c->teacher, &reference, c->count, c->seeds, c->labels, c->truth));
+    AYF_TRY(draw(c, c->teacher, &reference, c->truth));
     for (int g = 0; g < (o->gammas ? o->gamma_count : 1); g++)
         for (int i = 0; i < o->call_count; i++)
             AYF_TRY(measure(c, o->calls[i], o->gammas ? o->gammas[g] : 0, rows++));

@@ -183,6 +183,9 @@ static ayf_status open_file(extractor *e, const char *path) {
     if (status == AYF_E_FORMAT)
         ayf_fail_prefix(ctx, "these are not the Inception weights of FID, which scripts/convert_inception.py "
                              "makes from pt_inception-2015-12-05-6726825d.pth: ");
+    if (status == AYF_E_IO)
+        ayf_fail_prefix(ctx,
+                        "the Inception weights of FID are a file made by scripts/convert_inception.py: ");
     AYF_TRY(status);
     e->base.hash = AYF_HASH_START;
     AYF_TRY(ayf_weights_hash(e->weights, &e->base.hash));

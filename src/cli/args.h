@@ -47,6 +47,7 @@
       "With --teacher a student is compared with its teacher's accurate solution from the same noise.\n\n"   \
       "    ayf eval --fit-features mnist.safetensors --data data/mnist --set data.resolution=16\n"           \
       "    ayf eval runs/student --data data/mnist --features mnist.safetensors --calls 1,2,4\n"             \
+      "    ayf eval runs/student --data photos.zip --inception inception.safetensors --images 50000\n"       \
       "    ayf eval runs/student --teacher runs/teacher --pairs 256")                                        \
     X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
       "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
@@ -60,8 +61,10 @@
       "and R2, and what they cost on average at every 4th and every 16th step.\n"                            \
       "Both beside the convolution peak of this machine.")                                                   \
     X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
-      "Trains a teacher and a weak teacher on built-in pictures, distils them, fine-tunes the student, writes\n" \
-      "demo.png (rows: the teacher with many steps, the student with 1, 2 and 4, the fine-tuned one with 1,\n" \
+      "Trains a teacher and a weak teacher on built-in pictures, distils them, fine-tunes the student, "     \
+      "writes\n"                                                                                             \
+      "demo.png (rows: the teacher with many steps, the student with 1, 2 and 4, the fine-tuned one with "   \
+      "1,\n"                                                                                                 \
       "from the same noise) and prints how far each is from the teacher's own solution and from the data.\n" \
       "FOLDER is ayf-demo unless given.")                                                                    \
     X(help, "[VERB | config]", 0, 1, "explain a verb or the configuration",                                  \
@@ -128,7 +131,8 @@ typedef enum cli_verb {
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
       "network calls of a student (default 1,2,4), solver steps of a teacher (32)")                          \
     X(gammas, "gamma", "LIST", CLI_EVAL, NULL, "students: noise added again after each jump; default 0")     \
-    X(images, "images", "N", CLI_EVAL, NULL, "samples compared with the data; default 2000, with --inception 10000")                 \
+    X(images, "images", "N", CLI_EVAL, NULL,                                                                 \
+      "samples compared with the data; default 2000, with --inception 10000")                                \
     X(pairs, "pairs", "N", CLI_EVAL, NULL, "samples compared with the teacher's; default 64")                \
     X(first_seed, "seed", "N", CLI_EVAL, NULL, "seed of the first sample; default 0")                        \
     X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \

@@ -138,16 +138,20 @@ static int check_options(const job *j) {
                  {CLI_OPT_images, "images", "--data", data},
                  {CLI_OPT_reference, "reference", "--data", data},
                  {CLI_OPT_pairs, "pairs", "--teacher", teacher},
-                 {CLI_OPT_calls, "calls", "a model to sample", j->model != NULL},
-                 {CLI_OPT_gammas, "gamma", "a student to sample", j->student},
-                 {CLI_OPT_guidance, "guidance", "a model to sample", j->model != NULL},
+                 {CLI_OPT_calls, "calls", "a model as SUBJECT", j->model != NULL},
+                 {CLI_OPT_gammas, "gamma", "a student as SUBJECT", j->student},
+                 {CLI_OPT_guidance, "guidance", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_solver, "solver", "a teacher as SUBJECT", j->model && !j->student}};
     if (j->args->setting_count)
         return cli_error(j->c, AYF_E_USAGE,
                          "--set is for --fit-features: how images are read is decided by the features");
-    for (size_t i = 0; i < COUNT(rules); i++)
-        if (value_of(j, rules[i].option) && !rules[i].useful)
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        if (!value_of(j, rules[i].option) || rules[i].useful) continue;
+        if (rules[i].needs[0] == '-')
             return cli_error(j->c, AYF_E_USAGE, "--%s needs %s", rules[i].name, rules[i].needs);
+        return cli_error(j->c, AYF_E_USAGE, "--%s needs %s, and %s is none", rules[i].name, rules[i].needs,
+                         j->subject);
+    }
     if (!data && !teacher)
         return cli_error(
             j->c, AYF_E_USAGE,
@@ -160,6 +164,26 @@ static int check_options(const job *j) {
     return 0;
 }
 
+/* Samples that are there already: what is wrong with them is said before the reference is read, which may take hours. */
+static int check_samples(const job *j) {
+    cli *c = j->c;
+    ayf_path_facts facts;
+    uint64_t usual = value_of(j, CLI_OPT_inception) ? AYF_EVAL_INCEPTION_COUNT : AYF_EVAL_COUNT;
+    uint64_t count = j->images ? (uint64_t)j->images : usual;
+    int code = 0;
+    if (ayf_path_describe(c->ctx, j->subject, &facts) != AYF_OK)
+        code = cli_fail(c);
+    else if (facts.kind != AYF_PATH_DATA)
+        code = cli_error(c, AYF_E_USAGE, "%s is neither a model nor a set of samples", j->subject);
+    else if (facts.count < count)
+        code = cli_error(c, AYF_E_USAGE,
+                         "%s has %llu samples, fewer than the %llu to compare: use --images %llu", j->subject,
+                         (unsigned long long)facts.count, (unsigned long long)count,
+                         (unsigned long long)facts.count);
+    ayf_path_facts_free(c->ctx, &facts);
+    return code;
+}
+
 static int open_models(job *j) {
     const char *teacher = value_of(j, CLI_OPT_eval_teacher);
     bool guided = value_of(j, CLI_OPT_weak) || value_of(j, CLI_OPT_cfg);
@@ -169,7 +193,7 @@ static int open_models(job *j) {
         j->facts = ayf_model_describe(j->model);
         j->student = strcmp(j->facts.role, "student") == 0;
     }
-    if ((code = check_options(j))) return code;
+    if ((!j->model && (code = check_samples(j))) || (code = check_options(j))) return code;
     j->analytic = teacher && strcmp(teacher, "analytic") == 0;
     if (teacher && !j->analytic && (code = cli_open_model(j->c, teacher, &j->teacher))) return code;
     ayf_model *led = j->teacher ? j->teacher : j->model;
@@ -379,11 +403,33 @@ static void distance_json(const job *j) {
 
 /* ---- Distance to data: measuring ---- */
 
+static ayf_sample_options way_to_draw(const job *j, int calls, double gamma) {
+    bool reference = j->solver == AYF_SOLVER_REFERENCE;
+    return (ayf_sample_options){
+        .steps = reference ? 0 : calls, .gamma = gamma, .guidance = j->guidance, .solver = j->solver};
+}
+
+/* One sample before the reference is read, which may take hours: what a model cannot do is said now. */
+static int rehearse(const job *j) {
+    if (!j->model) return 0;
+    if (j->facts.channels == 2 && (value_of(j, CLI_OPT_features) || value_of(j, CLI_OPT_inception)))
+        return cli_error(j->c, AYF_E_USAGE,
+                         "%s draws points, which are compared by their coordinates: leave out --features and "
+                         "--inception",
+                         j->subject);
+    ayf_sample_options how = way_to_draw(j, j->calls[0], j->gammas[0]);
+    size_t values = (size_t)j->facts.height * (size_t)j->facts.width * (size_t)j->facts.channels;
+    float *image = calloc(values, sizeof *image);
+    if (!image) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
+    ayf_status status = ayf_model_sample(j->model, &how, 1, image, NULL);
+    free(image);
+    return status == AYF_OK ? 0 : cli_fail(j->c);
+}
+
 static int measure_model(job *j, int calls, double gamma) {
     measured *m = &j->rows[j->row_count++];
     bool reference = j->solver == AYF_SOLVER_REFERENCE;
-    ayf_sample_options how = {
-        .steps = reference ? 0 : calls, .gamma = gamma, .guidance = j->guidance, .solver = j->solver};
+    ayf_sample_options how = way_to_draw(j, calls, gamma);
     m->calls = how.steps;
     m->gamma = j->student && calls > 1 ? gamma : (double)NAN;
     if (reference)
@@ -424,6 +470,8 @@ static int measure_distance(job *j) {
                                 .count = j->images,
                                 .seed = j->seed,
                                 .reference = j->reference};
+    int code = rehearse(j);
+    if (code) return code;
     j->rows = calloc(1 + j->call_count * j->gamma_count, sizeof *j->rows);
     if (!j->rows) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
     if (ayf_eval_open(j->c->ctx, &options, &j->eval) != AYF_OK) return cli_fail(j->c);
