@@ -15,16 +15,22 @@ checks="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 packages="libpng libjpeg libzip jansson zlib yaml-0.1"
 libs="$(pkg-config --libs $packages) -lm"
 
-mkdir -p "$work/objects"
-for source in "$root"/src/base/*.c "$root"/src/io/*.c; do
-    object="$work/objects/$(basename "$source" .c).o"
+rm -rf "$work/objects" && mkdir -p "$work/objects"
+algo="$root/src/algo"
+for source in "$root"/src/base/*.c "$root"/src/io/*.c "$root"/src/ir/*.c "$root"/src/nn/*.c "$root"/src/pass/*.c \
+    "$root"/src/exec/*.c "$root"/src/backend/ref/*.c "$algo/model_file.c" "$algo/weights.c" "$algo/weights_read.c"; do
+    # Files of one name in two folders.
+    layer=$(basename "$(dirname "$source")")
+    object="$work/objects/$layer-$(basename "$source" .c).o"
     # shellcheck disable=SC2086
     "$CC" $flags $checks -fsanitize=fuzzer-no-link $(pkg-config --cflags $packages) -c "$source" -o "$object"
 done
 # shellcheck disable=SC2086
 "$CC" $flags "$here/make_seeds.c" -o "$work/make_seeds" $libs
+# shellcheck disable=SC2086
+"$CC" $flags $checks -fsanitize=fuzzer-no-link "$here/make_models.c" "$work"/objects/*.o -o "$work/make_models" $libs
 rm -rf "$work/seeds" && mkdir "$work/seeds"
-(cd "$work" && ./make_seeds seeds)
+(cd "$work" && ./make_seeds seeds && mkdir -p seeds/model && ./make_models seeds/model)
 
 [ $# -gt 0 ] || set -- $(cd "$here" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
 failed=0
