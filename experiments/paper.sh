@@ -1,0 +1,398 @@
+#!/bin/sh
+# DATA=folder-of-mnist experiments/paper.sh PART [FOLDER]
+# PART: consistency, losses, guidance, adversarial, ablations, or all      (hours; the same command resumes)
+# The comparisons of Align Your Flow, small: MNIST at 16 x 16, points in the plane. Prints tables in Markdown; a cell is
+# the mean over the seeds and, in brackets, the smallest and the largest. A seed is a student's (initialisation of
+# what is new, data order, noise); all students of one kind of teacher share one teacher. docs/experiments.md holds what was
+# measured and with which of the sizes below; every size is an environment variable.
+set -eu
+part=${1:?usage: DATA=folder experiments/paper.sh consistency|losses|guidance|adversarial|ablations|all [FOLDER]}
+folder=${2:-runs/paper}
+data=${DATA:-data/mnist}
+ayf=${AYF:-build/ayf}
+
+# ---- Sizes ----
+SEEDS=${SEEDS:-0 1 2}
+CHANNELS=${CHANNELS:-16}                # width of every teacher and student of images
+BATCH=${BATCH:-64}
+TEACHER_STEPS=${TEACHER_STEPS:-10000}
+WEAK_STEPS=${WEAK_STEPS:-1000}
+STUDENT_STEPS=${STUDENT_STEPS:-10000}
+FINETUNE_STEPS=${FINETUNE_STEPS:-1000}
+FEATURE_STEPS=${FEATURE_STEPS:-3000}    # of the classifier whose features compare sets of images
+RING_STEPS=${RING_STEPS:-6000}
+IMAGES=${IMAGES:-5000}                  # drawn for every distance to the data
+REFERENCE=${REFERENCE:-60000}           # real images they are compared with
+PAIRS=${PAIRS:-256}                     # drawn for every distance to the teacher's own solution
+POINTS=${POINTS:-20000}                 # drawn for every distance between sets of points
+STRENGTHS=${STRENGTHS:-1 1.25 1.5 2 2.5 3}   # of guidance, tried at sampling
+
+mkdir -p "$folder/measured" "$folder/pictures"
+
+# ---- Runs ----
+# stage NAME VERB OPTIONS ...: a run that is made once
+stage() {
+    name=$1 verb=$2
+    shift 2
+    [ -f "$folder/$name.done" ] || {
+        "$ayf" "$verb" "$folder/$name" "$@" --set save.grid_every=0 >&2
+        touch "$folder/$name.done"
+    }
+}
+
+teacher() { # NAME STEPS OPTIONS ...: classes are hidden from a tenth of the samples, for classifier-free guidance
+    name=$1 steps=$2
+    shift 2
+    stage "$name" train --data "$data" --set data.resolution=16 --batch "$BATCH" --steps "$steps" \
+        --set "model.channels=$CHANNELS" --set model.multipliers=1,2,3 --set model.blocks=1 --set 'model.attention=[]' \
+        --set train.lr=0.01 --set train.lr_warmup=100 --set train.label_dropout=0.1 "$@"
+}
+
+student() { # NAME SEED OPTIONS ...: NAME-SEED
+    name=$1 seed=$2
+    shift 2
+    stage "$name-$seed" distill --data "$data" --batch "$BATCH" --steps "$STUDENT_STEPS" --set train.lr=0.005 \
+        --set train.lr_warmup=100 --seed "$seed" "$@"
+}
+
+plain() { # NAME SEED OPTIONS ...: a student of the teacher as it is
+    teacher teacher "$TEACHER_STEPS"
+    name=$1 seed=$2
+    shift 2
+    student "$name" "$seed" --teacher "$folder/teacher" --set distill.guidance=none "$@"
+}
+
+ring() { # NAME SEED OPTIONS ...: RING-NAME-SEED, a flow map of a ring of 8 Gaussians
+    name=$1 seed=$2
+    shift 2
+    stage "ring-$name-$seed" distill --data builtin:ring --batch 512 --steps "$RING_STEPS" --seed "$seed" \
+        --set data.labels=false --set model.kind=mlp --set model.hidden=128 --set model.layers=4 --set model.fourier=64 \
+        --set train.lr=0.001 --set distill.student_init=scratch --set distill.guidance=none --set distill.norm=rms \
+        --set distill.norm_c=1 "$@"
+}
+
+# ---- Measurements ----
+# once FILE COMMAND ...: what the command prints, kept in FILE
+once() {
+    kept=$folder/measured/$1
+    shift
+    [ -f "$kept" ] || { "$@" >"$kept.part" && mv "$kept.part" "$kept"; }
+}
+
+# spread FORMAT: the numbers read, as mean [smallest, largest]
+spread() {
+    awk -v f="$1" '{ s += $1; if (NR == 1 || $1 < low) low = $1; if (NR == 1 || $1 > high) high = $1 }
+        END { if (NR > 1) printf f " [" f ", " f "]", s / NR, low, high; else if (NR) printf f, s; else printf "-" }'
+}
+
+heading() { # CELL ...: a row of Markdown and the line below it
+    line="|" rule="|"
+    for cell; do
+        line="$line $cell |"
+        rule="$rule---|"
+    done
+    printf '%s\n%s\n' "$line" "$rule"
+}
+
+# row LABEL NAME FORMAT MEASURE STEPS ...: calls "MEASURE NAME-SEED STEPS" for every seed, one cell per number of steps
+row() {
+    label=$1 runs=$2 format=$3 measure=$4
+    shift 4
+    printf '| %s |' "$label"
+    for steps; do
+        printf ' %s |' "$(for seed in $SEEDS; do $measure "$runs-$seed" "$steps"; done | spread "$format")"
+    done
+    echo
+}
+
+# pick FILE KEY TEXT ...: the number KEY of the first object in JSON from `ayf eval` that holds every TEXT
+pick() {
+    from=$folder/measured/$1 key=$2
+    shift 2
+    awk -v RS='{' -v key="\"$key\": " -v needs="$(printf '%s|' "$@")" '
+        index($0, key) {
+            count = split(needs, need, "|")
+            for (i = 1; i < count; i++) if (!index($0, need[i])) next
+            split(substr($0, index($0, key) + length(key)), value, /[,}]/)
+            print value[1]
+            found = 1
+            exit
+        }
+        END { exit !found }' "$from" || { echo "paper.sh: $from does not say $key of $*" >&2 && exit 1; }
+}
+
+features() {
+    [ -f "$folder/features.safetensors" ] ||
+        "$ayf" eval --fit-features "$folder/features.safetensors" --data "$data" \
+            --heldout "$data/t10k-images-idx3-ubyte.gz" --set data.resolution=16 \
+            --set "train.steps=$FEATURE_STEPS" >&2
+}
+
+# against_data FILE MODEL OPTIONS ...: distance of a model's samples to the data
+against_data() {
+    file=$1 model=$2
+    shift 2
+    features
+    once "$file" "$ayf" eval "$folder/$model" --data "$data" --heldout "$data/t10k-images-idx3-ubyte.gz" \
+        --features "$folder/features.safetensors" --images "$IMAGES" --reference "$REFERENCE" \
+        --json "$@"
+}
+
+measure() { # MODEL-SEED: a student without guidance, against the data and against its teacher
+    of=teacher calls=1,2,4 gammas=0
+    case $1 in
+    emd-* | consistency-*) calls=1,2,4,8,16 gammas=0,1 ;;
+    precond-velocity-*) of=teacher-velocity ;;
+    esac
+    against_data "$1-$IMAGES.json" "$1" --calls "$calls" --gamma "$gammas" --teacher "$folder/$of" --pairs "$PAIRS"
+}
+
+at() { # CALLS GAMMA: texts that an object of that row holds
+    printf '"calls": %s,' "$1"
+    [ "$1" = 1 ] || printf '|"gamma": %s,' "$2"
+}
+
+fd() { measure "$1" && pick "$1-$IMAGES.json" fd_our_features "$(at "$2" 0)"; }
+fd_renoised() { measure "$1" && pick "$1-$IMAGES.json" fd_our_features "$(at "$2" 1)"; }
+recall() { measure "$1" && pick "$1-$IMAGES.json" recall_our_features "$(at "$2" 0)"; }
+recall_renoised() { measure "$1" && pick "$1-$IMAGES.json" recall_our_features "$(at "$2" 1)"; }
+rms() { measure "$1" && pick "$1-$IMAGES.json" student "$(at "$2" 0)"; }
+rms_one() { if [ "$2" = 1 ]; then rms "$@"; fi; }
+
+ring_measure() { # MODEL-SEED
+    gamma=0
+    case $1 in ring-consistency-*) gamma=1 ;; esac
+    once "$1-$POINTS.json" "$ayf" eval "$folder/$1" --data builtin:ring --images "$POINTS" --teacher analytic --pairs 4096 \
+        --calls 1,2,4,8,16 --gamma "$gamma" --json
+}
+ring_rms() { ring_measure "$1" && pick "$1-$POINTS.json" student "$(at "$2" 0)"; }
+ring_rms_one() { if [ "$2" = 1 ]; then ring_rms "$@"; fi; }
+ring_sw() { ring_measure "$1" && pick "$1-$POINTS.json" sliced_wasserstein_coordinates "$(at "$2" 0)"; }
+ring_sw_renoised() { ring_measure "$1" && pick "$1-$POINTS.json" sliced_wasserstein_coordinates "$(at "$2" 1)"; }
+
+# picture FILE MODEL OPTIONS ...: twenty images from the seeds 0 to 19, the classes in turn
+picture() {
+    file=$1 model=$2
+    shift 2
+    [ -f "$folder/pictures/$file.png" ] || "$ayf" sample "$folder/$model" --seeds 0-19 --class 0-9 --grid 20 --scale 2 "$@" \
+        --out "$folder/pictures/$file.png" >&2
+}
+
+# yardstick NAME: FD and recall of a teacher with 16 steps of Heun, and the floor, as a line
+yardstick() {
+    name=$1
+    against_data "$name-$IMAGES.json" "$name" --calls 16
+    printf 'FD and recall with %s images: %s %.3f and %.3f; the floor (test images against training images) %.3f and %.3f.\n' \
+        "$IMAGES" "$name" "$(pick "$name-$IMAGES.json" fd_our_features '"steps": 16,')" \
+        "$(pick "$name-$IMAGES.json" recall_our_features '"steps": 16,')" \
+        "$(pick "$name-$IMAGES.json" fd_our_features '"samples": "floor"')" \
+        "$(pick "$name-$IMAGES.json" recall_our_features '"samples": "floor"')"
+}
+
+# ---- (i) Consistency models against flow maps ----
+consistency() {
+    for seed in $SEEDS; do
+        plain emd "$seed"
+        plain consistency "$seed" --set distill.s_zero_only=true
+    done
+    printf '\n## (i) Gaussian data: W2 to the data x 1000\n\n'
+    once theorem31.txt env "AYF=$ayf" "$(dirname "$0")/theorem31.sh" "$folder/theorem31"
+    cat "$folder/measured/theorem31.txt"
+    printf '\n## (i) Images: FD (our features)\n\n'
+    heading steps 1 2 4 8 16
+    row "consistency model, re-noised (gamma 1)" consistency %.3f fd_renoised 1 2 4 8 16
+    row "flow map (gamma 0)" emd %.3f fd 1 2 4 8 16
+    row "flow map, re-noised (gamma 1)" emd %.3f fd_renoised 1 2 4 8 16
+    printf '\n## (i) Images: recall (our features)\n\n'
+    heading steps 1 2 4 8 16
+    row "consistency model, re-noised (gamma 1)" consistency %.3f recall_renoised 1 2 4 8 16
+    row "flow map (gamma 0)" emd %.3f recall 1 2 4 8 16
+    row "flow map, re-noised (gamma 1)" emd %.3f recall_renoised 1 2 4 8 16
+    echo
+    yardstick teacher
+    for steps in 1 4 16; do
+        picture "consistency-$steps" "consistency-${SEEDS%% *}" --steps $steps --gamma 1
+        picture "flow-map-$steps" "emd-${SEEDS%% *}" --steps $steps
+    done
+}
+
+# ---- (ii) Losses ----
+losses() {
+    for seed in $SEEDS; do
+        ring emd "$seed" --set distill.teacher=analytic
+        ring lmd "$seed" --set distill.teacher=analytic --set distill.loss=lmd
+        ring consistency "$seed" --set distill.teacher=analytic --set distill.s_zero_only=true
+        ring meanflow "$seed" --set distill.target=data
+    done
+    printf '\n## (ii) Ring of 8 Gaussians: RMS distance to the exact map\n\n'
+    heading steps 1 2 4 8 16
+    row EMD ring-emd %.3f ring_rms 1 2 4 8 16
+    row LMD ring-lmd %.3f ring_rms 1 2 4 8 16
+    row "s = 0 only" ring-consistency %.3f ring_rms_one 1 2 4 8 16
+    row MeanFlow ring-meanflow %.3f ring_rms 1 2 4 8 16
+    printf '\n## (ii) Ring of 8 Gaussians: sliced Wasserstein distance to the data\n\n'
+    heading steps 1 2 4 8 16
+    row EMD ring-emd %.4f ring_sw 1 2 4 8 16
+    row LMD ring-lmd %.4f ring_sw 1 2 4 8 16
+    row "s = 0 only, re-noised" ring-consistency %.4f ring_sw_renoised 1 2 4 8 16
+    row MeanFlow ring-meanflow %.4f ring_sw 1 2 4 8 16
+
+    for seed in $SEEDS; do
+        plain emd "$seed"
+        plain lmd "$seed" --set distill.loss=lmd
+        plain consistency "$seed" --set distill.s_zero_only=true
+        plain meanflow "$seed" --set distill.target=data
+    done
+    for what in fd recall rms; do
+        case $what in
+        fd) printf '\n## (ii) Images: FD (our features)\n\n' ;;
+        recall) printf '\n## (ii) Images: recall (our features)\n\n' ;;
+        rms) printf '\n## (ii) Images: RMS distance to the solution of the teacher\n\n' ;;
+        esac
+        heading steps 1 2 4
+        row EMD emd %.3f $what 1 2 4
+        row LMD lmd %.3f $what 1 2 4
+        if [ $what = rms ]; then
+            row "s = 0 only" consistency %.3f rms_one 1 2 4
+        else
+            row "s = 0 only, re-noised" consistency %.3f ${what}_renoised 1 2 4
+        fi
+        row MeanFlow meanflow %.3f $what 1 2 4
+    done
+    echo
+    yardstick teacher
+    for name in emd lmd consistency meanflow; do
+        picture "loss-$name-1" "$name-${SEEDS%% *}" --steps 1
+    done
+    picture teacher teacher --solver reference
+}
+
+# ---- (iii) Guidance ----
+strongly() { # MODEL-SEED STEPS STRENGTH KEY: a student that was trained for a range of strengths
+    against_data "$1-at-$3-$IMAGES.json" "$1" --calls 1,2,4 --guidance "$3" &&
+        pick "$1-at-$3-$IMAGES.json" "$4" "$(at "$2" 0)"
+}
+guided_fd() { strongly "$1" "$2" "$strength" fd_our_features; }
+guided_recall() { strongly "$1" "$2" "$strength" recall_our_features; }
+best() { # NAME STEPS: the strength with the smallest mean FD
+    for strength in $STRENGTHS; do
+        echo "$(for seed in $SEEDS; do guided_fd "$1-$seed" "$2"; done | spread %.6f) $strength"
+    done | sort -g | awk 'NR == 1 { print $NF }'
+}
+
+guidance() {
+    teacher teacher "$TEACHER_STEPS"
+    teacher weak "$WEAK_STEPS" --set model.multipliers=1,1
+    for seed in $SEEDS; do
+        plain emd "$seed"
+        student cfg "$seed" --teacher "$folder/teacher" --set distill.guidance=cfg
+        student autoguidance "$seed" --teacher "$folder/teacher" --weak "$folder/weak"
+    done
+    printf '\n## (iii) FD and recall (our features), each at its best strength lambda\n\n'
+    heading guidance "1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
+    printf '| none |'
+    for what in fd recall; do
+        for steps in 1 2 4; do
+            printf ' %s |' "$(for seed in $SEEDS; do $what "emd-$seed" $steps; done | spread %.3f)"
+        done
+    done
+    echo
+    for name in cfg autoguidance; do
+        printf '| %s |' $name
+        for steps in 1 2 4; do
+            strength=$(best $name $steps)
+            printf ' %s, lambda %s |' "$(for seed in $SEEDS; do guided_fd "$name-$seed" $steps; done | spread %.3f)" "$strength"
+        done
+        for steps in 1 2 4; do
+            strength=$(best $name $steps)
+            printf ' %s |' "$(for seed in $SEEDS; do guided_recall "$name-$seed" $steps; done | spread %.3f)"
+        done
+        echo
+    done
+    printf '\n## (iii) FD by lambda\n\n'
+    heading "guidance, lambda" "1 step" "2 steps" "4 steps"
+    for name in cfg autoguidance; do
+        for strength in $STRENGTHS; do
+            printf '| %s %s |' $name "$strength"
+            for steps in 1 2 4; do
+                printf ' %s |' "$(for seed in $SEEDS; do guided_fd "$name-$seed" $steps; done | spread %.3f)"
+            done
+            echo
+        done
+    done
+    for strength in 1 2 3; do
+        picture "cfg-$strength" "cfg-${SEEDS%% *}" --steps 2 --guidance $strength
+        picture "autoguidance-$strength" "autoguidance-${SEEDS%% *}" --steps 2 --guidance $strength
+    done
+}
+
+# ---- (iv) Adversarial fine-tuning ----
+tuned_measure() { against_data "$1-$IMAGES.json" "$1" --calls 1,2,4; }
+tuned() { tuned_measure "$1" && pick "$1-$IMAGES.json" "$3" "$(at "$2" 0)"; }
+
+adversarial() {
+    configs=$(dirname "$0")/../configs
+    stage long-teacher train --config "$configs/mnist16-teacher.yaml" --data "$data"
+    stage long-student distill --config "$configs/mnist16-student.yaml" --data "$data" --teacher "$folder/long-teacher"
+    for seed in $SEEDS; do
+        stage "tuned-$seed" finetune --student "$folder/long-student" --steps "$FINETUNE_STEPS" --seed "$seed" \
+            --set finetune.channel_base=512 --set finetune.disc_first=50
+    done
+    printf '\n## (iv) Before and after adversarial fine-tuning\n\n'
+    heading "" "FD, 1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
+    printf '| before |'
+    for key in fd_our_features recall_our_features; do
+        for steps in 1 2 4; do printf ' %s |' "$(tuned long-student $steps "$key" | spread %.3f)"; done
+    done
+    printf '\n| after |'
+    for key in fd_our_features recall_our_features; do
+        for steps in 1 2 4; do
+            printf ' %s |' "$(for seed in $SEEDS; do tuned "tuned-$seed" $steps "$key"; done | spread %.3f)"
+        done
+    done
+    printf '\n\n'
+    yardstick long-teacher
+    picture long-teacher long-teacher --solver reference
+    for steps in 1 2 4; do
+        picture "before-$steps" long-student --steps $steps
+        picture "after-$steps" "tuned-${SEEDS%% *}" --steps $steps
+    done
+}
+
+# ---- (v) Ablations ----
+ablations() {
+    teacher teacher-velocity "$TEACHER_STEPS" --set model.precond=velocity
+    for seed in $SEEDS; do
+        plain emd "$seed"
+        plain norm-l2 "$seed" --set distill.norm=l2
+        plain norm-none "$seed" --set distill.norm=none
+        student precond-velocity "$seed" --teacher "$folder/teacher-velocity" --set distill.guidance=none
+        plain no-warmup "$seed" --set distill.warmup_steps=0
+        plain no-anchors "$seed" --set distill.p_s0=0 --set distill.p_st=0
+        plain midtrain "$seed" --set "distill.midtrain_steps=$((STUDENT_STEPS / 4))"
+    done
+    for what in fd recall rms; do
+        case $what in
+        fd) printf '\n## (v) Ablations: FD (our features)\n\n' ;;
+        recall) printf '\n## (v) Ablations: recall (our features)\n\n' ;;
+        rms) printf '\n## (v) Ablations: RMS distance to the solution of the teacher\n\n' ;;
+        esac
+        heading "" "1 step" "2 steps" "4 steps"
+        row "defaults: rms, no preconditioning, warm-up, anchors" emd %.3f $what 1 2 4
+        row "normalisation l2" norm-l2 %.3f $what 1 2 4
+        row "no normalisation" norm-none %.3f $what 1 2 4
+        row "preconditioning velocity" precond-velocity %.3f $what 1 2 4
+        row "no warm-up of r" no-warmup %.3f $what 1 2 4
+        row "no anchors (p_s0 = p_st = 0)" no-anchors %.3f $what 1 2 4
+        row "mid-training for a quarter of the steps" midtrain %.3f $what 1 2 4
+    done
+    echo
+    yardstick teacher
+    yardstick teacher-velocity
+}
+
+case $part in
+consistency | losses | guidance | adversarial | ablations) $part ;;
+all) for each in consistency losses guidance adversarial ablations; do $each; done ;;
+*) echo "paper.sh: no part '$part': consistency, losses, guidance, adversarial, ablations or all" >&2 && exit 2 ;;
+esac
