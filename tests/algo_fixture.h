@@ -56,7 +56,9 @@ static char *path_of(const char *name) {
 static int begin(void **state) {
     (void)state;
     ctx = ayf_open(&(ayf_options){.threads = 1});
-    return ctx && mkdtemp(folder) && ayf_ref_open(ctx, &ref) == AYF_OK && ayf_cpu_open(ctx, &cpu) == AYF_OK ? 0 : -1;
+    return ctx && mkdtemp(folder) && ayf_ref_open(ctx, &ref) == AYF_OK && ayf_cpu_open(ctx, &cpu) == AYF_OK
+               ? 0
+               : -1;
 }
 
 /* Removes the files named and closes everything. */

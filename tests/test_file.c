@@ -347,8 +347,8 @@ static void test_log_full_disk(void **state) {
 
 static void test_run_folder(void **state) {
     (void)state;
-    static const char *const kept[] = {"notes.tmp", "a-1.tmp", "step-x.safetensors",
-                                       "step-.safetensors", "step-00000005.safetensors.bak"};
+    static const char *const kept[] = {"notes.tmp", "a-1.tmp", "step-x.safetensors", "step-.safetensors",
+                                       "step-00000005.safetensors.bak"};
     const char *run = in_folder("new/run");
     ayf_folder_lock *lock;
     int64_t step;

@@ -322,7 +322,8 @@ static void test_replaced_teacher(void **state) {
     run_to(AYF_RUN_DISTILL, in_root("student"), set, 1);
     run_to(AYF_RUN_DISTILL, in_root("student"), set, 2);
     void *bytes = NULL;
-    assert_int_equal(ayf_file_read(ctx, in_root("second/model.safetensors"), (size_t)1 << 30, &bytes, &size), AYF_OK);
+    assert_int_equal(ayf_file_read(ctx, in_root("second/model.safetensors"), (size_t)1 << 30, &bytes, &size),
+                     AYF_OK);
     assert_int_equal(ayf_file_write(ctx, in_root("first/model.safetensors"), bytes, size), AYF_OK);
     ayf_free(ctx, bytes);
     expect_refused(AYF_RUN_DISTILL, in_root("student"), set, AYF_E_CONFIG, "began with other teachers");
@@ -496,8 +497,8 @@ int main(void) {
         TEST(test_resume_points),  TEST(test_resume_images),  TEST(test_folder),
         TEST(test_student_folder), TEST(test_average),        TEST(test_learns),
         TEST(test_two_threads),    TEST(test_second_run),     TEST(test_conflicts),
-        TEST(test_bad_configs),    TEST(test_wrong_teachers), TEST(test_replaced_teacher), TEST(test_divergence),
-        TEST(test_full_disk),      TEST(test_out_of_memory),  TEST(test_schedules),
-        TEST(test_shipped_configs)};
+        TEST(test_bad_configs),    TEST(test_wrong_teachers), TEST(test_replaced_teacher),
+        TEST(test_divergence),     TEST(test_full_disk),      TEST(test_out_of_memory),
+        TEST(test_schedules),      TEST(test_shipped_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

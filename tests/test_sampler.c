@@ -88,9 +88,11 @@ static void test_record(void **state) {
         ayf_trajectory how = {
             .method = (ayf_method)method, .steps = STEPS, .states = states, .velocities = velocities};
         ok(ayf_trajectory_run(ctx, &field, &how, x, NULL, NULL));
-        assert_true(states[0] == 1 && states[1] == -2 && states[2 * STEPS] == x[0] && states[2 * STEPS + 1] == x[1]);
+        assert_true(states[0] == 1 && states[1] == -2 && states[2 * STEPS] == x[0] &&
+                    states[2 * STEPS + 1] == x[1]);
         for (int i = 0; i < 2 * STEPS; i++) {
-            double t[2] = {1 - i / 2 / (double)STEPS, 1 - i / 2 / (double)STEPS}, s[2] = {t[0], t[0]}, want[2];
+            double t[2] = {1 - i / 2 / (double)STEPS, 1 - i / 2 / (double)STEPS}, s[2] = {t[0], t[0]},
+                   want[2];
             if (method == AYF_METHOD_FLOW_MAP) s[0] = s[1] = t[0] - 1.0 / STEPS;
             ok(gaussian_at(&field, states + i / 2 * 2, t, s, want));
             expect_near(velocities[i], want[i % 2], 1e-12);
@@ -693,16 +695,26 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gamma_marginals), cmocka_unit_test(test_jumps),
-        cmocka_unit_test(test_consistency_sampling), cmocka_unit_test(test_record),
-        cmocka_unit_test(test_gamma_by_hand),   cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_heun_calls),      cmocka_unit_test(test_adaptive),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_latents),
-        cmocka_unit_test(test_network_solver),  cmocka_unit_test(test_batch_independence),
-        cmocka_unit_test(test_facts),           cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_guide),           cmocka_unit_test(test_guide_itself),
-        cmocka_unit_test(test_fidelity),        cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_range),           cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_gamma_marginals),
+        cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_consistency_sampling),
+        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_gamma_by_hand),
+        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_heun_calls),
+        cmocka_unit_test(test_adaptive),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_latents),
+        cmocka_unit_test(test_network_solver),
+        cmocka_unit_test(test_batch_independence),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_guide),
+        cmocka_unit_test(test_guide_itself),
+        cmocka_unit_test(test_fidelity),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

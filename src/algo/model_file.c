@@ -269,7 +269,8 @@ static ayf_status read_weights(ayf_backend *backend, const ayf_st *st, const ayf
         ayf_weights_free(*out);
         *out = NULL;
         return ayf_fail(backend->ctx, AYF_E_FORMAT,
-                        "%s: tensor '%s' does not belong to the model in the metadata", ayf_st_path(st), name);
+                        "%s: tensor '%s' does not belong to the model in the metadata", ayf_st_path(st),
+                        name);
     }
     return AYF_OK;
 }

@@ -19,10 +19,10 @@ typedef struct ayf_trajectory {
     double gamma;        /* FLOW_MAP: 0 deterministic ... 1 re-noising as consistency models do */
     double guidance;     /* lambda */
     const double
-        *guidances; /* lambda of each sample of the batch in place of `guidance`; NULL: the same for all */
-    double tolerance;    /* REFERENCE: relative and absolute error per step and sample; 0 = 1e-4; negative: no
+        *guidances;   /* lambda of each sample of the batch in place of `guidance`; NULL: the same for all */
+    double tolerance; /* REFERENCE: relative and absolute error per step and sample; 0 = 1e-4; negative: no
                             step control, the grid of `times` or `steps` */
-    bool euler_last;     /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
+    bool euler_last;  /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
     double *
         states; /* receives [steps + 1][batch][size]: x at every time; NULL: nowhere. Not for adaptive steps */
     double *velocities; /* receives [steps][batch][size]: F at the beginning of every step; NULL: nowhere */

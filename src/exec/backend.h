@@ -18,7 +18,8 @@ typedef struct ayf_backend_ops {
     void (*copy)(ayf_backend *, void *to, const void *from, size_t elements);
     void (*poison)(ayf_backend *, void *memory, size_t elements); /* overwrite with NaN */
     /* May be slow: compile, choose an implementation, allocate. `scratch_bytes`: what launch needs. */
-    ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel, size_t *scratch_bytes);
+    ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
+                          size_t *scratch_bytes);
     /* args: step.in then step.out. Never allocates; errors surface in sync. */
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */

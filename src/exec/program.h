@@ -36,7 +36,8 @@ typedef struct ayf_compile_options { /* all zero = defaults */
 
 /* Takes ownership of `g`, also on failure (the graph's own sticky failure is reported here). `backend` must
  * outlive the program. */
-ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options, ayf_program **out);
+ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options,
+                       ayf_program **out);
 void ayf_program_free(ayf_program *p);
 
 /* Known before anything runs. */

@@ -105,8 +105,8 @@ ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const ch
         return ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown section \"%.60s\"; did you mean \"%s\"?", where,
                         section, near);
     return ayf_fail(ctx, AYF_E_CONFIG,
-                    "%s: unknown section \"%.60s\"; there are data, model, train, distill, finetune and save", where,
-                    section);
+                    "%s: unknown section \"%.60s\"; there are data, model, train, distill, finetune and save",
+                    where, section);
 }
 
 int ayf_config_find(ayf_context *ctx, const char *where, const char *section, const char *key) {

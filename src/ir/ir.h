@@ -130,7 +130,7 @@ ayf_id ayf_leaf(ayf_graph *g, ayf_storage storage, const char *name, ayf_shape s
 int ayf_leaf_find(const ayf_graph *g, const char *name); /* index in g->leaf (full name) or -1 */
 /* Can be fetched after a run. An output that is a STATE leaf itself shows the value after its update. */
 void ayf_output(ayf_graph *g, const char *name, ayf_id id);
-void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value);   /* leaf := value after the run (STATE only) */
+void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value); /* leaf := value after the run (STATE only) */
 void ayf_scope(ayf_graph *g, const char *format, ...) AYF_PRINTF(2, 3);
 
 /* Multiply-adds times two of one node (conv and gemm; 0 for the rest). */

@@ -6,9 +6,7 @@
 
 #include "ir/ir.h"
 
-static inline double ayf_sigmoid_f64(double a) {
-    return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
-}
+static inline double ayf_sigmoid_f64(double a) { return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a)); }
 
 static inline double ayf_softplus_f64(double a) { return a > 0 ? a + log1p(exp(-a)) : log1p(exp(a)); }
 
@@ -25,10 +23,12 @@ static inline double ayf_scalar(ayf_op op, double a, double b) {
     (void)b;
     switch (op) {
 #define AYF_OP(NAME, inputs, kind, class, text)                                                              \
-    case AYF_OP_##NAME: return text;
+    case AYF_OP_##NAME:                                                                                      \
+        return text;
 #include "ir/ops.def"
 #undef AYF_OP
-    default: return 0;
+    default:
+        return 0;
     }
 }
 

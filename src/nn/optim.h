@@ -23,7 +23,7 @@ typedef struct ayf_optim_options { /* zero = the default */
     double clip;                   /* largest norm of all gradients together; 0 = no limit */
     bool report_norm;              /* compute the norm even without a limit */
     bool ema;
-    bool free_weights;             /* do not renormalise the rows of WEIGHT parameters */
+    bool free_weights; /* do not renormalise the rows of WEIGHT parameters */
 } ayf_optim_options;
 
 typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be fetched */

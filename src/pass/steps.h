@@ -18,8 +18,8 @@ typedef struct ayf_view {
 /* One value of a group. FULL values have the shape of the domain; ROW values have size 1 from axis `split`
  * on, that is one number per row. A ROW input of a FULL op is repeated along the row. */
 typedef struct ayf_value {
-    uint16_t op;      /* INPUT: load view[in[0]]; CONST; a POINTWISE op; SUM, ROWMAX: reduce the row in[0] */
-    bool row;         /* level of the result */
+    uint16_t op; /* INPUT: load view[in[0]]; CONST; a POINTWISE op; SUM, ROWMAX: reduce the row in[0] */
+    bool row;    /* level of the result */
     uint16_t in[AYF_MAX_INPUTS]; /* earlier values */
     double constant;
     ayf_id node; /* the node computed here, 0 for loads and constants */
