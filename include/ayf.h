@@ -366,19 +366,21 @@ typedef enum ayf_path_kind {
 typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     ayf_path_kind kind;
     char *model_path; /* model: the path; run: its newest model file, NULL as long as there is none */
-    char *
-        role; /* model: "teacher", "weak", "student", or "features", "discriminator" ..., which draw nothing */
-    char *data;                  /* model: what it was trained on */
-    char *config;                /* run, model: resolved configuration (YAML) */
-    char *last_log;              /* run: last line of log.jsonl */
-    bool finished;               /* run: the last step was done */
-    uint64_t step;               /* checkpoint, model; run: of the newest checkpoint */
-    char *comment;               /* image: how it was made, NULL when it does not say */
-    int height, width, channels; /* image, data; 0 = not the same for all pictures of the data */
-    int classes;                 /* data; 0 = without */
-    char *no_classes;            /* data without classes: why */
-    uint64_t count;              /* data: samples */
-    double sigma;                /* data of one size: standard deviation in [-1,1] units */
+    char *role;       /* model: "teacher", "weak", "student"; "features", "discriminator" */
+    bool draws;       /* model: ayf_model_open() opens it */
+    char *data;       /* model: what it was trained on */
+    char *config;     /* run, model: resolved configuration (YAML) */
+    char *last_log;   /* run: last line of log.jsonl */
+    bool finished;    /* run: the last step was done */
+    uint64_t step;    /* checkpoint, model; run: of the newest checkpoint */
+    char *comment;    /* image: how it was made, NULL when it does not say */
+    int height, width,
+        channels;        /* image, data, model that does not draw; 0 = not the same for all pictures */
+    int classes;         /* data, model that does not draw; 0 = without */
+    uint64_t parameters; /* model that does not draw: of its network */
+    char *no_classes;    /* data without classes: why */
+    uint64_t count;      /* data: samples */
+    double sigma;        /* data of one size: standard deviation in [-1,1] units */
 } ayf_path_facts;
 
 /* Says what `path` is: a model file, the folder of a run, a PNG, or anything that data.source may be (which

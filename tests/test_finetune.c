@@ -53,7 +53,7 @@ static void test_the_discriminator_learns(void **state) {
     ayf_run *run;
     ayf_run_report report;
     settings set =
-        join(tuned(), SET("train.steps=60", "finetune.disc_first=60", "finetune.disc_lr=0.01",
+        join(tuned(), SET("train.steps=60", "finetune.disc_first=59", "finetune.disc_lr=0.01",
                           "train.lr_schedule=constant", "train.batch=16", "finetune.penalty=0.01"));
     assert_int_equal(open_run(AYF_RUN_FINETUNE, in_root("run"), set, &run), AYF_OK);
     double first = 0, last = 0;
@@ -71,7 +71,7 @@ static void test_winning_discriminator(void **state) {
     make_student();
     ayf_run *run;
     ayf_run_report report = {0};
-    settings set = join(tuned(), SET("train.steps=400", "finetune.disc_first=400", "finetune.disc_lr=0.05",
+    settings set = join(tuned(), SET("train.steps=400", "finetune.disc_first=399", "finetune.disc_lr=0.05",
                                      "train.lr_schedule=constant", "finetune.penalty=0",
                                      "finetune.logit_limit=2", "save.every=1", "save.keep=1"));
     assert_int_equal(open_run(AYF_RUN_FINETUNE, in_root("run"), set, &run), AYF_OK);

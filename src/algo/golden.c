@@ -172,8 +172,7 @@ static int is_safetensors(const struct dirent *entry) {
 ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print, void *user) {
     struct dirent **entry = NULL;
     int count = scandir(folder, &entry, is_safetensors, alphasort);
-    if (count < 0)
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: cannot read the folder: %s", folder, strerror(errno));
+    if (count < 0) return ayf_fail_errno(ctx, errno, "open this folder", folder);
     ayf_status status = AYF_OK;
     ayf_backend *backend = NULL;
     bool failed = false;

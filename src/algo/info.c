@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "algo/weights.h"
+#include "backend/cpu/cpu.h"
 #include "io/config.h"
 #include "io/dataset.h"
 #include "io/file.h"
@@ -139,6 +141,30 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
 }
 
+/* Networks that ayf_model_open() does not open are read here, to see whether they are whole. */
+static ayf_status describe_tool(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    ayf_backend *backend;
+    ayf_weights *weights;
+    ayf_model_card card;
+    AYF_TRY(ayf_cpu_open(ctx, &backend));
+    ayf_status status = ayf_model_read(backend, path, &weights, &card);
+    if (status == AYF_OK) {
+        facts->height = facts->width = weights->spec.img_resolution;
+        facts->channels = weights->spec.img_channels;
+        facts->classes = weights->spec.label_dim;
+        facts->parameters = ayf_params_trained(weights->params);
+        ayf_weights_free(weights);
+        ayf_model_card_free(ctx, &card);
+    }
+    ayf_backend_close(backend);
+    return status;
+}
+
+static bool draws(const char *role) {
+    return !*role || strcmp(role, "teacher") == 0 || strcmp(role, "weak") == 0 ||
+           strcmp(role, "student") == 0;
+}
+
 /* As the file says; ayf_model_open() checks whether it is whole. */
 static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char *path,
                                  ayf_path_facts *facts) {
@@ -154,7 +180,8 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char 
         const char *value = ayf_st_meta(st, texts[i].key);
         if (!(*texts[i].to = ayf_strdup(ctx, value ? value : ""))) return AYF_E_MEMORY;
     }
-    return AYF_OK;
+    facts->draws = draws(facts->role);
+    return facts->draws ? AYF_OK : describe_tool(ctx, path, facts);
 }
 
 static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {

@@ -37,7 +37,7 @@ static ayf_status read_student(ayf_run *run, ayf_weights **weights, ayf_model_ca
     return status;
 }
 
-/* What the student was made with; how long and how fast is the fine-tuning's own. */
+/* What the student was made with, but for how long and how fast: that is the fine-tuning's own. */
 static ayf_status inherit(ayf_run *run, const ayf_model_card *card) {
     ayf_context *ctx = run->ctx;
     ayf_config fresh, inherited;
@@ -46,7 +46,9 @@ static ayf_status inherit(ayf_run *run, const ayf_model_card *card) {
     if (status == AYF_OK) {
         status =
             ayf_config_parse(ctx, run->cfg.finetune.student, card->config, strlen(card->config), &inherited);
+        int batch = inherited.train.batch;
         inherited.train = fresh.train;
+        inherited.train.batch = batch;
         inherited.save = fresh.save;
         inherited.distill.midtrain_steps = 0;
         if (status == AYF_OK) {
@@ -152,7 +154,7 @@ static ayf_status set_rates(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     ayf_optim_options optim = discriminator_optim(cfg);
     float step_size, v_scale;
-    float alpha = run->step < (uint64_t)cfg->finetune.disc_first ? 0 : (float)cfg->finetune.alpha;
+    float alpha = run->step < ayf_disc_first_from_config(cfg) ? 0 : (float)cfg->finetune.alpha;
     ayf_adam_scalars(ayf_rate_below(cfg, cfg->finetune.disc_lr, run->step), optim.beta1, optim.beta2,
                      run->step, &step_size, &v_scale);
     AYF_TRY(ayf_program_set(run->program, "alpha", &alpha, 1));

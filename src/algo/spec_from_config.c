@@ -122,11 +122,18 @@ double ayf_rate_from_config(const ayf_config *cfg, uint64_t step) {
     return ayf_rate_below(cfg, cfg->train.lr, step);
 }
 
-double ayf_rate_below(const ayf_config *cfg, double highest, uint64_t step) {
+/* `steps`, or when it is negative what is usual at the beginning of a run. */
+static uint64_t or_usual(int64_t steps, const ayf_config *cfg) {
     int64_t usual = cfg->train.steps / 10 < 100 ? cfg->train.steps / 10 : 100;
+    return (uint64_t)(steps < 0 ? usual : steps);
+}
+
+uint64_t ayf_disc_first_from_config(const ayf_config *cfg) { return or_usual(cfg->finetune.disc_first, cfg); }
+
+double ayf_rate_below(const ayf_config *cfg, double highest, uint64_t step) {
     ayf_lr_schedule schedule = {.kind = AYF_LR_CONSTANT,
                                 .base = highest,
-                                .warmup = (uint64_t)(cfg->train.lr_warmup < 0 ? usual : cfg->train.lr_warmup),
+                                .warmup = or_usual(cfg->train.lr_warmup, cfg),
                                 .total = (uint64_t)cfg->train.steps};
     uint64_t decay = (uint64_t)cfg->train.lr_decay_start;
     if (cfg->train.lr_schedule == AYF_CFG_LR_INVSQRT) {

@@ -22,6 +22,9 @@ ayf_optim_options ayf_optim_from_config(const ayf_config *cfg);
 /* Of step k (the first is 0). */
 double ayf_rate_from_config(const ayf_config *cfg, uint64_t step); /* train.lr at its highest */
 double ayf_rate_below(const ayf_config *cfg, double highest, uint64_t step);
+
+/* Steps of fine-tuning before the first in which the student learns from the discriminator. */
+uint64_t ayf_disc_first_from_config(const ayf_config *cfg);
 double ayf_ema_from_config(const ayf_config *cfg, uint64_t step);            /* decay; 0 without an average */
 double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step); /* r of the derivative term */
 

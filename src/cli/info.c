@@ -14,19 +14,25 @@ static void row(const char *name, const char *format, ...) {
     putchar('\n');
 }
 
-/* Networks that draw nothing: discriminators, features. */
-static int tool_info(const char *path, const ayf_path_facts *f) {
+static void classes_row(int classes) {
+    if (classes)
+        row("classes", "%d", classes);
+    else
+        row("classes", "none");
+}
+
+/* Networks that judge images: discriminators, features. */
+static int judge_info(const char *path, const ayf_path_facts *f) {
     row("model", "%s", path);
     row("role", "%s", f->role);
+    row("judges", "images of %d x %d, %d channel%s", f->width, f->height, f->channels,
+        f->channels == 1 ? "" : "s");
+    classes_row(f->classes);
+    row("parameters", "%llu", (unsigned long long)f->parameters);
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
     if (*f->config) printf("\ntrained with:\n%s", f->config);
     return 0;
-}
-
-static bool draws(const ayf_path_facts *f) {
-    return !*f->role || strcmp(f->role, "teacher") == 0 || strcmp(f->role, "weak") == 0 ||
-           strcmp(f->role, "student") == 0;
 }
 
 static int model_info(cli *c, const char *path) {
@@ -40,10 +46,7 @@ static int model_info(cli *c, const char *path) {
     else
         row("draws", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
             f.channels == 1 ? "" : "s");
-    if (f.classes)
-        row("classes", "%d", f.classes);
-    else
-        row("classes", "none");
+    classes_row(f.classes);
     row("parameters", "%llu", (unsigned long long)f.parameters);
     row("step", "%llu", (unsigned long long)f.step);
     row("data", "%s", *f.data ? f.data : "unknown");
@@ -81,12 +84,12 @@ int cli_info(cli *c, const cli_args *args) {
     if (ayf_path_describe(c->ctx, path, &f) != AYF_OK) {
         code = cli_fail(c);
     } else if (f.kind == AYF_PATH_MODEL) {
-        code = draws(&f) ? model_info(c, path) : tool_info(path, &f);
+        code = f.draws ? model_info(c, path) : judge_info(path, &f);
     } else if (f.kind == AYF_PATH_CHECKPOINT) {
         row("checkpoint", "%s", path);
         row("step", "%llu", (unsigned long long)f.step);
         row("use", "%s",
-            "ayf train and ayf distill resume from it; the model to use is model.safetensors of the run");
+            "the run it belongs to resumes from it; the model to use is model.safetensors of the run");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
         row("state", "%s", f.finished ? "finished" : "unfinished; the same command goes on");

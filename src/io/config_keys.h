@@ -95,7 +95,7 @@ CHOICE(distill, guidance, ayf_cfg_guidance_kind, AYF_CFG_GUIDANCE_AUTO,
     "guidance_max]: autoguidance = distill.weak, cfg = the teacher without the class (classifier-free guidance; train it "
     "with train.label_dropout above 0), none = nothing")
 REAL(distill, guidance_min, 1.0, 0.0, 100.0, "see guidance; above 0")
-REAL(distill, guidance_max, 3.0, 0.0, 100.0, "see guidance")
+REAL(distill, guidance_max, 2.0, 0.0, 100.0, "see guidance")
 LONG(distill, midtrain_steps, 0, 0, 1000000000000,
     "mid-training (arXiv 2509.24526): the first so many of train.steps regress stored trajectories of the teacher, which "
     "cost no derivative; 0 = none")
@@ -105,7 +105,7 @@ CHOICE(distill, student_init, ayf_cfg_student_init, AYF_CFG_INIT_TEACHER, "weigh
 END(distill)
 
 SECTION(finetune, "Adversarial fine-tuning (ayf finetune); the loss of the distill section goes on")
-STRING(finetune, student, "", "model file or run folder of the student; data, model and distill sections are taken from it unless set")
+STRING(finetune, student, "", "model file or run folder of the student; train.batch and the data, model and distill sections are taken from it unless set")
 REAL(finetune, lr, 0.0005, 0.0, 10.0, "peak learning rate of the student, in place of train.lr")
 REAL(finetune, disc_lr, 0.002, 0.0, 10.0, "peak learning rate of the discriminator")
 REAL(finetune, disc_beta1, 0.0, 0.0, 0.999999, "Adam of the discriminator: decay of the first moment")
@@ -113,7 +113,8 @@ REAL(finetune, disc_beta2, 0.99, 0.0, 0.9999999, "Adam of the discriminator: dec
 REAL(finetune, alpha, 1.0, 0.0, 1e6, "weight of the adversarial loss beside the distillation loss (the paper: 0.1)")
 BOOL(finetune, adaptive, true,
     "multiply alpha by |gradient of the distillation loss| / |gradient of the adversarial loss|, both at the output layer")
-LONG(finetune, disc_first, 100, 0, 1000000000000, "steps in which only the discriminator learns from the fakes")
+LONG(finetune, disc_first, -1, -1, 1000000000000,
+    "steps in which only the discriminator learns from the fakes; -1 = 100, or a tenth of train.steps where that is less")
 REAL(finetune, penalty, 0.1, 0.0, 1e6, "beta: weight of the gradient penalties R1 (at the data) and R2 (at the fakes)")
 INT(finetune, penalty_every, 1, 1, 1000000, "steps from one evaluation of the penalties to the next; their weight is multiplied by it")
 INT(finetune, fake_steps, 1, 1, 64, "jumps from noise to a fake; only the last one carries gradient")

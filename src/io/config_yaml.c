@@ -250,7 +250,11 @@ static ayf_status validate_guidance(ayf_context *ctx, const ayf_config *cfg) {
         REFUSE("distill.weak is set, but distill.guidance = %s would ignore it; leave one of them out", name);
     if (cfg->distill.guidance == AYF_CFG_GUIDANCE_NONE) return AYF_OK;
     if (cfg->distill.target != AYF_CFG_TARGET_TEACHER)
-        REFUSE("distill.guidance = %s needs distill.target = teacher; use distill.guidance = none", name);
+        REFUSE("distill.guidance = %s needs distill.target = teacher; to learn from the data use --set "
+               "distill.target=data --set distill.guidance=none --set distill.student_init=scratch (or a "
+               "--teacher to "
+               "start from)",
+               name);
     if (automatic && !*cfg->distill.weak)
         REFUSE(
             "distill.guidance = autoguidance needs a weaker teacher in distill.weak: give one (--weak), or "
@@ -314,6 +318,11 @@ static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->distill.midtrain_steps > 0)
         REFUSE("distill.midtrain_steps = %lld is for a student that is new; leave it out of fine-tuning",
                (long long)cfg->distill.midtrain_steps);
+    if (cfg->finetune.disc_first >= cfg->train.steps)
+        REFUSE("finetune.disc_first = %lld leaves the student no steps to learn from the discriminator "
+               "(train.steps = %lld); "
+               "lower it or ask for more steps",
+               (long long)cfg->finetune.disc_first, (long long)cfg->train.steps);
     if (cfg->finetune.alpha <= 0)
         REFUSE("finetune.alpha = 0 leaves nothing to fine-tune; set it above 0, or go on with ayf distill");
     return AYF_OK;
