@@ -85,7 +85,10 @@ says "distill.teacher"
 expect "distil without a weak teacher" 2 "$ayf" distill other $student --teacher teacher --steps 3
 says "distill.weak"
 expect "a student cannot teach" 2 "$ayf" distill other $student --teacher student --weak weak --steps 3
-says "student"
+says "student" && absent other
+mkdir mine
+expect "a refused run in a folder of mine" 2 "$ayf" distill mine $student --teacher student --weak weak --steps 3
+exists mine && absent mine/checkpoints && absent mine/.lock
 tuned="--batch 4 --set train.lr_warmup=0 --set finetune.channel_base=64 --set finetune.channel_max=8"
 expect "fine-tune" 0 "$ayf" finetune tuned --student student $tuned --steps 3
 prints "tuned/model.safetensors" && says "D(real)-D(fake)"

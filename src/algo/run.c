@@ -106,6 +106,7 @@ static ayf_status open_log(ayf_run *run) {
  */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     bool known = ayf_path_exists(run->config_path);
+    run->folder_is_ours = !ayf_path_exists(run->folder);
     if (!known) AYF_TRY(ayf_run_config_load(run, options));
     AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     AYF_TRY(ayf_run_latest(run->ctx, run->folder, latest));
@@ -142,6 +143,8 @@ ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_ru
     run->saved_step = -1;
     ayf_status status = open_all(run, options);
     if (status != AYF_OK) {
+        if (run->lock && !ayf_path_exists(run->config_path))
+            ayf_run_abandon(ctx, run->folder, run->folder_is_ours);
         ayf_run_close(run);
         return status;
     }

@@ -89,6 +89,7 @@ struct ayf_run {
     ayf_run_kind kind;
     char *folder, *config_path, *model_path;
     ayf_folder_lock *lock;
+    bool folder_is_ours; /* it was not there before this run was opened */
     ayf_config cfg;
 
     ayf_backend *backend;

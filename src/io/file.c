@@ -289,7 +289,7 @@ static ayf_status fail_held(ayf_context *ctx, const char *folder, int fd) {
 ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder_lock **out) {
     *out = NULL;
     ayf_folder_lock *lock = ayf_alloc(ctx, 1, sizeof *lock);
-    char *path = lock ? ayf_path_join(ctx, folder, ".lock") : NULL;
+    char *path = lock ? ayf_path_join(ctx, folder, AYF_FOLDER_LOCK) : NULL;
     if (!path) {
         ayf_free(ctx, lock);
         return AYF_E_MEMORY;

@@ -34,9 +34,11 @@ void ayf_file_cancel(ayf_file_writer *writer);       /* frees the writer; NULL i
 /* begin, put, commit. */
 ayf_status ayf_file_write(ayf_context *ctx, const char *path, const void *bytes, size_t size);
 
+#define AYF_FOLDER_LOCK ".lock" /* the file by which a folder is held */
+
 /* Holds `folder` for this program until ayf_folder_unlock() or the end of the process, however it ends. A
  * folder already held is AYF_E_IO naming the folder and the process that holds it. The lock belongs to the
- * open file `.lock` in the folder, so one left behind by a crash does not count. */
+ * open file AYF_FOLDER_LOCK in the folder, so one left behind by a crash does not count. */
 typedef struct ayf_folder_lock ayf_folder_lock;
 
 ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);

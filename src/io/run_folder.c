@@ -88,6 +88,19 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
     return status;
 }
 
+void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
+    static const char *const inside[] = {CHECKPOINT_FOLDER, SAMPLE_FOLDER};
+    for (size_t i = 0; i < AYF_COUNT(inside); i++) {
+        char *path = ayf_path_join(ctx, folder, inside[i]);
+        if (path) (void)!rmdir(path);
+        ayf_free(ctx, path);
+    }
+    char *lock = ayf_path_join(ctx, folder, AYF_FOLDER_LOCK);
+    if (lock) (void)!unlink(lock);
+    ayf_free(ctx, lock);
+    if (ours) (void)!rmdir(folder);
+}
+
 char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step) {
     char name[80];
     snprintf(name, sizeof name, CHECKPOINT_FOLDER "/" CHECKPOINT_PREFIX "%08lld" CHECKPOINT_SUFFIX,
