@@ -1,4 +1,4 @@
-/* Networks that turn images into features, by which sets of images are compared (algo/eval.h).
+/* Networks that turn images into features, by which sets of images are compared (algo/eval.c).
  *
  *     ayf_extractor *net;
  *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // algo/classifier.h, or another kind
