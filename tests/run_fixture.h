@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "io/file.h"
+#include "test_context.h"
 
 static ayf_context *ctx;
 static char root[64];
@@ -102,6 +103,28 @@ static void run_to(ayf_run_kind kind, const char *folder, settings set, uint64_t
     }
     assert_int_equal(ayf_run_save(run), AYF_OK);
     ayf_run_close(run);
+}
+
+/* Whatever allocation fails while a run opens and runs to its end, nothing is lost and nothing crashes. */
+static inline void check_memory(ayf_run_kind kind, settings set) {
+    ayf_run_options options = {
+        .kind = kind, .folder = in_root("poor"), .settings = set.at, .setting_count = set.count};
+    bool done = false;
+    for (long at = 1; !done; at += 1 + at / 8) {
+        test_memory memory = {.fail_at = at};
+        ayf_context *poor = test_open(&memory);
+        if (!poor) continue;
+        ayf_run *run;
+        ayf_status status = ayf_run_open(poor, &options, &run);
+        while (status == AYF_OK && !ayf_run_finished(run)) status = ayf_run_step(run, NULL);
+        done = memory.calls < at;
+        if (done && status != AYF_OK) fail_msg("%s", ayf_error(poor));
+        if (status != AYF_OK) assert_int_equal(status, AYF_E_MEMORY);
+        ayf_run_close(run);
+        ayf_close(poor);
+        assert_int_equal(memory.held, 0);
+        nftw(options.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 static inline void expect_refused(ayf_run_kind kind, const char *folder, settings set, ayf_status want,

@@ -143,6 +143,12 @@ static void test_refusals(void **state) {
                    "finetune.alpha = 1");
 }
 
+static void test_out_of_memory(void **state) {
+    (void)state;
+    make_student();
+    check_memory(AYF_RUN_FINETUNE, join(tuned(), SET("train.steps=2", "finetune.penalty_every=2")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_resume, open_root, close_root),
@@ -151,6 +157,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_winning_discriminator, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_not_finite, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_refusals, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_out_of_memory, open_root, close_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,6 @@
 #include "io/safetensors.h"
 #include "ir/build.h"
 #include "nn/flow.h"
-#include "test_context.h"
 
 /* "key=value", both parts formatted; valid for the test's life. */
 static const char *named(const char *key, const char *value) {
@@ -395,8 +394,8 @@ static void test_guided_trajectories(void **state) {
     (void)state;
     run_to(AYF_RUN_TRAIN, in_root("teacher"), labelled(), 30);
     settings set = join(tiny_mlp(),
-                        SET("data.labels=true", "distill.guidance=cfg", "train.steps=4",
-                            "distill.midtrain_steps=2", "distill.midtrain_trajectories=256",
+                        SET("data.labels=true", "distill.guidance=cfg", "distill.guidance_max=3",
+                            "train.steps=4", "distill.midtrain_steps=2", "distill.midtrain_trajectories=256",
                             "distill.midtrain_solver_steps=4", named("distill.teacher", in_root("teacher"))));
     check_resume(AYF_RUN_DISTILL, "student", set, 4);
     ayf_st *st;
@@ -468,30 +467,11 @@ static void test_tangent_weight(void **state) {
     ayf_config_free(ctx, &cfg);
 }
 
-/* Whatever allocation fails while trajectories are made and both phases are entered, nothing is lost. */
 static void test_out_of_memory(void **state) {
     (void)state;
-    settings set =
-        join(gaussian(), SET("train.steps=2", "distill.midtrain_steps=1", "train.batch=4",
-                             "distill.midtrain_trajectories=4", "distill.midtrain_solver_steps=2"));
-    ayf_run_options options = {
-        .kind = AYF_RUN_DISTILL, .folder = in_root("run"), .settings = set.at, .setting_count = set.count};
-    bool done = false;
-    for (long at = 1; !done; at += 1 + at / 8) {
-        test_memory memory = {.fail_at = at};
-        ayf_context *small = test_open(&memory);
-        if (!small) continue;
-        ayf_run *run;
-        ayf_status status = ayf_run_open(small, &options, &run);
-        while (status == AYF_OK && !ayf_run_finished(run)) status = ayf_run_step(run, NULL);
-        done = memory.calls < at;
-        if (done && status != AYF_OK) fail_msg("%s", ayf_error(small));
-        if (status != AYF_OK) assert_int_equal(status, AYF_E_MEMORY);
-        ayf_run_close(run);
-        ayf_close(small);
-        assert_int_equal(memory.held, 0);
-        nftw(options.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    }
+    check_memory(AYF_RUN_DISTILL,
+                 join(gaussian(), SET("train.steps=2", "distill.midtrain_steps=1", "train.batch=4",
+                                      "distill.midtrain_trajectories=4", "distill.midtrain_solver_steps=2")));
 }
 
 int main(void) {

@@ -12,7 +12,6 @@
 #include "io/image.h"
 #include "io/points.h"
 #include "io/safetensors.h"
-#include "test_context.h"
 
 /* ---- The same bytes ---- */
 
@@ -398,30 +397,11 @@ static void test_full_disk(void **state) {
     ayf_run_close(run);
 }
 
-/* Whatever allocation fails while a run opens and steps, nothing is lost and nothing crashes. */
 static void test_out_of_memory(void **state) {
     (void)state;
-    settings set = join(tiny_mlp(), SET("distill.guidance=none", "distill.student_init=scratch",
-                                        "distill.teacher=analytic", "train.steps=2", "train.batch=4"));
-    ayf_run_options options = {
-        .kind = AYF_RUN_DISTILL, .folder = in_root("run"), .settings = set.at, .setting_count = set.count};
-    bool done = false;
-    for (long at = 1; !done; at += 1 + at / 8) {
-        test_memory memory = {.fail_at = at};
-        ayf_context *small = test_open(&memory);
-        if (!small) continue;
-        ayf_run *run;
-        ayf_status status = ayf_run_open(small, &options, &run);
-        if (status == AYF_OK) status = ayf_run_step(run, NULL);
-        done = memory.calls < at;
-        if (done && status != AYF_OK) fail_msg("%s", ayf_error(small));
-        if (!done) assert_int_not_equal(status, AYF_OK);
-        if (status != AYF_OK) assert_int_equal(status, AYF_E_MEMORY);
-        ayf_run_close(run);
-        ayf_close(small);
-        assert_int_equal(memory.held, 0);
-        nftw(options.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    }
+    check_memory(AYF_RUN_DISTILL,
+                 join(tiny_mlp(), SET("distill.guidance=none", "distill.student_init=scratch",
+                                      "distill.teacher=analytic", "train.steps=2", "train.batch=4")));
 }
 
 /* ---- Schedules

@@ -175,7 +175,7 @@ static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
     if (!format || strcmp(format, FORMAT_NAME) != 0)
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s is not an ayf model: its metadata has no format '" FORMAT_NAME
-                        "'; use a model written by ayf train or ayf distill",
+                        "'; use a run's folder or its model.safetensors (checkpoints are for resuming)",
                         ayf_st_path(st));
     AYF_TRY(required(ctx, st, "format_version", &version));
     if (strcmp(version, FORMAT_VERSION) != 0)
