@@ -143,6 +143,29 @@ static void test_refusals(void **state) {
                    "finetune.alpha = 1");
 }
 
+/* What an attempt that saved nothing left in the folder decides nothing, nor does how the student itself was
+ * fine-tuned. */
+static void test_what_is_inherited(void **state) {
+    (void)state;
+    make_student();
+    ayf_run *run;
+    settings failed = join(tuned(), SET("finetune.penalty=7", "distill.norm=l2"));
+    assert_int_equal(open_run(AYF_RUN_FINETUNE, in_root("run"), failed, &run), AYF_OK);
+    ayf_run_close(run);
+    assert_true(file_contains(in_root("run/config.yaml"), "penalty: 7"));
+    run_to(AYF_RUN_FINETUNE, in_root("run"), join(tuned(), SET("finetune.alpha=0.25")), 2);
+    assert_true(file_contains(in_root("run/config.yaml"), "penalty: 0.1"));
+    assert_true(file_contains(in_root("run/config.yaml"), "norm: rms"));
+    char again[600];
+    snprintf(again, sizeof again, "finetune.student=%s", in_root("run"));
+    run_to(AYF_RUN_FINETUNE, in_root("again"), join(tuned(), SET(again)), 2);
+    assert_true(file_contains(in_root("again/config.yaml"), "alpha: 1"));
+    /* The student a run began with is replaced. */
+    run_to(AYF_RUN_FINETUNE, in_root("run"), join(tuned(), SET("finetune.alpha=0.25")), 4);
+    expect_refused(AYF_RUN_FINETUNE, in_root("again"), join(tuned(), SET(again)), AYF_E_CONFIG,
+                   in_root("run"));
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     make_student();
@@ -157,6 +180,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_winning_discriminator, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_not_finite, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_refusals, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_what_is_inherited, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_out_of_memory, open_root, close_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "algo/spec_from_config.h"
+#include "algo/wait.h"
 #include "backend/cpu/cpu.h"
 #include "base/rng.h"
 
@@ -102,16 +102,16 @@ static ayf_status open_log(ayf_run *run) {
     return status;
 }
 
-/* A folder is made only for a configuration that can be used; one that is there already is looked at first.
- */
+/* A folder is made only for a configuration that can be used; one that is there already is looked at first. What an
+ * attempt without a checkpoint left there decides nothing. */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     bool known = ayf_path_exists(run->config_path);
     run->folder_is_ours = !ayf_path_exists(run->folder);
-    if (!known) AYF_TRY(ayf_run_config_load(run, options));
+    if (!known) AYF_TRY(ayf_run_config_load(run, options, false));
     AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     AYF_TRY(ayf_run_latest(run->ctx, run->folder, latest));
     if (*latest >= 0) AYF_TRY(ayf_run_checkpoint_check(run, *latest));
-    return known ? ayf_run_config_load(run, options) : AYF_OK;
+    return known ? ayf_run_config_load(run, options, *latest >= 0) : AYF_OK;
 }
 
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
@@ -317,13 +317,15 @@ static ayf_status read_distill_outputs(ayf_run *run, ayf_run_report *report) {
     size_t n = (size_t)run->cfg.train.batch;
     AYF_TRY(ayf_program_get(run->program, "tangent_rms", b->tangent, n));
     AYF_TRY(ayf_program_get(run->program, "error_rms", b->error, n));
-    for (size_t i = 0; i < n; i++) b->jvp[i] = NAN;
-    if (!run->midtrains) AYF_TRY(ayf_program_get(run->program, "jvp_rms", b->jvp, n));
+    if (!run->midtrains) {
+        AYF_TRY(ayf_program_get(run->program, "jvp_rms", b->jvp, n));
+        sums->jvp += mean_of(b->jvp, n);
+        sums->jvps++;
+    }
     report->tangent_rms = mean_of(b->tangent, n);
     report->error_rms = mean_of(b->error, n);
     sums->tangent += report->tangent_rms;
     sums->error += report->error_rms;
-    sums->jvp += mean_of(b->jvp, n);
     for (size_t i = 0; i < n; i++) {
         int bucket = (int)fminf(b->t[i] * AYF_RUN_BUCKETS, AYF_RUN_BUCKETS - 1);
         sums->bucket[bucket] += (double)b->tangent[i];
@@ -344,7 +346,7 @@ static ayf_status write_log(ayf_run *run, const ayf_run_report *report) {
         ayf_jsonl_real(run->log, "tangent_rms", sums->tangent / steps);
         ayf_jsonl_reals(run->log, "tangent_rms_by_t", bucket, AYF_RUN_BUCKETS);
         ayf_jsonl_real(run->log, "error_rms", sums->error / steps);
-        ayf_jsonl_real(run->log, "jvp_rms", sums->jvp / steps);
+        ayf_jsonl_real(run->log, "jvp_rms", sums->jvps ? sums->jvp / (double)sums->jvps : (double)NAN);
     }
     if (run->kind == AYF_RUN_FINETUNE) ayf_run_finetune_log(run);
     ayf_jsonl_real(run->log, "grad_norm", sums->grad_norm / steps);
@@ -358,12 +360,6 @@ static bool is_due(const ayf_run *run, int64_t every) {
 }
 
 /* ---- One step ---- */
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static ayf_status said_before(ayf_run *run) {
     return ayf_fail(run->ctx, AYF_E_DIVERGED, "%s",
@@ -420,17 +416,17 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
         return ayf_fail(run->ctx, AYF_E_USAGE,
                         "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
                         run->steps);
-    double start = seconds_now();
+    double start = ayf_seconds();
     if (ayf_run_trajectories_missing(run)) {
         AYF_TRY(ayf_run_trajectories_make(run, report));
-        report->seconds = seconds_now() - start;
+        report->seconds = ayf_seconds() - start;
         return AYF_OK;
     }
     AYF_TRY(enter_phase(run));
     report->bytes = run->bytes;
     report->learning_rate = learning_rate(run);
     AYF_TRY(optimise(run, report));
-    report->seconds = seconds_now() - start;
+    report->seconds = ayf_seconds() - start;
     run->sums.seconds += report->seconds;
     report->step = ++run->step;
     if (is_due(run, run->cfg.save.log_every)) AYF_TRY(write_log(run, report));

@@ -29,6 +29,7 @@ enum { AYF_RUN_BUCKETS = 4 }; /* of t, in the log: [0, 1/4), [1/4, 1/2), ... */
 /* Sums since the last line of the log. */
 typedef struct ayf_run_sums {
     double loss, grad_norm, tangent, error, jvp, seconds;
+    uint64_t jvps; /* steps that have one */
     double bucket[AYF_RUN_BUCKETS];
     uint64_t steps, samples, in_bucket[AYF_RUN_BUCKETS];
 } ayf_run_sums;
@@ -128,9 +129,9 @@ struct ayf_run {
     float *pictures;
 };
 
-/* Fills run->cfg: the defaults, or what the folder has saved when no file is named; then the file; then the
- * settings. Checked for the kind of run. */
-ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options);
+/* Fills run->cfg: the defaults, or what the folder has saved when the run resumes and no file is named; then the
+ * file; then the settings. Checked for the kind of run. */
+ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
 /* AYF_E_CONFIG naming the first key in which run->cfg differs from what the folder has saved, train.steps and
  * save.* aside. */

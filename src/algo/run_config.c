@@ -101,14 +101,14 @@ static ayf_status load_over_defaults(ayf_context *ctx, const char *path, ayf_con
     return path ? ayf_config_load(ctx, path, cfg) : AYF_OK;
 }
 
-ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options) {
+ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
     const char *path = options->config_path;
-    if (!path && ayf_path_exists(run->config_path)) path = run->config_path;
+    bool saved = !path && resumes && ayf_path_exists(run->config_path);
+    if (saved) path = run->config_path;
     AYF_TRY(load_over_defaults(run->ctx, path, &run->cfg));
     for (int i = 0; i < options->setting_count; i++)
         AYF_TRY(ayf_config_set(run->ctx, &run->cfg, options->settings[i]));
-    if (run->kind == AYF_RUN_FINETUNE && (options->config_path || !ayf_path_exists(run->config_path)))
-        AYF_TRY(ayf_run_finetune_config(run, options));
+    if (run->kind == AYF_RUN_FINETUNE && !saved) AYF_TRY(ayf_run_finetune_config(run, options));
     static const ayf_config_use uses[] = {[AYF_RUN_TRAIN] = AYF_CONFIG_TRAIN,
                                           [AYF_RUN_DISTILL] = AYF_CONFIG_DISTILL,
                                           [AYF_RUN_FINETUNE] = AYF_CONFIG_FINETUNE};

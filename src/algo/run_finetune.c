@@ -49,6 +49,9 @@ static ayf_status inherit(ayf_run *run, const ayf_model_card *card) {
         int batch = inherited.train.batch;
         inherited.train = fresh.train;
         inherited.train.batch = batch;
+        char *student = inherited.finetune.student;
+        inherited.finetune = fresh.finetune;
+        fresh.finetune.student = student;
         inherited.save = fresh.save;
         inherited.distill.midtrain_steps = 0;
         if (status == AYF_OK) {
@@ -121,7 +124,8 @@ static ayf_optim_options discriminator_optim(const ayf_config *cfg) {
                                .eps = cfg->train.eps};
 }
 
-static ayf_status make_program(ayf_run *run, double penalty_weight, ayf_program **out) {
+/* `shared`: its leaves are those of a program that is there already. */
+static ayf_status make_program(ayf_run *run, double penalty_weight, bool shared, ayf_program **out) {
     ayf_finetune_step step = {.distill = ayf_distill_from_config(&run->cfg),
                               .discriminator = run->finetune.spec,
                               .disc_optim = discriminator_optim(&run->cfg),
@@ -136,16 +140,15 @@ static ayf_status make_program(ayf_run *run, double penalty_weight, ayf_program 
     AYF_TRY(ayf_weights_bind(run->finetune.adam_m, *out, "disc.adam.m."));
     AYF_TRY(ayf_weights_bind(run->finetune.adam_v, *out, "disc.adam.v."));
     ayf_program_facts facts = ayf_program_describe(*out);
-    uint64_t bytes = facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes;
-    run->bytes = bytes > run->bytes ? bytes : run->bytes;
+    run->bytes += facts.arena_bytes + facts.scratch_bytes + (shared ? 0 : facts.leaf_bytes);
     return AYF_OK;
 }
 
 ayf_status ayf_run_finetune_programs(ayf_run *run) {
     ayf_run_finetune *f = &run->finetune;
     int every = run->cfg.finetune.penalty_every;
-    AYF_TRY(make_program(run, run->cfg.finetune.penalty * every, &f->every));
-    return every > 1 ? make_program(run, 0, &f->lazy) : AYF_OK;
+    AYF_TRY(make_program(run, run->cfg.finetune.penalty * every, false, &f->every));
+    return every > 1 ? make_program(run, 0, true, &f->lazy) : AYF_OK;
 }
 
 /* ---- One step ---- */

@@ -1,7 +1,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "algo/run.h"
 #include "algo/spec_from_config.h"
@@ -260,8 +259,10 @@ static ayf_status make_batch(ayf_run *run) {
     ayf_run_paths *p = run->paths;
     size_t n = batch_of(run), values = run->batch.values, steps = (size_t)p->steps;
     size_t kept = p->count - p->made < n ? p->count - p->made : n;
-    AYF_TRY(open_workshop(run));
-    AYF_TRY(draw_starts(run));
+    ayf_status status = open_workshop(run);
+    if (status != AYF_OK) free_workshop(p, run->ctx);
+    if (status == AYF_OK) status = draw_starts(run);
+    AYF_TRY(status);
     ayf_trajectory how = {.method = AYF_METHOD_HEUN,
                           .times = p->times,
                           .steps = p->steps,

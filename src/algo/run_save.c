@@ -6,6 +6,7 @@
 
 #include "algo/run.h"
 #include "io/safetensors.h"
+#include "io/text.h"
 
 /* A checkpoint is a safetensors file of four copies of the parameter table, in file layout: "weights.<name>",
  * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only); of
@@ -188,6 +189,21 @@ static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
     return AYF_OK;
 }
 
+static ayf_status other_models(const ayf_run *run, const ayf_st *st) {
+    const char *named[] = {run->cfg.distill.teacher, run->cfg.distill.weak,
+                           run->kind == AYF_RUN_FINETUNE ? run->cfg.finetune.student : ""};
+    ayf_text list;
+    ayf_text_init(&list, run->ctx);
+    for (size_t i = 0; i < AYF_COUNT(named); i++)
+        if (*named[i]) ayf_text_print(&list, "%s%s", list.size ? ", " : "", named[i]);
+    ayf_status status = ayf_fail(run->ctx, AYF_E_CONFIG,
+                                 "%s: this run began with another model than is there now (one of: %s); put "
+                                 "it back, or use a new folder",
+                                 ayf_st_path(st), list.size ? list.data : "none is named");
+    ayf_text_free(&list);
+    return status;
+}
+
 static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step) {
     AYF_TRY(check_kind(run, st));
     const char *at = ayf_st_meta(st, "step"), *hash = ayf_st_meta(st, "config_hash");
@@ -205,14 +221,7 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
             "new folder",
             ayf_st_path(st), run->config_path);
     snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers_hash);
-    if (strcmp(ayf_st_meta(st, "teachers_hash"), expected) != 0)
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "%s: this run began with other teachers than %s%s%s hold now; put them back, or use a new "
-            "folder",
-            ayf_st_path(st), run->cfg.distill.teacher, *run->cfg.distill.weak ? " and " : "",
-            run->cfg.distill.weak);
-    return AYF_OK;
+    return strcmp(ayf_st_meta(st, "teachers_hash"), expected) == 0 ? AYF_OK : other_models(run, st);
 }
 
 /* The file is whole, so nobody should be sent to remove it: the number of classes comes from the data, and the
