@@ -316,7 +316,8 @@ AYF_API void ayf_run_close(ayf_run *run);
 /* ---- Checks and measurements ---- */
 
 /* Compares with reference numbers: every safetensors file of a known kind under `folder`. One line per file
- * goes to `print`. AYF_E_CHECK when any output is off by more than 1e-4. */
+ * goes to `print`. AYF_E_CHECK when any output is off by more than 1e-4, but for gradients so small or so
+ * sharply bent that single precision decides about the difference: the line says how many. */
 AYF_API ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print, void *user);
 
 typedef struct ayf_bench_options { /* all zero = defaults */

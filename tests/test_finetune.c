@@ -1,4 +1,5 @@
 /* Fine-tuning runs as a user of ayf.h sees them: resuming, logs, refusals, a discriminator that wins. */
+#include "io/safetensors.h"
 #include "run_fixture.h"
 
 static char teacher[600], student[600];
@@ -45,6 +46,57 @@ static void test_log(void **state) {
     assert_true(file_contains(in_root("run/config.yaml"), in_root("teacher")));
     assert_true(file_contains(in_root("run/config.yaml"), "guidance: none"));
     assert_true(file_contains(in_root("run/config.yaml"), "midtrain_steps: 0"));
+}
+
+/* All values of one tensor of a run's checkpoint; the caller frees them. */
+static float *read_checkpoint(const char *run, int step, const char *tensor, size_t *count) {
+    char path[600];
+    ayf_st *st;
+    snprintf(path, sizeof path, "%s/checkpoints/step-%08d.safetensors", run, step);
+    assert_int_equal(ayf_st_open(ctx, path, &st), AYF_OK);
+    const ayf_st_tensor *found = ayf_st_find(st, tensor);
+    assert_non_null(found);
+    *count = 1;
+    for (int i = 0; i < found->rank; i++) *count *= (size_t)found->shape[i];
+    float *values = malloc(*count * sizeof *values);
+    assert_int_equal(ayf_st_read_f32(st, tensor, values, *count), AYF_OK);
+    ayf_st_close(st);
+    return values;
+}
+
+static bool agree(const char *run, const char *other, int step, const char *tensor) {
+    size_t n, m;
+    float *a = read_checkpoint(run, step, tensor, &n), *b = read_checkpoint(other, step, tensor, &m);
+    bool same = n == m && memcmp(a, b, n * sizeof *a) == 0;
+    free(a);
+    free(b);
+    return same;
+}
+
+/* Penalties in every second step weigh twice as much; the first step has them. */
+static void test_lazy_penalty(void **state) {
+    (void)state;
+    static const char gradient[] = "disc.adam.m.b4.fc.weight";
+    make_student();
+    run_to(AYF_RUN_FINETUNE, in_root("lazy"),
+           join(tuned(), SET("finetune.penalty=3", "finetune.penalty_every=2")), 1);
+    run_to(AYF_RUN_FINETUNE, in_root("twice"), join(tuned(), SET("finetune.penalty=6")), 1);
+    run_to(AYF_RUN_FINETUNE, in_root("once"), join(tuned(), SET("finetune.penalty=3")), 1);
+    assert_true(agree(in_root("lazy"), in_root("twice"), 1, gradient));
+    assert_false(agree(in_root("lazy"), in_root("once"), 1, gradient));
+}
+
+static void test_the_discriminator_first(void **state) {
+    (void)state;
+    static const char weight[] = "weights.unet.out_conv.weight";
+    static const char *const alpha[] = {"finetune.alpha=0.1", "finetune.alpha=10"};
+    make_student();
+    for (int step = 2; step <= 3; step++) {
+        for (int i = 0; i < 2; i++)
+            run_to(AYF_RUN_FINETUNE, in_root("run-%d", i),
+                   join(tuned(), SET("finetune.disc_first=2", alpha[i])), (uint64_t)step);
+        assert_int_equal(agree(in_root("run-0"), in_root("run-1"), step, weight), step == 2);
+    }
 }
 
 static void test_the_discriminator_learns(void **state) {
@@ -100,6 +152,7 @@ static void test_not_finite(void **state) {
     ayf_status status = AYF_OK;
     while (status == AYF_OK && !ayf_run_finished(run)) status = ayf_run_step(run, NULL);
     assert_int_equal(status, AYF_E_DIVERGED);
+    assert_non_null(strstr(ayf_error(ctx), "finite"));
     ayf_run_close(run);
     ayf_model *model;
     assert_int_equal(ayf_model_open(ctx, in_root("run/model.safetensors"), &model), AYF_OK);
@@ -154,7 +207,7 @@ static void test_what_is_inherited(void **state) {
     ayf_run_close(run);
     assert_true(file_contains(in_root("run/config.yaml"), "penalty: 7"));
     run_to(AYF_RUN_FINETUNE, in_root("run"), join(tuned(), SET("finetune.alpha=0.25")), 2);
-    assert_true(file_contains(in_root("run/config.yaml"), "penalty: 0.1"));
+    assert_true(file_contains(in_root("run/config.yaml"), "penalty: 1"));
     assert_true(file_contains(in_root("run/config.yaml"), "norm: rms"));
     char again[600];
     snprintf(again, sizeof again, "finetune.student=%s", in_root("run"));
@@ -177,6 +230,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_resume, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_log, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_the_discriminator_learns, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_lazy_penalty, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_the_discriminator_first, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_winning_discriminator, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_not_finite, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_refusals, open_root, close_root),

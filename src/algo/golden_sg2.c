@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ad/ad.h"
+#include "algo/adversarial.h"
 #include "base/rng.h"
 #include "ir/build.h"
 #include "nn/net.h"
@@ -36,7 +37,7 @@ static ayf_status build(ayf_golden_check *c, const ayf_model_spec *spec, const a
     ayf_id logits = ayf_sg2_discriminator(g, spec, AYF_STORE_STATE, x, ayf_golden_onehot(g, spec, x));
     ayf_id ones = ayf_const_like(g, logits, 1);
     ayf_vjp(g, 1, &logits, &ones, 1, &x, &gradient);
-    ayf_id r1 = ayf_sum(g, ayf_square(g, gradient), AYF_AXIS(1) | AYF_AXIS(2) | AYF_AXIS(3));
+    ayf_id r1 = ayf_gradient_penalty(g, logits, x);
     ayf_id penalty = ayf_mulc(g, ayf_mean_all(g, r1), 0.5);
     ayf_output(g, "out.logits", logits);
     ayf_output(g, "out.grad.x", gradient);

@@ -106,7 +106,7 @@ END(distill)
 
 SECTION(finetune, "Adversarial fine-tuning (ayf finetune); the loss of the distill section goes on")
 STRING(finetune, student, "", "model file or run folder of the student; train.batch and the data, model and distill sections are taken from it unless set")
-REAL(finetune, lr, 0.0005, 0.0, 10.0, "peak learning rate of the student, in place of train.lr")
+REAL(finetune, lr, 0.0002, 0.0, 10.0, "peak learning rate of the student, in place of train.lr")
 REAL(finetune, disc_lr, 0.002, 0.0, 10.0, "peak learning rate of the discriminator")
 REAL(finetune, disc_beta1, 0.0, 0.0, 0.999999, "Adam of the discriminator: decay of the first moment")
 REAL(finetune, disc_beta2, 0.99, 0.0, 0.9999999, "Adam of the discriminator: decay of the second moment")
@@ -115,7 +115,7 @@ BOOL(finetune, adaptive, true,
     "multiply alpha by |gradient of the distillation loss| / |gradient of the adversarial loss|, both at the output layer")
 LONG(finetune, disc_first, -1, -1, 1000000000000,
     "steps in which only the discriminator learns from the fakes; -1 = 100, or a tenth of train.steps where that is less")
-REAL(finetune, penalty, 0.1, 0.0, 1e6, "beta: weight of the gradient penalties R1 (at the data) and R2 (at the fakes)")
+REAL(finetune, penalty, 1.0, 0.0, 1e6, "beta: weight of the gradient penalties R1 (at the data) and R2 (at the fakes) (the paper: 0.1)")
 INT(finetune, penalty_every, 1, 1, 1000000, "steps from one evaluation of the penalties to the next; their weight is multiplied by it")
 INT(finetune, fake_steps, 1, 1, 64, "jumps from noise to a fake; only the last one carries gradient")
 INT(finetune, channel_base, 1024, 1, 1048576, "discriminator: channels times resolution, up to channel_max")
