@@ -73,6 +73,18 @@ expect "train a teacher" 0 "$ayf" train teacher $tiny --steps 3
 prints "teacher/model.safetensors" && says "3/3" && exists teacher/log.jsonl && exists teacher/config.yaml
 expect "a finished run has nothing to do" 0 "$ayf" train teacher $tiny --steps 3
 says "finished"
+cp teacher/model.safetensors kept.safetensors
+rm teacher/model.safetensors
+expect "a finished run without its model" 0 "$ayf" train teacher $tiny --steps 3
+same teacher/model.safetensors kept.safetensors
+head -c 1000 kept.safetensors >teacher/model.safetensors
+expect "a finished run whose model is cut off" 0 "$ayf" train teacher $tiny --steps 3
+same teacher/model.safetensors kept.safetensors
+mkfifo pipe
+expect "a pipe is no model" 3 "$ayf" sample pipe
+says "pipe"
+expect "nor is it data" 3 "$ayf" info pipe
+says "pipe"
 expect "another setting is refused" 2 "$ayf" train teacher $tiny --steps 3 --set train.lr=0.02
 says "train.lr"
 expect "a distillation is no training run" 2 "$ayf" distill teacher $student --teacher teacher --weak teacher --steps 3

@@ -153,6 +153,10 @@ static void test_reference_can_fail(void **state) {
         assert_int_equal(ayf_golden(ctx, folder, print, NULL), cases[i].status);
         expect_message(cases[i].message);
     }
+    /* One gradient that is infinite excuses none of the others. */
+    write_damaged("out.grad.b4.fc.weight", INFINITY);
+    assert_int_equal(ayf_golden(ctx, folder, print, NULL), AYF_E_FORMAT);
+    expect_message("out.grad.b4.fc.weight");
 }
 
 /* ---- Against finite differences ---- */

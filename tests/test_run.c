@@ -325,7 +325,7 @@ static void test_replaced_teacher(void **state) {
                      AYF_OK);
     assert_int_equal(ayf_file_write(ctx, in_root("first/model.safetensors"), bytes, size), AYF_OK);
     ayf_free(ctx, bytes);
-    expect_refused(AYF_RUN_DISTILL, in_root("student"), set, AYF_E_CONFIG, "began with other teachers");
+    expect_refused(AYF_RUN_DISTILL, in_root("student"), set, AYF_E_CONFIG, "began with other models");
 }
 
 /* ---- When things go wrong on the way ---- */

@@ -225,6 +225,7 @@ static ayf_status compare_output(ayf_golden_check *c, const char *name, const ch
                                  const ayf_param *param, bool gradient, double unsure) {
     size_t count = 0;
     float *want, *got = NULL, *file = NULL;
+    AYF_TRY(ayf_st_check_finite(c->st, name));
     if (param) {
         const ayf_st_tensor *t = ayf_st_get(c->st, name);
         if (!t) return AYF_E_FORMAT;
@@ -264,6 +265,7 @@ ayf_status ayf_golden_gradients(ayf_golden_check *c, const ayf_params *params, c
     for (size_t i = 0; i < ayf_st_count(c->st); i++) {
         const ayf_st_tensor *t = ayf_st_at(c->st, i);
         if (strncmp(t->name, prefix, strlen(prefix)) != 0) continue;
+        AYF_TRY(ayf_st_check_finite(c->st, t->name));
         float *values = ayf_alloc(c->ctx, t->count, sizeof *values);
         ayf_status status = values ? ayf_st_read_f32(c->st, t->name, values, t->count) : AYF_E_MEMORY;
         if (status == AYF_OK && norm_of(values, t->count) > c->largest)

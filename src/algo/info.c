@@ -228,7 +228,9 @@ ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts 
     if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
     struct stat info;
     if (strncmp(path, "builtin:", strlen("builtin:")) == 0) return describe_data(ctx, path, facts);
-    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return describe_file(ctx, path, facts);
+    bool there = stat(path, &info) == 0;
+    if (there && !S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) return describe_tensors(ctx, path, facts);
+    if (!there || !S_ISDIR(info.st_mode)) return describe_file(ctx, path, facts);
     char *config = ayf_path_join(ctx, path, "config.yaml");
     if (!config) return AYF_E_MEMORY;
     ayf_status status =

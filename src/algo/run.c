@@ -126,6 +126,9 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     AYF_TRY(make_batch(run));
     if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(ayf_run_finetune_weights(run));
     if (latest >= 0) AYF_TRY(resume(run, latest));
+    if (latest < 0 && ayf_path_exists(run->model_path))
+        ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
+                run->folder, run->model_path);
     if (ayf_run_midtrains(run)) AYF_TRY(ayf_run_trajectories_open(run));
     AYF_TRY(run->kind == AYF_RUN_FINETUNE ? ayf_run_finetune_programs(run) : make_program(run));
     AYF_TRY(ayf_run_config_save(run));

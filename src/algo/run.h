@@ -74,6 +74,7 @@ typedef struct ayf_run_batch {
 typedef struct ayf_run_paths {
     char *path; /* of their file */
     size_t count, made, saved;
+    double written; /* ayf_seconds() of the last time */
     int steps;
     double *times;
     float *states;     /* [count][steps + 1][values] */

@@ -4,6 +4,7 @@
 
 #include "algo/run.h"
 #include "algo/spec_from_config.h"
+#include "algo/wait.h"
 #include "base/rng.h"
 #include "io/safetensors.h"
 
@@ -11,6 +12,9 @@
  * network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they are a function of),
  * teachers_hash. */
 static const char file_format[] = "ayf-trajectories-1";
+
+/* Seconds of work that a run killed while it makes trajectories may lose. */
+static const double WRITE_EVERY = 60;
 
 static size_t batch_of(const ayf_run *run) { return (size_t)run->cfg.train.batch; }
 
@@ -69,6 +73,7 @@ ayf_status ayf_run_trajectories_write(ayf_run *run) {
     else
         ayf_st_write_cancel(writer);
     if (status == AYF_OK) p->saved = p->made;
+    p->written = ayf_seconds();
     ayf_free(run->ctx, settings);
     ayf_free(run->ctx, teachers);
     return status;
@@ -159,6 +164,7 @@ static ayf_status allocate(ayf_run *run) {
     if (!p) return AYF_E_MEMORY;
     p->count = (size_t)run->cfg.distill.midtrain_trajectories;
     p->steps = run->cfg.distill.midtrain_solver_steps;
+    p->written = ayf_seconds();
     size_t steps = (size_t)p->steps, bytes = run->batch.values * sizeof(float), n = batch_of(run);
     p->path = ayf_path_join(ctx, run->folder, "trajectories.safetensors");
     p->times = ayf_alloc(ctx, steps + 1, sizeof *p->times);
@@ -286,9 +292,9 @@ ayf_status ayf_run_trajectories_make(ayf_run *run, ayf_run_report *report) {
     AYF_TRY(make_batch(run));
     report->prepared = p->made;
     report->to_prepare = p->count;
-    if (p->made < p->count) return AYF_OK;
-    free_workshop(p, run->ctx);
-    return ayf_run_trajectories_write(run);
+    if (p->made == p->count) free_workshop(p, run->ctx);
+    bool due = p->made == p->count || ayf_seconds() - p->written > WRITE_EVERY;
+    return due ? ayf_run_trajectories_write(run) : AYF_OK;
 }
 
 /* ---- Using ---- */

@@ -156,8 +156,7 @@ static ayf_status write_model(const ayf_run *run) {
     return status;
 }
 
-/* The model goes first: a run killed in between makes the same model again, while a finished run whose
- * checkpoint is there would never write it. */
+/* The model goes first: a checkpoint that is there has a model beside it. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
     AYF_TRY(write_model(run));
     char *path = ayf_run_checkpoint(run->ctx, run->folder, (int64_t)run->step);
@@ -197,8 +196,8 @@ static ayf_status other_models(const ayf_run *run, const ayf_st *st) {
     for (size_t i = 0; i < AYF_COUNT(named); i++)
         if (*named[i]) ayf_text_print(&list, "%s%s", list.size ? ", " : "", named[i]);
     ayf_status status = ayf_fail(run->ctx, AYF_E_CONFIG,
-                                 "%s: this run began with another model than is there now (one of: %s); put "
-                                 "it back, or use a new folder",
+                                 "%s: this run began with other models than are there now (%s); put them "
+                                 "back, or use a new folder",
                                  ayf_st_path(st), list.size ? list.data : "none is named");
     ayf_text_free(&list);
     return status;
@@ -285,6 +284,19 @@ ayf_status ayf_run_checkpoint_check(const ayf_run *run, int64_t step) {
     return status;
 }
 
+/* Whether the model file is that of the checkpoint just read; if not, the checkpoint makes it again. */
+static bool model_is_whole(const ayf_run *run) {
+    ayf_weights *weights;
+    ayf_model_card card;
+    if (!ayf_path_exists(run->model_path) ||
+        ayf_model_read(run->backend, run->model_path, &weights, &card) != AYF_OK)
+        return false;
+    bool same = card.step == run->step;
+    ayf_weights_free(weights);
+    ayf_model_card_free(run->ctx, &card);
+    return same;
+}
+
 ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
     ayf_st *st;
     AYF_TRY(open_checkpoint(run, step, &st));
@@ -294,5 +306,5 @@ ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
     if (status != AYF_OK) return status;
     run->step = (uint64_t)step;
     run->saved_step = step;
-    return AYF_OK;
+    return model_is_whole(run) ? AYF_OK : write_model(run);
 }

@@ -31,7 +31,9 @@ static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, 
     ayf_model_card card;
     ayf_status status = ayf_model_read_flow(run->backend, file, out, &card);
     if (status != AYF_OK) {
-        ayf_fail_prefix(ctx, "%s: ", key);
+        ayf_fail_prefix(
+            ctx, "%s%s: ", key,
+            run->kind == AYF_RUN_FINETUNE ? " (the student's, unless --teacher or --weak is given)" : "");
         ayf_free(ctx, file);
         return status;
     }

@@ -100,7 +100,8 @@ void *ayf_alloc(ayf_context *ctx, size_t count, size_t size) {
     }
     void *pointer = ctx->alloc(ctx->alloc_user, NULL, bytes ? bytes : 1);
     if (!pointer) {
-        ayf_fail(ctx, AYF_E_MEMORY, "out of memory (%zu bytes were asked for): use a smaller batch or model",
+        ayf_fail(ctx, AYF_E_MEMORY,
+                 "out of memory (%zu bytes were asked for): use a smaller batch, model or number of samples",
                  bytes);
         return NULL;
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,7 @@ static int run(int argc, char **argv, const cli_args *args) {
 int main(int argc, char **argv) {
     cli_args args = {.verb = CLI_VERB_help};
     int code = 0;
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         puts("ayf " AYF_VERSION);
     else if ((code = cli_parse(argc, argv, &args)) != 0)

@@ -6,14 +6,14 @@
 
 #include "cli.h"
 
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 static volatile sig_atomic_t stop_asked;
 
 static void on_signal(int number) {
     (void)number;
     static const char text[] = "\nfinishing this step; press Ctrl-C again to stop without saving\n";
     stop_asked = 1;
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++) signal(stop_signals[i], SIG_DFL);
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written;
 }
@@ -21,8 +21,8 @@ static void on_signal(int number) {
 static void catch_signals(bool on) {
     struct sigaction action = {.sa_handler = on ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++)
+        sigaction(stop_signals[i], &action, NULL);
 }
 
 static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const char *again) {
@@ -59,7 +59,10 @@ static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again)
     bool first = true;
     while (!ayf_run_finished(run)) {
         if (stop_asked) return stopped(c, run, &report, again);
-        if (ayf_run_step(run, &report) != AYF_OK) return cli_fail(c);
+        if (ayf_run_step(run, &report) != AYF_OK) {
+            cli_progress_end(progress);
+            return cli_fail(c);
+        }
         if (report.prepared) {
             show_preparation(progress, &report);
             continue;

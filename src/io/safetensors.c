@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "io/file.h"
 
@@ -257,6 +258,9 @@ ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
     *st = NULL;
     void *bytes;
     size_t size;
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
     return open_bytes(ctx, path, bytes, size, st);
 }
