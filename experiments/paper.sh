@@ -24,7 +24,7 @@ RING_STEPS=${RING_STEPS:-6000}
 IMAGES=${IMAGES:-5000}                  # drawn for every distance to the data
 REFERENCE=${REFERENCE:-60000}           # real images they are compared with
 PAIRS=${PAIRS:-256}                     # drawn for every distance to the teacher's own solution
-POINTS=${POINTS:-20000}                 # drawn for every distance between sets of points
+POINTS=${POINTS:-20000}                 # drawn for every distance between sets of points, of which 10000 are compared
 STRENGTHS=${STRENGTHS:-1 1.25 1.5 2 2.5 3}   # of guidance, tried at sampling
 
 mkdir -p "$folder/measured" "$folder/pictures"

@@ -283,6 +283,7 @@ static void numbers_are_those_of_the_features(void **state) {
     assert_true(isnan(noise.class_accuracy)); /* it has no classes */
     assert_int_equal(noise.count, FEW);
     assert_int_equal(noise.reference, REAL);
+    assert_int_equal(noise.paired, FEW);
     if (!(noise.fd > 10 * floor.fd && noise.kid > 10 * fabs(floor.kid) && noise.recall < floor.recall &&
           noise.sliced_wasserstein > 2 * floor.sliced_wasserstein && noise.coverage < 0.5 * floor.coverage))
         fail_msg("noise is not told from shapes: FD %g and %g, KID %g and %g", noise.fd, floor.fd, noise.kid,
@@ -329,6 +330,8 @@ static void the_recipe_is_told(void **state) {
         "seeds 7 to 106",
         "right on",
         "64 features",
+        "(subsets of 100) against 100 of it at random",
+        "(512 directions) of 100 of the samples and as many of the reference",
         "Lanczos",
         "100 samples of one random half of the reference against its other half of 300"};
     for (size_t i = 0; i < AYF_COUNT(parts); i++)
@@ -367,11 +370,15 @@ static void a_floor_has_as_many_samples_as_a_measurement(void **state) {
     ayf_eval *eval;
     ayf_eval_row floor;
     ayf_eval_options options = {.data = "builtin:ring", .count = MANY, .reference = 3 * MANY};
+    char text[4096] = "";
     ok(ayf_eval_open(ctx, &options, &eval));
+    ok(ayf_eval_describe(eval, gather, text));
     ok(ayf_eval_floor(eval, &floor));
     ayf_eval_close(eval);
     assert_int_equal(floor.count, MANY);
     assert_int_equal(floor.reference, 3 * MANY / 2);
+    assert_int_equal(floor.paired, 10000);
+    if (!strstr(text, "of 10000 of the samples and as many of the reference")) fail_msg("%s", text);
 }
 
 static void write_model(const char *name, const ayf_model_spec *spec, float gain) {

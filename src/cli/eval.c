@@ -393,8 +393,8 @@ static void distance_json(const job *j) {
         cli_json_string(m->name);
         if (m->calls) printf(", \"%s\": %d", j->student ? "calls" : "steps", m->calls);
         if (isfinite(m->gamma)) put_member("gamma", m->gamma);
-        printf(", \"count\": %llu, \"reference\": %llu", (unsigned long long)m->row.count,
-               (unsigned long long)m->row.reference);
+        printf(", \"count\": %llu, \"reference\": %llu, \"paired\": %llu", (unsigned long long)m->row.count,
+               (unsigned long long)m->row.reference, (unsigned long long)m->row.paired);
         for (size_t k = 0; k < count; k++) put_member(figures[k].key, number(&m->row, &figures[k]));
         putchar('}');
     }
