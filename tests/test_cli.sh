@@ -342,6 +342,8 @@ expect "eval: features of data without classes" 3 "$ayf" eval --fit-features no.
 says "classes" && absent no.safetensors
 expect "eval: features of points" 2 "$ayf" eval --fit-features no.safetensors --data builtin:ring
 says "coordinates" && absent no.safetensors
+expect "eval: features that cannot be written" 1 "$ayf" eval --fit-features nowhere/f.safetensors --data builtin:shapes
+says "nowhere/f.safetensors" && says "check the path" && one_line
 expect "eval: a key that says nothing" 2 "$ayf" eval --fit-features no.safetensors --data builtin:shapes --set model.kind=mlp
 says "data.resolution" && one_line
 

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "io/config.h"
 #include "io/dataset.h"
+#include "io/file.h"
 #include "io/text.h"
 #include "ir/build.h"
 #include "nn/net.h"
@@ -384,6 +385,7 @@ static ayf_status write_file(fit *f, const char *path, double accuracy) {
 static ayf_status fit_all(fit *f, const char *path, const ayf_features_options *options,
                           ayf_features_report *report) {
     AYF_TRY(configure(f, options));
+    AYF_TRY(ayf_file_probe(f->ctx, path));
     AYF_TRY(open_all_data(f, options));
     AYF_TRY(compile(f));
     AYF_TRY(run(f));
