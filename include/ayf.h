@@ -92,6 +92,7 @@ typedef struct ayf_model_facts {
     const char *data;   /* what it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
     int height, width, channels;
+    bool points;                       /* in the plane, 1 x 1 x 2, not images */
     int classes;                       /* 0 = unconditional */
     uint64_t parameters;               /* trained values */
     uint64_t step;                     /* training steps behind it */
@@ -231,6 +232,8 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for im
     int resolution, channels; /* what pictures are brought to; 0: what the features take */
     int count; /* samples per measurement; 0 = AYF_EVAL_COUNT, with `inception` AYF_EVAL_INCEPTION_COUNT */
     uint64_t seed; /* of the first sample, and of every random choice */
+    /* What ayf_eval_data() will be asked about: refused before the reference is read when it cannot be compared */
+    const char *samples;
     int reference; /* of the real samples, at random; 0 = all */
 } ayf_eval_options;
 
@@ -362,6 +365,7 @@ typedef enum ayf_path_kind {
     AYF_PATH_RUN,
     AYF_PATH_IMAGE,
     AYF_PATH_DATA,
+    AYF_PATH_TRAJECTORIES, /* of a teacher, made for the mid-training of a run */
 } ayf_path_kind;
 
 typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
@@ -374,15 +378,20 @@ typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
     uint64_t step;    /* checkpoint, model; run: of the newest checkpoint */
-    char *comment;    /* image: how it was made, NULL when it does not say */
+    char *comment; /* image: how it was made, NULL when it does not say; trajectories: settings of the run */
     int height, width,
         channels;        /* image, data, model that does not draw; 0 = not the same for all pictures */
     int classes;         /* data, model that does not draw; 0 = without */
     uint64_t parameters; /* model that does not draw: of its network */
     char *no_classes;    /* data without classes: why */
-    uint64_t count;      /* data: samples */
+    uint64_t count;      /* data: samples; trajectories: how many */
+    bool points;         /* data: points in the plane */
     double sigma;        /* data of one size: standard deviation in [-1,1] units */
 } ayf_path_facts;
+
+/* The kind alone, by names and first bytes: nothing is read whole, and any safetensors file counts as a model.
+ * AYF_E_IO: there is nothing to read. */
+AYF_API ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind);
 
 /* Says what `path` is: a model file, the folder of a run, a PNG, or anything that data.source may be (which
  * is read whole and checked). Release the facts with ayf_path_facts_free(), also after a failure. */

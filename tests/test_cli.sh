@@ -226,6 +226,12 @@ expect "info on a run" 0 "$ayf" info teacher
 prints "finished" && prints "steps: 3"
 expect "info on built-in data" 0 "$ayf" info builtin:shapes
 prints "classes      10"
+expect "info on trajectories" 0 "$ayf" info mid-student/trajectories.safetensors
+prints "trajectories mid-student" && prints "count        8" && prints "mid-training" && prints "distill.midtrain_trajectories 8"
+python3 -c 'header = b"{\"__metadata__\":{\"format\":\"pt\"}}"
+open("foreign.safetensors", "wb").write(len(header).to_bytes(8, "little") + header)'
+expect "info on a foreign safetensors file" 3 "$ayf" info foreign.safetensors
+says "was not made by ayf" && one_line
 expect "info on nothing" 1 "$ayf" info nowhere
 says "nowhere"
 mkdir several && cp grid.png ring.png several/
@@ -307,6 +313,8 @@ expect "eval: an option without its part" 2 "$ayf" eval student --teacher teache
 says "--images needs --data"
 expect "eval: an option for models" 2 "$ayf" eval many $compare --calls 1
 says "many is none" && one_line
+expect "eval: a picture" 2 "$ayf" eval grid.png $compare
+says "neither a model nor a set of samples" && one_line
 expect "eval: no such samples" 1 "$ayf" eval nowhere $compare --calls 1
 says "nowhere" && says "check the path" && one_line
 mkdir empty

@@ -490,6 +490,8 @@ static void what_cannot_be_compared_is_refused(void **state) {
     expect_no_eval((ayf_eval_options){.features = path_of("other"), .resolution = SIDE, .channels = 1},
                    "8 x 8 x 3");
     expect_no_eval((ayf_eval_options){.features = features_path, .data = "builtin:ring"}, "points");
+    expect_no_eval((ayf_eval_options){.features = features_path, .count = FEW + 1, .samples = noise_path},
+                   "--images 100");
     make_data(files[10], NULL, 0, DIM, false);
     expect_no_eval((ayf_eval_options){.features = features_path, .heldout = path_of(files[10])}, "--heldout");
     expect_no_eval((ayf_eval_options){.features = features_path, .heldout = "builtin:ring"}, "8 x 8 x 1");

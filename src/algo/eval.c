@@ -300,6 +300,14 @@ static ayf_status check_memory(const ayf_eval *e) {
     return features ? AYF_OK : AYF_E_MEMORY;
 }
 
+static ayf_status check_samples(const ayf_eval *e, const char *source) {
+    ayf_dataset *data;
+    if (!source) return AYF_OK;
+    AYF_TRY(open_subject(e, source, &data));
+    ayf_dataset_close(data);
+    return AYF_OK;
+}
+
 static ayf_status open_heldout(ayf_eval *e) {
     if (!e->heldout) return AYF_OK;
     AYF_TRY(open_data(e, e->heldout, &e->floor_data));
@@ -332,6 +340,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     e->available = info->count;
     ayf_status status = check_reference(e, info, used);
     if (status == AYF_OK) status = check_memory(e);
+    if (status == AYF_OK) status = check_samples(e, o->samples);
     if (status == AYF_OK) status = open_heldout(e);
     if (status == AYF_OK) status = read_reference(e, data, used);
     if (status != AYF_OK || e->heldout) {

@@ -58,6 +58,7 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .height = shape.height,
                              .width = shape.width,
                              .channels = shape.channels,
+                             .points = model->weights->spec.kind == AYF_MODEL_MLP,
                              .classes = shape.classes,
                              .parameters = ayf_params_trained(model->weights->params),
                              .step = model->card.step,

@@ -10,7 +10,6 @@
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
  * others are known. Numbers are the shortest decimals that read back the same. */
-#define FORMAT_NAME "ayf-model"
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",
@@ -66,7 +65,7 @@ static ayf_status write_text(ayf_context *ctx, ayf_st_writer *writer, const char
 static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_model_spec *spec,
                              const ayf_model_card *card) {
     char text[AYF_SPEC_TEXT_SIZE], key[64];
-    AYF_TRY(ayf_st_write_meta(writer, "format", FORMAT_NAME));
+    AYF_TRY(ayf_st_write_meta(writer, "format", AYF_MODEL_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "format_version", FORMAT_VERSION));
     AYF_TRY(ayf_st_write_meta(writer, "role", role_names[card->role]));
     AYF_TRY(write_real(ctx, writer, "sigma_data", card->sigma_data));
@@ -172,9 +171,9 @@ static ayf_status read_step(ayf_context *ctx, const ayf_st *st, uint64_t *out) {
 
 static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
     const char *format = ayf_st_meta(st, "format"), *version;
-    if (!format || strcmp(format, FORMAT_NAME) != 0)
+    if (!format || strcmp(format, AYF_MODEL_FORMAT) != 0)
         return ayf_fail(ctx, AYF_E_FORMAT,
-                        "%s is not an ayf model: its metadata has no format '" FORMAT_NAME
+                        "%s is not an ayf model: its metadata has no format '" AYF_MODEL_FORMAT
                         "'; use a run's folder or its model.safetensors (checkpoints are for resuming)",
                         ayf_st_path(st));
     AYF_TRY(required(ctx, st, "format_version", &version));

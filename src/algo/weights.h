@@ -62,6 +62,8 @@ typedef struct ayf_model_card {
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 
+#define AYF_MODEL_FORMAT "ayf-model" /* metadata "format" of a model file */
+
 /* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED and
  * nothing is written. */
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
