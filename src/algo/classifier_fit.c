@@ -287,8 +287,7 @@ static ayf_status normalise(fit *f) {
     if (!(square > 0) || !isfinite(square))
         return ayf_fail(f->ctx, AYF_E_DIVERGED,
                         "fitting features diverged: every feature is %s; nothing was written. Use a lower "
-                        "train.lr (it is "
-                        "%g)",
+                        "train.lr (it is %g)",
                         square > 0 ? "infinite" : "0", f->cfg.train.lr);
     AYF_TRY(rescale(f->weights, "features.hidden.weight", 1 / sqrt(square)));
     AYF_TRY(rescale(f->weights, "features.hidden.bias", 1 / sqrt(square)));

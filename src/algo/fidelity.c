@@ -39,8 +39,7 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
     if (a.height != b.height || a.channels != b.channels || a.classes != b.classes)
         return ayf_fail(ctx, AYF_E_USAGE,
                         "the student %s makes %dx%dx%d data of %d classes, but %s %dx%dx%d of %d: give the "
-                        "teacher it was "
-                        "distilled from",
+                        "teacher it was distilled from",
                         student->path, a.height, a.width, a.channels, a.classes, teacher->path, b.height,
                         b.width, b.channels, b.classes);
     if (fabs(student->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
