@@ -382,12 +382,11 @@ void ayf_eval_close(ayf_eval *e) {
 /* ---- Measuring ---- */
 
 static ayf_status check_finite(const ayf_eval *e, const sample_set *s) {
-    for (size_t i = 0; i < s->count * e->values; i++)
-        if (!isfinite(s->images[i]))
-            return ayf_fail(e->ctx, AYF_E_DIVERGED,
-                            "%s: sample %zu holds a value that is not finite, so nothing was measured",
-                            s->name, i / e->values);
-    return AYF_OK;
+    size_t index;
+    const char *bad = ayf_first_not_finite(s->images, s->count * e->values, &index);
+    if (!bad) return AYF_OK;
+    return ayf_fail(e->ctx, AYF_E_DIVERGED, "%s: sample %zu holds a value that is %s: nothing was measured",
+                    s->name, index / e->values, bad);
 }
 
 static double share_right(const sample_set *s, const float *logits, int classes) {

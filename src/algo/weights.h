@@ -38,9 +38,6 @@ ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const ch
 ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
                             const char *whose, ayf_weights **out);
 
-/* "NaN" or "infinite" and where the first such value is; NULL: all are finite. */
-const char *ayf_first_not_finite(const float *values, size_t count, size_t *index);
-
 typedef enum ayf_model_role {
     AYF_ROLE_TEACHER,
     AYF_ROLE_WEAK,
