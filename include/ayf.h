@@ -378,7 +378,9 @@ typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
     uint64_t step;    /* checkpoint, model; run: of the newest checkpoint */
-    char *comment; /* image: how it was made, NULL when it does not say; trajectories: settings of the run */
+    /* image: how it was made; trajectories: settings of the run; features: what share of held-out samples they
+     * classify rightly; NULL: it does not say */
+    char *comment;
     int height, width,
         channels;        /* image, data, model that does not draw; 0 = not the same for all pictures */
     int classes;         /* data, model that does not draw; 0 = without */

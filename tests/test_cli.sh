@@ -263,7 +263,7 @@ expect "eval: fit features" 0 "$ayf" eval --fit-features features.safetensors --
     --set data.resolution=8 --set train.steps=20 --set train.batch=8
 prints "features.safetensors" && says "held-out samples" && exists features.safetensors
 expect "eval: info on features" 0 "$ayf" info features.safetensors
-prints "role         features" && prints "resolution: 8" && prints "# right on"
+prints "role         features" && prints "resolution: 8" && prints "right on     "
 expect "eval: features draw nothing" 2 "$ayf" sample features.safetensors
 says "makes no samples" && one_line
 compare="--data builtin:shapes --reference 300 --features features.safetensors --images 80"

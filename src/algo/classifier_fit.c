@@ -342,7 +342,7 @@ static ayf_status measure(fit *f, double *accuracy) {
 
 /* ---- The file ---- */
 
-static void put_config(const fit *f, double accuracy, ayf_text *text) {
+static void put_config(const fit *f, ayf_text *text) {
     const ayf_config *cfg = &f->cfg;
     ayf_text_print(text, "data:\n  source: ");
     ayf_text_json(text, ayf_dataset_info_of(f->data)->name);
@@ -356,27 +356,26 @@ static void put_config(const fit *f, double accuracy, ayf_text *text) {
                    cfg->train.batch, (long long)cfg->train.seed);
     ayf_text_real(text, cfg->train.lr);
     ayf_text_print(text, "\n");
-    if (isnan(accuracy)) return;
-    ayf_text_print(text, AYF_FEATURES_ACCURACY "%.2f %% of %zu samples of ", 100 * accuracy, f->held);
-    if (f->heldout)
-        ayf_text_json(text, ayf_dataset_info_of(f->heldout)->name);
-    else
-        ayf_text_print(text, "the same set");
-    ayf_text_print(text, "\n");
 }
 
 static ayf_status write_file(fit *f, const char *path, double accuracy) {
+    const char *heldout = f->heldout ? ayf_dataset_info_of(f->heldout)->name : "the same set";
     ayf_text text;
     ayf_text_init(&text, f->ctx);
-    put_config(f, accuracy, &text);
+    put_config(f, &text);
+    char *right =
+        f->held ? ayf_format(f->ctx, "%.2f %% of %zu samples of %s", 100 * accuracy, f->held, heldout) : NULL;
     ayf_model_card card = {.role = AYF_ROLE_FEATURES,
                            .sigma_data = 1,
                            .guidance_min = 1,
                            .guidance_max = 1,
                            .step = (uint64_t)f->cfg.train.steps,
                            .data = (char *)(uintptr_t)ayf_dataset_info_of(f->data)->name,
-                           .config = text.data};
-    ayf_status status = text.failed ? AYF_E_MEMORY : ayf_model_write(path, f->weights, &card);
+                           .config = text.data,
+                           .accuracy = right};
+    bool complete = !text.failed && (right || !f->held);
+    ayf_status status = complete ? ayf_model_write(path, f->weights, &card) : AYF_E_MEMORY;
+    ayf_free(f->ctx, right);
     ayf_text_free(&text);
     return status;
 }

@@ -172,13 +172,14 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char 
         const char *key;
         char **to;
     } texts[] = {{"role", &facts->role}, {"data", &facts->data}, {"config", &facts->config}};
-    const char *step = ayf_st_meta(st, "step");
+    const char *step = ayf_st_meta(st, "step"), *accuracy = ayf_st_meta(st, "accuracy");
     facts->step = step ? strtoull(step, NULL, 10) : 0;
     if (!(facts->model_path = ayf_strdup(ctx, path))) return AYF_E_MEMORY;
     for (size_t i = 0; i < AYF_COUNT(texts); i++) {
         const char *value = ayf_st_meta(st, texts[i].key);
         if (!(*texts[i].to = ayf_strdup(ctx, value ? value : ""))) return AYF_E_MEMORY;
     }
+    if (accuracy && !(facts->comment = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
     facts->draws = draws(facts->role);
     return facts->draws ? AYF_OK : describe_tool(ctx, path, facts);
 }

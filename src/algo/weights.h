@@ -56,6 +56,7 @@ typedef struct ayf_model_card {
     uint64_t step;                     /* training steps behind it */
     char *data;                        /* name of the data set, "" unknown */
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
+    char *accuracy; /* features: "97.90 % of 10000 samples of ..." are classified rightly; NULL: not known */
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 

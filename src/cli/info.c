@@ -30,6 +30,7 @@ static int judge_info(const char *path, const ayf_path_facts *f) {
     row("parameters", "%llu", (unsigned long long)f->parameters);
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
+    if (f->comment) row("right on", "%s", f->comment);
     if (*f->config) printf("\ntrained with:\n%s", f->config);
     return 0;
 }
