@@ -12,6 +12,11 @@
  *
  * Every function that can fail returns an ayf_status; ayf_error() then says what was wrong with which file,
  * key or value, and the way out. The library never aborts, exits or prints.
+ *
+ * Options: a member that is 0 or NULL has its default, NULL for the whole struct stands for all of them (not for
+ * ayf_run_open); what has no default and is missing is AYF_E_USAGE. Until 1.0 compatibility is that of sources: structs
+ * grow by members whose 0 means what was done before, so that a program that names members is to be compiled again
+ * and not to be changed.
  */
 #ifndef AYF_H
 #define AYF_H
@@ -73,8 +78,10 @@ typedef struct ayf_options { /* all zero = defaults */
     bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
 } ayf_options;
 
-/* A context holds the allocator, the log and the last error; nothing is global. NULL only when there is no
- * memory. Use it from one thread at a time; close it after everything made with it. */
+/* A context holds the allocator, the log and the last error; nothing is global but OpenBLAS's number of threads, so
+ * that of two contexts that measure distances (ayf_eval_*) in two threads at a time each may run with the other's. NULL
+ * only when there is no memory. Use it from one thread at a time; close it after everything made with it. What was made
+ * with one context does not go with what was made with another: AYF_E_USAGE. */
 AYF_API ayf_context *ayf_open(const ayf_options *options);
 AYF_API void ayf_close(ayf_context *ctx);
 
@@ -107,7 +114,8 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 
 /* Guidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` is a weaker teacher (autoguidance),
  * which must stay open; the teacher itself, which then stands for itself without the class (classifier-free guidance:
- * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. */
+ * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. AYF_E_USAGE:
+ * one of the two is a student, or they were trained on data of another shape, classes or sigma_data. */
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
@@ -168,7 +176,9 @@ typedef struct ayf_fidelity_row {
  * noise that is added leads from the solution (two independent draws: about sqrt 2), not how good the sample is. PSNR
  * (peak to peak 2) and SSIM (11x11 Gaussian window, Wang et al. 2004) are of images clipped to [-1,1].
  * `teacher` may be guided (ayf_model_guide); NULL stands for the closed-form velocity of a student of
- * "builtin:ring". */
+ * "builtin:ring". AYF_E_USAGE: `student` is none, `teacher` is one or makes other data, there is no teacher for other
+ * data than the ring, a number of calls, gamma or guidance that cannot be had. AYF_E_DIVERGED: a network gave values
+ * that are not finite. */
 AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, const ayf_fidelity_options *options,
                                 ayf_fidelity_row *rows);
 
@@ -182,7 +192,7 @@ typedef struct ayf_semigroup_row {
  * standard deviation, for (t,m,s) = (1, 1/2, 0), (1, 3/4, 1/2), (1/2, 1/4, 0), and the mean of the three; 0 for the
  * exact map. x lies on the teacher's own solution from noise (AYF_SOLVER_REFERENCE); with `teacher` NULL on the
  * closed-form one of "builtin:ring", for other data where the student's jump from the noise leads. calls and gammas of
- * the options are not used; options may be NULL. */
+ * the options are not used. Errors as those of ayf_fidelity(). */
 AYF_API ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
                                         const ayf_fidelity_options *options,
                                         ayf_semigroup_row rows[AYF_SEMIGROUP_ROWS], double *mean);
@@ -250,8 +260,9 @@ typedef struct ayf_eval_row {  /* NaN: does not apply */
     double seconds;            /* that drawing the samples took */
 } ayf_eval_row;
 
-/* Reads the reference set whole. AYF_E_USAGE when it is smaller than the number of features, or the features were
- * fitted to images of another shape. */
+/* Reads the reference set whole. Close it before the context. AYF_E_USAGE: the reference, without `heldout` each half of
+ * it, `heldout` or `count` is not larger than the number of features (ours: 64), or the features were fitted to images
+ * of another shape. */
 AYF_API ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out);
 AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
 
@@ -262,8 +273,11 @@ AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, 
  * of the measurements when no more real samples are there; the recipe says so. */
 AYF_API ayf_status ayf_eval_floor(ayf_eval *eval, ayf_eval_row *row);
 
-/* Samples of a model from the seeds of the options; `how` says how they are drawn (its seeds and classes are not
- * used: classes come from the seeds). */
+/* Errors of the three measurements: AYF_E_USAGE for samples of another shape than the reference's or too few of them,
+ * AYF_E_DIVERGED for samples that are not finite. */
+
+/* Samples of a model, which is only borrowed, from the seeds of the options; `how` says how they are drawn (its seeds
+ * and classes are not used: classes come from the seeds). */
 AYF_API ayf_status ayf_eval_model(ayf_eval *eval, ayf_model *model, const ayf_sample_options *how,
                                   ayf_eval_row *row);
 
@@ -308,7 +322,8 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
 /* Reads the configuration, compiles the step, resumes when the folder holds checkpoints. */
 AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* One optimiser step; logs, sample grids and checkpoints when they are due. A non-finite loss is
- * AYF_E_DIVERGED: nothing is written over the last good checkpoint. With distill.midtrain_steps the first calls make
+ * AYF_E_DIVERGED, as is a discriminator that wins in fine-tuning (finetune.logit_limit): nothing is written over the last
+ * good checkpoint. After a failure close the run; opened again it goes on from its last checkpoint. With distill.midtrain_steps the first calls make
  * the teacher's trajectories, a batch each, and report->step stays as it is. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);

@@ -250,6 +250,7 @@ static void what_cannot_be_fitted_is_refused(void **state) {
     expect_no_fit(noise_path, NULL, AYF_E_FORMAT, "classes of a data set");
     expect_no_fit("builtin:ring", NULL, AYF_E_USAGE, "coordinates");
     expect_no_fit(NULL, NULL, AYF_E_USAGE, "--data");
+    assert_int_equal(ayf_features_fit(ctx, path_of("wild"), NULL, NULL), AYF_E_USAGE);
     expect_no_fit(real_path, "distill.loss=lmd", AYF_E_CONFIG, "data.resolution");
     expect_no_fit(real_path, "model.multipliers=1,1,1,1,1,1", AYF_E_CONFIG, "halved");
 }
@@ -500,7 +501,15 @@ static void what_cannot_be_compared_is_refused(void **state) {
     assert_int_equal(ayf_eval_model(eval, model, NULL, &row), AYF_E_USAGE);
     expect_message("8 x 8 x 3");
     ayf_model_close(model);
+    ayf_context *elsewhere = ayf_open(NULL);
+    ok(ayf_model_open(elsewhere, path_of("model"), &model));
+    assert_int_equal(ayf_eval_model(eval, model, NULL, &row), AYF_E_USAGE);
+    expect_message("another context");
+    ayf_model_close(model);
+    ayf_close(elsewhere);
     ayf_eval_close(eval);
+    assert_int_equal(ayf_eval_open(ctx, NULL, &eval), AYF_E_USAGE);
+    expect_message("--data");
     eval = open_eval(NULL, 2 * FEW);
     assert_int_equal(ayf_eval_data(eval, noise_path, &row), AYF_E_USAGE);
     expect_message("--images 100");

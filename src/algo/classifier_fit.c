@@ -397,7 +397,9 @@ static ayf_status fit_all(fit *f, const char *path, const ayf_features_options *
 
 ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_features_options *options,
                             ayf_features_report *report) {
+    static const ayf_features_options defaults;
     ayf_features_report unwanted;
+    if (!options) options = &defaults;
     fit f = {.ctx = ctx};
     if (!path || !*path)
         return ayf_fail(ctx, AYF_E_USAGE, "name the file that the fitted features are written to");

@@ -354,7 +354,9 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 }
 
 ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out) {
+    static const ayf_eval_options defaults;
     *out = NULL;
+    if (!options) options = &defaults;
     AYF_TRY(check_request(ctx, options));
     ayf_eval *e = ayf_alloc(ctx, 1, sizeof *e);
     if (!e) return AYF_E_MEMORY;
@@ -509,6 +511,9 @@ ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_option
     static const ayf_sample_options defaults;
     ayf_model_facts facts = ayf_model_describe(model);
     sample_set s;
+    if (model->ctx != e->ctx)
+        return ayf_fail(e->ctx, AYF_E_USAGE, "%s was opened with another context than the reference",
+                        model->path);
     AYF_TRY(check_shape(e, model->path, facts.height, facts.width, facts.channels));
     AYF_TRY(new_samples(e, model->path, e->count, &s));
     s.classes = facts.classes;

@@ -80,6 +80,9 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
                         "%s is a student: its guidance was learned and needs no weak teacher", teacher->path);
     if (weak == teacher)
         AYF_TRY(ayf_check_classifier_free(ctx, teacher->path, &teacher->weights->spec, teacher->card.config));
+    if (weak && weak->ctx != ctx)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s was opened with another context than %s", weak->path,
+                        teacher->path);
     if (weak && ayf_model_is_student(weak))
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a student: a weak teacher comes from ayf train", weak->path);
     if (weak) {
