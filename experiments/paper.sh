@@ -24,10 +24,22 @@ RING_STEPS=${RING_STEPS:-6000}
 IMAGES=${IMAGES:-5000}                  # drawn for every distance to the data
 REFERENCE=${REFERENCE:-60000}           # real images they are compared with
 PAIRS=${PAIRS:-256}                     # drawn for every distance to the teacher's own solution
-POINTS=${POINTS:-20000}                 # drawn for every distance between sets of points
+POINTS=${POINTS:-20000}                 # drawn for every distance between sets of points, of which 10000 are compared
 STRENGTHS=${STRENGTHS:-1 1.25 1.5 2 2.5 3}   # of guidance, tried at sampling
 
+die() {
+    echo "paper.sh: $1" >&2
+    exit 1
+}
+
+# What is in the folder is not made again, so that other sizes need another folder. SEEDS, IMAGES, POINTS and STRENGTHS are
+# part of the names of what they decide about and may change.
+sizes="CHANNELS=$CHANNELS BATCH=$BATCH TEACHER_STEPS=$TEACHER_STEPS WEAK_STEPS=$WEAK_STEPS STUDENT_STEPS=$STUDENT_STEPS
+FINETUNE_STEPS=$FINETUNE_STEPS FEATURE_STEPS=$FEATURE_STEPS RING_STEPS=$RING_STEPS REFERENCE=$REFERENCE PAIRS=$PAIRS"
 mkdir -p "$folder/measured" "$folder/pictures"
+[ -f "$folder/sizes" ] || printf '%s\n' "$sizes" >"$folder/sizes"
+[ "$(cat "$folder/sizes")" = "$sizes" ] || die "$folder holds runs of other sizes. Give these, or another folder:
+$(cat "$folder/sizes")"
 
 # ---- Runs ----
 # stage NAME VERB OPTIONS ...: a run that is made once
@@ -35,24 +47,26 @@ stage() {
     name=$1 verb=$2
     shift 2
     [ -f "$folder/$name.done" ] || {
-        "$ayf" "$verb" "$folder/$name" "$@" --set save.grid_every=0 >&2
+        "$ayf" "$verb" "$folder/$name" "$@" --set save.grid_every=0 >&2 || die "no run $name"
         touch "$folder/$name.done"
     }
 }
+
+warmup() { echo $(($1 < 100 ? $1 : 100)); } # STEPS
 
 teacher() { # NAME STEPS OPTIONS ...: classes are hidden from a tenth of the samples, for classifier-free guidance
     name=$1 steps=$2
     shift 2
     stage "$name" train --data "$data" --set data.resolution=16 --batch "$BATCH" --steps "$steps" \
         --set "model.channels=$CHANNELS" --set model.multipliers=1,2,3 --set model.blocks=1 --set 'model.attention=[]' \
-        --set train.lr=0.01 --set train.lr_warmup=100 --set train.label_dropout=0.1 "$@"
+        --set train.lr=0.01 --set "train.lr_warmup=$(warmup "$steps")" --set train.label_dropout=0.1 "$@"
 }
 
 student() { # NAME SEED OPTIONS ...: NAME-SEED
     name=$1 seed=$2
     shift 2
     stage "$name-$seed" distill --data "$data" --batch "$BATCH" --steps "$STUDENT_STEPS" --set train.lr=0.005 \
-        --set train.lr_warmup=100 --seed "$seed" "$@"
+        --set "train.lr_warmup=$(warmup "$STUDENT_STEPS")" --seed "$seed" "$@"
 }
 
 plain() { # NAME SEED OPTIONS ...: a student of the teacher as it is
@@ -79,10 +93,25 @@ once() {
     [ -f "$kept" ] || { "$@" >"$kept.part" && mv "$kept.part" "$kept"; }
 }
 
-# spread FORMAT: the numbers read, as mean [smallest, largest]
+# spread FORMAT MEASURE NAME ARGUMENT ...: over the seeds, what "MEASURE NAME-SEED ARGUMENT ..." prints, as
+# mean [smallest, largest]; "-" when it prints nothing
 spread() {
-    awk -v f="$1" '{ s += $1; if (NR == 1 || $1 < low) low = $1; if (NR == 1 || $1 > high) high = $1 }
-        END { if (NR > 1) printf f " [" f ", " f "]", s / NR, low, high; else if (NR) printf f, s; else printf "-" }'
+    format=$1 figure=$2 runs=$3 numbers=
+    shift 3
+    for seed in $SEEDS; do
+        number=$($figure "$runs-$seed" "$@") || die "no $figure of $runs-$seed ($*)"
+        numbers="$numbers$number
+"
+    done
+    printf '%s' "$numbers" | awk -v f="$format" '
+        NF { if (!n || $1 < low) low = $1; if (!n || $1 > high) high = $1; s += $1; n++ }
+        END { if (n > 1) printf f " [" f ", " f "]", s / n, low, high; else if (n) printf f, s; else printf "-" }'
+}
+
+# cell FORMAT MEASURE NAME ARGUMENT ...: the same as a cell of a row
+cell() {
+    text=$(spread "$@") || exit 1
+    printf ' %s |' "$text"
 }
 
 heading() { # CELL ...: a row of Markdown and the line below it
@@ -94,14 +123,12 @@ heading() { # CELL ...: a row of Markdown and the line below it
     printf '%s\n%s\n' "$line" "$rule"
 }
 
-# row LABEL NAME FORMAT MEASURE STEPS ...: calls "MEASURE NAME-SEED STEPS" for every seed, one cell per number of steps
+# row LABEL NAME FORMAT MEASURE STEPS ...: one cell per number of steps
 row() {
-    label=$1 runs=$2 format=$3 measure=$4
+    label=$1 students=$2 digits=$3 figure=$4
     shift 4
     printf '| %s |' "$label"
-    for steps; do
-        printf ' %s |' "$(for seed in $SEEDS; do $measure "$runs-$seed" "$steps"; done | spread "$format")"
-    done
+    for steps; do cell "$digits" "$figure" "$students" "$steps"; done
     echo
 }
 
@@ -132,7 +159,7 @@ features() {
 against_data() {
     file=$1 model=$2
     shift 2
-    features
+    features || return
     once "$file" "$ayf" eval "$folder/$model" --data "$data" --heldout "$data/t10k-images-idx3-ubyte.gz" \
         --features "$folder/features.safetensors" --images "$IMAGES" --reference "$REFERENCE" \
         --json "$@"
@@ -182,11 +209,16 @@ picture() {
 yardstick() {
     name=$1
     against_data "$name-$IMAGES.json" "$name" --calls 16
+    figures=
+    for samples in '"steps": 16,' '"samples": "floor"'; do
+        for key in fd_our_features recall_our_features; do
+            number=$(pick "$name-$IMAGES.json" $key "$samples") || exit 1
+            figures="$figures $number"
+        done
+    done
+    # shellcheck disable=SC2086  # four numbers
     printf 'FD and recall with %s images: %s %.3f and %.3f; the floor (test images against training images) %.3f and %.3f.\n' \
-        "$IMAGES" "$name" "$(pick "$name-$IMAGES.json" fd_our_features '"steps": 16,')" \
-        "$(pick "$name-$IMAGES.json" recall_our_features '"steps": 16,')" \
-        "$(pick "$name-$IMAGES.json" fd_our_features '"samples": "floor"')" \
-        "$(pick "$name-$IMAGES.json" recall_our_features '"samples": "floor"')"
+        "$IMAGES" "$name" $figures
 }
 
 # ---- (i) Consistency models against flow maps ----
@@ -274,10 +306,14 @@ strongly() { # MODEL-SEED STEPS STRENGTH KEY: a student that was trained for a r
 }
 guided_fd() { strongly "$1" "$2" "$strength" fd_our_features; }
 guided_recall() { strongly "$1" "$2" "$strength" recall_our_features; }
-best() { # NAME STEPS: the strength with the smallest mean FD
+best() { # NAME STEPS: sets `strength` to the one with the smallest mean FD
+    means=
     for strength in $STRENGTHS; do
-        echo "$(for seed in $SEEDS; do guided_fd "$1-$seed" "$2"; done | spread %.6f) $strength"
-    done | sort -g | awk 'NR == 1 { print $NF }'
+        mean=$(spread %.6f guided_fd "$1" "$2") || exit 1
+        means="$means$mean $strength
+"
+    done
+    strength=$(printf '%s' "$means" | sort -g | awk 'NR == 1 { print $NF }')
 }
 
 guidance() {
@@ -285,38 +321,35 @@ guidance() {
     teacher weak "$WEAK_STEPS" --set model.multipliers=1,1
     for seed in $SEEDS; do
         plain emd "$seed"
-        student cfg "$seed" --teacher "$folder/teacher" --set distill.guidance=cfg
-        student autoguidance "$seed" --teacher "$folder/teacher" --weak "$folder/weak"
+        student cfg "$seed" --teacher "$folder/teacher" --set distill.guidance=cfg --set distill.guidance_max=3
+        student autoguidance "$seed" --teacher "$folder/teacher" --weak "$folder/weak" --set distill.guidance_max=3
     done
     printf '\n## (iii) FD and recall (our features), each at its best strength lambda\n\n'
     heading guidance "1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
     printf '| none |'
     for what in fd recall; do
-        for steps in 1 2 4; do
-            printf ' %s |' "$(for seed in $SEEDS; do $what "emd-$seed" $steps; done | spread %.3f)"
-        done
+        for steps in 1 2 4; do cell %.3f $what emd $steps; done
     done
     echo
-    for name in cfg autoguidance; do
-        printf '| %s |' $name
+    for guide in cfg autoguidance; do
+        printf '| %s |' $guide
         for steps in 1 2 4; do
-            strength=$(best $name $steps)
-            printf ' %s, lambda %s |' "$(for seed in $SEEDS; do guided_fd "$name-$seed" $steps; done | spread %.3f)" "$strength"
+            best $guide $steps
+            text=$(spread %.3f guided_fd $guide $steps) || exit 1
+            printf ' %s, lambda %s |' "$text" "$strength"
         done
         for steps in 1 2 4; do
-            strength=$(best $name $steps)
-            printf ' %s |' "$(for seed in $SEEDS; do guided_recall "$name-$seed" $steps; done | spread %.3f)"
+            best $guide $steps
+            cell %.3f guided_recall $guide $steps
         done
         echo
     done
     printf '\n## (iii) FD by lambda\n\n'
     heading "guidance, lambda" "1 step" "2 steps" "4 steps"
-    for name in cfg autoguidance; do
+    for guide in cfg autoguidance; do
         for strength in $STRENGTHS; do
-            printf '| %s %s |' $name "$strength"
-            for steps in 1 2 4; do
-                printf ' %s |' "$(for seed in $SEEDS; do guided_fd "$name-$seed" $steps; done | spread %.3f)"
-            done
+            printf '| %s %s |' $guide "$strength"
+            for steps in 1 2 4; do cell %.3f guided_fd $guide $steps; done
             echo
         done
     done
@@ -336,19 +369,20 @@ adversarial() {
     stage long-student distill --config "$configs/mnist16-student.yaml" --data "$data" --teacher "$folder/long-teacher"
     for seed in $SEEDS; do
         stage "tuned-$seed" finetune --student "$folder/long-student" --steps "$FINETUNE_STEPS" --seed "$seed" \
-            --set finetune.channel_base=512 --set finetune.disc_first=50
+            --set finetune.channel_base=512 --set "finetune.disc_first=$((FINETUNE_STEPS < 100 ? FINETUNE_STEPS / 2 : 50))"
     done
     printf '\n## (iv) Before and after adversarial fine-tuning\n\n'
     heading "" "FD, 1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
     printf '| before |'
     for key in fd_our_features recall_our_features; do
-        for steps in 1 2 4; do printf ' %s |' "$(tuned long-student $steps "$key" | spread %.3f)"; done
+        for steps in 1 2 4; do
+            number=$(tuned long-student $steps $key) || exit 1
+            printf ' %.3f |' "$number"
+        done
     done
     printf '\n| after |'
     for key in fd_our_features recall_our_features; do
-        for steps in 1 2 4; do
-            printf ' %s |' "$(for seed in $SEEDS; do tuned "tuned-$seed" $steps "$key"; done | spread %.3f)"
-        done
+        for steps in 1 2 4; do cell %.3f tuned tuned $steps $key; done
     done
     printf '\n\n'
     yardstick long-teacher

@@ -12,6 +12,11 @@
  *
  * Every function that can fail returns an ayf_status; ayf_error() then says what was wrong with which file,
  * key or value, and the way out. The library never aborts, exits or prints.
+ *
+ * Options: a member that is 0 or NULL has its default, NULL for the whole struct stands for all of them (not for
+ * ayf_run_open); what has no default and is missing is AYF_E_USAGE. Until 1.0 compatibility is that of sources: structs
+ * grow by members whose 0 means what was done before, so that a program that names members is to be compiled again
+ * and not to be changed.
  */
 #ifndef AYF_H
 #define AYF_H
@@ -73,8 +78,10 @@ typedef struct ayf_options { /* all zero = defaults */
     bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
 } ayf_options;
 
-/* A context holds the allocator, the log and the last error; nothing is global. NULL only when there is no
- * memory. Use it from one thread at a time; close it after everything made with it. */
+/* A context holds the allocator, the log and the last error; nothing is global but OpenBLAS's number of threads, so
+ * that of two contexts that measure distances (ayf_eval_*) in two threads at a time each may run with the other's. NULL
+ * only when there is no memory. Use it from one thread at a time; close it after everything made with it. What was made
+ * with one context does not go with what was made with another: AYF_E_USAGE. */
 AYF_API ayf_context *ayf_open(const ayf_options *options);
 AYF_API void ayf_close(ayf_context *ctx);
 
@@ -92,6 +99,7 @@ typedef struct ayf_model_facts {
     const char *data;   /* what it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
     int height, width, channels;
+    bool points;                       /* in the plane, 1 x 1 x 2, not images */
     int classes;                       /* 0 = unconditional */
     uint64_t parameters;               /* trained values */
     uint64_t step;                     /* training steps behind it */
@@ -106,7 +114,8 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 
 /* Guidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` is a weaker teacher (autoguidance),
  * which must stay open; the teacher itself, which then stands for itself without the class (classifier-free guidance:
- * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. */
+ * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. AYF_E_USAGE:
+ * one of the two is a student, or they were trained on data of another shape, classes or sigma_data. */
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
@@ -167,7 +176,9 @@ typedef struct ayf_fidelity_row {
  * noise that is added leads from the solution (two independent draws: about sqrt 2), not how good the sample is. PSNR
  * (peak to peak 2) and SSIM (11x11 Gaussian window, Wang et al. 2004) are of images clipped to [-1,1].
  * `teacher` may be guided (ayf_model_guide); NULL stands for the closed-form velocity of a student of
- * "builtin:ring". */
+ * "builtin:ring". AYF_E_USAGE: `student` is none, `teacher` is one or makes other data, there is no teacher for other
+ * data than the ring, a number of calls, gamma or guidance that cannot be had. AYF_E_DIVERGED: a network gave values
+ * that are not finite. */
 AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, const ayf_fidelity_options *options,
                                 ayf_fidelity_row *rows);
 
@@ -181,7 +192,7 @@ typedef struct ayf_semigroup_row {
  * standard deviation, for (t,m,s) = (1, 1/2, 0), (1, 3/4, 1/2), (1/2, 1/4, 0), and the mean of the three; 0 for the
  * exact map. x lies on the teacher's own solution from noise (AYF_SOLVER_REFERENCE); with `teacher` NULL on the
  * closed-form one of "builtin:ring", for other data where the student's jump from the noise leads. calls and gammas of
- * the options are not used; options may be NULL. */
+ * the options are not used. Errors as those of ayf_fidelity(). */
 AYF_API ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
                                         const ayf_fidelity_options *options,
                                         ayf_semigroup_row rows[AYF_SEMIGROUP_ROWS], double *mean);
@@ -231,11 +242,14 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for im
     int resolution, channels; /* what pictures are brought to; 0: what the features take */
     int count; /* samples per measurement; 0 = AYF_EVAL_COUNT, with `inception` AYF_EVAL_INCEPTION_COUNT */
     uint64_t seed; /* of the first sample, and of every random choice */
+    /* What ayf_eval_data() will be asked about: refused before the reference is read when it cannot be compared */
+    const char *samples;
     int reference; /* of the real samples, at random; 0 = all */
 } ayf_eval_options;
 
 typedef struct ayf_eval_row {  /* NaN: does not apply */
     uint64_t count, reference; /* samples; real samples they were compared with */
+    uint64_t paired;           /* of each: precision ... coverage and sliced_wasserstein take no more */
     /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets); precision, recall
      * (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points: `fd` on coordinates. */
     double fd, kid, kid_std, precision, recall, density, coverage;
@@ -246,8 +260,9 @@ typedef struct ayf_eval_row {  /* NaN: does not apply */
     double seconds;            /* that drawing the samples took */
 } ayf_eval_row;
 
-/* Reads the reference set whole. AYF_E_USAGE when it is smaller than the number of features, or the features were
- * fitted to images of another shape. */
+/* Reads the reference set whole. Close it before the context. AYF_E_USAGE: the reference, without `heldout` each half of
+ * it, `heldout` or `count` is not larger than the number of features (ours: 64), or the features were fitted to images
+ * of another shape. */
 AYF_API ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out);
 AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
 
@@ -258,8 +273,11 @@ AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, 
  * of the measurements when no more real samples are there; the recipe says so. */
 AYF_API ayf_status ayf_eval_floor(ayf_eval *eval, ayf_eval_row *row);
 
-/* Samples of a model from the seeds of the options; `how` says how they are drawn (its seeds and classes are not
- * used: classes come from the seeds). */
+/* Errors of the three measurements: AYF_E_USAGE for samples of another shape than the reference's or too few of them,
+ * AYF_E_DIVERGED for samples that are not finite. */
+
+/* Samples of a model, which is only borrowed, from the seeds of the options; `how` says how they are drawn (its seeds
+ * and classes are not used: classes come from the seeds). */
 AYF_API ayf_status ayf_eval_model(ayf_eval *eval, ayf_model *model, const ayf_sample_options *how,
                                   ayf_eval_row *row);
 
@@ -304,7 +322,8 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
 /* Reads the configuration, compiles the step, resumes when the folder holds checkpoints. */
 AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* One optimiser step; logs, sample grids and checkpoints when they are due. A non-finite loss is
- * AYF_E_DIVERGED: nothing is written over the last good checkpoint. With distill.midtrain_steps the first calls make
+ * AYF_E_DIVERGED, as is a discriminator that wins in fine-tuning (finetune.logit_limit): nothing is written over the last
+ * good checkpoint. After a failure close the run; opened again it goes on from its last checkpoint. With distill.midtrain_steps the first calls make
  * the teacher's trajectories, a batch each, and report->step stays as it is. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);
@@ -362,6 +381,7 @@ typedef enum ayf_path_kind {
     AYF_PATH_RUN,
     AYF_PATH_IMAGE,
     AYF_PATH_DATA,
+    AYF_PATH_TRAJECTORIES, /* of a teacher, made for the mid-training of a run */
 } ayf_path_kind;
 
 typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
@@ -374,15 +394,22 @@ typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
     uint64_t step;    /* checkpoint, model; run: of the newest checkpoint */
-    char *comment;    /* image: how it was made, NULL when it does not say */
+    /* image: how it was made; trajectories: settings of the run; features: what share of held-out samples they
+     * classify rightly; NULL: it does not say */
+    char *comment;
     int height, width,
         channels;        /* image, data, model that does not draw; 0 = not the same for all pictures */
     int classes;         /* data, model that does not draw; 0 = without */
     uint64_t parameters; /* model that does not draw: of its network */
     char *no_classes;    /* data without classes: why */
-    uint64_t count;      /* data: samples */
+    uint64_t count;      /* data: samples; trajectories: how many */
+    bool points;         /* data: points in the plane */
     double sigma;        /* data of one size: standard deviation in [-1,1] units */
 } ayf_path_facts;
+
+/* The kind alone, by names and first bytes: nothing is read whole, and any safetensors file counts as a model.
+ * AYF_E_IO: there is nothing to read. */
+AYF_API ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind);
 
 /* Says what `path` is: a model file, the folder of a run, a PNG, or anything that data.source may be (which
  * is read whole and checked). Release the facts with ayf_path_facts_free(), also after a failure. */

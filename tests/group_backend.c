@@ -3,7 +3,6 @@
  * It works row by row through the values in order, stores a value as soon as it is computed and reads inputs
  * at the moment they are used: the freest order that steps.h and plan.c allow a kernel. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/ref/ref.h"

@@ -238,6 +238,12 @@ expect "info on a run" 0 "$ayf" info teacher
 prints "finished" && prints "steps: 3"
 expect "info on built-in data" 0 "$ayf" info builtin:shapes
 prints "classes      10"
+expect "info on trajectories" 0 "$ayf" info mid-student/trajectories.safetensors
+prints "trajectories mid-student" && prints "count        8" && prints "mid-training" && prints "distill.midtrain_trajectories 8"
+python3 -c 'header = b"{\"__metadata__\":{\"format\":\"pt\"}}"
+open("foreign.safetensors", "wb").write(len(header).to_bytes(8, "little") + header)'
+expect "info on a foreign safetensors file" 3 "$ayf" info foreign.safetensors
+says "was not made by ayf" && one_line
 expect "info on nothing" 1 "$ayf" info nowhere
 says "nowhere"
 mkdir several && cp grid.png ring.png several/
@@ -269,7 +275,7 @@ expect "eval: fit features" 0 "$ayf" eval --fit-features features.safetensors --
     --set data.resolution=8 --set train.steps=20 --set train.batch=8
 prints "features.safetensors" && says "held-out samples" && exists features.safetensors
 expect "eval: info on features" 0 "$ayf" info features.safetensors
-prints "role         features" && prints "resolution: 8" && prints "# right on"
+prints "role         features" && prints "resolution: 8" && prints "right on     "
 expect "eval: features draw nothing" 2 "$ayf" sample features.safetensors
 says "makes no samples" && one_line
 compare="--data builtin:shapes --reference 300 --features features.safetensors --images 80"
@@ -278,6 +284,7 @@ prints "FD (our features)" && prints "floor" && prints "gamma 0.5" && prints "ha
 ! grep -q FID out || bad "our features are called FID"
 expect "eval: the same as JSON" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --json
 prints '"fd_our_features": ' && prints '"semigroup_defect": ' && prints '"recipe": {"reference": "'
+prints '"paired": 80' && prints "of 80 of the samples and as many of the reference"
 python3 -m json.tool "$work/out" >/dev/null || bad "not JSON"
 expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --calls 2 --solver euler
 prints "2 steps" && prints "class accuracy"
@@ -318,6 +325,8 @@ expect "eval: an option without its part" 2 "$ayf" eval student --teacher teache
 says "--images needs --data"
 expect "eval: an option for models" 2 "$ayf" eval many $compare --calls 1
 says "many is none" && one_line
+expect "eval: a picture" 2 "$ayf" eval grid.png $compare
+says "neither a model nor a set of samples" && one_line
 expect "eval: no such samples" 1 "$ayf" eval nowhere $compare --calls 1
 says "nowhere" && says "check the path" && one_line
 mkdir empty
@@ -353,6 +362,8 @@ expect "eval: features of data without classes" 3 "$ayf" eval --fit-features no.
 says "classes" && absent no.safetensors
 expect "eval: features of points" 2 "$ayf" eval --fit-features no.safetensors --data builtin:ring
 says "coordinates" && absent no.safetensors
+expect "eval: features that cannot be written" 1 "$ayf" eval --fit-features nowhere/f.safetensors --data builtin:shapes
+says "nowhere/f.safetensors" && says "check the path" && one_line
 expect "eval: a key that says nothing" 2 "$ayf" eval --fit-features no.safetensors --data builtin:shapes --set model.kind=mlp
 says "data.resolution" && one_line
 

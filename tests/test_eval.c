@@ -250,6 +250,7 @@ static void what_cannot_be_fitted_is_refused(void **state) {
     expect_no_fit(noise_path, NULL, AYF_E_FORMAT, "classes of a data set");
     expect_no_fit("builtin:ring", NULL, AYF_E_USAGE, "coordinates");
     expect_no_fit(NULL, NULL, AYF_E_USAGE, "--data");
+    assert_int_equal(ayf_features_fit(ctx, path_of("wild"), NULL, NULL), AYF_E_USAGE);
     expect_no_fit(real_path, "distill.loss=lmd", AYF_E_CONFIG, "data.resolution");
     expect_no_fit(real_path, "model.multipliers=1,1,1,1,1,1", AYF_E_CONFIG, "halved");
 }
@@ -283,6 +284,7 @@ static void numbers_are_those_of_the_features(void **state) {
     assert_true(isnan(noise.class_accuracy)); /* it has no classes */
     assert_int_equal(noise.count, FEW);
     assert_int_equal(noise.reference, REAL);
+    assert_int_equal(noise.paired, FEW);
     if (!(noise.fd > 10 * floor.fd && noise.kid > 10 * fabs(floor.kid) && noise.recall < floor.recall &&
           noise.sliced_wasserstein > 2 * floor.sliced_wasserstein && noise.coverage < 0.5 * floor.coverage))
         fail_msg("noise is not told from shapes: FD %g and %g, KID %g and %g", noise.fd, floor.fd, noise.kid,
@@ -329,6 +331,8 @@ static void the_recipe_is_told(void **state) {
         "seeds 7 to 106",
         "right on",
         "64 features",
+        "(subsets of 100) against 100 of it at random",
+        "(512 directions) of 100 of the samples and as many of the reference",
         "Lanczos",
         "100 samples of one random half of the reference against its other half of 300"};
     for (size_t i = 0; i < AYF_COUNT(parts); i++)
@@ -367,11 +371,15 @@ static void a_floor_has_as_many_samples_as_a_measurement(void **state) {
     ayf_eval *eval;
     ayf_eval_row floor;
     ayf_eval_options options = {.data = "builtin:ring", .count = MANY, .reference = 3 * MANY};
+    char text[4096] = "";
     ok(ayf_eval_open(ctx, &options, &eval));
+    ok(ayf_eval_describe(eval, gather, text));
     ok(ayf_eval_floor(eval, &floor));
     ayf_eval_close(eval);
     assert_int_equal(floor.count, MANY);
     assert_int_equal(floor.reference, 3 * MANY / 2);
+    assert_int_equal(floor.paired, 10000);
+    if (!strstr(text, "of 10000 of the samples and as many of the reference")) fail_msg("%s", text);
 }
 
 static void write_model(const char *name, const ayf_model_spec *spec, float gain) {
@@ -483,6 +491,8 @@ static void what_cannot_be_compared_is_refused(void **state) {
     expect_no_eval((ayf_eval_options){.features = path_of("other"), .resolution = SIDE, .channels = 1},
                    "8 x 8 x 3");
     expect_no_eval((ayf_eval_options){.features = features_path, .data = "builtin:ring"}, "points");
+    expect_no_eval((ayf_eval_options){.features = features_path, .count = FEW + 1, .samples = noise_path},
+                   "--images 100");
     make_data(files[10], NULL, 0, DIM, false);
     expect_no_eval((ayf_eval_options){.features = features_path, .heldout = path_of(files[10])}, "--heldout");
     expect_no_eval((ayf_eval_options){.features = features_path, .heldout = "builtin:ring"}, "8 x 8 x 1");
@@ -491,7 +501,15 @@ static void what_cannot_be_compared_is_refused(void **state) {
     assert_int_equal(ayf_eval_model(eval, model, NULL, &row), AYF_E_USAGE);
     expect_message("8 x 8 x 3");
     ayf_model_close(model);
+    ayf_context *elsewhere = ayf_open(NULL);
+    ok(ayf_model_open(elsewhere, path_of("model"), &model));
+    assert_int_equal(ayf_eval_model(eval, model, NULL, &row), AYF_E_USAGE);
+    expect_message("another context");
+    ayf_model_close(model);
+    ayf_close(elsewhere);
     ayf_eval_close(eval);
+    assert_int_equal(ayf_eval_open(ctx, NULL, &eval), AYF_E_USAGE);
+    expect_message("--data");
     eval = open_eval(NULL, 2 * FEW);
     assert_int_equal(ayf_eval_data(eval, noise_path, &row), AYF_E_USAGE);
     expect_message("--images 100");

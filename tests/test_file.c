@@ -138,6 +138,23 @@ static void test_atomic_write(void **state) {
     expect_message("is a folder");
 }
 
+static void test_probe(void **state) {
+    (void)state;
+    const char *path = in_folder("model");
+    assert_int_equal(ayf_file_probe(ctx, path), AYF_OK);
+    assert_int_equal(entries(folder), 0);
+    assert_int_equal(ayf_file_write(ctx, path, "old", 3), AYF_OK);
+    assert_int_equal(ayf_file_probe(ctx, path), AYF_OK);
+    expect_file(path, "old");
+    assert_int_equal(entries(folder), 1);
+    assert_int_equal(ayf_file_probe(ctx, in_folder("absent/model")), AYF_E_IO);
+    expect_message("absent/model: cannot write: No such file or directory; check the path");
+    assert_int_equal(ayf_file_probe(ctx, folder), AYF_E_IO);
+    expect_message("is a folder");
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    assert_int_equal(ayf_file_probe(ctx, in_folder("pipe")), AYF_OK); /* without waiting for a reader */
+}
+
 static void test_full_disk(void **state) {
     (void)state;
     char block[4096] = {0};
@@ -388,10 +405,20 @@ static void test_run_folder(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
-    const struct CMUnitTest tests[] = {
-        TEST(test_paths),         TEST(test_folders),           TEST(test_read), TEST(test_atomic_write),
-        TEST(test_full_disk),     TEST(test_unwritable_folder), TEST(test_lock), TEST(test_reals),
-        TEST(test_locale),        TEST(test_json_strings),      TEST(test_log),  TEST(test_log_resume),
-        TEST(test_log_full_disk), TEST(test_run_folder)};
+    const struct CMUnitTest tests[] = {TEST(test_paths),
+                                       TEST(test_folders),
+                                       TEST(test_read),
+                                       TEST(test_atomic_write),
+                                       TEST(test_probe),
+                                       TEST(test_full_disk),
+                                       TEST(test_unwritable_folder),
+                                       TEST(test_lock),
+                                       TEST(test_reals),
+                                       TEST(test_locale),
+                                       TEST(test_json_strings),
+                                       TEST(test_log),
+                                       TEST(test_log_resume),
+                                       TEST(test_log_full_disk),
+                                       TEST(test_run_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

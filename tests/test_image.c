@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <math.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "image_fixture.h"

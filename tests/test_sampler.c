@@ -439,13 +439,14 @@ static void test_facts(void **state) {
     assert_string_equal(f.role, "student");
     assert_string_equal(f.data, "builtin:shapes");
     assert_string_equal(f.config, "x: 1\n");
-    assert_true(f.height == 16 && f.width == 16 && f.channels == 3 && f.classes == 5 && f.step == 12);
+    assert_true(f.height == 16 && f.width == 16 && f.channels == 3 && !f.points && f.classes == 5 &&
+                f.step == 12);
     assert_true(f.guidance_min == 1 && f.guidance_max == 3 && f.sigma_data == 0.5 && f.parameters > 10000);
     ayf_model_close(model);
     model = make_model("p", SPEC(MLP), AYF_ROLE_WEAK, 1, 1);
     f = ayf_model_describe(model);
     assert_string_equal(f.role, "weak");
-    assert_true(f.height == 1 && f.width == 1 && f.channels == 2 && f.classes == 0);
+    assert_true(f.height == 1 && f.width == 1 && f.channels == 2 && f.points && f.classes == 0);
     ayf_model_close(model);
     assert_int_equal(ayf_model_open(ctx, path_of("none"), &model), AYF_E_IO);
     assert_int_equal(ayf_model_open(ctx, NULL, &model), AYF_E_USAGE);
@@ -506,6 +507,19 @@ static void test_misuse(void **state) {
     bad = one, bad.guidance = 2;
     assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
     expect_message("needs a weak teacher");
+    bad = one, bad.call_count = 0;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, teacher, NULL, &row), AYF_E_USAGE);
+    expect_message("how many network calls");
+    ayf_context *elsewhere = ayf_open(NULL);
+    ayf_model *stranger;
+    ok(ayf_model_open(elsewhere, path_of("t"), &stranger));
+    assert_int_equal(ayf_model_guide(teacher, stranger), AYF_E_USAGE);
+    expect_message("another context");
+    assert_int_equal(ayf_fidelity(student, stranger, &one, &row), AYF_E_USAGE);
+    expect_message("another context");
+    ayf_model_close(stranger);
+    ayf_close(elsewhere);
     ayf_model_close(student);
     ayf_model_close(teacher);
     ayf_model_close(points);

@@ -482,6 +482,7 @@ static void test_hostile(void **state) {
         {META, "model.mlp_layers", "4", "mlp.hidden3.weight"},
         {META, "model.depth", "4", "unknown key 'model.depth'"},
         {META, "licence", "x", "unknown key 'licence'"},
+        {META, "accuracy", "90 %", "unknown key 'accuracy'"},
         {META, "sigma_data", "0", "'sigma_data': '0'"},
         {META, "sigma_data", "nan", "'sigma_data': 'nan'"},
         {META, "sigma_data", "", "'sigma_data': ''"},

@@ -1,11 +1,9 @@
 /* Times the pieces of one AYF-EMD step on the backend that training uses. */
 #include "algo/bench.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "ad/ad.h"
 #include "algo/gradients.h"
@@ -20,12 +18,6 @@
 #include "nn/flow.h"
 
 typedef enum part { FORWARD, FORWARD_BACKWARD, FORWARD_TANGENT, WHOLE_STEP } part;
-
-double ayf_bench_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void emit_gradients(ayf_graph *g, const ayf_params *params, ayf_id F, ayf_id cotangent) {
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
@@ -121,9 +113,9 @@ static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, const ayf_weigh
     if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &student->spec, batch);
     if (status == AYF_OK) status = ayf_program_run(p); /* warm-up; also runs what runs once */
     for (int i = 0; status == AYF_OK && i < repeats; i++) {
-        double start = ayf_bench_seconds();
+        double start = ayf_seconds();
         status = ayf_program_run(p);
-        taken[i] = ayf_bench_seconds() - start;
+        taken[i] = ayf_seconds() - start;
     }
     if (status == AYF_OK) *out = ayf_bench_summary(p, taken, repeats);
     ayf_program_free(p);

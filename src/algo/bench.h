@@ -24,7 +24,6 @@ typedef struct ayf_timing {
     uint64_t bytes;
 } ayf_timing;
 
-double ayf_bench_seconds(void);
 /* Sorts `taken`. */
 ayf_timing ayf_bench_summary(const ayf_program *p, double *taken, int repeats);
 

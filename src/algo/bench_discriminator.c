@@ -41,9 +41,9 @@ static ayf_status time_both(ayf_program *const p[2], int repeats, ayf_timing out
     for (int k = 0; k < 2; k++) AYF_TRY(ayf_program_run(p[k])); /* warm-up */
     for (int i = 0; i < repeats; i++)
         for (int k = 0; k < 2; k++) {
-            double start = ayf_bench_seconds();
+            double start = ayf_seconds();
             AYF_TRY(ayf_program_run(p[k]));
-            taken[k][i] = ayf_bench_seconds() - start;
+            taken[k][i] = ayf_seconds() - start;
         }
     for (int k = 0; k < 2; k++) out[k] = ayf_bench_summary(p[k], taken[k], repeats);
     return AYF_OK;

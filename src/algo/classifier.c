@@ -94,13 +94,11 @@ static ayf_status prepare(extractor *e, const ayf_weights *w) {
 }
 
 static ayf_status describe(extractor *e) {
-    const char *accuracy = strstr(e->card.config, AYF_FEATURES_ACCURACY);
-    if (accuracy) accuracy += 2;
-    int length = accuracy ? (int)strcspn(accuracy, "\n") : 0;
+    const char *accuracy = e->card.accuracy;
     e->recipe =
-        ayf_format(e->base.ctx, "%d features of %d x %d x %d images, fitted to %s in %llu steps%s%.*s",
+        ayf_format(e->base.ctx, "%d features of %d x %d x %d images, fitted to %s in %llu steps%s%s",
                    e->base.dim, e->base.height, e->base.width, e->base.channels, e->card.data,
-                   (unsigned long long)e->card.step, length ? ", " : "", length, accuracy ? accuracy : "");
+                   (unsigned long long)e->card.step, accuracy ? ", right on " : "", accuracy ? accuracy : "");
     e->base.recipe = e->recipe;
     return e->recipe ? AYF_OK : AYF_E_MEMORY;
 }

@@ -6,9 +6,6 @@
 #include "algo/extractor.h"
 #include "algo/weights.h"
 
-/* Begins the line of a model file's configuration that says how many held-out samples are classified rightly. */
-#define AYF_FEATURES_ACCURACY "# right on "
-
 /* Opens a model file written by ayf_features_fit(). AYF_E_USAGE when it is a model of another kind. On success *out is
  * owned by the caller (net->close). */
 ayf_status ayf_features_open(ayf_context *ctx, const char *path, ayf_extractor **out);

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "io/config.h"
 #include "io/dataset.h"
+#include "io/file.h"
 #include "io/text.h"
 #include "ir/build.h"
 #include "nn/net.h"
@@ -286,8 +287,7 @@ static ayf_status normalise(fit *f) {
     if (!(square > 0) || !isfinite(square))
         return ayf_fail(f->ctx, AYF_E_DIVERGED,
                         "fitting features diverged: every feature is %s; nothing was written. Use a lower "
-                        "train.lr (it is "
-                        "%g)",
+                        "train.lr (it is %g)",
                         square > 0 ? "infinite" : "0", f->cfg.train.lr);
     AYF_TRY(rescale(f->weights, "features.hidden.weight", 1 / sqrt(square)));
     AYF_TRY(rescale(f->weights, "features.hidden.bias", 1 / sqrt(square)));
@@ -342,7 +342,7 @@ static ayf_status measure(fit *f, double *accuracy) {
 
 /* ---- The file ---- */
 
-static void put_config(const fit *f, double accuracy, ayf_text *text) {
+static void put_config(const fit *f, ayf_text *text) {
     const ayf_config *cfg = &f->cfg;
     ayf_text_print(text, "data:\n  source: ");
     ayf_text_json(text, ayf_dataset_info_of(f->data)->name);
@@ -356,27 +356,26 @@ static void put_config(const fit *f, double accuracy, ayf_text *text) {
                    cfg->train.batch, (long long)cfg->train.seed);
     ayf_text_real(text, cfg->train.lr);
     ayf_text_print(text, "\n");
-    if (isnan(accuracy)) return;
-    ayf_text_print(text, AYF_FEATURES_ACCURACY "%.2f %% of %zu samples of ", 100 * accuracy, f->held);
-    if (f->heldout)
-        ayf_text_json(text, ayf_dataset_info_of(f->heldout)->name);
-    else
-        ayf_text_print(text, "the same set");
-    ayf_text_print(text, "\n");
 }
 
 static ayf_status write_file(fit *f, const char *path, double accuracy) {
+    const char *heldout = f->heldout ? ayf_dataset_info_of(f->heldout)->name : "the same set";
     ayf_text text;
     ayf_text_init(&text, f->ctx);
-    put_config(f, accuracy, &text);
+    put_config(f, &text);
+    char *right =
+        f->held ? ayf_format(f->ctx, "%.2f %% of %zu samples of %s", 100 * accuracy, f->held, heldout) : NULL;
     ayf_model_card card = {.role = AYF_ROLE_FEATURES,
                            .sigma_data = 1,
                            .guidance_min = 1,
                            .guidance_max = 1,
                            .step = (uint64_t)f->cfg.train.steps,
                            .data = (char *)(uintptr_t)ayf_dataset_info_of(f->data)->name,
-                           .config = text.data};
-    ayf_status status = text.failed ? AYF_E_MEMORY : ayf_model_write(path, f->weights, &card);
+                           .config = text.data,
+                           .accuracy = right};
+    bool complete = !text.failed && (right || !f->held);
+    ayf_status status = complete ? ayf_model_write(path, f->weights, &card) : AYF_E_MEMORY;
+    ayf_free(f->ctx, right);
     ayf_text_free(&text);
     return status;
 }
@@ -384,6 +383,7 @@ static ayf_status write_file(fit *f, const char *path, double accuracy) {
 static ayf_status fit_all(fit *f, const char *path, const ayf_features_options *options,
                           ayf_features_report *report) {
     AYF_TRY(configure(f, options));
+    AYF_TRY(ayf_file_probe(f->ctx, path));
     AYF_TRY(open_all_data(f, options));
     AYF_TRY(compile(f));
     AYF_TRY(run(f));
@@ -397,7 +397,9 @@ static ayf_status fit_all(fit *f, const char *path, const ayf_features_options *
 
 ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_features_options *options,
                             ayf_features_report *report) {
+    static const ayf_features_options defaults;
     ayf_features_report unwanted;
+    if (!options) options = &defaults;
     fit f = {.ctx = ctx};
     if (!path || !*path)
         return ayf_fail(ctx, AYF_E_USAGE, "name the file that the fitted features are written to");

@@ -14,8 +14,7 @@
 #include "io/dataset.h"
 
 enum {
-    PAIRED_MOST =
-        10000, /* neighbours and pixels are compared among at most so many samples: their cost is quadratic */
+    PAIRED_MOST = 10000, /* as many samples at most are compared with as many real ones: quadratic cost */
     NEIGHBOURS = 5,
     CHUNK = 256,
     PART = 64, /* images between two looks at the clock */
@@ -301,6 +300,14 @@ static ayf_status check_memory(const ayf_eval *e) {
     return features ? AYF_OK : AYF_E_MEMORY;
 }
 
+static ayf_status check_samples(const ayf_eval *e, const char *source) {
+    ayf_dataset *data;
+    if (!source) return AYF_OK;
+    AYF_TRY(open_subject(e, source, &data));
+    ayf_dataset_close(data);
+    return AYF_OK;
+}
+
 static ayf_status open_heldout(ayf_eval *e) {
     if (!e->heldout) return AYF_OK;
     AYF_TRY(open_data(e, e->heldout, &e->floor_data));
@@ -333,6 +340,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     e->available = info->count;
     ayf_status status = check_reference(e, info, used);
     if (status == AYF_OK) status = check_memory(e);
+    if (status == AYF_OK) status = check_samples(e, o->samples);
     if (status == AYF_OK) status = open_heldout(e);
     if (status == AYF_OK) status = read_reference(e, data, used);
     if (status != AYF_OK || e->heldout) {
@@ -346,7 +354,9 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 }
 
 ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out) {
+    static const ayf_eval_options defaults;
     *out = NULL;
+    if (!options) options = &defaults;
     AYF_TRY(check_request(ctx, options));
     ayf_eval *e = ayf_alloc(ctx, 1, sizeof *e);
     if (!e) return AYF_E_MEMORY;
@@ -374,12 +384,11 @@ void ayf_eval_close(ayf_eval *e) {
 /* ---- Measuring ---- */
 
 static ayf_status check_finite(const ayf_eval *e, const sample_set *s) {
-    for (size_t i = 0; i < s->count * e->values; i++)
-        if (!isfinite(s->images[i]))
-            return ayf_fail(e->ctx, AYF_E_DIVERGED,
-                            "%s: sample %zu holds a value that is not finite, so nothing was measured",
-                            s->name, i / e->values);
-    return AYF_OK;
+    size_t index;
+    const char *bad = ayf_first_not_finite(s->images, s->count * e->values, &index);
+    if (!bad) return AYF_OK;
+    return ayf_fail(e->ctx, AYF_E_DIVERGED, "%s: sample %zu holds a value that is %s: nothing was measured",
+                    s->name, index / e->values, bad);
 }
 
 static double share_right(const sample_set *s, const float *logits, int classes) {
@@ -399,12 +408,13 @@ static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_
     ayf_context *ctx = e->ctx;
     size_t paired = s->count < real->kept ? s->count : real->kept;
     ayf_moments *moments;
+    row->paired = paired;
     AYF_TRY(ayf_moments_new(ctx, e->dim, &moments));
     ayf_status status = ayf_moments_add(moments, features, s->count);
     if (status == AYF_OK) status = ayf_frechet_of_moments(real->moments, moments, &row->fd);
     ayf_moments_free(moments);
     if (status == AYF_OK)
-        status = ayf_sliced_wasserstein(ctx, real->pixels, s->images, paired, e->values, 0, e->seed,
+        status = ayf_sliced_wasserstein(ctx, real->pixels, s->images, paired, e->values, AYF_SLICES, e->seed,
                                         &row->sliced_wasserstein);
     if (status != AYF_OK || e->points) return status;
     ayf_kid_result kid;
@@ -425,8 +435,20 @@ static ayf_status measure(ayf_eval *e, const real_set *real, const sample_set *s
     ayf_context *ctx = e->ctx;
     int classes = e->net ? e->net->classes : 0;
     double none = (double)NAN;
-    *row = (ayf_eval_row){s->count, real->count, none, none, none, none, none,
-                          none,     none,        none, none, none, none, 0};
+    *row = (ayf_eval_row){.count = s->count,
+                          .reference = real->count,
+                          .fd = none,
+                          .kid = none,
+                          .kid_std = none,
+                          .precision = none,
+                          .recall = none,
+                          .density = none,
+                          .coverage = none,
+                          .inception_score = none,
+                          .inception_score_std = none,
+                          .class_accuracy = none,
+                          .sliced_wasserstein = none,
+                          .seconds = none};
     AYF_TRY(check_finite(e, s));
     float *features = ayf_alloc(ctx, s->count, e->dim * sizeof *features);
     float *logits = ayf_alloc(ctx, s->count, (size_t)classes * sizeof *logits);
@@ -454,7 +476,6 @@ ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
         status = measure(e, &e->whole, &s, row);
         clear_samples(e, &s);
     }
-    row->seconds = (double)NAN;
     ayf_dataset_close(data);
     return status;
 }
@@ -464,7 +485,6 @@ ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
     sample_set s;
     AYF_TRY(read_samples(e, e->floor_data, e->heldout ? SUBJECT_ORDER : REFERENCE_ORDER, e->floor_count, &s));
     ayf_status status = measure(e, e->heldout ? &e->whole : &e->half, &s, row);
-    row->seconds = (double)NAN;
     clear_samples(e, &s);
     return status;
 }
@@ -491,6 +511,9 @@ ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_option
     static const ayf_sample_options defaults;
     ayf_model_facts facts = ayf_model_describe(model);
     sample_set s;
+    if (model->ctx != e->ctx)
+        return ayf_fail(e->ctx, AYF_E_USAGE, "%s was opened with another context than the reference",
+                        model->path);
     AYF_TRY(check_shape(e, model->path, facts.height, facts.width, facts.channels));
     AYF_TRY(new_samples(e, model->path, e->count, &s));
     s.classes = facts.classes;
@@ -533,7 +556,9 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
 
 static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void *user) {
     ayf_context *ctx = e->ctx;
-    size_t kept = e->whole.kept, subset = kept < 1000 ? kept : 1000;
+    size_t kept = e->whole.kept, subset = kept < AYF_KID_SIZE ? kept : AYF_KID_SIZE;
+    char parts[64] = "";
+    if (e->inception) snprintf(parts, sizeof parts, "; Inception score over %d parts", AYF_SCORE_SPLITS);
     AYF_TRY(put(e, print, user,
                 ayf_format(ctx, "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
                            e->count, e->seed, e->seed + e->count - 1)));
@@ -542,17 +567,17 @@ static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void 
             e, print, user,
             ayf_format(
                 ctx,
-                "numbers    FD against the whole reference; sliced Wasserstein (512 directions) against %zu "
-                "of it at random",
-                kept));
+                "numbers    FD against the whole reference; sliced Wasserstein (%d directions) of %zu of the "
+                "samples and as many of the reference at random",
+                AYF_SLICES, kept));
     return put(
         e, print, user,
         ayf_format(
             ctx,
-            "numbers    %s against the whole reference; against %zu of it at random: KID (subsets of %zu), "
-            "precision, recall, density and coverage (%d neighbours), sliced Wasserstein (512 directions)%s",
-            e->inception ? "FID" : "FD", kept, subset, NEIGHBOURS,
-            e->inception ? "; Inception score over 10 parts" : ""));
+            "numbers    %s against the whole reference; KID (subsets of %zu) against %zu of it at random; "
+            "precision, recall, density and coverage (%d neighbours) and sliced Wasserstein (%d directions) "
+            "of %zu of the samples and as many of the reference%s",
+            e->inception ? "FID" : "FD", subset, kept, NEIGHBOURS, AYF_SLICES, kept, parts));
 }
 
 /* Few samples are farther away than many, so a floor of fewer must not be taken for one of as many. */

@@ -30,6 +30,9 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a teacher, but a student is needed: give the student first",
                         student->path);
     if (!teacher) return AYF_OK;
+    if (teacher->ctx != ctx)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s was opened with another context than %s", teacher->path,
+                        student->path);
     if (ayf_model_is_student(teacher))
         return ayf_fail(ctx, AYF_E_USAGE,
                         "%s is a student, but a teacher is needed: use a model trained with ayf train",
@@ -39,8 +42,7 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
     if (a.height != b.height || a.channels != b.channels || a.classes != b.classes)
         return ayf_fail(ctx, AYF_E_USAGE,
                         "the student %s makes %dx%dx%d data of %d classes, but %s %dx%dx%d of %d: give the "
-                        "teacher it was "
-                        "distilled from",
+                        "teacher it was distilled from",
                         student->path, a.height, a.width, a.channels, a.classes, teacher->path, b.height,
                         b.width, b.channels, b.classes);
     if (fabs(student->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
@@ -191,6 +193,8 @@ static ayf_status compare(comparison *c, const ayf_fidelity_options *o, ayf_fide
 }
 
 static ayf_status check_request(ayf_context *ctx, const ayf_fidelity_options *o) {
+    if (!o || !o->calls || o->call_count < 1)
+        return ayf_fail(ctx, AYF_E_USAGE, "say with how many network calls the student is to be compared");
     for (int i = 0; i < o->call_count; i++)
         if (o->calls[i] < 1)
             return ayf_fail(ctx, AYF_E_USAGE, "%d network calls draw nothing: at least 1 is needed",

@@ -1,6 +1,5 @@
 #include "algo/inception.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "algo/weights.h"

@@ -1,4 +1,5 @@
 /* What a path is, and what a configuration may say: for people, through ayf.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "io/run_folder.h"
 #include "io/safetensors.h"
 
-static const char checkpoint_format[] = "ayf-checkpoint-1";
+static const char checkpoint_format[] = "ayf-checkpoint-1", trajectories_format[] = "ayf-trajectories-1";
 
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->model_path);
@@ -53,18 +54,18 @@ static ayf_status describe_log(ayf_context *ctx, const char *folder, ayf_path_fa
     return status;
 }
 
-static ayf_status describe_run(ayf_context *ctx, const char *folder, const char *config_path,
-                               ayf_path_facts *facts) {
-    facts->kind = AYF_PATH_RUN;
+static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
     ayf_config cfg = {0};
     int64_t step = -1;
-    ayf_status status = ayf_config_defaults(ctx, &cfg);
-    if (status == AYF_OK) status = ayf_config_load(ctx, config_path, &cfg);
+    char *path = ayf_path_join(ctx, folder, "config.yaml");
+    ayf_status status = path ? ayf_config_defaults(ctx, &cfg) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_config_load(ctx, path, &cfg);
     if (status == AYF_OK && !(facts->config = ayf_config_text(ctx, &cfg))) status = AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_run_latest(ctx, folder, &step);
     facts->step = step > 0 ? (uint64_t)step : 0;
     facts->finished = status == AYF_OK && step >= cfg.train.steps;
     ayf_config_free(ctx, &cfg);
+    ayf_free(ctx, path);
     if (status == AYF_OK) status = describe_log(ctx, folder, facts);
     if (status != AYF_OK) return status;
     facts->model_path = ayf_path_join(ctx, folder, "model.safetensors");
@@ -108,7 +109,6 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
 }
 
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
-    facts->kind = AYF_PATH_DATA;
     ayf_dataset *data;
     ayf_dataset_spec spec;
     if (open_leniently(ctx, path, true, &spec, &data) != AYF_OK) {
@@ -122,13 +122,13 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->channels = spec.channels ? 0 : info->channels;
     facts->classes = info->classes;
     facts->count = info->count;
+    facts->points = info->points;
     ayf_status status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
     ayf_dataset_close(data);
     return status;
 }
 
 static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
-    facts->kind = AYF_PATH_IMAGE;
     void *bytes;
     size_t size;
     ayf_image image = {0};
@@ -172,16 +172,26 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char 
         const char *key;
         char **to;
     } texts[] = {{"role", &facts->role}, {"data", &facts->data}, {"config", &facts->config}};
-    const char *step = ayf_st_meta(st, "step");
-    facts->kind = AYF_PATH_MODEL;
+    const char *step = ayf_st_meta(st, "step"), *accuracy = ayf_st_meta(st, "accuracy");
     facts->step = step ? strtoull(step, NULL, 10) : 0;
     if (!(facts->model_path = ayf_strdup(ctx, path))) return AYF_E_MEMORY;
     for (size_t i = 0; i < AYF_COUNT(texts); i++) {
         const char *value = ayf_st_meta(st, texts[i].key);
         if (!(*texts[i].to = ayf_strdup(ctx, value ? value : ""))) return AYF_E_MEMORY;
     }
+    if (accuracy && !(facts->comment = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
     facts->draws = draws(facts->role);
     return facts->draws ? AYF_OK : describe_tool(ctx, path, facts);
+}
+
+static ayf_status describe_trajectories(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
+    const char *settings = ayf_st_meta(st, "settings");
+    const ayf_st_tensor *states = ayf_st_get(st, "states");
+    if (!states) return ayf_last_status(ctx);
+    facts->kind = AYF_PATH_TRAJECTORIES;
+    facts->count = states->rank ? (uint64_t)states->shape[0] : 0;
+    facts->comment = ayf_strdup(ctx, settings ? settings : "");
+    return facts->comment ? AYF_OK : AYF_E_MEMORY;
 }
 
 static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
@@ -192,7 +202,9 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
     if (format && strcmp(format, checkpoint_format) == 0) {
         facts->kind = AYF_PATH_CHECKPOINT;
         facts->step = step ? strtoull(step, NULL, 10) : 0;
-    } else if (format) {
+    } else if (format && strcmp(format, trajectories_format) == 0) {
+        status = describe_trajectories(ctx, st, facts);
+    } else if (format && strcmp(format, AYF_MODEL_FORMAT) == 0) {
         status = describe_model(ctx, st, path, facts);
     } else {
         status =
@@ -203,40 +215,54 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
     return status;
 }
 
-static ayf_status describe_file(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+/* ---- Kinds ---- */
+
+static ayf_status kind_of_file(ayf_context *ctx, const char *path, ayf_path_kind *kind) {
+    static const char ending[] = ".safetensors";
     unsigned char start[9] = {0};
     FILE *file = fopen(path, "rb");
-    bool readable = file != NULL;
-    if (file) {
-        size_t got = fread(start, 1, sizeof start, file);
-        (void)got;
-        fclose(file);
-    }
-    size_t length = strlen(path);
-    bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
-    /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
-    static const char ending[] = ".safetensors";
+    if (!file) return ayf_fail_errno(ctx, errno, "open", path);
+    size_t got = fread(start, 1, sizeof start, file), length = strlen(path);
+    (void)got;
+    fclose(file);
     bool named = length >= strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0;
+    /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
     bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);
-    if (png || jpeg) return describe_image(ctx, path, facts);
-    if (tensors || !readable) return describe_tensors(ctx, path, facts);
-    return describe_data(ctx, path, facts);
+    bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
+    *kind = png || jpeg ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
+    return AYF_OK;
+}
+
+ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind) {
+    static const char builtin[] = "builtin:";
+    struct stat info;
+    *kind = AYF_PATH_DATA;
+    if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
+    if (strncmp(path, builtin, strlen(builtin)) == 0) return AYF_OK;
+    if (stat(path, &info) != 0) return kind_of_file(ctx, path, kind);
+    if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
+    if (S_ISREG(info.st_mode)) return kind_of_file(ctx, path, kind);
+    char *config = ayf_path_join(ctx, path, "config.yaml");
+    if (!config) return AYF_E_MEMORY;
+    if (ayf_path_exists(config)) *kind = AYF_PATH_RUN;
+    ayf_free(ctx, config);
+    return AYF_OK;
 }
 
 ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     *facts = (ayf_path_facts){0};
-    if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
-    struct stat info;
-    if (strncmp(path, "builtin:", strlen("builtin:")) == 0) return describe_data(ctx, path, facts);
-    bool there = stat(path, &info) == 0;
-    if (there && !S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) return describe_tensors(ctx, path, facts);
-    if (!there || !S_ISDIR(info.st_mode)) return describe_file(ctx, path, facts);
-    char *config = ayf_path_join(ctx, path, "config.yaml");
-    if (!config) return AYF_E_MEMORY;
-    ayf_status status =
-        ayf_path_exists(config) ? describe_run(ctx, path, config, facts) : describe_data(ctx, path, facts);
-    ayf_free(ctx, config);
-    return status;
+    AYF_TRY(ayf_path_look(ctx, path, &facts->kind));
+    switch (facts->kind) {
+    case AYF_PATH_RUN:
+        return describe_run(ctx, path, facts);
+    case AYF_PATH_IMAGE:
+        return describe_image(ctx, path, facts);
+    case AYF_PATH_MODEL:
+        return describe_tensors(ctx, path, facts);
+    default:
+        return describe_data(ctx, path, facts);
+    }
 }
 
 ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user) {

@@ -43,9 +43,10 @@ ayf_status ayf_frechet_distance(ayf_context *ctx, const float *a, size_t na, con
 
 /* ---- Kernel distance ---- */
 
+enum { AYF_KID_SUBSETS = 100, AYF_KID_SIZE = 1000 };
 typedef struct ayf_kid_options { /* all zero = defaults */
-    int subsets;                 /* default 100 */
-    size_t size;   /* samples of each set in a subset, >= 2; default and at most min(na, nb), 1000 */
+    int subsets;                 /* default AYF_KID_SUBSETS */
+    size_t size;   /* samples of each set in a subset, 2 ... min(na, nb); default: at most AYF_KID_SIZE */
     uint64_t seed; /* of the choice of the subsets */
 } ayf_kid_options;
 
@@ -71,13 +72,14 @@ enum { AYF_PRECISION, AYF_RECALL, AYF_DENSITY, AYF_COVERAGE };
  * Precision: share of b inside a ball of a; recall: share of a inside a ball of b (arXiv 1904.06991). Density: mean over
  * b of the number of a's balls around it, over k (may exceed 1); coverage: share of a's balls with a sample of b inside
  * (arXiv 2002.09797). Euclidean distances; those equal to 1e-9 relative count as equal. AYF_E_USAGE: k < 1, a set with
- * not more than k samples. Time O((na + nb)^2 dim), memory O(na + nb + dim^2). */
+ * not more than k samples. Time O((na + nb)^2 dim), memory O(na + nb + dim). */
 ayf_status ayf_prdc(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb, size_t dim, int k,
                     double out[4]);
 
 /* ---- Sliced Wasserstein distance ---- */
 
-/* Sliced 2-Wasserstein distance (Bonneel et al. 2015): the root of the mean over `directions` (0 = 512) keyed random
+enum { AYF_SLICES = 512 };
+/* Sliced 2-Wasserstein distance (Bonneel et al. 2015): the root of the mean over `directions` (0 = AYF_SLICES) keyed random
  * unit vectors u of the mean over i of (a.u_(i) - b.u_(i))^2, u_(i) the i-th smallest projection; the same number n of
  * samples in both. In units of the data; 0 for equal sets; a shift by d gives about |d| / sqrt(dim). Two samples of one
  * distribution are not at distance 0: give that floor beside it. AYF_E_USAGE: n or dim is 0, directions < 0. */
@@ -86,8 +88,9 @@ ayf_status ayf_sliced_wasserstein(ayf_context *ctx, const float *a, const float 
 
 /* ---- Inception score ---- */
 
+enum { AYF_SCORE_SPLITS = 10 };
 /* exp of the mean over samples of KL(p(y|x) || p(y)) (arXiv 1606.03498), 1 ... classes: mean and deviation (denominator
- * `splits`) over `splits` (0 = 10) equal consecutive parts, p(y) being the mean of p(y|x) in the part; so the order of the
+ * `splits`) over `splits` (0 = AYF_SCORE_SPLITS) equal consecutive parts, p(y) being the mean of p(y|x) in the part; so the order of the
  * samples matters unless splits is 1. values[n][classes]: logits (taken through softmax), or else probabilities.
  * AYF_E_USAGE: n < splits, classes < 2, a row of probabilities that is negative or does not sum to 1 within 1e-3. */
 ayf_status ayf_inception_score(ayf_context *ctx, const float *values, size_t n, size_t classes, bool logits,

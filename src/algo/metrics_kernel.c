@@ -4,7 +4,7 @@
 #include "algo/metrics_linear.h"
 #include "base/rng.h"
 
-enum { ROWS = 256, SUBSETS = 100, SUBSET = 1000 };
+enum { ROWS = 256 };
 
 typedef struct kernel_sums {
     size_t dim, size;
@@ -47,9 +47,9 @@ static void gather(ayf_rng_key key, const float *x, size_t n, size_t dim, size_t
 static ayf_status settle(ayf_context *ctx, size_t na, size_t nb, const ayf_kid_options *options,
                          ayf_kid_result *out) {
     size_t smaller = na < nb ? na : nb;
-    *out = (ayf_kid_result){.subsets = options && options->subsets ? options->subsets : SUBSETS,
+    *out = (ayf_kid_result){.subsets = options && options->subsets ? options->subsets : AYF_KID_SUBSETS,
                             .size = options ? options->size : 0};
-    if (!out->size) out->size = smaller < SUBSET ? smaller : SUBSET;
+    if (!out->size) out->size = smaller < AYF_KID_SIZE ? smaller : AYF_KID_SIZE;
     if (smaller < 2)
         return ayf_fail(ctx, AYF_E_USAGE, "the %s has %zu samples, but a kernel distance needs 2 at least",
                         na < nb ? "reference set" : "generated set", smaller);

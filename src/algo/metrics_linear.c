@@ -1,7 +1,6 @@
 #include "algo/metrics_linear.h"
 
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 
 /* LAPACK as gfortran and its kin export it: column-major, the lengths of character arguments last. */
@@ -14,12 +13,12 @@ void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int 
 /* ---- Checks ---- */
 
 ayf_status ayf_metrics_finite(ayf_context *ctx, const char *name, const float *x, size_t n, size_t dim) {
-    for (size_t i = 0; i < n * dim; i++)
-        if (!isfinite(x[i]))
-            return ayf_fail(ctx, AYF_E_DIVERGED,
-                            "sample %zu of the %s holds %g: a distance needs finite values", i / dim, name,
-                            (double)x[i]);
-    return AYF_OK;
+    size_t index;
+    const char *bad = ayf_first_not_finite(x, n * dim, &index);
+    if (!bad) return AYF_OK;
+    return ayf_fail(ctx, AYF_E_DIVERGED,
+                    "sample %zu of the %s holds a value that is %s: a distance needs finite values",
+                    index / dim, name, bad);
 }
 
 ayf_status ayf_metrics_sets(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb,

@@ -4,8 +4,6 @@
 #include "algo/metrics.h"
 #include "algo/metrics_linear.h"
 
-enum { SPLITS = 10 };
-
 static void softmax(const float *logits, size_t classes, double *p) {
     double largest = -INFINITY, sum = 0;
     for (size_t c = 0; c < classes; c++) largest = fmax(largest, logits[c]);
@@ -50,7 +48,7 @@ static double score(const float *values, size_t n, size_t classes, bool logits, 
 
 ayf_status ayf_inception_score(ayf_context *ctx, const float *values, size_t n, size_t classes, bool logits,
                                int splits, double *mean, double *deviation) {
-    if (!splits) splits = SPLITS;
+    if (!splits) splits = AYF_SCORE_SPLITS;
     if (splits < 1 || n < (size_t)splits || classes < 2)
         return ayf_fail(
             ctx, AYF_E_USAGE,

@@ -5,7 +5,7 @@
 #include "algo/metrics_linear.h"
 #include "base/rng.h"
 
-enum { TOGETHER = 16, ROWS = 512, DIRECTIONS = 512 };
+enum { TOGETHER = 16, ROWS = 512 };
 
 typedef struct slices {
     size_t n, dim;
@@ -53,7 +53,7 @@ ayf_status ayf_sliced_wasserstein(ayf_context *ctx, const float *a, const float 
         return ayf_fail(ctx, AYF_E_USAGE,
                         "a sliced distance of %zu samples along %d directions: at least 1 of each is needed",
                         n, directions);
-    if (!directions) directions = DIRECTIONS;
+    if (!directions) directions = AYF_SLICES;
     slices s = {.n = n, .dim = dim};
     s.draw = ayf_alloc(ctx, dim, sizeof *s.draw);
     s.unit = ayf_alloc(ctx, TOGETHER * dim, sizeof *s.unit);

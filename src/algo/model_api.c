@@ -58,6 +58,7 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .height = shape.height,
                              .width = shape.width,
                              .channels = shape.channels,
+                             .points = model->weights->spec.kind == AYF_MODEL_MLP,
                              .classes = shape.classes,
                              .parameters = ayf_params_trained(model->weights->params),
                              .step = model->card.step,
@@ -79,6 +80,9 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
                         "%s is a student: its guidance was learned and needs no weak teacher", teacher->path);
     if (weak == teacher)
         AYF_TRY(ayf_check_classifier_free(ctx, teacher->path, &teacher->weights->spec, teacher->card.config));
+    if (weak && weak->ctx != ctx)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s was opened with another context than %s", weak->path,
+                        teacher->path);
     if (weak && ayf_model_is_student(weak))
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a student: a weak teacher comes from ayf train", weak->path);
     if (weak) {
@@ -87,15 +91,13 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
         if (a.height != b.height || a.channels != b.channels || (b.classes && a.classes != b.classes))
             return ayf_fail(ctx, AYF_E_USAGE,
                             "the weak teacher %s makes %dx%dx%d data of %d classes, but the teacher %s "
-                            "%dx%dx%d of %d: train "
-                            "both on the same data",
+                            "%dx%dx%d of %d: train both on the same data",
                             weak->path, b.height, b.width, b.channels, b.classes, teacher->path, a.height,
                             a.width, a.channels, a.classes);
         if (fabs(weak->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
             return ayf_fail(ctx, AYF_E_USAGE,
                             "the weak teacher %s was trained with sigma_data %g, the teacher %s with %g: "
-                            "train both on the "
-                            "same data",
+                            "train both on the same data",
                             weak->path, weak->card.sigma_data, teacher->path, teacher->card.sigma_data);
     }
     ayf_sampler_free(teacher->sampler);
@@ -123,12 +125,11 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
         return ayf_fail(ctx, AYF_E_USAGE, "guidance %g is outside what %s was trained for: %g to %g", wanted,
                         model->path, low, high);
     if (!model->weak)
-        return ayf_fail(
-            ctx, AYF_E_USAGE,
-            "guidance %g needs a weak teacher beside %s: give one (--weak, ayf_model_guide), let it be "
-            "guided by "
-            "itself without classes (--cfg, ayf_model_guide with itself), or leave the guidance at 1",
-            wanted, model->path);
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "guidance %g needs a weak teacher beside %s: give one (--weak, ayf_model_guide), let "
+                        "it be guided by itself without classes (--cfg, ayf_model_guide with itself), or "
+                        "leave the guidance at 1",
+                        wanted, model->path);
     return ayf_fail(ctx, AYF_E_USAGE, "guidance is %g, but must be from %g to %g", wanted, low, high);
 }
 

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +8,7 @@
 #include "io/text.h"
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
- * others are known. Numbers are the shortest decimals that read back the same. */
-#define FORMAT_NAME "ayf-model"
+ * others are known but "accuracy" of features. Numbers are the shortest decimals that read back the same. */
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",
@@ -34,7 +32,8 @@ static bool role_fits(const ayf_model_spec *spec, ayf_model_role role) {
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card) {
     ayf_free(ctx, card->data);
     ayf_free(ctx, card->config);
-    card->data = card->config = NULL;
+    ayf_free(ctx, card->accuracy);
+    card->data = card->config = card->accuracy = NULL;
 }
 
 /* ---- Writing ---- */
@@ -66,7 +65,7 @@ static ayf_status write_text(ayf_context *ctx, ayf_st_writer *writer, const char
 static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_model_spec *spec,
                              const ayf_model_card *card) {
     char text[AYF_SPEC_TEXT_SIZE], key[64];
-    AYF_TRY(ayf_st_write_meta(writer, "format", FORMAT_NAME));
+    AYF_TRY(ayf_st_write_meta(writer, "format", AYF_MODEL_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "format_version", FORMAT_VERSION));
     AYF_TRY(ayf_st_write_meta(writer, "role", role_names[card->role]));
     AYF_TRY(write_real(ctx, writer, "sigma_data", card->sigma_data));
@@ -76,6 +75,7 @@ static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_
     AYF_TRY(ayf_st_write_meta(writer, "step", text));
     AYF_TRY(write_text(ctx, writer, "data", card->data));
     AYF_TRY(write_text(ctx, writer, "config", card->config));
+    if (card->accuracy) AYF_TRY(write_text(ctx, writer, "accuracy", card->accuracy));
     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
         if (!ayf_model_spec_has(spec, i)) continue;
         snprintf(key, sizeof key, SPEC_PREFIX "%s", ayf_model_spec_key(i));
@@ -172,9 +172,9 @@ static ayf_status read_step(ayf_context *ctx, const ayf_st *st, uint64_t *out) {
 
 static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
     const char *format = ayf_st_meta(st, "format"), *version;
-    if (!format || strcmp(format, FORMAT_NAME) != 0)
+    if (!format || strcmp(format, AYF_MODEL_FORMAT) != 0)
         return ayf_fail(ctx, AYF_E_FORMAT,
-                        "%s is not an ayf model: its metadata has no format '" FORMAT_NAME
+                        "%s is not an ayf model: its metadata has no format '" AYF_MODEL_FORMAT
                         "'; use a run's folder or its model.safetensors (checkpoints are for resuming)",
                         ayf_st_path(st));
     AYF_TRY(required(ctx, st, "format_version", &version));
@@ -189,6 +189,7 @@ static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
 static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
+    if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
         if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return ayf_model_spec_has(spec, i);
@@ -236,7 +237,7 @@ static ayf_status read_role(ayf_context *ctx, const ayf_st *st, const ayf_model_
 
 static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec,
                                 ayf_model_card *card) {
-    const char *path = ayf_st_path(st), *key, *value, *data, *config;
+    const char *path = ayf_st_path(st), *key, *value, *data, *config, *accuracy = ayf_st_meta(st, "accuracy");
     AYF_TRY(check_format(ctx, st));
     *spec = ayf_model_spec_default();
     AYF_TRY(read_field(ctx, st, "kind", spec));
@@ -255,6 +256,7 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_sp
     AYF_TRY(required(ctx, st, "config", &config));
     card->data = ayf_strdup(ctx, data);
     card->config = ayf_strdup(ctx, config);
+    if (accuracy && !(card->accuracy = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
     return card->data && card->config ? AYF_OK : AYF_E_MEMORY;
 }
 

@@ -1,13 +1,5 @@
 #include "algo/wait.h"
 
-#include <time.h>
-
-double ayf_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 void ayf_wait_begin(ayf_wait *wait, ayf_context *ctx, const char *name, const char *what, size_t total) {
     *wait = (ayf_wait){.ctx = ctx, .name = name, .what = what, .total = total, .said = ayf_seconds()};
 }

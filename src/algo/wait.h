@@ -19,7 +19,4 @@ typedef struct ayf_wait {
 void ayf_wait_begin(ayf_wait *wait, ayf_context *ctx, const char *name, const char *what, size_t total);
 void ayf_wait_add(ayf_wait *wait, size_t count);
 
-/* Of the monotonic clock. */
-double ayf_seconds(void);
-
 #endif

@@ -1,7 +1,6 @@
 #include "algo/weights.h"
 
 #include <stdio.h>
-#include <string.h>
 
 ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
     ayf_context *ctx = backend->ctx;

@@ -38,9 +38,6 @@ ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const ch
 ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
                             const char *whose, ayf_weights **out);
 
-/* "NaN" or "infinite" and where the first such value is; NULL: all are finite. */
-const char *ayf_first_not_finite(const float *values, size_t count, size_t *index);
-
 typedef enum ayf_model_role {
     AYF_ROLE_TEACHER,
     AYF_ROLE_WEAK,
@@ -59,8 +56,11 @@ typedef struct ayf_model_card {
     uint64_t step;                     /* training steps behind it */
     char *data;                        /* name of the data set, "" unknown */
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
+    char *accuracy; /* features: "97.90 % of 10000 samples of ..." are classified rightly; NULL: not known */
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
+
+#define AYF_MODEL_FORMAT "ayf-model" /* metadata "format" of a model file */
 
 /* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED and
  * nothing is written. */

@@ -1,14 +1,7 @@
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "algo/weights.h"
-
-const char *ayf_first_not_finite(const float *values, size_t count, size_t *index) {
-    for (*index = 0; *index < count; ++*index)
-        if (!isfinite(values[*index])) return isnan(values[*index]) ? "NaN" : "infinite";
-    return NULL;
-}
 
 static void print_shape(char *text, size_t size, int rank, const int64_t *shape) {
     size_t used = (size_t)snprintf(text, size, "[");

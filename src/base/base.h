@@ -70,6 +70,11 @@ char *ayf_format(ayf_context *ctx, const char *format, ...) AYF_PRINTF(2, 3);
 #define AYF_HASH_START 14695981039346656037ull
 uint64_t ayf_hash(uint64_t hash, const void *bytes, size_t size);
 
+/* "NaN" or "infinite" and where the first such value is; NULL: all are finite. */
+const char *ayf_first_not_finite(const float *values, size_t count, size_t *index);
+
+double ayf_seconds(void); /* of the monotonic clock */
+
 /* The candidate nearest to `word` by edit distance, or NULL when none is near: "did you mean ...". */
 const char *ayf_nearest(const char *word, const char *const *candidates, size_t count);
 

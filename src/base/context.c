@@ -1,8 +1,10 @@
 #include "base/base.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -173,4 +175,16 @@ const char *ayf_nearest(const char *word, const char *const *candidates, size_t 
         }
     }
     return best;
+}
+
+const char *ayf_first_not_finite(const float *values, size_t count, size_t *index) {
+    for (*index = 0; *index < count; ++*index)
+        if (!isfinite(values[*index])) return isnan(values[*index]) ? "NaN" : "infinite";
+    return NULL;
+}
+
+double ayf_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

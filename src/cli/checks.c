@@ -1,6 +1,4 @@
 /* golden and bench: checks and measurements. */
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"

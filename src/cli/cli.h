@@ -50,9 +50,6 @@ CLI_VERBS(CLI_VERB)
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
-/* Whether a path is a model or a run rather than data; a path that is neither counts as data. */
-bool cli_is_model(const char *path);
-
 /* --solver; left alone when it is not given. Returns an exit code. */
 int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out);
 

@@ -164,36 +164,20 @@ static int check_options(const job *j) {
     return 0;
 }
 
-/* Samples that are there already: what is wrong with them is said before the reference is read, which may take hours. */
-static int check_samples(const job *j) {
-    cli *c = j->c;
-    ayf_path_facts facts;
-    uint64_t usual = value_of(j, CLI_OPT_inception) ? AYF_EVAL_INCEPTION_COUNT : AYF_EVAL_COUNT;
-    uint64_t count = j->images ? (uint64_t)j->images : usual;
-    int code = 0;
-    if (ayf_path_describe(c->ctx, j->subject, &facts) != AYF_OK)
-        code = cli_fail(c);
-    else if (facts.kind != AYF_PATH_DATA)
-        code = cli_error(c, AYF_E_USAGE, "%s is neither a model nor a set of samples", j->subject);
-    else if (facts.count < count)
-        code = cli_error(c, AYF_E_USAGE,
-                         "%s has %llu samples, fewer than the %llu to compare: use --images %llu", j->subject,
-                         (unsigned long long)facts.count, (unsigned long long)count,
-                         (unsigned long long)facts.count);
-    ayf_path_facts_free(c->ctx, &facts);
-    return code;
-}
-
 static int open_models(job *j) {
     const char *teacher = value_of(j, CLI_OPT_eval_teacher);
     bool guided = value_of(j, CLI_OPT_weak) || value_of(j, CLI_OPT_cfg);
     int code = 0;
-    if (cli_is_model(j->subject)) {
+    ayf_path_kind kind;
+    if (ayf_path_look(j->c->ctx, j->subject, &kind) != AYF_OK) return cli_fail(j->c);
+    if (kind == AYF_PATH_MODEL || kind == AYF_PATH_RUN) {
         if ((code = cli_open_model(j->c, j->subject, &j->model))) return code;
         j->facts = ayf_model_describe(j->model);
         j->student = strcmp(j->facts.role, "student") == 0;
+    } else if (kind != AYF_PATH_DATA) {
+        return cli_error(j->c, AYF_E_USAGE, "%s is neither a model nor a set of samples", j->subject);
     }
-    if ((!j->model && (code = check_samples(j))) || (code = check_options(j))) return code;
+    if ((code = check_options(j))) return code;
     j->analytic = teacher && strcmp(teacher, "analytic") == 0;
     if (teacher && !j->analytic && (code = cli_open_model(j->c, teacher, &j->teacher))) return code;
     ayf_model *led = j->teacher ? j->teacher : j->model;
@@ -393,8 +377,8 @@ static void distance_json(const job *j) {
         cli_json_string(m->name);
         if (m->calls) printf(", \"%s\": %d", j->student ? "calls" : "steps", m->calls);
         if (isfinite(m->gamma)) put_member("gamma", m->gamma);
-        printf(", \"count\": %llu, \"reference\": %llu", (unsigned long long)m->row.count,
-               (unsigned long long)m->row.reference);
+        printf(", \"count\": %llu, \"reference\": %llu, \"paired\": %llu", (unsigned long long)m->row.count,
+               (unsigned long long)m->row.reference, (unsigned long long)m->row.paired);
         for (size_t k = 0; k < count; k++) put_member(figures[k].key, number(&m->row, &figures[k]));
         putchar('}');
     }
@@ -412,7 +396,7 @@ static ayf_sample_options way_to_draw(const job *j, int calls, double gamma) {
 /* One sample before the reference is read, which may take hours: what a model cannot do is said now. */
 static int rehearse(const job *j) {
     if (!j->model) return 0;
-    if (j->facts.channels == 2 && (value_of(j, CLI_OPT_features) || value_of(j, CLI_OPT_inception)))
+    if (j->facts.points && (value_of(j, CLI_OPT_features) || value_of(j, CLI_OPT_inception)))
         return cli_error(j->c, AYF_E_USAGE,
                          "%s draws points, which are compared by their coordinates: leave out --features and "
                          "--inception",
@@ -460,7 +444,7 @@ static int measure_data(job *j) {
 }
 
 static int measure_distance(job *j) {
-    bool images = j->model && j->facts.channels != 2;
+    bool images = j->model && !j->facts.points;
     ayf_eval_options options = {.data = value_of(j, CLI_OPT_eval_data),
                                 .heldout = value_of(j, CLI_OPT_heldout),
                                 .features = value_of(j, CLI_OPT_features),
@@ -469,6 +453,7 @@ static int measure_distance(job *j) {
                                 .channels = images ? j->facts.channels : 0,
                                 .count = j->images,
                                 .seed = j->seed,
+                                .samples = j->model ? NULL : j->subject,
                                 .reference = j->reference};
     int code = rehearse(j);
     if (code) return code;

@@ -1,5 +1,4 @@
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -31,6 +30,7 @@ static int judge_info(const char *path, const ayf_path_facts *f) {
     row("parameters", "%llu", (unsigned long long)f->parameters);
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
+    if (f->comment) row("right on", "%s", f->comment);
     if (*f->config) printf("\ntrained with:\n%s", f->config);
     return 0;
 }
@@ -41,7 +41,7 @@ static int model_info(cli *c, const char *path) {
     ayf_model_facts f = ayf_model_describe(model);
     row("model", "%s", path);
     row("role", "%s", f.role);
-    if (f.channels == 2)
+    if (f.points)
         row("draws", "points");
     else
         row("draws", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
@@ -66,7 +66,7 @@ static void data_info(const ayf_path_facts *f) {
     if (f->height) snprintf(size, sizeof size, "%d x %d", f->width, f->height);
     if (f->channels)
         snprintf(channels, sizeof channels, "%d channel%s", f->channels, f->channels == 1 ? "" : "s");
-    if (f->channels == 2)
+    if (f->points)
         row("kind", "points");
     else
         row("kind", "images of %s, %s", size, channels);
@@ -90,6 +90,12 @@ int cli_info(cli *c, const cli_args *args) {
         row("step", "%llu", (unsigned long long)f.step);
         row("use", "%s",
             "the run it belongs to resumes from it; the model to use is model.safetensors of the run");
+    } else if (f.kind == AYF_PATH_TRAJECTORIES) {
+        row("trajectories", "%s", path);
+        row("count", "%llu", (unsigned long long)f.count);
+        row("made with", "%s", f.comment);
+        row("use", "%s",
+            "of a teacher, for the mid-training of the run they belong to; it makes what is missing");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
         row("state", "%s", f.finished ? "finished" : "unfinished; the same command goes on");

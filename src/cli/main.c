@@ -111,38 +111,14 @@ char *cli_command_line(const cli *c) {
     return text;
 }
 
-static bool is_run_folder(const char *path) {
-    struct stat info;
-    size_t size = strlen(path) + sizeof "/config.yaml";
-    char *config = malloc(size);
-    if (!config) return false;
-    snprintf(config, size, "%s/config.yaml", path);
-    bool found = stat(config, &info) == 0;
-    free(config);
-    return found;
-}
-
-/* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
-bool cli_is_model(const char *path) {
-    unsigned char start[9] = {0};
-    static const char ending[] = ".safetensors";
-    size_t length = strlen(path);
-    if (is_run_folder(path)) return true;
-    if (length >= strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0) return true;
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    size_t got = fread(start, 1, sizeof start, file);
-    fclose(file);
-    return got == sizeof start && start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0;
-}
-
 int cli_open_model(cli *c, const char *path, ayf_model **out) {
     struct stat info;
+    ayf_path_kind kind;
     *out = NULL;
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
         return ayf_model_open(c->ctx, path, out) == AYF_OK ? 0 : cli_fail(c);
-    /* Asked first: ayf_path_describe() would read any other folder as a data set. */
-    if (!is_run_folder(path))
+    if (ayf_path_look(c->ctx, path, &kind) != AYF_OK) return cli_fail(c);
+    if (kind != AYF_PATH_RUN)
         return cli_error(c, AYF_E_FORMAT, "%s: neither a model file nor the folder of a run", path);
     ayf_path_facts facts;
     int code = 0;

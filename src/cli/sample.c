@@ -35,7 +35,7 @@ static bool ends_with(const char *text, const char *end) {
 
 static int choose_output(job *j) {
     struct stat info;
-    bool points = j->facts.channels == 2;
+    bool points = j->facts.points;
     j->out = j->args->value[CLI_OPT_out] ? j->args->value[CLI_OPT_out] : "samples.png";
     bool exists = stat(j->out, &info) == 0, is_folder = exists && S_ISDIR(info.st_mode);
     if (!*j->out) return cli_error(j->c, AYF_E_USAGE, "--out: name a file or a folder");
@@ -195,7 +195,7 @@ static int write_one(job *j, size_t index, const float *image, int class) {
 }
 
 static int write_folder(job *j) {
-    if (j->facts.channels == 2)
+    if (j->facts.points)
         return cli_error(j->c, AYF_E_USAGE, "%s draws points: --out FILE.png shows them, FILE.csv lists them",
                          j->args->positional[0]);
     int code = cli_make_folder(j->c, j->out);

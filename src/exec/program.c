@@ -1,7 +1,6 @@
 #include "exec/program.h"
 
 #include <string.h>
-#include <time.h>
 
 struct ayf_program {
     ayf_backend *backend;
@@ -262,12 +261,6 @@ static void poison_dead(ayf_program *p, uint32_t at) {
     }
 }
 
-static double microseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1e6 * (double)now.tv_sec + 1e-3 * (double)now.tv_nsec;
-}
-
 static void launch_traced(ayf_program *p, uint32_t at) {
     const ayf_step *step = &p->schedule->step[at];
     const ayf_backend_ops *ops = p->backend->ops;
@@ -279,11 +272,11 @@ static void launch_traced(ayf_program *p, uint32_t at) {
         bytes += ayf_elements(p->g, step->out[k]) * ops->element_size;
     if (step->node || step->out_count)
         ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
-    double start = microseconds();
+    double start = ayf_seconds();
     ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
     ops->sync(p->backend);
     ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "",
-            what, ops->describe(p->kernel[at]), bytes, microseconds() - start);
+            what, ops->describe(p->kernel[at]), bytes, 1e6 * (ayf_seconds() - start));
 }
 
 ayf_status ayf_program_run(ayf_program *p) {

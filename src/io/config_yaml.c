@@ -252,19 +252,15 @@ static ayf_status validate_guidance(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->distill.target != AYF_CFG_TARGET_TEACHER)
         REFUSE("distill.guidance = %s needs distill.target = teacher; to learn from the data use --set "
                "distill.target=data --set distill.guidance=none --set distill.student_init=scratch (or a "
-               "--teacher to "
-               "start from)",
+               "--teacher to start from)",
                name);
     if (automatic && !*cfg->distill.weak)
-        REFUSE(
-            "distill.guidance = autoguidance needs a weaker teacher in distill.weak: give one (--weak), or "
-            "use "
-            "distill.guidance = cfg (--cfg; for a teacher trained with classes and train.label_dropout) or "
-            "distill.guidance = none");
+        REFUSE("distill.guidance = autoguidance needs a weaker teacher in distill.weak: give one (--weak), "
+               "or use distill.guidance = cfg (--cfg; for a teacher trained with classes and "
+               "train.label_dropout) or distill.guidance = none");
     if (cfg->distill.guidance_min <= 0)
         REFUSE("distill.guidance_min = 0 could not be asked for in sampling, where a guidance of 0 stands "
-               "for the "
-               "default; use a value above 0");
+               "for the default; use a value above 0");
     if (cfg->distill.guidance_min > cfg->distill.guidance_max)
         REFUSE("distill.guidance_min = %g is above distill.guidance_max = %g", cfg->distill.guidance_min,
                cfg->distill.guidance_max);
@@ -320,8 +316,7 @@ static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
                (long long)cfg->distill.midtrain_steps);
     if (cfg->finetune.disc_first >= cfg->train.steps)
         REFUSE("finetune.disc_first = %lld leaves the student no steps to learn from the discriminator "
-               "(train.steps = %lld); "
-               "lower it or ask for more steps",
+               "(train.steps = %lld); lower it or ask for more steps",
                (long long)cfg->finetune.disc_first, (long long)cfg->train.steps);
     if (cfg->finetune.alpha <= 0)
         REFUSE("finetune.alpha = 0 leaves nothing to fine-tune; set it above 0, or go on with ayf distill");

@@ -4,7 +4,6 @@
 #include "io/points.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 static const size_t default_memory = (size_t)2 << 30;

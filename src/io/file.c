@@ -215,6 +215,16 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
     return AYF_OK;
 }
 
+ayf_status ayf_file_probe(ayf_context *ctx, const char *path) {
+    struct stat info;
+    bool special = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+    if (special) return AYF_OK; /* opening a pipe may block, and its reader would see an end */
+    ayf_file_writer *writer;
+    AYF_TRY(ayf_file_begin(ctx, path, &writer));
+    ayf_file_cancel(writer);
+    return AYF_OK;
+}
+
 ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size) {
     const char *p = bytes;
     while (writer->status == AYF_OK && size) {

@@ -1,7 +1,6 @@
 #include "io/image.h"
 #include "io/image_codec.h"
 
-#include <math.h>
 #include <string.h>
 
 size_t ayf_image_bytes(const ayf_image *image) {

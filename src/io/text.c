@@ -1,6 +1,5 @@
 #include "io/text.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
 #include "ir/ir.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
