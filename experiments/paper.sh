@@ -369,7 +369,7 @@ adversarial() {
     stage long-student distill --config "$configs/mnist16-student.yaml" --data "$data" --teacher "$folder/long-teacher"
     for seed in $SEEDS; do
         stage "tuned-$seed" finetune --student "$folder/long-student" --steps "$FINETUNE_STEPS" --seed "$seed" \
-            --set finetune.channel_base=512 --set "finetune.disc_first=$((FINETUNE_STEPS < 100 ? FINETUNE_STEPS / 2 : 50))"
+            --set finetune.channel_base=512
     done
     printf '\n## (iv) Before and after adversarial fine-tuning\n\n'
     heading "" "FD, 1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
