@@ -23,7 +23,7 @@ zlib zlib1g-dev
 jansson libjansson-dev
 yaml-0.1 libyaml-dev
 cmocka libcmocka-dev
-openblas libopenblas-dev
+openblas libopenblas-serial-dev
 EOF
 # oneDNN has no pkg-config file everywhere.
 have cc && echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1 || need libdnnl-dev
