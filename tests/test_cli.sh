@@ -283,7 +283,7 @@ expect "eval: distance and fidelity" 0 "$ayf" eval student $compare --teacher te
 prints "FD (our features)" && prints "floor" && prints "gamma 0.5" && prints "hash" && prints "300 images at random of 65536"
 ! grep -q FID out || bad "our features are called FID"
 expect "eval: the same as JSON" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --json
-prints '"fd_our_features": ' && prints '"semigroup_defect": ' && prints '"recipe": {"reference": "'
+prints '"fd_our_features": ' && prints '"semigroup_defect": ' && prints '"recipe": {"reference": "' && prints '"drawn": "by a student of step'
 prints '"paired": 80' && prints "of 80 of the samples and as many of the reference"
 python3 -m json.tool "$work/out" >/dev/null || bad "not JSON"
 expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --calls 2 --solver euler

@@ -349,8 +349,27 @@ static void print_block(const job *j, size_t first, size_t end) {
     putchar('\n');
 }
 
+/* How the model draws, a line as those of ayf_eval_describe(). */
+static void describe_drawing(const job *j, ayf_print_fn *print, void *user) {
+    static const char *const solvers[] = {[AYF_SOLVER_DEFAULT] = ", solver heun",
+                                          [AYF_SOLVER_EULER] = ", solver euler",
+                                          [AYF_SOLVER_HEUN] = ", solver heun",
+                                          [AYF_SOLVER_REFERENCE] = ", solver reference"};
+    if (!j->model) return;
+    const ayf_model_facts *f = &j->facts;
+    const char *weak = value_of(j, CLI_OPT_weak), *free = value_of(j, CLI_OPT_cfg);
+    char line[1024];
+    snprintf(line, sizeof line, "drawn      by a %s of step %llu, guidance %g%s%s%s%s", f->role,
+             (unsigned long long)f->step,
+             j->guidance > 0 ? j->guidance : fmin(fmax(1, f->guidance_min), f->guidance_max),
+             weak ? ", weak teacher " : "", weak ? weak : "",
+             free ? ", guided by itself without the class" : "", j->student ? "" : solvers[j->solver]);
+    print(user, line);
+}
+
 static void distance_table(const job *j) {
     ayf_eval_describe(j->eval, cli_print_line, NULL);
+    describe_drawing(j, cli_print_line, NULL);
     for (size_t first = 0; first < j->row_count; first += COLUMNS)
         print_block(j, first, j->row_count - first < COLUMNS ? j->row_count : first + COLUMNS);
 }
@@ -370,6 +389,7 @@ static void distance_json(const job *j) {
     bool any = false;
     fputs("\"recipe\": {", stdout);
     ayf_eval_describe(j->eval, recipe_json, &any);
+    describe_drawing(j, recipe_json, &any);
     fputs("}, \"distance\": [", stdout);
     for (size_t i = 0; i < j->row_count; i++) {
         const measured *m = &j->rows[i];
