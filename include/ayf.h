@@ -13,10 +13,9 @@
  * Every function that can fail returns an ayf_status; ayf_error() then says what was wrong with which file,
  * key or value, and the way out. The library never aborts, exits or prints.
  *
- * Options: a member that is 0 or NULL has its default, NULL for the whole struct stands for all of them (not for
- * ayf_run_open); what has no default and is missing is AYF_E_USAGE. Until 1.0 compatibility is that of sources: structs
- * grow by members whose 0 means what was done before, so that a program that names members is to be compiled again
- * and not to be changed.
+ * Options: a member that is 0 or NULL has its default, NULL for the whole struct stands for all of them; what has no
+ * default and is missing is AYF_E_USAGE. Until 1.0 compatibility is that of sources: structs grow by members whose 0
+ * means what was done before, so that a program that names members is to be compiled again and not to be changed.
  */
 #ifndef AYF_H
 #define AYF_H

@@ -70,9 +70,10 @@ static ayf_status open_data(fit *f, const char *source, int resolution, int chan
         .source = source, .resolution = resolution, .channels = channels, .labels = true, .classes = classes};
     ayf_status status = ayf_dataset_open(f->ctx, &spec, out);
     if (status == AYF_E_FORMAT)
-        ayf_fail_prefix(
-            f->ctx, "features are fitted to the classes of a data set (without classes, --inception takes "
-                    "Inception's weights instead): ");
+        ayf_fail_prefix(f->ctx, "%s",
+                        classes ? "the held-out samples need the classes of the data: "
+                                : "features are fitted to the classes of a data set (without classes, "
+                                  "--inception takes Inception's weights instead): ");
     if (status != AYF_OK) return status;
     const ayf_dataset_info *info = ayf_dataset_info_of(*out);
     if (info->points)

@@ -137,7 +137,7 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
 
 ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
     *out = NULL;
-    if (!options->folder || !*options->folder)
+    if (!options || !options->folder || !*options->folder)
         return ayf_fail(ctx, AYF_E_USAGE, "a run needs a folder to keep its files in; name one");
     ayf_run *run = ayf_alloc(ctx, 1, sizeof *run);
     if (!run) return AYF_E_MEMORY;

@@ -1,5 +1,4 @@
 /* ayf demo: from nothing to a student that draws in one call, and the same student fine-tuned. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,11 +157,6 @@ static int print_fidelity(demo *d) {
     return 0;
 }
 
-static void print_line(void *user, const char *line) {
-    (void)user;
-    puts(line);
-}
-
 static void print_row(const char *name, int network_calls, const ayf_eval_row *row) {
     char count[16] = "-";
     if (network_calls) snprintf(count, sizeof count, "%d", network_calls);
@@ -174,7 +168,7 @@ static ayf_status measure(demo *d, ayf_eval *eval) {
     ayf_eval_row row;
     name_exhibits(d, all);
     putchar('\n');
-    CHECKED(ayf_eval_describe(eval, print_line, NULL));
+    CHECKED(ayf_eval_describe(eval, cli_print_line, NULL));
     printf("\n%-16s %6s %8s %10s %8s\n", "", "calls", "FD", "precision", "recall");
     CHECKED(ayf_eval_floor(eval, &row));
     print_row("real images", 0, &row);
