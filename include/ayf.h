@@ -249,7 +249,8 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for im
 typedef struct ayf_eval_row {  /* NaN: does not apply */
     uint64_t count, reference; /* samples; real samples they were compared with */
     uint64_t paired;           /* of each: precision ... coverage and sliced_wasserstein take no more */
-    /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets); precision, recall
+    /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets, NaN for a
+     * single one); precision, recall
      * (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points: `fd` on coordinates. */
     double fd, kid, kid_std, precision, recall, density, coverage;
     double inception_score,

@@ -291,6 +291,9 @@ prints "2 steps" && prints "class accuracy"
 expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
 expect "eval: images in a folder" 0 "$ayf" eval many $compare
 prints "samples" && prints "sliced Wasserstein (pixels)"
+expect "eval: draw a reference" 0 "$ayf" sample teacher --seeds 1000-1199 --steps 1 --solver euler --out real
+expect "eval: features of other data" 0 "$ayf" eval many --data real --features features.safetensors --images 80
+says "were fitted to builtin:shapes and compare with real"
 expect "eval: points" 0 "$ayf" eval ring --data builtin:ring --reference 2000 --images 200 --calls 2
 prints "FD (coordinates)" && prints "2 steps"
 expect "eval: too few in the folder" 2 "$ayf" eval images $compare

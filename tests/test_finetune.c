@@ -171,6 +171,7 @@ static void test_refusals(void **state) {
     expect_refused(kind, in_root("a"), SET(wrong), AYF_E_IO, "finetune.student");
     expect_refused(kind, in_root("b"), join(tuned(), SET("train.batch=6")), AYF_E_CONFIG,
                    "finetune.deviation_group");
+    expect_refused(kind, in_root("b"), join(tuned(), SET("train.lr=0.1")), AYF_E_CONFIG, "finetune.lr");
     expect_refused(kind, in_root("b"), join(tuned(), SET("distill.midtrain_steps=2")), AYF_E_CONFIG,
                    "midtrain_steps");
     expect_refused(kind, in_root("c"), join(tuned(), SET("data.labels=false")), AYF_E_CONFIG, "classes");

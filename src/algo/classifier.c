@@ -100,6 +100,7 @@ static ayf_status describe(extractor *e) {
                    e->base.dim, e->base.height, e->base.width, e->base.channels, e->card.data,
                    (unsigned long long)e->card.step, accuracy ? ", right on " : "", accuracy ? accuracy : "");
     e->base.recipe = e->recipe;
+    e->base.data = e->card.data;
     return e->recipe ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -107,7 +108,7 @@ static extractor *new_extractor(ayf_context *ctx) {
     extractor *e = ayf_alloc(ctx, 1, sizeof *e);
     if (e)
         e->base = (ayf_extractor){
-            .ctx = ctx, .path = "", .recipe = "", .extract = extract, .close = close_extractor};
+            .ctx = ctx, .path = "", .recipe = "", .data = "", .extract = extract, .close = close_extractor};
     return e;
 }
 

@@ -353,6 +353,14 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     return AYF_OK;
 }
 
+static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
+    if (!e->net || !e->net->height || strcmp(e->net->data, o->data) == 0) return;
+    ayf_say(e->ctx,
+            "%s were fitted to %s and compare with %s here: do not set these numbers beside others unless "
+            "both are the same data",
+            o->features, e->net->data, o->data);
+}
+
 ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out) {
     static const ayf_eval_options defaults;
     *out = NULL;
@@ -362,11 +370,13 @@ ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_
     if (!e) return AYF_E_MEMORY;
     e->ctx = ctx;
     ayf_status status = open_all(e, options);
-    if (status == AYF_OK)
-        *out = e;
-    else
+    if (status != AYF_OK) {
         ayf_eval_close(e);
-    return status;
+        return status;
+    }
+    warn_of_other_features(e, options);
+    *out = e;
+    return AYF_OK;
 }
 
 void ayf_eval_close(ayf_eval *e) {
@@ -423,7 +433,7 @@ static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_
                     &(ayf_kid_options){.seed = e->seed}, &kid));
     AYF_TRY(ayf_prdc(ctx, real->features, real->kept, features, paired, e->dim, NEIGHBOURS, near));
     row->kid = kid.mean;
-    row->kid_std = kid.deviation;
+    row->kid_std = kid.subsets > 1 ? kid.deviation : (double)NAN;
     row->precision = near[AYF_PRECISION];
     row->recall = near[AYF_RECALL];
     row->density = near[AYF_DENSITY];

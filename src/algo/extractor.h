@@ -17,6 +17,7 @@ struct ayf_extractor {
     ayf_context *ctx;
     const char *path;   /* of its weights */
     const char *recipe; /* one line for people: what it is, what it was fitted to, how it resizes */
+    const char *data;   /* what it was fitted to; "": nothing that a user names */
     uint64_t hash;      /* of its weights: numbers made with different weights cannot be compared */
     int height, width;  /* of the images it takes; 0: any, it resizes them itself */
     int channels;       /* 0: 1 or 3 */

@@ -198,6 +198,7 @@ ayf_status ayf_inception_open(ayf_context *ctx, const char *path, ayf_extractor 
     e->base = (ayf_extractor){
         .ctx = ctx,
         .path = "",
+        .data = "",
         .recipe =
             "Inception (2015-12-05): 2048 features, 1008 logits without bias; bytes, TF1 bilinear to 299",
         .dim = DIM,
