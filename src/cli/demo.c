@@ -5,11 +5,8 @@
 #include "cli.h"
 
 /* Two cores, about eight minutes in all. Teacher and weak teacher see the same data at the same scale. */
-static const char *const common[] = {"data.source=builtin:shapes",
-                                     "data.resolution=16",
-                                     "data.sigma_data=0.5",
-                                     "train.batch=32",
-                                     "save.every=500",
+static const char *const common[] = {"data.source=builtin:shapes", "data.resolution=16", "data.channels=1",
+                                     "data.sigma_data=0.5",        "train.batch=32",     "save.every=500",
                                      "save.grid_every=0"};
 static const char *const teacher[] = {"model.channels=16", "model.multipliers=1,2,3", "model.blocks=1",
                                       "model.attention=",  "train.steps=2600",        "train.lr=0.01"};
@@ -18,8 +15,8 @@ static const char *const weak[] = {"model.channels=16", "model.multipliers=1,1",
 static const char *const student[] = {"train.steps=2800", "train.lr=0.005", "distill.guidance_min=1",
                                       "distill.guidance_max=2"};
 static const char *const tuned[] = {"train.steps=300", "finetune.channel_base=512", "finetune.channel_max=32",
-                                    "finetune.disc_first=30"};
-static const char *const features[] = {"data.resolution=16", "train.steps=400"};
+                                    "distill.guidance_min=1.5", "distill.guidance_max=1.5"};
+static const char *const features[] = {"data.resolution=16", "data.channels=1", "train.steps=1500"};
 static const double guidance = 1.5;
 
 enum {
