@@ -111,7 +111,12 @@ static ayf_status open_teachers(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     if (run->kind == AYF_RUN_TRAIN) return AYF_OK;
     if (is_analytic(run)) return open_analytic(run);
-    if (!(cfg->distill.target == AYF_CFG_TARGET_TEACHER || starts_from_teacher(run))) return AYF_OK;
+    if (!(cfg->distill.target == AYF_CFG_TARGET_TEACHER || starts_from_teacher(run))) {
+        if (cfg->distill.teacher[0])
+            ayf_say(run->ctx, "distill.teacher = %s is not used: distill.target = data",
+                    cfg->distill.teacher);
+        return AYF_OK;
+    }
     AYF_TRY(read_teacher(run, "distill.teacher", cfg->distill.teacher, &run->teacher_at, &run->sigma_data));
     run->network.spec = run->teacher_at->spec;
     run->network.guided = is_guided(run);
