@@ -143,13 +143,13 @@ static ayf_graph *view_chains(ayf_context *ctx) {
     return g;
 }
 
-static void test_view_chains(void **state) {
-    (void)state;
+/* Every backend against the reference backend, which comes first. */
+static void compare_backends(ayf_graph *(*build)(ayf_context *)) {
     test_result want = {0};
     for (size_t b = 0; b < test_backend_count; b++) {
         ayf_context *ctx = test_open(NULL);
         test_result got = {0};
-        test_run(ctx, &test_backends[b], view_chains(ctx), 1, NULL, &got);
+        test_run(ctx, &test_backends[b], build(ctx), 1, NULL, &got);
         ayf_close(ctx);
         if (b == 0) {
             want = got;
@@ -159,6 +159,11 @@ static void test_view_chains(void **state) {
         test_result_free(&got);
     }
     test_result_free(&want);
+}
+
+static void test_view_chains(void **state) {
+    (void)state;
+    compare_backends(view_chains);
 }
 
 /* Images that are large enough for several threads, in every mode of resampling, with their gradients. */
@@ -188,20 +193,7 @@ static ayf_graph *resampled(ayf_context *ctx) {
 
 static void test_resampling(void **state) {
     (void)state;
-    test_result want = {0};
-    for (size_t b = 0; b < test_backend_count; b++) {
-        ayf_context *ctx = test_open(NULL);
-        test_result got = {0};
-        test_run(ctx, &test_backends[b], resampled(ctx), 1, NULL, &got);
-        ayf_close(ctx);
-        if (b == 0) {
-            want = got;
-            continue;
-        }
-        test_compare(test_backends[b].name, &want, &got, test_backends[b].tolerance);
-        test_result_free(&got);
-    }
-    test_result_free(&want);
+    compare_backends(resampled);
 }
 
 /* ---- State ---- */

@@ -7,7 +7,7 @@
 #include "algo/weights.h"
 
 /* Opens a model file written by ayf_features_fit(). AYF_E_USAGE when it is a model of another kind. On success *out is
- * owned by the caller (net->close). */
+ * owned by the caller (ayf_extractor_close). */
 ayf_status ayf_features_open(ayf_context *ctx, const char *path, ayf_extractor **out);
 
 /* The extractor of weights of kind AYF_MODEL_FEATURES, which must outlive it and stay as they are. */

@@ -261,8 +261,8 @@ static ayf_status mean_square(fit *f, ayf_extractor *net, float *images, float *
         for (size_t i = 0; i < count; i++)
             AYF_TRY(
                 ayf_dataset_get(f->data, shuffled(f, skipped + n + i), false, images + i * f->values, NULL));
-        AYF_TRY(net->extract(net, images, count, (const int[]){net->height, net->width, net->channels},
-                             features, NULL));
+        AYF_TRY(ayf_extract(net, images, count, (const int[]){net->height, net->width, net->channels},
+                            features, NULL));
         for (size_t i = 0; i < count * dim; i++) sum += (double)features[i] * features[i];
         n += count;
     }
@@ -280,7 +280,7 @@ static ayf_status normalise(fit *f) {
     ayf_status status = images && features ? ayf_features_of(f->weights, &net) : AYF_E_MEMORY;
     if (status == AYF_OK) {
         status = mean_square(f, net, images, features, &square);
-        net->close(net);
+        ayf_extractor_close(net);
     }
     ayf_free(f->ctx, images);
     ayf_free(f->ctx, features);
@@ -313,7 +313,7 @@ static ayf_status count_right(fit *f, ayf_extractor *net, size_t first, size_t c
         AYF_TRY(ayf_dataset_get(from, index, false, images + i * f->values, &labels[i]));
     }
     int shape[3] = {net->height, net->width, net->channels};
-    AYF_TRY(net->extract(net, images, count, shape, NULL, logits));
+    AYF_TRY(ayf_extract(net, images, count, shape, NULL, logits));
     for (size_t i = 0; i < count; i++)
         *right += largest(logits + i * (size_t)net->classes, net->classes) == labels[i];
     return AYF_OK;
@@ -333,7 +333,7 @@ static ayf_status measure(fit *f, double *accuracy) {
             size_t count = f->held - first < CHUNK ? f->held - first : CHUNK;
             status = count_right(f, net, first, count, images, logits, &right);
         }
-        net->close(net);
+        ayf_extractor_close(net);
     }
     ayf_free(f->ctx, images);
     ayf_free(f->ctx, logits);

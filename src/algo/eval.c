@@ -151,8 +151,8 @@ static ayf_status features_of(ayf_eval *e, const float *images, size_t count, fl
     }
     for (size_t first = 0, n; first < count; first += n) {
         n = count - first < PART ? count - first : PART;
-        AYF_TRY(e->net->extract(e->net, images + first * e->values, n, e->shape, features + first * e->dim,
-                                logits ? logits + first * (size_t)e->net->classes : NULL));
+        AYF_TRY(ayf_extract(e->net, images + first * e->values, n, e->shape, features + first * e->dim,
+                            logits ? logits + first * (size_t)e->net->classes : NULL));
         ayf_wait_add(&e->wait, n);
     }
     return AYF_OK;
@@ -354,7 +354,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 }
 
 static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
-    if (!e->net || !e->net->height || strcmp(e->net->data, o->data) == 0) return;
+    if (!e->net || !e->net->data || strcmp(e->net->data, o->data) == 0) return;
     ayf_say(e->ctx,
             "%s were fitted to %s and compare with %s here: do not set these numbers beside others unless "
             "both are the same data",
@@ -385,7 +385,7 @@ void ayf_eval_close(ayf_eval *e) {
     clear_real_set(e, &e->whole);
     clear_real_set(e, &e->half);
     ayf_dataset_close(e->floor_data);
-    if (e->net) e->net->close(e->net);
+    if (e->net) ayf_extractor_close(e->net);
     ayf_free(ctx, e->source);
     ayf_free(ctx, e->heldout);
     ayf_free(ctx, e);

@@ -2,8 +2,8 @@
  *
  *     ayf_extractor *net;
  *     AYF_TRY(ayf_inception_open(ctx, "inception.safetensors", &net));
- *     AYF_TRY(net->extract(net, images, count, (const int[]){32, 32, 3}, features, logits));
- *     net->close(net);
+ *     AYF_TRY(ayf_extract(net, images, count, (const int[]){32, 32, 3}, features, logits));
+ *     ayf_extractor_close(net);
  *
  * What these numbers mean is fixed by the recipe as much as by the weights, so nothing of it can be chosen: images are
  * rounded to bytes as they would be in a file, brought to 299 x 299 by TensorFlow 1's bilinear resize, and go through
@@ -18,7 +18,7 @@
  * (1008,2048); further tensors (fc.bias, num_batches_tracked, AuxLogits) are left alone. Such a file comes from
  * scripts/convert_inception.py. AYF_E_FORMAT names the tensor that is missing, misshapen, not finite or a negative
  * variance. The extractor takes images of 1 channel (repeated) or 3, of any size; AYF_E_DIVERGED when one is not finite.
- * It has 2048 features and 1008 logits. On success *out is owned by the caller (net->close). */
+ * It has 2048 features and 1008 logits. On success *out is owned by the caller (ayf_extractor_close). */
 ayf_status ayf_inception_open(ayf_context *ctx, const char *path, ayf_extractor **out);
 
 /* pixels[height][width][channels] of 1 or 3 channels -> out[299][299][3], (value - 128) / 128 with the values of
