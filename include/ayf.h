@@ -238,7 +238,8 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is needed, for im
     const char *features; /* a file of ayf_features_fit() */
     /* In place of `features`: the Inception weights of FID in safetensors, as scripts/convert_inception.py makes them */
     const char *inception;
-    int resolution, channels; /* what pictures are brought to; 0: what the features take */
+    /* What pictures are brought to; 0: what the features take, with `inception` the size of `samples` */
+    int resolution, channels;
     int count; /* samples per measurement; 0 = AYF_EVAL_COUNT, with `inception` AYF_EVAL_INCEPTION_COUNT */
     uint64_t seed; /* of the first sample, and of every random choice */
     /* What ayf_eval_data() will be asked about: refused before the reference is read when it cannot be compared */
@@ -250,8 +251,8 @@ typedef struct ayf_eval_row {  /* NaN: does not apply */
     uint64_t count, reference; /* samples; real samples they were compared with */
     uint64_t paired;           /* of each: precision ... coverage and sliced_wasserstein take no more */
     /* By our features: Frechet distance; kernel distance (mean and standard deviation over subsets, NaN for a
-     * single one); precision, recall
-     * (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points: `fd` on coordinates. */
+     * single one); precision, recall (arXiv 1904.06991), density, coverage (arXiv 2002.09797) with 5 neighbours. Points:
+     * `fd` on coordinates. */
     double fd, kid, kid_std, precision, recall, density, coverage;
     double inception_score,
         inception_score_std;   /* with Inception weights: mean and deviation over 10 parts */

@@ -115,7 +115,7 @@ static int end_all(void **state) {
     ayf_params_free(params);
     ayf_free(ctx, weights);
     ayf_st_close(fixture);
-    return end_of((const char *const[]){"weights", "bad"}, 2);
+    return end_of((const char *const[]){"weights", "bad", "real", "drawn", "heldout"}, 5);
 }
 
 static void expect_close(const float *got, const char *name, size_t count, double tolerance) {
@@ -286,6 +286,33 @@ static void wrong_images_are_refused(void **state) {
     ayf_free(ctx, features);
 }
 
+static const char *write_grey(const char *name, unsigned count, unsigned side) {
+    char *path = path_of(name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    const unsigned header[] = {0x803, count, side, side};
+    for (size_t i = 0; i < AYF_COUNT(header); i++)
+        for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(header[i] >> shift & 255), f);
+    for (size_t i = 0; i < (size_t)count * side * side; i++) fputc(0, f);
+    fclose(f);
+    return path;
+}
+
+/* The last check before the images go through the network is of the number that is held out. */
+static void the_reference_is_brought_to_the_samples(void **state) {
+    (void)state;
+    ayf_eval_options options = {.inception = weights_path, .count = DIM + 1};
+    options.data = write_grey("real", 2 * DIM + 2, 6);
+    options.samples = write_grey("drawn", DIM + 1, 3);
+    options.heldout = write_grey("heldout", 2, 6);
+    ayf_eval *eval;
+    assert_int_equal(ayf_eval_open(ctx, &options, &eval), AYF_E_USAGE);
+    expect_message("heldout: 2 samples are too few");
+    options.channels = 1;
+    assert_int_equal(ayf_eval_open(ctx, &options, &eval), AYF_E_USAGE);
+    expect_message("cannot be compared");
+}
+
 static void memory_can_run_out(void **state) {
     (void)state;
     test_memory memory = {0};
@@ -312,10 +339,15 @@ static void memory_can_run_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_is_torchvisions), cmocka_unit_test(resizing_is_tensorflows),
-        cmocka_unit_test(features_are_torchvisions), cmocka_unit_test(distances_are_as_computed_apart),
-        cmocka_unit_test(wrong_values_are_refused),  cmocka_unit_test(wrong_files_are_refused),
-        cmocka_unit_test(wrong_images_are_refused),  cmocka_unit_test(memory_can_run_out),
+        cmocka_unit_test(the_table_is_torchvisions),
+        cmocka_unit_test(resizing_is_tensorflows),
+        cmocka_unit_test(features_are_torchvisions),
+        cmocka_unit_test(distances_are_as_computed_apart),
+        cmocka_unit_test(wrong_values_are_refused),
+        cmocka_unit_test(wrong_files_are_refused),
+        cmocka_unit_test(wrong_images_are_refused),
+        cmocka_unit_test(memory_can_run_out),
+        cmocka_unit_test(the_reference_is_brought_to_the_samples),
     };
     return cmocka_run_group_tests_name("inception", tests, begin_all, end_all);
 }

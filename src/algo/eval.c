@@ -238,12 +238,26 @@ static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
     return AYF_OK;
 }
 
+/* Inception takes any size: the reference is brought to that of the samples. */
+static ayf_status take_shape_of(ayf_eval *e, const char *samples) {
+    ayf_dataset *data;
+    AYF_TRY(open_data(e, samples, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    if (info->height == info->width) e->resolution = info->height;
+    e->channels = info->channels;
+    ayf_dataset_close(data);
+    return AYF_OK;
+}
+
 /* What the samples look like: what the features take, unless something else is asked for, which is then wrong. */
 static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
     e->resolution = o->resolution;
     e->channels = o->channels;
     e->inception = o->inception != NULL;
-    if (e->inception) return ayf_inception_open(e->ctx, o->inception, &e->net);
+    if (e->inception) {
+        if (o->samples && !o->resolution && !o->channels) AYF_TRY(take_shape_of(e, o->samples));
+        return ayf_inception_open(e->ctx, o->inception, &e->net);
+    }
     if (!o->features) return AYF_OK;
     AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
     const ayf_extractor *net = e->net;

@@ -54,15 +54,16 @@ ayf_status ayf_extractor_opened(ayf_extractor *e, ayf_status status, ayf_extract
     return status;
 }
 
-static ayf_status take(ayf_extractor *e, const char *name, float *batch, size_t width, size_t count, float *out) {
+static ayf_status take(ayf_extractor *e, const char *name, float *batch, size_t width, size_t count,
+                       float *out) {
     if (!out) return AYF_OK;
     AYF_TRY(ayf_program_get(e->program, name, batch, (size_t)e->kind->batch * width));
     memcpy(out, batch, count * width * sizeof *out);
     return AYF_OK;
 }
 
-ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, const int shape[3], float *features,
-                       float *logits) {
+ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, const int shape[3],
+                       float *features, float *logits) {
     size_t batch = (size_t)e->kind->batch, dim = (size_t)e->dim, classes = (size_t)e->classes;
     size_t values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
     AYF_TRY(e->kind->check(e, images, count, shape));
