@@ -1,5 +1,5 @@
 # make             build/ayf
-# make demo        teacher to one-step student on drawn shapes, about eight minutes on two cores
+# make demo        teacher to one-step student on drawn shapes, eight to nine minutes on two cores
 # make test        every test
 # make bench       time a training step
 # make golden DIR=<folder of reference numbers>

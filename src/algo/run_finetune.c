@@ -25,10 +25,10 @@ static ayf_status read_student(ayf_run *run, ayf_weights **weights, ayf_model_ca
     if (status != AYF_OK) {
         ayf_fail_prefix(ctx, "finetune.student: ");
     } else if (card->role != AYF_ROLE_STUDENT || (*weights)->spec.kind != AYF_MODEL_UNET) {
-        status =
-            ayf_fail(ctx, AYF_E_CONFIG, "finetune.student: %s %s; name a model made by ayf distill", file,
-                     card->role != AYF_ROLE_STUDENT ? "is not a student (a flow map)"
-                                                    : "makes points, and the discriminator judges images");
+        status = ayf_fail(
+            ctx, AYF_E_CONFIG, "finetune.student: %s %s; name a student of images made by ayf distill", file,
+            card->role != AYF_ROLE_STUDENT ? "is not a student (a flow map)"
+                                           : "makes points, and the discriminator judges images");
         ayf_weights_free(*weights);
         ayf_model_card_free(ctx, card);
         *weights = NULL;
@@ -208,8 +208,9 @@ static ayf_status watch(ayf_run *run) {
              "= %g), and the "
              "student learns nothing from it any more",
              gap, run->cfg.finetune.logit_limit);
-    return ayf_run_diverged(
-        run, why, "a higher finetune.penalty, a lower finetune.disc_lr or fewer finetune.channel_max");
+    return ayf_run_diverged(run, why,
+                            "a higher finetune.penalty, a lower finetune.disc_lr or finetune.lr, or a "
+                            "smaller finetune.channel_max");
 }
 
 ayf_status ayf_run_finetune_end_step(ayf_run *run, ayf_run_report *report) {

@@ -89,7 +89,7 @@ typedef enum cli_verb {
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
-      "override one configuration key; repeatable")                                                          \
+      "override one configuration key; repeatable (ayf eval: with --fit-features)")                          \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder or builtin:shapes, builtin:ring ...")                    \
     X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
@@ -110,7 +110,7 @@ typedef enum cli_verb {
     X(gamma, "gamma", "G", CLI_SAMPLE, NULL,                                                                 \
       "student: noise added again after each jump, 0 to 1; default 0")                                       \
     X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL, NULL,                                                \
-      "L teacher + (1 - L) weak teacher; a student: within its trained range; default 1")                    \
+      "L teacher + (1 - L) weak teacher; a student: within its trained range; default 1 or nearest")         \
     X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL, NULL, "weak teacher that guides the teacher")            \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL, NULL,                                                         \
       "classifier-free guidance: the teacher without the class in place of a weak one")                      \
@@ -127,7 +127,7 @@ typedef enum cli_verb {
       "real samples for the floor; default: one half of the data against the other")                         \
     X(reference, "reference", "N", CLI_EVAL, NULL, "how many of the real samples to use; default all")       \
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
-      "compare with this teacher; analytic = the exact velocity of a built-in 2-D set")                      \
+      "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
       "network calls of a student (default 1,2,4), solver steps of a teacher (32)")                          \
     X(gammas, "gamma", "LIST", CLI_EVAL, NULL, "students: noise added again after each jump; default 0")     \
