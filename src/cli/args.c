@@ -205,9 +205,9 @@ void cli_help_all(void) {
          "microseconds\n\n"
          "exit codes: 0 done, 1 run-time failure, 2 usage or configuration, 3 bad input file, 4 training "
          "diverged,\n"
-         "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by a "
-         "second\n"
-         "            Ctrl-C or SIGTERM");
+         "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by "
+         "Ctrl-C\n"
+         "            or SIGTERM (a run: by the second one)");
 }
 
 void cli_help_verb(cli_verb verb) {
