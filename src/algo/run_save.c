@@ -273,6 +273,10 @@ static ayf_status open_checkpoint(const ayf_run *run, int64_t step, ayf_st **st)
     char *path = ayf_run_checkpoint(run->ctx, run->folder, step);
     ayf_status status = path ? ayf_st_open(run->ctx, path, st) : AYF_E_MEMORY;
     ayf_free(run->ctx, path);
+    if (status == AYF_E_FORMAT)
+        ayf_fail_prefix(run->ctx,
+                        "the newest checkpoint cannot be used (remove it to go on from the one before it, or "
+                        "take a new folder): ");
     return status;
 }
 
