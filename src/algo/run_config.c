@@ -67,15 +67,17 @@ static ayf_status compare_texts(const ayf_run *run, const char *saved, const cha
     return AYF_OK;
 }
 
-static ayf_status find_contradiction(ayf_context *ctx, const char *wanted, const char *taken,
-                                     const char *untouched) {
+static ayf_status find_contradiction(ayf_context *ctx, ayf_run_kind kind, const char *wanted,
+                                     const char *taken, const char *untouched) {
     key_walk w = {.at = wanted}, t = {.at = taken}, u = {.at = untouched};
     while (next_key(&w) && next_key(&t) && next_key(&u))
         if (strcmp(w.section, "model") == 0 && !same_value(&w, &t) && !same_value(&w, &u))
-            return ayf_fail(ctx, AYF_E_CONFIG,
-                            "%s = %.*s, but the student has the network it starts from, where it is %.*s; "
-                            "leave the key out, or train a student from scratch (distill.student_init)",
-                            w.key, (int)w.value_size, w.value, (int)t.value_size, t.value);
+            return ayf_fail(
+                ctx, AYF_E_CONFIG,
+                "%s = %.*s, but the student has the network it starts from, where it is %.*s; "
+                "leave the key out%s",
+                w.key, (int)w.value_size, w.value, (int)t.value_size, t.value,
+                kind == AYF_RUN_DISTILL ? ", or train a student from scratch (distill.student_init)" : "");
     return AYF_OK;
 }
 
@@ -85,13 +87,41 @@ ayf_status ayf_run_config_take_model(ayf_run *run, const ayf_config *taken) {
     AYF_TRY(ayf_config_defaults(ctx, &untouched));
     char *a = ayf_config_text(ctx, &run->cfg), *b = ayf_config_text(ctx, taken),
          *c = ayf_config_text(ctx, &untouched);
-    ayf_status status = a && b && c ? find_contradiction(ctx, a, b, c) : AYF_E_MEMORY;
+    ayf_status status = a && b && c ? find_contradiction(ctx, run->kind, a, b, c) : AYF_E_MEMORY;
     ayf_free(ctx, a);
     ayf_free(ctx, b);
     ayf_free(ctx, c);
     ayf_config_free(ctx, &untouched);
     run->cfg.model = taken->model;
     return status;
+}
+
+/* ---- Keys that mean nothing to a kind of run ---- */
+
+/* A section ("distill.") or a key. One file may serve all kinds, so only what is set for this run is refused. */
+static const char *const unused[][9] = {
+    [AYF_RUN_TRAIN] = {"distill.", "finetune."},
+    [AYF_RUN_DISTILL] = {"finetune.", "train.time_mean", "train.time_std", "train.label_dropout"},
+    [AYF_RUN_FINETUNE] = {"train.lr", "train.time_mean", "train.time_std", "train.label_dropout",
+                          "distill.student_init", "distill.midtrain_steps", "distill.midtrain_trajectories",
+                          "distill.midtrain_solver_steps"}};
+
+static ayf_status refuse_unused(ayf_context *ctx, ayf_run_kind kind, const char *setting) {
+    static const char *const verbs[] = {
+        [AYF_RUN_TRAIN] = "train", [AYF_RUN_DISTILL] = "distill", [AYF_RUN_FINETUNE] = "finetune"};
+    size_t length = strcspn(setting, "= ");
+    for (const char *const *name = unused[kind]; *name; name++) {
+        size_t size = strlen(*name);
+        bool section = (*name)[size - 1] == '.';
+        if (strncmp(*name, setting, size) != 0 || !(section || size == length)) continue;
+        return ayf_fail(
+            ctx, AYF_E_CONFIG, "%.*s means nothing to ayf %s%s; leave it out", (int)length, setting,
+            verbs[kind],
+            strcmp(*name, "train.lr") == 0
+                ? ", which has finetune.lr (the student's) and finetune.disc_lr (the discriminator's)"
+                : "");
+    }
+    return AYF_OK;
 }
 
 /* ---- Loading, comparing, saving ---- */
@@ -106,8 +136,10 @@ ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options, boo
     bool saved = !path && resumes && ayf_path_exists(run->config_path);
     if (saved) path = run->config_path;
     AYF_TRY(load_over_defaults(run->ctx, path, &run->cfg));
-    for (int i = 0; i < options->setting_count; i++)
+    for (int i = 0; i < options->setting_count; i++) {
         AYF_TRY(ayf_config_set(run->ctx, &run->cfg, options->settings[i]));
+        AYF_TRY(refuse_unused(run->ctx, run->kind, options->settings[i]));
+    }
     if (run->kind == AYF_RUN_FINETUNE && !saved) AYF_TRY(ayf_run_finetune_config(run, options));
     static const ayf_config_use uses[] = {[AYF_RUN_TRAIN] = AYF_CONFIG_TRAIN,
                                           [AYF_RUN_DISTILL] = AYF_CONFIG_DISTILL,

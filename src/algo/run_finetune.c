@@ -73,16 +73,16 @@ ayf_status ayf_run_finetune_config(ayf_run *run, const ayf_run_options *options)
     ayf_status status = inherit(run, &card);
     ayf_weights_free(weights);
     ayf_model_card_free(run->ctx, &card);
+    double rate = run->cfg.train.lr;
     if (status == AYF_OK && options->config_path)
         status = ayf_config_load(run->ctx, options->config_path, &run->cfg);
-    for (int i = 0; status == AYF_OK && i < options->setting_count; i++) {
-        static const char other[] = "train.lr=";
-        status = strncmp(options->settings[i], other, strlen(other)) == 0
-                     ? ayf_fail(run->ctx, AYF_E_CONFIG,
-                                "train.lr is not for fine-tuning, which has finetune.lr (the student's) and "
-                                "finetune.disc_lr (the discriminator's)")
-                     : ayf_config_set(run->ctx, &run->cfg, options->settings[i]);
-    }
+    if (status == AYF_OK && run->cfg.train.lr != rate)
+        ayf_say(
+            run->ctx,
+            "%s: train.lr means nothing to fine-tuning, which has finetune.lr (here %g) and finetune.disc_lr",
+            options->config_path, run->cfg.finetune.lr);
+    for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
+        status = ayf_config_set(run->ctx, &run->cfg, options->settings[i]);
     return status;
 }
 

@@ -507,6 +507,7 @@ char *ayf_config_help(ayf_context *ctx) {
         &text,
         "A configuration is a YAML file of sections and keys; what it leaves out keeps its default. Every\n"
         "key can be overridden on the command line: --set train.lr=0.01 --set model.multipliers=1,2,2\n"
+        "One file may hold the sections of all runs; a --set that means nothing to a run is refused.\n"
         "Whole numbers may end in k, M, G (thousands) or Ki, Mi, Gi (1024s).\n");
     size_t section = 0;
     for (size_t i = 0; i < AYF_COUNT(rows); i++) {
