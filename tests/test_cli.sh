@@ -104,6 +104,9 @@ exists mine && absent mine/checkpoints && absent mine/.lock
 tuned="--batch 4 --set train.lr_warmup=0 --set finetune.channel_base=64 --set finetune.channel_max=8"
 expect "fine-tune" 0 "$ayf" finetune tuned --student student $tuned --steps 3
 prints "tuned/model.safetensors" && says "D(real)-D(fake)"
+printf 'train:\n  lr: 0.01\nfinetune:\n  student: student\n' >tuned.yaml
+expect "a file with a key of other runs" 0 "$ayf" finetune filed --config tuned.yaml $tuned --steps 1
+says "tuned.yaml: train.lr means nothing to fine-tuning"
 expect "a fine-tuned student is a student" 0 "$ayf" info tuned
 prints "student"
 expect "fine-tune nothing" 2 "$ayf" finetune other $tuned --steps 3
@@ -251,7 +254,9 @@ expect "info on pictures of several sizes" 0 "$ayf" info several
 prints "several sizes" && prints "data.resolution" && prints "grey and colour" && prints "classes      none: several:"
 : >empty.zip
 expect "info on an empty ZIP" 3 "$ayf" info empty.zip
-says "ZIP" && one_line
+says "0 bytes" && one_line
+expect "eval on an empty file" 3 "$ayf" eval empty.zip --data builtin:shapes --features features.safetensors
+says "empty.zip: is empty" && one_line
 expect "info on something else" 3 "$ayf" info bad.yaml
 says "none of the data sets" && one_line
 head -c 1000 student/model.safetensors >short.safetensors
@@ -269,6 +274,8 @@ says "neither a model file nor the folder of a run" && one_line
 # ---- Evaluation ----
 expect "eval: fidelity" 0 "$ayf" eval student --teacher teacher --weak weak --guidance 1.5 --pairs 4 --calls 1,2 --gamma 0,0.5
 prints "Euler" && prints "SSIM" && prints "semigroup defect"
+expect "eval: fidelity without what the teacher was led away from" 2 "$ayf" eval student --teacher teacher --guidance 1.5
+says "--weak MODEL" && says "leave out --guidance" && one_line
 expect "eval: roles the wrong way round" 2 "$ayf" eval teacher --teacher student --pairs 4
 says "student" && one_line
 expect "eval: fit features" 0 "$ayf" eval --fit-features features.safetensors --data builtin:shapes \
@@ -290,14 +297,19 @@ expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --call
 prints "2 steps" && prints "class accuracy"
 expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
 expect "eval: images in a folder" 0 "$ayf" eval many $compare
-prints "samples" && prints "sliced Wasserstein (pixels)"
+prints "samples    many: 80 at random (seed 0)" && prints "sliced Wasserstein (pixels)"
+! grep -q brought "$work/out" || bad "pictures of the right size are said to be resized"
 expect "eval: draw a reference" 0 "$ayf" sample teacher --seeds 1000-1199 --steps 1 --solver euler --out real
 expect "eval: features of other data" 0 "$ayf" eval many --data real --features features.safetensors --images 80
 says "were fitted to builtin:shapes and compare with real"
 expect "eval: points" 0 "$ayf" eval ring --data builtin:ring --reference 2000 --images 200 --calls 2
 prints "FD (coordinates)" && prints "2 steps"
+expect "eval: points of another set" 0 "$ayf" eval ring --data builtin:moons --reference 2000 --images 200 --calls 1
+says "ring was made with builtin:ring and is compared with builtin:moons"
 expect "eval: too few in the folder" 2 "$ayf" eval images $compare
-says "--images 5" && one_line
+says "at least 65" && one_line
+expect "eval: fewer in the folder than asked for" 2 "$ayf" eval many --data builtin:shapes --reference 300 --features features.safetensors --images 81
+says "--images 80" && one_line
 expect "eval: a small reference" 2 "$ayf" eval student $compare --reference 100
 says "twice"
 expect "eval: a reference below the number of features" 2 "$ayf" eval many --data builtin:shapes --reference 100 \
@@ -311,6 +323,9 @@ expect "eval: a student is no features" 2 "$ayf" eval student --data builtin:sha
 says "--fit-features FILE" && one_line
 expect "eval: features of another shape" 0 "$ayf" eval --fit-features small.safetensors --data builtin:shapes \
     --set data.resolution=8 --set data.channels=1 --set train.steps=1 --set train.batch=4
+says "hardly better than guessing one of 10 classes"
+expect "eval: images of another kind" 0 "$ayf" eval many --data builtin:shapes --reference 300 --features small.safetensors --images 80
+says "80 of its 80 pictures are not of 8 x 8 x 1" && prints "80 of its pictures brought to 8 x 8 x 1"
 expect "eval: they do not fit the model" 2 "$ayf" eval student --data builtin:shapes --features small.safetensors
 says "8 x 8 x 1" && says "8 x 8 x 3" && one_line
 expect "eval: no Inception weights" 3 "$ayf" eval student --data builtin:shapes --inception features.safetensors

@@ -516,6 +516,35 @@ static void what_cannot_be_compared_is_refused(void **state) {
     ayf_eval_close(eval);
 }
 
+/* The fitted features with every value of a tensor multiplied. */
+static void write_damaged(const char *tensor, float factor) {
+    ayf_weights *w;
+    ayf_model_card card;
+    ok(ayf_model_read(cpu, features_path, &w, &card));
+    const ayf_param *p = ayf_params_find(w->params, tensor);
+    assert_non_null(p);
+    float *values = malloc(p->size * sizeof *values);
+    ayf_buffer_get(w->at[p - w->params->at], values);
+    for (size_t i = 0; i < p->size; i++) values[i] *= factor;
+    ayf_buffer_set(w->at[p - w->params->at], values);
+    ok(ayf_model_write(path_of("other"), w, &card));
+    free(values);
+    ayf_weights_free(w);
+    ayf_model_card_free(ctx, &card);
+}
+
+static void features_that_tell_nothing_are_refused(void **state) {
+    (void)state;
+    ayf_eval *eval;
+    ayf_eval_options options = {.data = real_path, .features = path_of("other"), .count = FEW};
+    write_damaged("features.hidden.weight", 0);
+    assert_int_equal(ayf_eval_open(ctx, &options, &eval), AYF_E_FORMAT);
+    expect_message("other: gives every picture of the reference the same features");
+    write_damaged("features.hidden.weight", 1e38f);
+    assert_int_equal(ayf_eval_open(ctx, &options, &eval), AYF_E_FORMAT);
+    expect_message("other: gives features that are not finite");
+}
+
 /* ---- Memory ---- */
 
 static ayf_status fit_and_measure(ayf_context *c) {
@@ -569,6 +598,7 @@ int main(void) {
         cmocka_unit_test(samples_of_a_model_come_from_the_seeds),
         cmocka_unit_test(points_are_compared_by_coordinates),
         cmocka_unit_test(what_cannot_be_compared_is_refused),
+        cmocka_unit_test(features_that_tell_nothing_are_refused),
         cmocka_unit_test(a_lack_of_memory_is_survived),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);

@@ -341,6 +341,19 @@ static ayf_status measure(fit *f, double *accuracy) {
     return status;
 }
 
+/* A classifier that guesses has learned nothing that its features could tell apart. */
+static void warn_of_guessing(const fit *f, double accuracy) {
+    int classes = f->spec.label_dim;
+    double guess = 1 / (double)classes;
+    bool guesses = isfinite(accuracy) && accuracy < guess + (1 - guess) / 10;
+    if (!guesses && f->loss < log(classes)) return;
+    ayf_say(f->ctx,
+            "features: hardly better than guessing one of %d classes (loss %.3g, guessing has %.3g), so "
+            "numbers by "
+            "them mean little: fit again with a lower train.lr (it is %g) or more train.steps (%lld)",
+            classes, f->loss, log(classes), f->cfg.train.lr, (long long)f->cfg.train.steps);
+}
+
 /* ---- The file ---- */
 
 static void put_config(const fit *f, ayf_text *text) {
@@ -390,6 +403,7 @@ static ayf_status fit_all(fit *f, const char *path, const ayf_features_options *
     AYF_TRY(run(f));
     AYF_TRY(normalise(f));
     AYF_TRY(measure(f, &report->accuracy));
+    warn_of_guessing(f, report->accuracy);
     report->loss = f->loss;
     report->fitted = f->fitted;
     report->heldout = f->held;

@@ -35,6 +35,8 @@ typedef struct real_set {
 struct ayf_eval {
     ayf_context *ctx;
     char *source, *heldout;
+    char *samples;   /* NULL: not known yet, or those of a model */
+    size_t reshaped; /* of them, brought to `shape` */
     size_t count;
     size_t available; /* in the reference set, of which some are used */
     uint64_t seed;
@@ -132,7 +134,12 @@ static ayf_status open_subject(const ayf_eval *e, const char *source, ayf_datase
     AYF_TRY(open_data(e, source, out));
     const ayf_dataset_info *info = ayf_dataset_info_of(*out);
     ayf_status status = check_shape(e, source, info->height, info->width, info->channels);
-    if (status == AYF_OK && info->count < e->count)
+    if (status == AYF_OK && info->count <= e->dim)
+        status = ayf_fail(e->ctx, AYF_E_USAGE,
+                          "%s has %zu samples, too few for a Frechet distance by %zu features: at least %zu "
+                          "are needed",
+                          source, info->count, e->dim, e->dim + 1);
+    else if (status == AYF_OK && info->count < e->count)
         status = ayf_fail(e->ctx, AYF_E_USAGE,
                           "%s has %zu samples, fewer than the %zu to compare: use --images %zu", source,
                           info->count, e->count, info->count);
@@ -142,7 +149,12 @@ static ayf_status open_subject(const ayf_eval *e, const char *source, ayf_datase
 
 /* ---- Features ---- */
 
-/* Part of what e->wait counts. */
+static ayf_status useless_features(const ayf_eval *e, const char *why) {
+    return ayf_fail(e->ctx, AYF_E_FORMAT, "%s: %s: its weights are damaged or were fitted badly%s",
+                    e->net->path, why, e->inception ? "" : "; fit features again (ayf eval --fit-features)");
+}
+
+/* Part of what e->wait counts. The images are finite. */
 static ayf_status features_of(ayf_eval *e, const float *images, size_t count, float *features,
                               float *logits) {
     if (!e->net) {
@@ -155,6 +167,9 @@ static ayf_status features_of(ayf_eval *e, const float *images, size_t count, fl
                             logits ? logits + first * (size_t)e->net->classes : NULL));
         ayf_wait_add(&e->wait, n);
     }
+    size_t index;
+    if (ayf_first_not_finite(features, count * e->dim, &index))
+        return useless_features(e, "gives features that are not finite");
     return AYF_OK;
 }
 
@@ -314,12 +329,20 @@ static ayf_status check_memory(const ayf_eval *e) {
     return features ? AYF_OK : AYF_E_MEMORY;
 }
 
-static ayf_status check_samples(const ayf_eval *e, const char *source) {
+static ayf_status check_samples(ayf_eval *e, const char *source) {
     ayf_dataset *data;
     if (!source) return AYF_OK;
     AYF_TRY(open_subject(e, source, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    e->reshaped = info->reshaped;
+    if (info->reshaped)
+        ayf_say(e->ctx,
+                "%s: %zu of its %zu pictures are not of %d x %d x %d and are brought to that for the "
+                "comparison, which changes what is measured",
+                source, info->reshaped, info->count, e->shape[0], e->shape[1], e->shape[2]);
     ayf_dataset_close(data);
-    return AYF_OK;
+    e->samples = ayf_strdup(e->ctx, source);
+    return e->samples ? AYF_OK : AYF_E_MEMORY;
 }
 
 static ayf_status open_heldout(ayf_eval *e) {
@@ -333,6 +356,12 @@ static ayf_status open_heldout(ayf_eval *e) {
                     "--heldout %s: %zu samples are too few for a Frechet distance by %zu features: at least "
                     "%zu are needed",
                     e->heldout, info->count, e->dim, e->dim + 1);
+}
+
+static bool varies(const ayf_moments *m) {
+    for (size_t i = 0; i < m->dim; i++)
+        if (m->scatter[i * m->dim + i] > 0) return true;
+    return false;
 }
 
 static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
@@ -357,6 +386,8 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     if (status == AYF_OK) status = check_samples(e, o->samples);
     if (status == AYF_OK) status = open_heldout(e);
     if (status == AYF_OK) status = read_reference(e, data, used);
+    if (status == AYF_OK && e->net && !varies(e->whole.moments))
+        status = useless_features(e, "gives every picture of the reference the same features");
     if (status != AYF_OK || e->heldout) {
         ayf_dataset_close(data);
         return status;
@@ -402,6 +433,7 @@ void ayf_eval_close(ayf_eval *e) {
     if (e->net) ayf_extractor_close(e->net);
     ayf_free(ctx, e->source);
     ayf_free(ctx, e->heldout);
+    ayf_free(ctx, e->samples);
     ayf_free(ctx, e);
 }
 
@@ -578,14 +610,25 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
                           e->net->recipe));
 }
 
+static char *samples_line(const ayf_eval *e) {
+    if (!e->samples)
+        return ayf_format(e->ctx,
+                          "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
+                          e->count, e->seed, e->seed + e->count - 1);
+    char brought[96] = "";
+    if (e->reshaped)
+        snprintf(brought, sizeof brought, "; %zu of its pictures brought to %d x %d x %d", e->reshaped,
+                 e->shape[0], e->shape[1], e->shape[2]);
+    return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
+                      e->seed, brought);
+}
+
 static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void *user) {
     ayf_context *ctx = e->ctx;
     size_t kept = e->whole.kept, subset = kept < AYF_KID_SIZE ? kept : AYF_KID_SIZE;
     char parts[64] = "";
     if (e->inception) snprintf(parts, sizeof parts, "; Inception score over %d parts", AYF_SCORE_SPLITS);
-    AYF_TRY(put(e, print, user,
-                ayf_format(ctx, "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
-                           e->count, e->seed, e->seed + e->count - 1)));
+    AYF_TRY(put(e, print, user, samples_line(e)));
     if (e->points)
         return put(
             e, print, user,

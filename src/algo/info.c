@@ -223,8 +223,9 @@ static ayf_status kind_of_file(ayf_context *ctx, const char *path, ayf_path_kind
     FILE *file = fopen(path, "rb");
     if (!file) return ayf_fail_errno(ctx, errno, "open", path);
     size_t got = fread(start, 1, sizeof start, file), length = strlen(path);
-    (void)got;
+    bool empty = got == 0 && !ferror(file);
     fclose(file);
+    if (empty) return ayf_fail(ctx, AYF_E_FORMAT, "%s: is empty (0 bytes): make or copy it again", path);
     bool named = length >= strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0;
     /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
     bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);

@@ -125,11 +125,11 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
         return ayf_fail(ctx, AYF_E_USAGE, "guidance %g is outside what %s was trained for: %g to %g", wanted,
                         model->path, low, high);
     if (!model->weak)
-        return ayf_fail(ctx, AYF_E_USAGE,
-                        "guidance %g needs a weak teacher beside %s: give one (--weak, ayf_model_guide), let "
-                        "it be guided by itself without classes (--cfg, ayf_model_guide with itself), or "
-                        "leave the guidance at 1",
-                        wanted, model->path);
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "guidance %g needs a weak teacher beside %s: give one (--weak; in C ayf_model_guide), let "
+            "it be guided by itself without classes (--cfg), or leave the guidance at 1",
+            wanted, model->path);
     return ayf_fail(ctx, AYF_E_USAGE, "guidance is %g, but must be from %g to %g", wanted, low, high);
 }
 

@@ -125,14 +125,15 @@ typedef enum cli_verb {
       "FID, KID and Inception score by these weights (scripts/convert_inception.py)")                        \
     X(heldout, "heldout", "SOURCE", CLI_EVAL, NULL,                                                          \
       "real samples for the floor; default: one half of the data against the other")                         \
-    X(reference, "reference", "N", CLI_EVAL, NULL, "how many of the real samples to use; default all")       \
+    X(reference, "reference", "N", CLI_EVAL, NULL,                                                           \
+      "how many of the real samples to use, from 130 (--inception: 4098) on; default all")                   \
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
       "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
       "network calls of a student (default 1,2,4), solver steps of a teacher (32)")                          \
     X(gammas, "gamma", "LIST", CLI_EVAL, NULL, "students: noise added again after each jump; default 0")     \
     X(images, "images", "N", CLI_EVAL, NULL,                                                                 \
-      "samples compared with the data; default 2000, with --inception 10000")                                \
+      "samples compared with the data, from 65 on; default 2000 (--inception: from 2049; 10000)")            \
     X(pairs, "pairs", "N", CLI_EVAL, NULL, "samples compared with the teacher's; default 64")                \
     X(first_seed, "seed", "N", CLI_EVAL, NULL, "seed of the first sample; default 0")                        \
     X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \

@@ -190,7 +190,25 @@ static int open_models(job *j) {
 
 /* ---- Fidelity ---- */
 
+/* The strength the model draws with when none is asked for is the one nearest to 1. */
+static double guidance_of(const job *j) {
+    return j->guidance > 0 ? j->guidance : fmin(fmax(1, j->facts.guidance_min), j->facts.guidance_max);
+}
+
+static int check_guidance(const job *j) {
+    double guidance = guidance_of(j), low = j->facts.guidance_min, high = j->facts.guidance_max;
+    bool guided = value_of(j, CLI_OPT_weak) || value_of(j, CLI_OPT_cfg);
+    if (!j->teacher || guided || guidance == 1 || guidance < low || guidance > high) return 0;
+    return cli_error(j->c, AYF_E_USAGE,
+                     "%s draws with guidance %g, so its teacher %s has to be guided too: give what the "
+                     "distillation steered away from (--weak MODEL, or --cfg)%s",
+                     j->subject, guidance, value_of(j, CLI_OPT_eval_teacher),
+                     low <= 1 && high >= 1 ? ", or leave out --guidance" : "");
+}
+
 static int measure_fidelity(job *j) {
+    int code = check_guidance(j);
+    if (code) return code;
     j->fidelity = calloc(j->call_count * j->gamma_count, sizeof *j->fidelity);
     if (!j->fidelity) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
     ayf_fidelity_options options = {.calls = j->calls,
@@ -360,9 +378,7 @@ static void describe_drawing(const job *j, ayf_print_fn *print, void *user) {
     const char *weak = value_of(j, CLI_OPT_weak), *free = value_of(j, CLI_OPT_cfg);
     char line[1024];
     snprintf(line, sizeof line, "drawn      by a %s of step %llu, guidance %g%s%s%s%s", f->role,
-             (unsigned long long)f->step,
-             j->guidance > 0 ? j->guidance : fmin(fmax(1, f->guidance_min), f->guidance_max),
-             weak ? ", weak teacher " : "", weak ? weak : "",
+             (unsigned long long)f->step, guidance_of(j), weak ? ", weak teacher " : "", weak ? weak : "",
              free ? ", guided by itself without the class" : "", j->student ? "" : solvers[j->solver]);
     print(user, line);
 }
@@ -411,6 +427,16 @@ static ayf_sample_options way_to_draw(const job *j, int calls, double gamma) {
     bool reference = j->solver == AYF_SOLVER_REFERENCE;
     return (ayf_sample_options){
         .steps = reference ? 0 : calls, .gamma = gamma, .guidance = j->guidance, .solver = j->solver};
+}
+
+/* Two built-in sets are two sets; of files only their owner knows. */
+static void warn_of_other_data(const job *j) {
+    static const char builtin[] = "builtin:";
+    const char *made = j->model ? j->facts.data : j->subject, *data = value_of(j, CLI_OPT_eval_data);
+    if (strncmp(made, builtin, strlen(builtin)) == 0 && strncmp(data, builtin, strlen(builtin)) == 0 &&
+        strcmp(made, data) != 0)
+        cli_say(j->c, "%s %s %s and is compared with %s", j->subject, j->model ? "was made with" : "is", made,
+                data);
 }
 
 /* One sample before the reference is read, which may take hours: what a model cannot do is said now. */
@@ -480,6 +506,7 @@ static int measure_distance(job *j) {
     j->rows = calloc(1 + j->call_count * j->gamma_count, sizeof *j->rows);
     if (!j->rows) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
     if (ayf_eval_open(j->c->ctx, &options, &j->eval) != AYF_OK) return cli_fail(j->c);
+    warn_of_other_data(j);
     measured *floor = &j->rows[j->row_count++];
     floor->gamma = (double)NAN;
     snprintf(floor->name, sizeof floor->name, "floor");

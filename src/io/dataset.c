@@ -148,8 +148,10 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         if (first_look(d, i, memory, &shapes[i]) != AYF_OK && !ayf_problems_add(&problems))
             return AYF_E_MEMORY;
     shape usual = usual_shape(d, shapes);
+    shape wanted = {d->info.height, d->info.width, d->info.channels};
     for (size_t i = 0; i < d->info.count; i++) {
         shape s = relevant(d, shapes[i]);
+        d->info.reshaped += !same_shape(shapes[i], wanted);
         if (!shapes[i].height || same_shape(s, usual)) continue;
         char item[256];
         d->source->item(d->source, i, item, sizeof item);

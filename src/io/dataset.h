@@ -49,6 +49,7 @@ typedef struct ayf_dataset_info {
     size_t count;                /* >= 1 */
     int classes;                 /* 0 = without labels */
     int height, width, channels; /* 1, 1, 2 for points */
+    size_t reshaped; /* of stored pictures, those that have another size or kind and are brought to this */
     bool points;
 } ayf_dataset_info;
 
