@@ -4,14 +4,17 @@
  *     ayf_model *model;
  *     if (ayf_model_open(ctx, "student.safetensors", &model) != AYF_OK) return puts(ayf_error(ctx)), 1;
  *     ayf_model_facts facts = ayf_model_describe(model);
- *     float *images = malloc(sizeof(float) * 16 * facts.height * facts.width * facts.channels);
- *     ayf_model_sample(model, &(ayf_sample_options){.steps = 2}, 16, images, NULL);
- *     ayf_grid_write(ctx, "grid.png", images, 16, 4, facts.height, facts.width, facts.channels);
+ *     float *images = malloc(sizeof *images * 16 * (size_t)(facts.height * facts.width * facts.channels));
+ *     if (ayf_model_sample(model, &(ayf_sample_options){.steps = 2}, 16, images, NULL) == AYF_OK)
+ *         ayf_grid_write(ctx, "grid.png", images, 16, 4, facts.height, facts.width, facts.channels);
+ *     free(images);
  *     ayf_model_close(model);
  *     ayf_close(ctx);
  *
  * Every function that can fail returns an ayf_status; ayf_error() then says what was wrong with which file,
- * key or value, and the way out. The library never aborts, exits or prints.
+ * key or value, and the way out, in the words of the program: "--images" is the member of the options that ayf help
+ * describes there. The library never aborts, exits or prints, and reads no environment. Pointers are NULL only where
+ * that is said.
  *
  * Options: a member that is 0 or NULL has its default, NULL for the whole struct stands for all of them; what has no
  * default and is missing is AYF_E_USAGE. Until 1.0 compatibility is that of sources: structs grow by members whose 0
@@ -28,6 +31,8 @@
 extern "C" {
 #endif
 
+#define AYF_VERSION "0.1.0"
+
 #define AYF_API __attribute__((visibility("default")))
 
 /* ---- Status ---- */
@@ -43,7 +48,7 @@ extern "C" {
     X(AYF_E_FORMAT, 3, "bad input file")                                                                     \
     X(AYF_E_DIVERGED, 4, "training diverged")                                                                \
     X(AYF_E_CHECK, 5, "a check failed")                                                                      \
-    X(AYF_E_STOPPED, 75, "stopped on request")
+    X(AYF_E_STOPPED, 75, "stopped on request") /* of the program; no function returns it */
 
 typedef enum ayf_status {
 #define AYF_ROW(name, code, text) name,
@@ -58,8 +63,9 @@ AYF_API const char *ayf_status_text(ayf_status status);
 
 typedef struct ayf_context ayf_context;
 
-/* One function for all memory: pointer == NULL allocates `size` bytes aligned to 64, size == 0 frees
- * `pointer`. Returns NULL when there is no memory. */
+/* pointer == NULL: allocates `size` > 0 bytes aligned to 64, NULL when there is no memory; else size is 0, and it frees
+ * `pointer`. Called, as the log is, by the thread that called the library alone. It gets every block that grows with
+ * models, batches and data; what libraries below (PNG, ZIP, YAML, oneDNN) hold for themselves comes from the C library. */
 typedef void *ayf_alloc_fn(void *user, void *pointer, size_t size);
 
 /* Receives one line without a newline. */
@@ -73,8 +79,8 @@ typedef struct ayf_options { /* all zero = defaults */
     void *alloc_user;
     ayf_log_fn *log; /* default: silent */
     void *log_user;
-    int threads; /* 0 = one per processor */
-    bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
+    int threads; /* at most 4096; 0 = one per processor. Results of one number of threads are the same to the bit */
+    bool trace; /* log one line per kernel: op, shape, implementation, bytes, microseconds */
 } ayf_options;
 
 /* A context holds the allocator, the log and the last error; nothing is global but OpenBLAS's number of threads, so
@@ -82,10 +88,13 @@ typedef struct ayf_options { /* all zero = defaults */
  * only when there is no memory. Use it from one thread at a time; close it after everything made with it. What was made
  * with one context does not go with what was made with another: AYF_E_USAGE. */
 AYF_API ayf_context *ayf_open(const ayf_options *options);
-AYF_API void ayf_close(ayf_context *ctx);
+AYF_API void ayf_close(ayf_context *ctx); /* NULL is fine */
 
-/* The message of the last failure: what was wrong with which file, key or value, and the way out. Valid
- * until the next call with this context. */
+AYF_API const char *ayf_version(void); /* of the library that is linked; AYF_VERSION is that of this header */
+
+/* For use after a function has failed (after a success they say nothing): what was wrong with which file, key or value,
+ * and the way out, valid until the next call with this context; and the status returned. A context that could not be
+ * had (NULL) is AYF_E_MEMORY. */
 AYF_API const char *ayf_error(const ayf_context *ctx);
 AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
 
@@ -94,7 +103,7 @@ AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
 typedef struct ayf_model ayf_model;
 
 typedef struct ayf_model_facts {
-    const char *role;   /* "teacher", "weak" or "student"; strings live as long as the model */
+    const char *role;   /* "teacher", also of a weak one, or "student"; strings live as long as the model */
     const char *data;   /* what it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
     int height, width, channels;
@@ -102,11 +111,11 @@ typedef struct ayf_model_facts {
     int classes;                       /* 0 = unconditional */
     uint64_t parameters;               /* trained values */
     uint64_t step;                     /* training steps behind it */
-    double guidance_min, guidance_max; /* what ayf_sample_options.guidance may be; equal: fixed */
+    double guidance_min, guidance_max; /* of ayf_sample_options.guidance, where 0 is none; equal: fixed */
     double sigma_data;
 } ayf_model_facts;
 
-/* Reads a model file (safetensors). Close it before the context. */
+/* Reads a model file (safetensors; of the folder of a run: ayf_path_facts.model_path). Close it before the context. */
 AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
 AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
 AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
@@ -124,11 +133,12 @@ typedef enum ayf_solver {
     AYF_SOLVER_REFERENCE, /* teachers: adaptive 5th order, to a tolerance of 1e-4 per step; takes no steps or times */
 } ayf_solver;
 
+enum { AYF_STEPS_MOST = 100000 };
 typedef struct ayf_sample_options { /* all zero = defaults */
-    int steps;                      /* student: network calls, default 4; teacher: solver steps, default 32 */
-    const double *times;            /* steps + 1 falling values from 1 to 0; NULL: uniform */
-    double gamma;                   /* students: noise added again after each jump, 0 ... 1 */
-    double guidance; /* 0 = none: 1, or the value nearest to 1 that the student was trained for */
+    int steps; /* student: network calls, default 4; teacher: solver steps, default 32; at most AYF_STEPS_MOST */
+    const double *times; /* steps + 1 falling values from 1 to 0; NULL: uniform */
+    double gamma;        /* students: noise added again after each jump, 0 ... 1 */
+    double guidance;     /* 0 = none: 1, or the value nearest to 1 that the student was trained for */
     ayf_solver solver;
     uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
     const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image whatever the batch */
@@ -150,9 +160,9 @@ AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const floa
 /* ---- Fidelity: how far few calls are from the teacher's own solution from the same noise ---- */
 
 typedef struct ayf_fidelity_options {
-    const int *calls; /* network calls of the student, each >= 1 */
+    const int *calls; /* network calls of the student, each 1 ... AYF_STEPS_MOST */
     int call_count;
-    const double *gammas; /* as ayf_sample_options.gamma; NULL: 0 alone */
+    const double *gammas; /* as ayf_sample_options.gamma; NULL and a count of 0: 0 alone, one value */
     int gamma_count;
     double guidance;     /* as ayf_sample_options.guidance, for student and teacher */
     int images;          /* 0 = 64 */
@@ -297,9 +307,11 @@ typedef enum ayf_run_kind {
 
 typedef struct ayf_run_options {
     ayf_run_kind kind;
-    const char *folder;          /* made when missing; a folder with an unfinished run is resumed */
-    const char *config_path;     /* YAML; NULL: defaults, or the configuration of the run that is resumed */
-    const char *const *settings; /* "train.lr=0.01": override the file */
+    const char *folder; /* made when missing; a folder with an unfinished run is resumed */
+    /* YAML; NULL: the configuration that lies in the folder when that holds a checkpoint or nothing is set here, else
+     * defaults */
+    const char *config_path;
+    const char *const *settings; /* "train.lr=0.01" (keys: ayf_config_explain()): override the file */
     int setting_count;
 } ayf_run_options;
 
@@ -322,16 +334,19 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
 
 /* Reads the configuration, compiles the step, resumes when the folder holds checkpoints. */
 AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
-/* One optimiser step; logs, sample grids and checkpoints when they are due. A non-finite loss is
+/* Steps that are done, before a resumed run's first too, and to do in all. */
+AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
+/* One optimiser step (report: NULL is fine); logs, sample grids and checkpoints when they are due. A non-finite loss is
  * AYF_E_DIVERGED, as is a discriminator that wins in fine-tuning (finetune.logit_limit): nothing is written over the last
- * good checkpoint. After a failure close the run; opened again it goes on from its last checkpoint. With distill.midtrain_steps the first calls make
- * the teacher's trajectories, a batch each, and report->step stays as it is. */
+ * good checkpoint. After a failure close the run; opened again it goes on from its last checkpoint. With
+ * distill.midtrain_steps the first calls make the teacher's trajectories, a batch each, and report->step stays as it is. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);
 AYF_API ayf_status ayf_run_save(
     ayf_run *run); /* a checkpoint now, or the trajectories made so far; nothing to do right after one */
-AYF_API const char *ayf_run_model_path(const ayf_run *run); /* where the finished model is written */
-AYF_API void ayf_run_close(ayf_run *run);
+/* Where the model is written, with every checkpoint. */
+AYF_API const char *ayf_run_model_path(const ayf_run *run);
+AYF_API void ayf_run_close(ayf_run *run); /* NULL is fine; what was not saved is lost */
 
 /* ---- Checks and measurements ---- */
 
@@ -388,7 +403,7 @@ typedef enum ayf_path_kind {
 typedef struct ayf_path_facts { /* what does not apply is NULL, 0 or false */
     ayf_path_kind kind;
     char *model_path; /* model: the path; run: its newest model file, NULL as long as there is none */
-    char *role;       /* model: "teacher", "weak", "student"; "features", "discriminator" */
+    char *role;       /* model: "teacher", "student", "features", "discriminator" or "inception" */
     bool draws;       /* model: ayf_model_open() opens it */
     char *data;       /* model: what it was trained on */
     char *config;     /* run, model: resolved configuration (YAML) */

@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/deps.sh [format|fuzz]
+# scripts/deps.sh [format|fuzz|locale]
 # Installs what building and testing needs with apt (Debian, Ubuntu), as root or with sudo, and says what. Does
 # nothing when everything is there; without apt it names what is missing and stops.
 set -eu
@@ -30,6 +30,7 @@ have cc && echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1 || nee
 have cc && echo '#include <Random123/philox.h>' | cc -E - >/dev/null 2>&1 || need librandom123-dev
 case "${1:-}" in
 format) have clang-format || need clang-format ;;
+locale) [ -e /usr/share/i18n/locales/de_DE ] || need locales ;; # a test with a decimal comma is skipped without
 fuzz) have clang || need "clang libclang-rt-dev" ;;
 esac
 

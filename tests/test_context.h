@@ -8,6 +8,7 @@
 
 typedef struct test_memory {
     long calls, fail_at; /* fail_at: this call and all later ones get nothing; 0 = never */
+    bool once;           /* this call alone */
     long held;
 } test_memory;
 
@@ -18,7 +19,8 @@ static inline void *test_alloc(void *user, void *pointer, size_t size) {
         free(pointer);
         return NULL;
     }
-    if (++m->calls >= m->fail_at && m->fail_at) return NULL;
+    m->calls++;
+    if (m->fail_at && (m->once ? m->calls == m->fail_at : m->calls >= m->fail_at)) return NULL;
     void *fresh = aligned_alloc(64, (size + 63) / 64 * 64);
     if (fresh) m->held++;
     return fresh;

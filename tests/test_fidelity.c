@@ -68,6 +68,7 @@ static void test_rows(void **state) {
     image_pair(&student, &teacher);
     ok(ayf_fidelity(student, teacher, &options, rows));
     options.gammas = NULL;
+    options.gamma_count = 0;
     ok(ayf_fidelity(student, teacher, &options, plain));
     float *want = malloc(sizeof *want * IMAGES * PIXELS), *got = malloc(sizeof *got * IMAGES * PIXELS);
     ayf_sample_options reference = {.solver = AYF_SOLVER_REFERENCE, .first_seed = 5};
@@ -181,6 +182,13 @@ static void test_defect(void **state) {
     expect_near(all, parts, 1e-4 * parts);
     assert_int_equal(ayf_semigroup_defect(teacher, NULL, NULL, few, &mean), AYF_E_USAGE);
     expect_message("give the student first");
+    ayf_fidelity_row cells[2];
+    static const int calls[] = {1}, endless[] = {INT32_MAX};
+    static const ayf_fidelity_options bad[] = {{.calls = endless, .call_count = 1},
+                                               {.calls = calls, .call_count = 1, .gamma_count = 2},
+                                               {.calls = calls, .call_count = 1, .gamma_count = -1}};
+    for (size_t i = 0; i < AYF_COUNT(bad); i++)
+        assert_int_equal(ayf_fidelity(student, teacher, &bad[i], cells), AYF_E_USAGE);
     ayf_model_close(student);
     ayf_model_close(teacher);
 }

@@ -20,6 +20,8 @@
 #include "io/file.h"
 #include "io/jsonl.h"
 #include "io/run_folder.h"
+#include "base/number.h"
+#include "comma_locale.h"
 #include "io/text.h"
 
 static ayf_context *ctx;
@@ -268,16 +270,12 @@ static void test_reals(void **state) {
 }
 
 static void test_locale(void **state) {
-    (void)state;
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "es_ES.UTF-8"};
-    bool found = false;
-    for (size_t i = 0; i < AYF_COUNT(names) && !found; i++) found = setlocale(LC_NUMERIC, names[i]) != NULL;
-    if (!found) {
-        print_message("no locale with a decimal comma is installed here\n");
-        skip();
-    }
+    if (!begin_comma_locale(folder)) skip();
+    char text[8];
+    snprintf(text, sizeof text, "%.1f", 0.5);
+    assert_string_equal(text, "0,5");
     test_reals(state);
-    setlocale(LC_NUMERIC, "C");
+    end_comma_locale();
 }
 
 static void test_json_strings(void **state) {

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "comma_locale.h"
 #include "run_fixture.h"
 
 #include "algo/spec_from_config.h"
@@ -48,6 +49,33 @@ static void test_resume_images(void **state) {
     assert_true(memcmp(x->data, y->data, x->count * sizeof(float)) != 0);
     ayf_st_close(a);
     ayf_st_close(b);
+}
+
+/* The locale of the program decides nothing. */
+static void test_comma_locale(void **state) {
+    (void)state;
+    char teacher[600];
+    snprintf(teacher, sizeof teacher, "distill.teacher=%s", in_root("plain"));
+    settings student = join(tiny_unet(), SET(teacher, "distill.guidance=cfg", "distill.guidance_min=0.5",
+                                             "distill.midtrain_steps=3", "distill.midtrain_trajectories=6",
+                                             "distill.midtrain_solver_steps=2"));
+    settings set = join(tiny_unet(), SET("train.label_dropout=0.3"));
+    run_to(AYF_RUN_TRAIN, in_root("plain"), set, 10);
+    run_to(AYF_RUN_DISTILL, in_root("plain-student"), student, 10);
+    if (!begin_comma_locale(root)) skip();
+    run_to(AYF_RUN_TRAIN, in_root("comma"), set, 10);
+    run_to(AYF_RUN_DISTILL, in_root("comma-student"), student, 10);
+    ayf_model *model;
+    assert_int_equal(ayf_model_open(ctx, in_root("plain-student/model.safetensors"), &model), AYF_OK);
+    ayf_model_close(model);
+    end_comma_locale();
+    static const char *const files[] = {"model.safetensors", "config.yaml"};
+    for (size_t i = 0; i < AYF_COUNT(files); i++) {
+        expect_same_file(in_root("plain/%s", files[i]), in_root("comma/%s", files[i]));
+        expect_same_file(in_root("plain-student/%s", files[i]), in_root("comma-student/%s", files[i]));
+    }
+    expect_same_file(in_root("plain-student/trajectories.safetensors"),
+                     in_root("comma-student/trajectories.safetensors"));
 }
 
 /* ---- What a run writes ---- */
@@ -405,6 +433,45 @@ static void test_out_of_memory(void **state) {
                                       "distill.teacher=analytic", "train.steps=2", "train.batch=4")));
 }
 
+static void describe_folder(ayf_context *context, test_memory *memory, ayf_path_facts *wanted) {
+    ayf_path_facts facts;
+    ayf_status status = ayf_path_describe(context, in_root("pictures"), &facts);
+    if (!memory->fail_at) {
+        assert_int_equal(status, AYF_OK);
+        *wanted = facts;
+    } else if (memory->calls >= memory->fail_at) {
+        assert_int_equal(status, AYF_E_MEMORY);
+    } else {
+        assert_int_equal(status, AYF_OK);
+    }
+    ayf_path_facts_free(context, &facts);
+}
+
+/* Pictures of two sizes and both kinds, whose facts take several attempts: none of them may take a lack of memory for
+ * a property of the data. */
+static void test_facts_without_memory(void **state) {
+    (void)state;
+    static const float pixels[8 * 8 * 3];
+    ayf_path_facts facts = {0};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(ayf_make_folders(ctx, in_root("pictures/%d", i % 2)), AYF_OK);
+        assert_int_equal(ayf_image_write(ctx, in_root("pictures/%d/%d.png", i % 2, i), pixels, i == 1 ? 4 : 8,
+                                         8, i == 2 ? 1 : 3, NULL),
+                         AYF_OK);
+    }
+    bool done = false;
+    for (long at = 0; !done; at++) {
+        test_memory memory = {.fail_at = at, .once = true};
+        ayf_context *poor = test_open(&memory);
+        if (!poor) continue;
+        describe_folder(poor, &memory, &facts);
+        done = at > 0 && memory.calls < at;
+        ayf_close(poor);
+        assert_int_equal(memory.held, 0);
+    }
+    assert_true(facts.classes == 2 && facts.count == 4 && facts.width == 0 && facts.channels == 0);
+}
+
 /* ---- Schedules
  * ---------------------------------------------------------------------------------------------------------------------
  */
@@ -445,6 +512,62 @@ static void test_schedules(void **state) {
     ayf_config_free(ctx, &cfg);
 }
 
+static void test_bad_options(void **state) {
+    (void)state;
+    settings set = tiny_mlp();
+    const char *const holes[] = {"train.steps=5", NULL};
+    const struct {
+        ayf_run_options options;
+        const char *message;
+    } bad[] = {
+        {{.kind = (ayf_run_kind)7, .settings = set.at, .setting_count = set.count}, "no run of kind 7"},
+        {{.kind = (ayf_run_kind)-1, .settings = set.at, .setting_count = set.count}, "no run of kind -1"},
+        {{.settings = set.at, .setting_count = -1}, "-1 settings"},
+        {{.setting_count = 1}, "no list"},
+        {{.settings = holes, .setting_count = 2}, "setting 2 of 2 is no string"}};
+    for (size_t i = 0; i < AYF_COUNT(bad); i++) {
+        ayf_run *run;
+        ayf_run_options options = bad[i].options;
+        options.folder = in_root("none");
+        assert_int_equal(ayf_run_open(ctx, &options, &run), AYF_E_USAGE);
+        if (run || !strstr(ayf_error(ctx), bad[i].message)) fail_msg("%s", ayf_error(ctx));
+    }
+    ayf_run_options good = {.folder = in_root("none"), .settings = set.at, .setting_count = set.count};
+    static const int threads[] = {-3, 100000};
+    for (size_t i = 0; i < AYF_COUNT(threads); i++) {
+        ayf_run *run;
+        ayf_context *other = ayf_open(&(ayf_options){.threads = threads[i]});
+        assert_int_equal(ayf_run_open(other, &good, &run), AYF_E_USAGE);
+        assert_non_null(strstr(ayf_error(other), "threads: give 1 to 4096"));
+        ayf_close(other);
+    }
+    assert_int_equal(access(good.folder, F_OK), -1);
+}
+
+/* A run that was killed before its first checkpoint begins again as it was begun when the folder is all that is
+ * named. */
+static void test_folder_alone(void **state) {
+    (void)state;
+    ayf_run *run;
+    uint64_t step, steps;
+    ayf_run_options alone = {.folder = in_root("run")};
+    assert_int_equal(open_run(AYF_RUN_TRAIN, alone.folder, join(tiny_mlp(), SET("train.steps=7")), &run),
+                     AYF_OK);
+    assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+    ayf_run_close(run);
+    assert_int_equal(ayf_run_open(ctx, &alone, &run), AYF_OK);
+    ayf_run_progress(run, &step, &steps);
+    assert_true(step == 0 && steps == 7);
+    for (int i = 0; i < 3; i++) assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+    assert_int_equal(ayf_run_save(run), AYF_OK);
+    ayf_run_close(run);
+    assert_true(file_contains(in_root("run/config.yaml"), "builtin:ring"));
+    assert_int_equal(ayf_run_open(ctx, &alone, &run), AYF_OK);
+    ayf_run_progress(run, &step, &steps);
+    assert_true(step == 3 && steps == 7);
+    ayf_run_close(run);
+}
+
 /* Every configuration that is shipped can be read and fits its kind of run. */
 static void test_shipped_configs(void **state) {
     (void)state;
@@ -475,11 +598,12 @@ static void test_shipped_configs(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
     const struct CMUnitTest tests[] = {
-        TEST(test_resume_points),  TEST(test_resume_images),  TEST(test_folder),
-        TEST(test_student_folder), TEST(test_average),        TEST(test_learns),
-        TEST(test_two_threads),    TEST(test_second_run),     TEST(test_conflicts),
-        TEST(test_bad_configs),    TEST(test_wrong_teachers), TEST(test_replaced_teacher),
-        TEST(test_divergence),     TEST(test_full_disk),      TEST(test_out_of_memory),
-        TEST(test_schedules),      TEST(test_shipped_configs)};
+        TEST(test_resume_points),        TEST(test_resume_images),  TEST(test_folder),
+        TEST(test_student_folder),       TEST(test_average),        TEST(test_learns),
+        TEST(test_two_threads),          TEST(test_second_run),     TEST(test_conflicts),
+        TEST(test_bad_configs),          TEST(test_wrong_teachers), TEST(test_replaced_teacher),
+        TEST(test_divergence),           TEST(test_full_disk),      TEST(test_out_of_memory),
+        TEST(test_facts_without_memory), TEST(test_comma_locale),   TEST(test_bad_options),
+        TEST(test_folder_alone),         TEST(test_schedules),      TEST(test_shipped_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

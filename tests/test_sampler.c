@@ -246,6 +246,7 @@ static void test_refusals(void **state) {
     } cases[] = {
         {{.steps = 0}, "steps is 0"},
         {{.steps = -3}, "steps is -3"},
+        {{.steps = INT32_MAX}, "from 1 to 100000"},
         {{.steps = 2, .gamma = 1.5}, "gamma is 1.5"},
         {{.steps = 2, .gamma = NAN}, "gamma is"},
         {{.steps = 3, .times = rising}, "time 3 (0.5) is not below"},
@@ -443,9 +444,9 @@ static void test_facts(void **state) {
                 f.step == 12);
     assert_true(f.guidance_min == 1 && f.guidance_max == 3 && f.sigma_data == 0.5 && f.parameters > 10000);
     ayf_model_close(model);
-    model = make_model("p", SPEC(MLP), AYF_ROLE_WEAK, 1, 1);
+    model = make_model("p", SPEC(MLP), AYF_ROLE_TEACHER, 1, 1);
     f = ayf_model_describe(model);
-    assert_string_equal(f.role, "weak");
+    assert_string_equal(f.role, "teacher");
     assert_true(f.height == 1 && f.width == 1 && f.channels == 2 && f.points && f.classes == 0);
     ayf_model_close(model);
     assert_int_equal(ayf_model_open(ctx, path_of("none"), &model), AYF_E_IO);
@@ -475,6 +476,7 @@ static void test_misuse(void **state) {
                  "no class 5: its classes are 0 to 4");
     expect_usage(student, (ayf_sample_options){.classes = (const int[]){0, -1}}, "no class -1");
     expect_usage(student, (ayf_sample_options){.steps = -1}, "steps is -1");
+    expect_usage(student, (ayf_sample_options){.steps = INT32_MAX}, "steps is 2147483647");
     expect_usage(student, (ayf_sample_options){.gamma = -0.1}, "gamma is -0.1");
     expect_usage(student, (ayf_sample_options){.times = (const double[]){1, 0}}, "number of steps");
     expect_usage(student, (ayf_sample_options){.times = (const double[]){0.9, 0}, .steps = 1},
@@ -529,7 +531,7 @@ static void test_misuse(void **state) {
 static void test_guide(void **state) {
     (void)state;
     ayf_model *teacher = make_model("t", SPEC(MLP), AYF_ROLE_TEACHER, 1, 1);
-    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_ROLE_WEAK, 1, 1);
+    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_ROLE_TEACHER, 1, 1);
     enum { N = 40 };
     float plain[2 * N], one[2 * N], two[2 * N], other[2 * N];
     ayf_sample_options options = {.solver = AYF_SOLVER_EULER, .steps = 1};
@@ -652,6 +654,9 @@ static void test_pictures(void **state) {
     ayf_free(ctx, bytes);
     assert_int_equal(ayf_image_write(ctx, path_of("b.png"), images, 4, 4, 2, NULL), AYF_E_USAGE);
     assert_int_equal(ayf_grid_write(ctx, path_of("b.png"), images, 5, 0, 4, 4, 3), AYF_E_USAGE);
+    assert_int_equal(
+        ayf_grid_write(ctx, path_of("b.png"), images, INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX, 3),
+        AYF_E_USAGE);
     assert_int_equal(ayf_image_write(ctx, path_of("no/b.png"), images, 4, 4, 3, NULL), AYF_E_IO);
     assert_false(ayf_path_exists(path_of("b.png")));
 }
@@ -672,7 +677,7 @@ static void test_range(void **state) {
 static void test_out_of_memory(void **state) {
     (void)state;
     ayf_model *teacher = make_model("t", SPEC(MLP), AYF_ROLE_TEACHER, 1, 1);
-    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_ROLE_WEAK, 1, 1);
+    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_ROLE_TEACHER, 1, 1);
     ayf_model_close(teacher);
     ayf_model_close(weak);
     test_memory memory = {0};

@@ -323,7 +323,7 @@ static void test_round_trip(void **state) {
                                     SPEC(UNET, "is_student", "true", "precond", "velocity"),
                                     SPEC(DISCRIMINATOR, "label_dim", "3")};
     for (size_t k = 0; k < AYF_COUNT(specs); k++) {
-        ayf_model_role role = specs[k].is_student ? AYF_ROLE_STUDENT : AYF_ROLE_WEAK;
+        ayf_model_role role = specs[k].is_student ? AYF_ROLE_STUDENT : AYF_ROLE_TEACHER;
         if (!ayf_model_is_flow(&specs[k])) role = AYF_ROLE_DISCRIMINATOR;
         ayf_model_card card = example_card(role), back;
         ayf_weights *w = random_weights(cpu, &specs[k], k), *read;
@@ -466,7 +466,7 @@ static void test_hostile(void **state) {
         {META, "format", "pt", "is not an ayf model"},
         {META, "format_version", "2", "format_version is '2'"},
         {META, "role", NULL, "has no 'role'"},
-        {META, "role", "master", "'role': 'master' is not teacher, weak, student"},
+        {META, "role", "master", "'role': 'master' is not teacher, student"},
         {META, "role", "student", "contradicts"},
         {META, "model.is_student", "true", "contradicts"},
         {META, "model.kind", "cnn", "'kind'"},

@@ -174,15 +174,17 @@ static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spe
 
 ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_repeats,
                           ayf_bench_plan *plan) {
+    enum { BATCH_MOST = 4096 };
     static const ayf_bench_options defaults;
     if (!options) options = &defaults;
     *plan = (ayf_bench_plan){.batch = options->batch ? options->batch : 32,
                              .repeats = options->repeats ? options->repeats : usual_repeats,
                              .network = ayf_model_spec_default()};
-    if (plan->batch < 1 || plan->repeats < 1 || plan->repeats > AYF_BENCH_MOST)
-        return ayf_fail(ctx, AYF_E_USAGE, "bench: the batch must be at least 1 and repeats 1 to %d",
-                        AYF_BENCH_MOST);
+    if (plan->batch < 1 || plan->batch > BATCH_MOST || plan->repeats < 1 || plan->repeats > AYF_BENCH_MOST)
+        return ayf_fail(ctx, AYF_E_USAGE, "bench: the batch must be from 1 to %d and repeats from 1 to %d",
+                        BATCH_MOST, AYF_BENCH_MOST);
     ayf_config cfg;
+    AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
     AYF_TRY(ayf_config_defaults(ctx, &cfg));
     ayf_status status = options->config_path ? ayf_config_load(ctx, options->config_path, &cfg) : AYF_OK;
     for (int i = 0; status == AYF_OK && i < options->setting_count; i++)

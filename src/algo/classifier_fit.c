@@ -51,6 +51,7 @@ static ayf_status check_key(ayf_context *ctx, const char *setting) {
 
 static ayf_status configure(fit *f, const ayf_features_options *o) {
     ayf_config *cfg = &f->cfg;
+    AYF_TRY(ayf_config_check_settings(f->ctx, o->settings, o->setting_count));
     AYF_TRY(ayf_config_defaults(f->ctx, cfg));
     cfg->model.channels = 16;
     cfg->model.multipliers = (ayf_cfg_ints){.count = 3, .at = {1, 2, 4}};

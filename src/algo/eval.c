@@ -240,6 +240,12 @@ static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
 static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
     if (!o->data || !*o->data)
         return ayf_fail(ctx, AYF_E_USAGE, "samples are compared with a reference set: name one (--data)");
+    if (o->resolution < 0 || (o->channels != 0 && o->channels != 1 && o->channels != 3))
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "images of %d pixels a side and %d channels: give at least 1 pixel and 1 or 3 channels, "
+            "or 0 for what the features take",
+            o->resolution, o->channels);
     if (o->reference < 0)
         return ayf_fail(ctx, AYF_E_USAGE, "a reference of %d samples: give at least 1, or 0 for all",
                         o->reference);
@@ -276,13 +282,14 @@ static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
     if (!o->features) return AYF_OK;
     AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
     const ayf_extractor *net = e->net;
-    if ((o->resolution && o->resolution != net->height) || (o->channels && o->channels != net->channels))
+    int side = o->resolution ? o->resolution : net->height;
+    int channels = o->channels ? o->channels : net->channels;
+    if (side != net->height || channels != net->channels)
         return ayf_fail(
             e->ctx, AYF_E_USAGE,
             "the features %s were fitted to images of %d x %d x %d, but %d x %d x %d are to be compared: fit "
             "features to these (ayf eval --fit-features FILE --data SOURCE --set data.resolution=%d)",
-            o->features, net->height, net->width, net->channels, o->resolution, o->resolution, o->channels,
-            o->resolution);
+            o->features, net->height, net->width, net->channels, side, side, channels, side);
     e->resolution = net->height;
     e->channels = net->channels;
     return AYF_OK;

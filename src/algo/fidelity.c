@@ -196,9 +196,12 @@ static ayf_status check_request(ayf_context *ctx, const ayf_fidelity_options *o)
     if (!o || !o->calls || o->call_count < 1)
         return ayf_fail(ctx, AYF_E_USAGE, "say with how many network calls the student is to be compared");
     for (int i = 0; i < o->call_count; i++)
-        if (o->calls[i] < 1)
-            return ayf_fail(ctx, AYF_E_USAGE, "%d network calls draw nothing: at least 1 is needed",
-                            o->calls[i]);
+        if (o->calls[i] < 1 || o->calls[i] > AYF_STEPS_MOST)
+            return ayf_fail(ctx, AYF_E_USAGE, "%d network calls cannot be made: give 1 to %d", o->calls[i],
+                            AYF_STEPS_MOST);
+    if (o->gamma_count < 0 || (o->gammas ? !o->gamma_count : o->gamma_count))
+        return ayf_fail(ctx, AYF_E_USAGE, "%d values of gamma%s: give a list and how many they are",
+                        o->gamma_count, o->gammas ? "" : " and no list of them");
     for (int i = 0; o->gammas && i < o->gamma_count; i++)
         if (!(o->gammas[i] >= 0 && o->gammas[i] <= 1))
             return ayf_fail(ctx, AYF_E_USAGE, "gamma is %g, but must be from 0 to 1", o->gammas[i]);

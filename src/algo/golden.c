@@ -11,6 +11,7 @@
 #include "ad/ad.h"
 #include "algo/step.h"
 #include "backend/cpu/cpu.h"
+#include "base/number.h"
 #include "io/file.h"
 #include "nn/net.h"
 
@@ -73,8 +74,11 @@ static ayf_status check_emd(ayf_golden_check *c) {
     ayf_distill_step step = {.teacher = ayf_velocity_network(&network)};
     const char *r_text = ayf_golden_meta(c, "r"), *c_text = ayf_golden_meta(c, "c");
     if (!r_text || !c_text) return AYF_E_FORMAT;
-    float r = (float)atof(r_text);
-    step.norm_c = atof(c_text);
+    double r_value;
+    if (!ayf_parse_real(r_text, &r_value) || !ayf_parse_real(c_text, &step.norm_c))
+        return ayf_fail(c->ctx, AYF_E_FORMAT, "%s: r '%s' or c '%s' is not a number", ayf_st_path(c->st),
+                        r_text, c_text);
+    float r = (float)r_value;
     AYF_TRY(read_norm(c, &step.norm));
     AYF_TRY(ayf_golden_spec(c, "config", true, &step.spec));
     AYF_TRY(ayf_golden_spec(c, "config", false, &network.spec));

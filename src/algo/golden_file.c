@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "algo/gradients.h"
+#include "base/number.h"
 #include "ir/build.h"
 
 /* Largest relative L2 error; the bar for gradients that are tiny next to the largest one of the file; and
@@ -24,11 +25,12 @@ const char *ayf_golden_meta(const ayf_golden_check *c, const char *key) {
 }
 
 static void json_text(const json_t *value, char *text, size_t size) {
+    char number[AYF_REAL_SIZE];
     text[0] = 0;
     if (json_is_integer(value))
         snprintf(text, size, "%lld", (long long)json_integer_value(value));
-    else if (json_is_real(value))
-        snprintf(text, size, "%.17g", json_real_value(value));
+    else if (json_is_real(value) && ayf_print_real(number, json_real_value(value)))
+        snprintf(text, size, "%s", number);
     else if (json_is_boolean(value))
         snprintf(text, size, "%s", json_is_true(value) ? "true" : "false");
     else if (json_is_string(value))

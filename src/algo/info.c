@@ -98,10 +98,12 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
             ayf_dataset_spec less = *spec;
             ayf_dataset *other;
             *(i ? &less.channels : &less.resolution) = 0;
-            if (ayf_dataset_open(ctx, &less, &other) != AYF_OK) continue;
+            ayf_status enough = ayf_dataset_open(ctx, &less, &other);
+            if (enough == AYF_E_FORMAT) continue;
             ayf_dataset_close(*data);
             *data = other;
             *spec = less;
+            status = enough;
         }
     }
     ctx->log = log;
@@ -111,7 +113,9 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_dataset *data;
     ayf_dataset_spec spec;
-    if (open_leniently(ctx, path, true, &spec, &data) != AYF_OK) {
+    ayf_status status = open_leniently(ctx, path, true, &spec, &data);
+    if (status == AYF_E_MEMORY) return status;
+    if (status != AYF_OK) {
         facts->no_classes = ayf_strdup(ctx, ayf_error(ctx));
         if (!facts->no_classes) return AYF_E_MEMORY;
         AYF_TRY(open_leniently(ctx, path, false, &spec, &data));
@@ -123,7 +127,7 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->classes = info->classes;
     facts->count = info->count;
     facts->points = info->points;
-    ayf_status status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
+    status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
     ayf_dataset_close(data);
     return status;
 }
@@ -161,8 +165,7 @@ static ayf_status describe_tool(ayf_context *ctx, const char *path, ayf_path_fac
 }
 
 static bool draws(const char *role) {
-    return !*role || strcmp(role, "teacher") == 0 || strcmp(role, "weak") == 0 ||
-           strcmp(role, "student") == 0;
+    return !*role || strcmp(role, "teacher") == 0 || strcmp(role, "student") == 0;
 }
 
 /* As the file says; ayf_model_open() checks whether it is whole. */
@@ -238,7 +241,7 @@ ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind
     static const char builtin[] = "builtin:";
     struct stat info;
     *kind = AYF_PATH_DATA;
-    if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
     if (strncmp(path, builtin, strlen(builtin)) == 0) return AYF_OK;
     if (stat(path, &info) != 0) return kind_of_file(ctx, path, kind);
     if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))

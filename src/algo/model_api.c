@@ -9,7 +9,7 @@
 
 ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     *out = NULL;
-    if (!path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
     ayf_model *model = ayf_alloc(ctx, 1, sizeof *model);
     if (!model) return AYF_E_MEMORY;
     model->ctx = ctx;
@@ -155,7 +155,8 @@ ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler) {
 static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_trajectory *how) {
     ayf_context *ctx = model->ctx;
     bool student = ayf_model_is_student(model);
-    if (o->steps < 0) return ayf_fail(ctx, AYF_E_USAGE, "steps is %d, but at least 1 is needed", o->steps);
+    if (o->steps < 0 || o->steps > AYF_STEPS_MOST)
+        return ayf_fail(ctx, AYF_E_USAGE, "steps is %d, but must be from 1 to %d", o->steps, AYF_STEPS_MOST);
     if (o->times && o->steps == 0)
         return ayf_fail(ctx, AYF_E_USAGE, "times need their number of steps: one less than there are times");
     if (student && o->solver != AYF_SOLVER_DEFAULT)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "algo/weights.h"
+#include "base/number.h"
 #include "io/safetensors.h"
 #include "io/text.h"
 
@@ -15,10 +16,11 @@ static const char *const card_keys[] = {"format",     "format_version", "role",
                                         "sigma_data", "guidance_min",   "guidance_max",
                                         "step",       "data",           "config"};
 
-static const char *const role_names[] = {
-    [AYF_ROLE_TEACHER] = "teacher",   [AYF_ROLE_WEAK] = "weak",
-    [AYF_ROLE_STUDENT] = "student",   [AYF_ROLE_DISCRIMINATOR] = "discriminator",
-    [AYF_ROLE_FEATURES] = "features", [AYF_ROLE_INCEPTION] = "inception"};
+static const char *const role_names[] = {[AYF_ROLE_TEACHER] = "teacher",
+                                         [AYF_ROLE_STUDENT] = "student",
+                                         [AYF_ROLE_DISCRIMINATOR] = "discriminator",
+                                         [AYF_ROLE_FEATURES] = "features",
+                                         [AYF_ROLE_INCEPTION] = "inception"};
 
 const char *ayf_model_role_name(ayf_model_role role) { return role_names[role]; }
 
@@ -26,7 +28,7 @@ const char *ayf_model_role_name(ayf_model_role role) { return role_names[role]; 
  * named after. */
 static bool role_fits(const ayf_model_spec *spec, ayf_model_role role) {
     if (!ayf_model_is_flow(spec)) return strcmp(role_names[role], ayf_model_kind_name(spec->kind)) == 0;
-    return spec->is_student ? role == AYF_ROLE_STUDENT : role == AYF_ROLE_TEACHER || role == AYF_ROLE_WEAK;
+    return spec->is_student ? role == AYF_ROLE_STUDENT : role == AYF_ROLE_TEACHER;
 }
 
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card) {
@@ -229,10 +231,9 @@ static ayf_status read_role(ayf_context *ctx, const ayf_st *st, const ayf_model_
                         "%s: metadata: role '%s' contradicts " SPEC_PREFIX "is_student '%s'", ayf_st_path(st),
                         text, spec->is_student ? "true" : "false");
     }
-    return ayf_fail(
-        ctx, AYF_E_FORMAT,
-        "%s: metadata 'role': '%s' is not teacher, weak, student, discriminator, features or inception",
-        ayf_st_path(st), text);
+    return ayf_fail(ctx, AYF_E_FORMAT,
+                    "%s: metadata 'role': '%s' is not teacher, student, discriminator, features or inception",
+                    ayf_st_path(st), text);
 }
 
 static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec,

@@ -3,7 +3,8 @@
 static ayf_status check_shape(ayf_context *ctx, const char *path, int height, int width, int channels) {
     if (height >= 1 && width >= 1 && (channels == 1 || channels == 3)) return AYF_OK;
     return ayf_fail(ctx, AYF_E_USAGE,
-                    "%s: data of %d x %d x %d cannot be written as a picture: 1 or 3 channels are needed",
+                    "%s: data of %d x %d x %d cannot be written as a picture: 1 or 3 channels and at least "
+                    "one pixel are needed",
                     path, height, width, channels);
 }
 

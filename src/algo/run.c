@@ -103,7 +103,7 @@ static ayf_status open_log(ayf_run *run) {
 }
 
 /* A folder is made only for a configuration that can be used; one that is there already is looked at first. What an
- * attempt without a checkpoint left there decides nothing. */
+ * attempt without a checkpoint left there decides nothing, unless the folder is all that is named. */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     bool known = ayf_path_exists(run->config_path);
     run->folder_is_ours = !ayf_path_exists(run->folder);
@@ -111,7 +111,8 @@ static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int6
     AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     AYF_TRY(ayf_run_latest(run->ctx, run->folder, latest));
     if (*latest >= 0) AYF_TRY(ayf_run_checkpoint_check(run, *latest));
-    return known ? ayf_run_config_load(run, options, *latest >= 0) : AYF_OK;
+    bool alone = !options->config_path && options->setting_count == 0;
+    return known ? ayf_run_config_load(run, options, *latest >= 0 || alone) : AYF_OK;
 }
 
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
@@ -139,6 +140,9 @@ ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_ru
     *out = NULL;
     if (!options || !options->folder || !*options->folder)
         return ayf_fail(ctx, AYF_E_USAGE, "a run needs a folder to keep its files in; name one");
+    if ((unsigned)options->kind > AYF_RUN_FINETUNE)
+        return ayf_fail(ctx, AYF_E_USAGE, "there is no run of kind %d", (int)options->kind);
+    AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
     ayf_run *run = ayf_alloc(ctx, 1, sizeof *run);
     if (!run) return AYF_E_MEMORY;
     run->ctx = ctx;
@@ -438,6 +442,11 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
         report->saved = true;
     }
     return is_due(run, run->cfg.save.grid_every) ? ayf_run_picture(run) : AYF_OK;
+}
+
+void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
+    *step = run->step;
+    *steps = run->steps;
 }
 
 ayf_status ayf_run_save(ayf_run *run) {

@@ -5,6 +5,7 @@
 #include "algo/run.h"
 #include "algo/spec_from_config.h"
 #include "algo/wait.h"
+#include "base/number.h"
 #include "base/rng.h"
 #include "io/safetensors.h"
 
@@ -31,12 +32,14 @@ bool ayf_run_trajectories_missing(const ayf_run *run) {
 static char *settings_text(const ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     bool guided = ayf_run_conditional_guidance(run);
+    char low[AYF_REAL_SIZE], high[AYF_REAL_SIZE];
+    ayf_print_real(low, guided ? cfg->distill.guidance_min : 1);
+    ayf_print_real(high, guided ? cfg->distill.guidance_max : 1);
     return ayf_format(run->ctx,
                       "train.seed %" PRId64 ", train.batch %d, distill.midtrain_trajectories %d, "
-                      "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %g to %g (%s)",
+                      "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %s to %s (%s)",
                       cfg->train.seed, cfg->train.batch, cfg->distill.midtrain_trajectories,
-                      cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim,
-                      guided ? cfg->distill.guidance_min : 1, guided ? cfg->distill.guidance_max : 1,
+                      cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim, low, high,
                       !guided                        ? "none"
                       : run->network.classifier_free ? "cfg"
                                                      : "autoguidance");

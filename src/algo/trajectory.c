@@ -159,8 +159,9 @@ static double time_at(const ayf_trajectory *how, int i) {
 
 static ayf_status check(ayf_context *ctx, const ayf_trajectory *how, const uint64_t *seeds) {
     if (how->method == AYF_METHOD_REFERENCE && how->tolerance >= 0 && !how->times) return AYF_OK;
-    if (how->steps < 1)
-        return ayf_fail(ctx, AYF_E_USAGE, "steps is %d, but at least 1 is needed", how->steps);
+    if (how->steps < 1 || how->steps > AYF_STEPS_MOST)
+        return ayf_fail(ctx, AYF_E_USAGE, "steps is %d, but must be from 1 to %d", how->steps,
+                        AYF_STEPS_MOST);
     if (!(how->gamma >= 0 && how->gamma <= 1))
         return ayf_fail(ctx, AYF_E_USAGE, "gamma is %g, but must be from 0 to 1", how->gamma);
     if (how->gamma > 0 && !seeds) return ayf_fail(ctx, AYF_E_INTERNAL, "re-noising needs seeds");

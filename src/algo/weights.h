@@ -40,7 +40,6 @@ ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_mo
 
 typedef enum ayf_model_role {
     AYF_ROLE_TEACHER,
-    AYF_ROLE_WEAK,
     AYF_ROLE_STUDENT,
     AYF_ROLE_DISCRIMINATOR, /* this and the next two: the only role of their kinds of network */
     AYF_ROLE_FEATURES,

@@ -26,6 +26,8 @@ const char *ayf_status_text(ayf_status status) {
     return (unsigned)status < AYF_COUNT(status_table) ? status_table[status].text : "unknown status";
 }
 
+const char *ayf_version(void) { return AYF_VERSION; }
+
 static void *default_alloc(void *user, void *pointer, size_t size) {
     (void)user;
     if (size == 0) {

@@ -134,13 +134,14 @@ static int draw_picture(demo *d) {
             .guidance = guidance, .steps = all[i].steps, .classes = facts.classes ? classes : NULL};
         status = ayf_model_sample(all[i].model, &options, COLUMNS, images + (size_t)i * row, NULL);
     }
-    int code = status == AYF_OK
-                   ? cli_picture(d->c, d->picture_path, images, EXHIBITS * COLUMNS, COLUMNS, facts.height,
-                                 facts.width, facts.channels, SCALE,
-                                 "ayf " AYF_VERSION
-                                 " demo: rows are the teacher with 32 Heun steps, the student with 1, "
-                                 "2 and 4 calls, the fine-tuned student with 1; columns are seeds 0 to 15")
-                   : cli_fail(d->c);
+    char comment[200];
+    snprintf(comment, sizeof comment,
+             "ayf %s demo: rows are the teacher with 32 Heun steps, the student with 1, 2 and 4 calls, the "
+             "fine-tuned student with 1; columns are seeds 0 to 15",
+             ayf_version());
+    int code = status == AYF_OK ? cli_picture(d->c, d->picture_path, images, EXHIBITS * COLUMNS, COLUMNS,
+                                              facts.height, facts.width, facts.channels, SCALE, comment)
+                                : cli_fail(d->c);
     free(images);
     return code;
 }

@@ -217,7 +217,7 @@ int main(int argc, char **argv) {
     int code = 0;
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
-        puts("ayf " AYF_VERSION);
+        printf("ayf %s\n", ayf_version());
     else if ((code = cli_parse(argc, argv, &args)) != 0)
         ;
     else if (args.want_help)

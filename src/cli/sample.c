@@ -121,7 +121,7 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
     if (!j->times && j->options.solver != AYF_SOLVER_REFERENCE)
         snprintf(steps, sizeof steps, "%d", j->options.steps ? j->options.steps : student ? 4 : 32);
     int used =
-        snprintf(text, size, "ayf " AYF_VERSION " sample: model %s (%s of %s, step %llu), seeds %s",
+        snprintf(text, size, "ayf %s sample: model %s (%s of %s, step %llu), seeds %s", ayf_version(),
                  a->positional[0], j->facts.role, j->facts.data, (unsigned long long)j->facts.step, seeds);
     const struct {
         const char *name, *value;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "io/config_table.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -329,6 +330,15 @@ ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *assignm
     }
     ayf_free(ctx, copy);
     return status;
+}
+
+ayf_status ayf_config_check_settings(ayf_context *ctx, const char *const *settings, int count) {
+    if (count < 0 || (count > 0 && !settings))
+        return ayf_fail(ctx, AYF_E_USAGE, "%d settings%s: give a list of strings and how many they are",
+                        count, settings ? "" : " and no list of them");
+    for (int i = 0; i < count; i++)
+        if (!settings[i]) return ayf_fail(ctx, AYF_E_USAGE, "setting %d of %d is no string", i + 1, count);
+    return AYF_OK;
 }
 
 /* ---- The struct as a whole ---- */

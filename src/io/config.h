@@ -87,6 +87,9 @@ ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text
 /* Sets one key from "section.key=value"; a list is "a,b,c" or "[a, b, c]". */
 ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *assignment);
 
+/* AYF_E_USAGE unless settings[count] is a list of strings; NULL is one of none. */
+ayf_status ayf_config_check_settings(ayf_context *ctx, const char *const *settings, int count);
+
 typedef enum ayf_config_use { AYF_CONFIG_TRAIN, AYF_CONFIG_DISTILL, AYF_CONFIG_FINETUNE } ayf_config_use;
 
 /* Rules between keys: what no single range can say. `use` is the kind of run the configuration is for. */

@@ -81,8 +81,8 @@ ayf_status ayf_image_grid(ayf_context *ctx, const float *images, size_t count, i
     if (rows < 1 || columns < 1 || height < 1 || width < 1 || padding < 0 || (channels != 1 && channels != 3))
         return ayf_fail(ctx, AYF_E_USAGE, "a sheet of %d x %d images of %d x %d x %d cannot be made", rows,
                         columns, height, width, channels);
-    int64_t full_height = (int64_t)rows * (height + padding) + padding;
-    int64_t full_width = (int64_t)columns * (width + padding) + padding;
+    int64_t full_height = (int64_t)rows * ((int64_t)height + padding) + padding;
+    int64_t full_width = (int64_t)columns * ((int64_t)width + padding) + padding;
     if (full_height > AYF_IMAGE_MAX_SIDE || full_width > AYF_IMAGE_MAX_SIDE ||
         full_height * full_width > AYF_IMAGE_MAX_PIXELS)
         return ayf_fail(ctx, AYF_E_USAGE, "a sheet of %lld x %lld pixels is too large: ask for fewer images",

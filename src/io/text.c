@@ -1,10 +1,10 @@
 #include "io/text.h"
 
-#include <locale.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/number.h"
 
 void ayf_text_init(ayf_text *text, ayf_context *ctx) { *text = (ayf_text){.ctx = ctx}; }
 
@@ -55,52 +55,11 @@ void ayf_text_print(ayf_text *text, const char *format, ...) {
     va_end(again);
 }
 
-/* Numbers in files use a point even when the host program has set a locale with a comma. NULL only when there
- * is no memory; the caller then works in the current locale. */
-static locale_t plain_locale(void) { return newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); }
-
-bool ayf_parse_real(const char *string, double *value) {
-    const char *p = string;
-    if (*p == '+' || *p == '-') p++;
-    size_t digits = strspn(p, "0123456789");
-    p += digits;
-    if (*p == '.') {
-        size_t fraction = strspn(++p, "0123456789");
-        p += fraction;
-        digits += fraction;
-    }
-    if (digits == 0) return false;
-    if (*p == 'e' || *p == 'E') {
-        p++;
-        if (*p == '+' || *p == '-') p++;
-        size_t exponent = strspn(p, "0123456789");
-        if (exponent == 0) return false;
-        p += exponent;
-    }
-    if (*p) return false;
-    locale_t plain = plain_locale();
-    char *end;
-    double number = plain ? strtod_l(string, &end, plain) : strtod(string, &end);
-    if (plain) freelocale(plain);
-    if (*end || !isfinite(number)) return false;
-    *value = number;
-    return true;
-}
-
 void ayf_text_real(ayf_text *text, double value) {
-    char digits[40];
-    locale_t plain = plain_locale();
-    locale_t before = plain ? uselocale(plain) : (locale_t)0;
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits - 2, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) break;
-    }
-    if (plain) {
-        uselocale(before);
-        freelocale(plain);
-    }
-    if (!strpbrk(digits, ".en")) strcat(digits, ".0");
-    ayf_text_put(text, digits, strlen(digits));
+    char digits[AYF_REAL_SIZE];
+    int length = ayf_print_real(digits, value);
+    ayf_text_put(text, digits, (size_t)length);
+    if (!strpbrk(digits, ".en")) ayf_text_put(text, ".0", 2);
 }
 
 size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code) {

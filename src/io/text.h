@@ -1,5 +1,4 @@
-/* A growing piece of text with a sticky failure, and numbers as text that read back to the same bits whatever
- * the program's locale is.
+/* A growing piece of text with a sticky failure.
  *
  *   ayf_text text;
  *   ayf_text_init(&text, ctx);
@@ -26,8 +25,7 @@ void ayf_text_free(ayf_text *text);
 void ayf_text_put(ayf_text *text, const void *bytes, size_t size);
 void ayf_text_print(ayf_text *text, const char *format, ...) AYF_PRINTF(2, 3);
 
-/* The shortest of 15 to 17 significant digits that reads back to the same double. Integral values keep a
- * point ("1.0") so that a typed reader sees a real. Not for NaN and infinities. */
+/* As ayf_print_real() does, but integral values keep a point ("1.0") so that a typed reader sees a real. */
 void ayf_text_real(ayf_text *text, double value);
 
 /* `string` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
@@ -37,9 +35,5 @@ void ayf_text_json(ayf_text *text, const char *string);
  * (overlong forms, surrogates and values above U+10FFFF included). */
 size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code);
 bool ayf_utf8_valid(const char *string);
-
-/* Reads a whole string as a decimal real ("-1.5e-3"); false for anything else: empty, trailing text,
- * hexadecimal, NaN, infinity or a value that overflows. */
-bool ayf_parse_real(const char *string, double *value);
 
 #endif

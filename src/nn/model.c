@@ -3,8 +3,9 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/number.h"
 
 typedef enum field_type {
     FIELD_KIND,
@@ -68,10 +69,7 @@ static bool parse_number(const char *text, size_t length, bool whole, double *ou
     if (length == 0 || length >= sizeof copy) return false;
     memcpy(copy, text, length);
     copy[length] = 0;
-    if (strspn(copy, "+-.0123456789eE") != length) return false;
-    char *end = NULL;
-    *out = strtod(copy, &end);
-    if (*end || !isfinite(*out)) return false;
+    if (!ayf_parse_real(copy, out)) return false;
     return !whole || (*out == floor(*out) && fabs(*out) <= INT_MAX);
 }
 
@@ -169,20 +167,11 @@ bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index) {
 const char *ayf_model_kind_name(ayf_model_kind kind) { return kind_names[kind]; }
 bool ayf_model_is_flow(const ayf_model_spec *spec) { return AYF_FLOW >> spec->kind & 1u; }
 
-/* The shortest decimal that reads back as the same double. */
-static int print_real(char *text, size_t size, double value) {
-    int length = 0;
-    for (int digits = 6; digits <= 17; digits++) {
-        length = snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    return length;
-}
-
 void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, size_t size) {
     const field *f = &fields[index];
     const void *at = (const char *)spec + f->offset;
     size_t used = 0;
+    char number[AYF_REAL_SIZE];
     if (size) text[0] = 0;
     switch (f->type) {
     case FIELD_KIND:
@@ -198,7 +187,8 @@ void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, si
         snprintf(text, size, "%d", *(const int *)at);
         break;
     case FIELD_REAL:
-        print_real(text, size, *(const double *)at);
+        ayf_print_real(number, *(const double *)at);
+        snprintf(text, size, "%s", number);
         break;
     case FIELD_INTS: {
         const ayf_ints *list = at;
@@ -208,9 +198,9 @@ void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, si
     }
     case FIELD_REALS: {
         const ayf_reals *list = at;
-        for (int i = 0; i < list->count && used + 1 < size; i++) {
-            if (i) used += (size_t)snprintf(text + used, size - used, ",");
-            used += (size_t)print_real(text + used, size - used, list->at[i]);
+        for (int i = 0; i < list->count && used < size; i++) {
+            ayf_print_real(number, list->at[i]);
+            used += (size_t)snprintf(text + used, size - used, i ? ",%s" : "%s", number);
         }
         break;
     }

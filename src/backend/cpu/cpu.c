@@ -186,6 +186,10 @@ static const ayf_backend_ops cpu_ops = {
 };
 
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
+    enum { THREADS_MOST = 4096 };
+    if (ctx->threads < 0 || ctx->threads > THREADS_MOST)
+        return ayf_fail(ctx, AYF_E_USAGE, "%d threads: give 1 to %d, or 0 for one per processor",
+                        ctx->threads, THREADS_MOST);
     cpu_backend *b = ayf_alloc(ctx, 1, sizeof *b);
     if (!b) return AYF_E_MEMORY;
     b->base.ops = &cpu_ops;
