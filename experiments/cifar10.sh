@@ -1,7 +1,7 @@
 #!/bin/sh
-# experiments/cifar10.sh DATA.zip [FOLDER]      (about ten minutes on two cores; the same command resumes)
-# The whole pipeline on CIFAR-10 with a short budget: teacher, weak teacher, autoguided student, picture, table. It
-# shows that everything runs on real colour images; for quality use configs/cifar10-*.yaml.
+# experiments/cifar10.sh DATA.zip [FOLDER]      (about twenty minutes on two cores; the same command resumes)
+# The whole pipeline on CIFAR-10 with a short budget: teacher, weak teacher, autoguided student, adversarial fine-tuning,
+# pictures, tables. It shows that everything runs on real colour images; for quality use configs/cifar10-*.yaml.
 set -eu
 data=${1:?usage: experiments/cifar10.sh DATA.zip [FOLDER]}
 folder=${2:-runs/cifar10-short}
@@ -22,5 +22,14 @@ stage teacher train $common --steps 300
 stage weak train $common --set model.channels=16 --set model.channels_per_head=16 --steps 80
 stage student distill --data "$data" --batch 32 --set data.mirror=true --set train.lr=0.005 --teacher "$folder/teacher" \
     --weak "$folder/weak" --set distill.guidance_max=2 --steps 200
-"$ayf" sample "$folder/student" --steps 4 --guidance 1.5 --seeds 0-39 --class 0-9 --grid 20 --scale 2 --out "$folder/student-4.png" >&2
-"$ayf" eval "$folder/student" --teacher "$folder/teacher" --weak "$folder/weak" --guidance 1.5 --calls 1,2,4,8
+stage tuned finetune --student "$folder/student" --steps 200
+[ -f "$folder/features.safetensors" ] ||
+    "$ayf" eval --fit-features "$folder/features.safetensors" --data "$data" --set data.mirror=true >&2
+for name in student tuned; do
+    for steps in 1 4; do
+        "$ayf" sample "$folder/$name" --steps $steps --guidance 1.5 --seeds 0-39 --class 0-9 --grid 20 --scale 2 \
+            --out "$folder/$name-$steps.png" >&2
+    done
+    "$ayf" eval "$folder/$name" --teacher "$folder/teacher" --weak "$folder/weak" --guidance 1.5 --calls 1,2,4 \
+        --data "$data" --features "$folder/features.safetensors"
+done
