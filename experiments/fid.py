@@ -3,7 +3,7 @@
 
 usage: experiments/fid.py FOLDER      (torch, torchvision, numpy; half an hour on two cores; AYF=build/ayf)
 
-The network has the made-up weights of tests/data/inception.py, so nothing is downloaded; what real weights would say
+The network has the made-up weights of tests/fixtures/inception.py, so nothing is downloaded; what real weights would say
 of these pictures does not matter here. Prints FID (and that of the floor) by ayf and by PyTorch and ends with 1 when
 they differ by more than 1e-4 of themselves.
 """

@@ -1,21 +1,13 @@
 #!/bin/sh
-# scripts/check_layers.sh
-# Each layer includes only what it may stand on, the program only the public header; no source is too long.
-# One line per layer in the form of the tests; exit status 1 when something is wrong.
+# scripts/check_layers.sh BUILD_FOLDER
+# Walls of the house: a room includes only the rooms it may stand on, the files of a room stand on one another without
+# a circle, and files and functions stay readable. One line per check in the form of the tests; exit status 1 when
+# something is wrong. The circles are looked for in the objects of BUILD_FOLDER, which must be up to date.
 set -eu
+build=$(cd "${1:?usage: check_layers.sh BUILD_FOLDER}" && pwd)
 cd "$(dirname "$0")/.."
 status=0
-
-# layer, what it may include besides itself and ayf.h
-check() {
-    layer=$1
-    shift
-    allowed=$(printf '%s|' "$layer" "$@")
-    # Headers without a folder stand beside the source; only the program and ayf.h are like that.
-    bad=$(grep -rnE '^ *# *include +"' "src/$layer" | grep -vE "\"(${allowed%|})/|\"ayf\.h\"" || true)
-    [ "$layer" != cli ] || bad=$(echo "$bad" | grep -vE '"(cli|args)\.h"' || true)
-    result "layer $layer" "$bad"
-}
+rooms=
 
 result() {
     echo "[ RUN      ] $1"
@@ -28,17 +20,59 @@ result() {
     fi
 }
 
+# Pairs "user used" of a room: headers that include headers, and objects that use a function or datum of another one.
+file_edges() {
+    grep -oE '^ *# *include +"'"$1"'/[^"]*\.h"' "src/$1" -r --include='*.h' | sed 's|:.*"\(.*\)"$| src/\1|'
+    find "$build/src/$1" -name '*.c.o' | while read -r object; do
+        # Meson writes cpu/cpu.c as cpu_cpu.c.o.
+        source=src/$1/$(basename "$object" .o)
+        [ -f "$source" ] || source=src/$1/$(basename "$object" .o | sed 's|_|/|')
+        nm -g "$object" | awk -v file="$source" 'NF == 3 { print "def", $3, file } NF == 2 { print "use", $2, file }'
+    done | sort | awk '$1 == "def" { at[$2] = $3 } $1 == "use" && ($2 in at) && at[$2] != $3 { print $3, at[$2] }'
+}
+
+# room, the rooms it may include besides itself and ayf.h
+check() {
+    room=$1
+    shift
+    rooms="$rooms $room"
+    allowed=$(printf '%s|' "$room" "$@")
+    # Headers without a folder stand beside the source; only the program and ayf.h are like that.
+    bad=$(grep -rnE '^ *# *include +"' "src/$room" | grep -vE "\"(${allowed%|})/|\"ayf\.h\"" || true)
+    [ "$room" != cli ] || bad=$(echo "$bad" | grep -vE '"(cli|args)\.h"' || true)
+    result "room $room: includes" "$bad"
+    result "room $room: no circle of files" "$(file_edges "$room" | sort -u | tsort 2>&1 >/dev/null | sed 's/^tsort: -: //')"
+    result "room $room: at most 20 sources" "$(find "src/$room" -maxdepth 1 -name '*.[ch]' -o -maxdepth 1 -name '*.def' |
+        sed 's/\.[a-z]*$//' | sort -u | wc -l | awk '$1 > 20 { print $1 " files" }')"
+}
+
 check base
 check ir base
 check ad base ir
 check pass base ir
-check exec base ir ad pass
-check backend base ir ad pass exec
+check exec base ir pass
+check backend base ir pass exec
 check nn base ir
 check io base
-check algo base ir ad pass exec backend nn io
+check image base io
+check data base io image
+check config base io
+check metrics base
+check model base ir exec nn io config
+check flow base ir ad nn data
+check sample base ir exec backend nn model flow
+check eval base ir exec backend nn io image data metrics model flow sample
+check train base ir exec backend nn io image data config metrics model flow sample eval
+check inspect base ir ad exec backend nn io image data config model flow sample train
 check cli
-result "every layer is known" "$(ls src | grep -vxE 'base|ir|ad|pass|exec|backend|nn|io|algo|cli' || true)"
-result "no source above 800 lines" "$(find src include tests examples -name '*.[ch]' -exec wc -l {} + |
-    awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }')"
+result "every room is known" "$(ls src | grep -vxF "$(echo "$rooms" | tr ' ' '\n')" || true)"
+result "flow takes constants of the data only" "$(grep -rn '"data/' src/flow | grep -v '"data/points.h"' || true)"
+result "no source above 700 lines" "$(find src include tests examples -name '*.[ch]' -exec wc -l {} + |
+    awk '$2 != "total" && $1 > 700 { print $2 ": " $1 " lines" }')"
+result "no function above 60 lines" "$(find src examples -name '*.[ch]' -exec awk '
+    FNR == 1 { start = 0 }
+    /^[a-z].*\) \{$/ || /^ .*\) \{$/ && pending { start = FNR; name = pending && !/^[a-z]/ ? first : $0 }
+    /^[a-z][^;{]*$/ && /\(/ { pending = 1; first = $0 }
+    /^\}/ { if (start && FNR - start > 60) print FILENAME ":" start ": " FNR - start + 1 " lines: " name; start = 0; pending = 0 }
+    ' {} +)"
 exit $status

@@ -8,18 +8,17 @@ shift
 work=$(mktemp -d "${TMPDIR:-/tmp}/ayf-mutation.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp -r "$root/src" "$root/include" "$work"
-mkdir "$work/tests"
-cp "$root"/tests/*.[ch] "$work/tests"
+cp -r "$root/tests" "$work"
 cd "$work"
 
 compile() { "$cc_first" "$@"; }
 cc_first=$1
 shift
-flags="$* -std=c11 -O1 -D_GNU_SOURCE -Iinclude -Isrc -Itests"
+flags="$* -std=c11 -O1 -D_GNU_SOURCE -Iinclude -Isrc -Itests/support"
 
 # shellcheck disable=SC2086
 for file in src/base/*.c src/ir/*.c src/ad/*.c src/pass/*.c src/exec/*.c src/backend/ref/*.c \
-    tests/support.c tests/group_backend.c tests/op_cases.c tests/test_ops.c; do
+    tests/support/support.c tests/support/group_backend.c tests/support/op_cases.c tests/ad/test_ops.c; do
     compile $flags -c "$file" -o "$(echo "$file" | tr / _).o"
 done
 link() { compile ./*.o -o test_ops -lcmocka -lm; }

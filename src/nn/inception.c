@@ -23,7 +23,7 @@ typedef struct maps {
 static ayf_param *add_tensor(walk *w, const char *unit, const char *suffix, int rank, const int *shape) {
     char name[sizeof((ayf_param *)0)->name];
     snprintf(name, sizeof name, "%s%s.%s", w->block, unit, suffix);
-    ayf_param *param = ayf_params_add(w->params, AYF_ROLE_BUFFER, name, rank, shape);
+    ayf_param *param = ayf_params_add(w->params, AYF_PARAM_BUFFER, name, rank, shape);
     if (!param) w->failed = true;
     return param;
 }

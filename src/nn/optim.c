@@ -42,7 +42,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
     }
     for (int i = 0; i < params->count; i++) {
         const ayf_param *param = &params->at[i];
-        if (!grad[i] || param->role == AYF_ROLE_BUFFER) continue;
+        if (!grad[i] || param->role == AYF_PARAM_BUFFER) continue;
         ayf_id w = ayf_param_leaf(g, param, AYF_STORE_STATE);
         ayf_id m = state(g, "adam.m", param), v = state(g, "adam.v", param);
         ayf_id d = limit ? ayf_mul(g, grad[i], limit) : grad[i];
@@ -50,7 +50,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
         ayf_id next_v = ayf_add(g, ayf_mulc(g, v, beta2), ayf_mulc(g, ayf_square(g, d), 1 - beta2));
         ayf_id scale = ayf_addc(g, ayf_mul(g, ayf_sqrt(g, next_v), nodes->v_scale), eps);
         ayf_id next_w = ayf_sub(g, w, ayf_div(g, ayf_mul(g, next_m, nodes->step_size), scale));
-        if (param->role == AYF_ROLE_WEIGHT && !options->free_weights)
+        if (param->role == AYF_PARAM_WEIGHT && !options->free_weights)
             next_w = ayf_normalized(g, next_w, sqrt(param->shape.dim[1]));
         ayf_update(g, m, next_m);
         ayf_update(g, v, next_v);

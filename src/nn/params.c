@@ -11,7 +11,8 @@ static const double two_pi = 6.283185307179586;
 
 /* ---- Building the table ---- */
 
-ayf_param *ayf_params_add(ayf_params *p, ayf_role role, const char *name, int rank, const int *file_shape) {
+ayf_param *ayf_params_add(ayf_params *p, ayf_param_role role, const char *name, int rank,
+                          const int *file_shape) {
     if (p->count == p->capacity) {
         int capacity = p->capacity ? 2 * p->capacity : 64;
         ayf_param *at = ayf_grow(p->ctx, p->at, (size_t)p->capacity, (size_t)capacity, sizeof *at);
@@ -33,11 +34,11 @@ ayf_param *ayf_params_add(ayf_params *p, ayf_role role, const char *name, int ra
 }
 
 static bool add_gain(ayf_params *p, const char *name) {
-    return ayf_params_add(p, AYF_ROLE_GAIN, name, 1, (const int[]){1}) != NULL;
+    return ayf_params_add(p, AYF_PARAM_GAIN, name, 1, (const int[]){1}) != NULL;
 }
 
 static ayf_param *add_linear(ayf_params *p, const char *name, int out, int in) {
-    ayf_param *w = ayf_params_add(p, AYF_ROLE_WEIGHT, name, 2, (const int[]){out, in});
+    ayf_param *w = ayf_params_add(p, AYF_PARAM_WEIGHT, name, 2, (const int[]){out, in});
     if (w) {
         w->init = AYF_INIT_NORMAL;
         w->scale = 1;
@@ -46,7 +47,7 @@ static ayf_param *add_linear(ayf_params *p, const char *name, int out, int in) {
 }
 
 static ayf_param *add_conv(ayf_params *p, const char *name, int out, int in, int kernel) {
-    ayf_param *w = ayf_params_add(p, AYF_ROLE_WEIGHT, name, 4, (const int[]){out, in, kernel, kernel});
+    ayf_param *w = ayf_params_add(p, AYF_PARAM_WEIGHT, name, 4, (const int[]){out, in, kernel, kernel});
     if (w) {
         w->init = AYF_INIT_NORMAL;
         w->scale = 1;
@@ -60,12 +61,12 @@ static ayf_param *add_conv(ayf_params *p, const char *name, int out, int in, int
 static bool add_fourier(ayf_params *p, const char *prefix, int count, double bandwidth) {
     char name[96];
     snprintf(name, sizeof name, "%s.freqs", prefix);
-    ayf_param *freqs = ayf_params_add(p, AYF_ROLE_BUFFER, name, 1, &count);
+    ayf_param *freqs = ayf_params_add(p, AYF_PARAM_BUFFER, name, 1, &count);
     if (!freqs) return false;
     freqs->init = AYF_INIT_NORMAL;
     freqs->scale = two_pi * bandwidth;
     snprintf(name, sizeof name, "%s.phases", prefix);
-    ayf_param *phases = ayf_params_add(p, AYF_ROLE_BUFFER, name, 1, &count);
+    ayf_param *phases = ayf_params_add(p, AYF_PARAM_BUFFER, name, 1, &count);
     if (!phases) return false;
     phases->init = AYF_INIT_PHASE;
     return true;
@@ -208,7 +209,7 @@ static bool build_unet(ayf_params *p, const ayf_model_spec *spec) {
 }
 
 ayf_param *ayf_params_add_plain(ayf_params *p, const char *name, int out, int in, double scale) {
-    ayf_param *w = ayf_params_add(p, AYF_ROLE_PLAIN, name, in ? 2 : 1, (const int[]){out, in});
+    ayf_param *w = ayf_params_add(p, AYF_PARAM_PLAIN, name, in ? 2 : 1, (const int[]){out, in});
     if (!w) return NULL;
     w->init = scale > 0 ? AYF_INIT_NORMAL : AYF_INIT_ZERO;
     w->scale = scale;
@@ -219,7 +220,7 @@ ayf_param *ayf_params_add_plain_conv(ayf_params *p, const char *name, int out, i
                                      double scale) {
     ayf_param *w = add_conv(p, name, out, in, kernel);
     if (!w) return NULL;
-    w->role = AYF_ROLE_PLAIN;
+    w->role = AYF_PARAM_PLAIN;
     w->scale = scale;
     return w;
 }
@@ -293,12 +294,13 @@ const ayf_param *ayf_params_find(const ayf_params *params, const char *name) {
 size_t ayf_params_trained(const ayf_params *params) {
     size_t total = 0;
     for (int i = 0; i < params->count; i++)
-        if (params->at[i].role != AYF_ROLE_BUFFER) total += params->at[i].size;
+        if (params->at[i].role != AYF_PARAM_BUFFER) total += params->at[i].size;
     return total;
 }
 
 ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage) {
-    return ayf_leaf(g, param->role == AYF_ROLE_BUFFER ? AYF_STORE_PARAM : storage, param->name, param->shape);
+    return ayf_leaf(g, param->role == AYF_PARAM_BUFFER ? AYF_STORE_PARAM : storage, param->name,
+                    param->shape);
 }
 
 static const double fir[] = {1, 3, 3, 1};
@@ -348,7 +350,7 @@ void ayf_param_export(const ayf_param *param, const float *graph, float *file) {
 }
 
 void ayf_param_normalize(const ayf_param *param, float *graph) {
-    if (param->role != AYF_ROLE_WEIGHT) return;
+    if (param->role != AYF_PARAM_WEIGHT) return;
     size_t columns = (size_t)param->shape.dim[1];
     for (float *row = graph; row < graph + param->size; row += columns) {
         double sum = 0;

@@ -18,14 +18,14 @@
 #define AYF_NN_PARAMS_H
 
 #include "ir/ir.h"
-#include "nn/model.h"
+#include "nn/spec.h"
 
-typedef enum ayf_role {
-    AYF_ROLE_WEIGHT, /* used through its direction only: each row has unit RMS after every optimiser step */
-    AYF_ROLE_PLAIN,  /* trained as it is */
-    AYF_ROLE_GAIN,   /* a trained scalar */
-    AYF_ROLE_BUFFER, /* never trained: Fourier frequencies and phases, low-pass filters */
-} ayf_role;
+typedef enum ayf_param_role {
+    AYF_PARAM_WEIGHT, /* used through its direction only: each row has unit RMS after every optimiser step */
+    AYF_PARAM_PLAIN,  /* trained as it is */
+    AYF_PARAM_GAIN,   /* a trained scalar */
+    AYF_PARAM_BUFFER, /* never trained: Fourier frequencies and phases, low-pass filters */
+} ayf_param_role;
 
 typedef enum ayf_layout {
     AYF_LAYOUT_SAME, /* file and graph have the same order of elements */
@@ -43,7 +43,7 @@ typedef enum ayf_init {
 
 typedef struct ayf_param {
     char name[88]; /* in files and, behind the graph's scope, of the leaf: "unet.out_conv.weight" */
-    ayf_role role;
+    ayf_param_role role;
     ayf_layout layout;
     ayf_init init;
     double scale; /* NORMAL: standard deviation */

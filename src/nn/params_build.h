@@ -7,7 +7,8 @@
 /* Each appends one parameter and returns it, valid until the next is added; NULL without memory. */
 
 /* The leaf has the file's shape; start values 0. */
-ayf_param *ayf_params_add(ayf_params *p, ayf_role role, const char *name, int rank, const int *file_shape);
+ayf_param *ayf_params_add(ayf_params *p, ayf_param_role role, const char *name, int rank,
+                          const int *file_shape);
 
 /* PLAIN, a matrix (out,in), or a vector (out) when in is 0; starts as scale * N(0,1), or 0 when scale is 0. */
 ayf_param *ayf_params_add_plain(ayf_params *p, const char *name, int out, int in, double scale);

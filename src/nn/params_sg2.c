@@ -18,7 +18,7 @@ int ayf_sg2_cmap_dim(const ayf_model_spec *spec) {
 static bool add_filter(ayf_params *p, const char *prefix) {
     char name[96];
     snprintf(name, sizeof name, "%s.resample_filter", prefix);
-    ayf_param *filter = ayf_params_add(p, AYF_ROLE_BUFFER, name, 2, (const int[]){4, 4});
+    ayf_param *filter = ayf_params_add(p, AYF_PARAM_BUFFER, name, 2, (const int[]){4, 4});
     if (!filter) return false;
     filter->init = AYF_INIT_FIR;
     return true;

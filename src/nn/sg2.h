@@ -2,7 +2,7 @@
 #ifndef AYF_NN_SG2_H
 #define AYF_NN_SG2_H
 
-#include "nn/model.h"
+#include "nn/spec.h"
 
 /* Learning-rate multiplier of the mapping network. */
 #define AYF_SG2_MAPPING_RATE 0.01

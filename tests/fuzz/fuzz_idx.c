@@ -1,7 +1,7 @@
 /* IDX and gzip. The first byte chooses: pictures, labels, or gzip data that hold pictures. */
 #include <stdlib.h>
 
-#include "io/dataset_source.h"
+#include "data/source.h"
 #include "io/gzip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

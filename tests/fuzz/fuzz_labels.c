@@ -1,7 +1,7 @@
 /* Whatever dataset.json comes in: an error, or labels that are found again by their names. */
 #include <stdlib.h>
 
-#include "io/dataset_source.h"
+#include "data/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

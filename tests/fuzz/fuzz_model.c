@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "algo/weights.h"
+#include "model/file.h"
 #include "backend/ref/ref.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

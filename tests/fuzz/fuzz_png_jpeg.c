@@ -4,7 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "io/image.h"
+#include "image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t capacity);

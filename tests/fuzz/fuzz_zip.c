@@ -1,7 +1,7 @@
 /* Whatever ZIP comes in: an error, or a data set that can be read to its end, with a cache and without. */
 #include <stdlib.h>
 
-#include "io/dataset_source.h"
+#include "data/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -1,7 +1,7 @@
 /* make_models <folder>: small model files to start from, one of each kind that a file of a few kilobytes can hold. */
 #include <stdio.h>
 
-#include "algo/weights.h"
+#include "model/file.h"
 #include "backend/ref/ref.h"
 
 typedef struct setting {
@@ -49,10 +49,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: make_models <folder>\n");
         return 2;
     }
-    int failed = write(backend, argv[1], "unet", AYF_ROLE_TEACHER, unet) ||
+    int failed = write(backend, argv[1], "unet", AYF_MODEL_ROLE_TEACHER, unet) ||
                  write(backend, argv[1], "mlp", AYF_ROLE_WEAK, mlp) ||
-                 write(backend, argv[1], "discriminator", AYF_ROLE_DISCRIMINATOR, discriminator) ||
-                 write(backend, argv[1], "features", AYF_ROLE_FEATURES, features);
+                 write(backend, argv[1], "discriminator", AYF_MODEL_ROLE_DISCRIMINATOR, discriminator) ||
+                 write(backend, argv[1], "features", AYF_MODEL_ROLE_FEATURES, features);
     if (failed) fprintf(stderr, "make_models: %s\n", ayf_error(ctx));
     ayf_backend_close(backend);
     ayf_close(ctx);

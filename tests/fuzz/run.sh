@@ -16,12 +16,12 @@ packages="libpng libjpeg libzip jansson zlib yaml-0.1"
 libs="$(pkg-config --libs $packages) -lm"
 
 rm -rf "$work/objects" && mkdir -p "$work/objects"
-algo="$root/src/algo"
-for source in "$root"/src/base/*.c "$root"/src/io/*.c "$root"/src/ir/*.c "$root"/src/nn/*.c "$root"/src/pass/*.c \
-    "$root"/src/exec/*.c "$root"/src/backend/ref/*.c "$algo/model_file.c" "$algo/weights.c" "$algo/weights_read.c"; do
+for source in "$root"/src/base/*.c "$root"/src/io/*.c "$root"/src/image/*.c "$root"/src/data/*.c "$root"/src/config/*.c \
+    "$root"/src/ir/*.c "$root"/src/nn/*.c "$root"/src/pass/*.c "$root"/src/exec/*.c "$root"/src/backend/ref/*.c \
+    "$root"/src/model/*.c; do
     # Files of one name in two folders.
-    layer=$(basename "$(dirname "$source")")
-    object="$work/objects/$layer-$(basename "$source" .c).o"
+    room=$(basename "$(dirname "$source")")
+    object="$work/objects/$room-$(basename "$source" .c).o"
     # shellcheck disable=SC2086
     "$CC" $flags $checks -fsanitize=fuzzer-no-link $(pkg-config --cflags $packages) -c "$source" -o "$object"
 done

@@ -22,16 +22,6 @@ typedef struct cpu_kernel {
     ayf_filter filter;
 } cpu_kernel;
 
-const ayf_tile_table *ayf_tile_kernels(void) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
-        return &ayf_tile_table_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &ayf_tile_table_avx2;
-#endif
-    return &ayf_tile_table_baseline;
-}
-
 /* ---- Preparing ---- */
 
 static void copy_dims(int64_t *to, const ayf_node *n) {

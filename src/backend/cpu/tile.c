@@ -4,6 +4,16 @@
 
 #include "backend/cpu/tile_select.h"
 
+const ayf_tile_table *ayf_tile_kernels(void) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq"))
+        return &ayf_tile_table_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &ayf_tile_table_avx2;
+#endif
+    return &ayf_tile_table_baseline;
+}
+
 enum {
     TILE = 2048,             /* floats in a tile, unless one row is longer */
     SERIAL_ELEMENTS = 16384, /* below this a second thread costs more than it saves */

@@ -1,0 +1,35 @@
+/* A collection of named files - a folder or a ZIP - and the picture source on top of it. */
+#ifndef AYF_ARCHIVE_H
+#define AYF_ARCHIVE_H
+
+#include "data/source.h"
+
+typedef struct ayf_archive ayf_archive;
+
+typedef struct ayf_archive_entry {
+    char *name; /* relative, with forward slashes; owned */
+    uint64_t where;
+} ayf_archive_entry;
+
+struct ayf_archive {
+    ayf_context *ctx;
+    char *name;       /* for messages; owned */
+    bool shards_only; /* sub-folders never name classes */
+    ayf_archive_entry *entries;
+    size_t count, capacity;
+    /* Reads one entry whole (*bytes: ayf_free). Failures begin with the entry's name. */
+    ayf_status (*read)(ayf_archive *archive, const ayf_archive_entry *entry, void **bytes, size_t *size);
+    void (*close)(ayf_archive *archive); /* frees what is the kind's own */
+    void *state;
+};
+
+/* Takes a copy of `name`. */
+ayf_status ayf_archive_add(ayf_archive *archive, const char *name, uint64_t where);
+void ayf_archive_close(ayf_archive *archive);
+
+/* Sorts the entries, keeps the pictures, reads the labels. Owns `archive` from here on, on failure too. */
+ayf_status ayf_source_from_archive(ayf_archive *archive, bool labels, ayf_source **out);
+
+enum { AYF_ARCHIVE_MAX_ENTRY = 1 << 28 };
+
+#endif

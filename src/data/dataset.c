@@ -1,0 +1,397 @@
+#include "data/dataset.h"
+#include "base/rng.h"
+#include "data/source.h"
+#include "data/points.h"
+
+#include <math.h>
+#include <string.h>
+
+static const size_t default_memory = (size_t)2 << 30;
+
+struct ayf_dataset {
+    ayf_context *ctx;
+    ayf_dataset_info info;
+    char *name;
+    ayf_dataset_spec spec;
+    ayf_points points;
+    ayf_source *source; /* NULL for points and once everything is in the cache */
+    int *labels;        /* [count] or NULL */
+    uint8_t *cache;     /* [count][height][width][channels] or NULL when that is too large */
+    uint8_t *cached;    /* [count], NULL = all are */
+    uint8_t *line;      /* one picture, for those that are not cached */
+    double sigma;       /* 0 = not measured yet */
+};
+
+/* ---- One picture ---- */
+
+static size_t sample_bytes(const ayf_dataset *d) {
+    return (size_t)d->info.height * (size_t)d->info.width * (size_t)d->info.channels;
+}
+
+/* Brings a picture as stored to the shape that the spec asks for. */
+static ayf_status shape_image(ayf_dataset *d, const ayf_source *source, ayf_image *image) {
+    int side = d->spec.resolution;
+    if (side) {
+        if (source->pad_28 && image->height == 28 && image->width == 28 && side != 28)
+            AYF_TRY(ayf_image_pad(d->ctx, image, 2, 2, 32, 32));
+        ayf_image_crop_square(image);
+        AYF_TRY(ayf_image_resize(d->ctx, image, side, side));
+    }
+    return d->spec.channels ? ayf_image_set_channels(d->ctx, image, d->spec.channels) : AYF_OK;
+}
+
+/* Decodes picture `index` into `out`. */
+static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
+    ayf_image image;
+    AYF_TRY(d->source->fetch(d->source, index, false, &image));
+    ayf_status status = shape_image(d, d->source, &image);
+    if (status == AYF_OK && (image.height != d->info.height || image.width != d->info.width ||
+                             image.channels != d->info.channels)) {
+        char item[256];
+        d->source->item(d->source, index, item, sizeof item);
+        status = ayf_fail(d->ctx, AYF_E_FORMAT, "%s: %s: has changed since the data set was opened", d->name,
+                          item);
+    }
+    if (status == AYF_OK) memcpy(out, image.pixels, sample_bytes(d));
+    ayf_image_clear(d->ctx, &image);
+    return status;
+}
+
+/* ---- Opening: labels ---- */
+
+static ayf_status check_labels(ayf_dataset *d) {
+    ayf_context *ctx = d->ctx;
+    ayf_problems problems = {.ctx = ctx};
+    int most = d->spec.classes ? d->spec.classes : AYF_MAX_CLASSES, largest = -1;
+    for (size_t i = 0; i < d->info.count; i++) {
+        int label = d->labels[i];
+        if (label > largest) largest = label;
+        if (label >= 0 && label < most) continue;
+        char item[256];
+        d->source->item(d->source, i, item, sizeof item);
+        if (label < 0)
+            ayf_fail(ctx, AYF_E_FORMAT, "%s: has no label", item);
+        else
+            ayf_fail(ctx, AYF_E_FORMAT, "%s: label %d is out of the range 0 to %d", item, label, most - 1);
+        if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
+    }
+    d->info.classes = d->spec.classes ? d->spec.classes : largest + 1;
+    return ayf_problems_report(&problems, d->name, d->info.count, "labels");
+}
+
+/* ---- Opening: pictures ---- */
+
+typedef struct shape {
+    int height, width, channels; /* as stored; 0 = could not be read */
+} shape;
+
+/* What has to agree between pictures is compared; what the spec brings to one value is not. */
+static shape relevant(const ayf_dataset *d, shape s) {
+    if (d->spec.resolution) s.height = s.width = d->spec.resolution;
+    if (d->spec.channels) s.channels = d->spec.channels;
+    return s;
+}
+
+static bool same_shape(shape a, shape b) {
+    return a.height == b.height && a.width == b.width && a.channels == b.channels;
+}
+
+/* The most frequent shape; of the first 64 different ones, which is enough to name a culprit. */
+static shape usual_shape(const ayf_dataset *d, const shape *shapes) {
+    enum { KINDS = 64 };
+    shape kind[KINDS];
+    size_t votes[KINDS], kinds = 0, best = 0;
+    for (size_t i = 0; i < d->info.count; i++) {
+        if (!shapes[i].height) continue;
+        shape s = relevant(d, shapes[i]);
+        size_t k = 0;
+        while (k < kinds && !same_shape(kind[k], s)) k++;
+        if (k == kinds) {
+            if (kinds == KINDS) continue;
+            kind[kinds] = s;
+            votes[kinds++] = 0;
+        }
+        if (++votes[k] > votes[best]) best = k;
+    }
+    return kinds ? kind[best] : (shape){0, 0, 0};
+}
+
+/* Reads a picture for the first time: into the cache when there is one, else its header alone. The first good
+ * picture decides whether there is a cache. */
+static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape *found) {
+    bool first = d->info.height == 0, header_only = !first && !d->cache;
+    ayf_image image;
+    AYF_TRY(d->source->fetch(d->source, index, header_only, &image));
+    shape stored = {image.height, image.width, image.channels};
+    ayf_status status = header_only ? AYF_OK : shape_image(d, d->source, &image);
+    if (status == AYF_OK && first) {
+        d->info.height = image.height;
+        d->info.width = image.width;
+        d->info.channels = image.channels;
+        if (d->info.count <= memory / sample_bytes(d)) {
+            d->cache = ayf_alloc(d->ctx, d->info.count, sample_bytes(d));
+            if (!d->cache) status = AYF_E_MEMORY;
+        }
+    }
+    if (status == AYF_OK && d->cache && ayf_image_bytes(&image) == sample_bytes(d))
+        memcpy(d->cache + index * sample_bytes(d), image.pixels, sample_bytes(d));
+    ayf_image_clear(d->ctx, &image);
+    if (status == AYF_OK) *found = stored;
+    return status;
+}
+
+static ayf_status survey(ayf_dataset *d, shape *shapes) {
+    ayf_context *ctx = d->ctx;
+    size_t memory = d->spec.memory ? d->spec.memory : default_memory;
+    ayf_problems problems = {.ctx = ctx};
+    for (size_t i = 0; i < d->info.count; i++)
+        if (first_look(d, i, memory, &shapes[i]) != AYF_OK && !ayf_problems_add(&problems))
+            return AYF_E_MEMORY;
+    shape usual = usual_shape(d, shapes);
+    shape wanted = {d->info.height, d->info.width, d->info.channels};
+    for (size_t i = 0; i < d->info.count; i++) {
+        shape s = relevant(d, shapes[i]);
+        d->info.reshaped += !same_shape(shapes[i], wanted);
+        if (!shapes[i].height || same_shape(s, usual)) continue;
+        char item[256];
+        d->source->item(d->source, i, item, sizeof item);
+        if (s.height != usual.height || s.width != usual.width)
+            ayf_fail(ctx, AYF_E_FORMAT,
+                     "%s: is %d x %d where most are %d x %d (data.resolution brings all to one size)", item,
+                     s.width, s.height, usual.width, usual.height);
+        else
+            ayf_fail(ctx, AYF_E_FORMAT,
+                     "%s: is %s where most are %s (data.channels = %d brings all to one kind)", item,
+                     s.channels == 1 ? "grey" : "RGB", usual.channels == 1 ? "grey" : "RGB", usual.channels);
+        if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
+    }
+    return ayf_problems_report(&problems, d->name, d->info.count, "pictures");
+}
+
+/* Generated pictures are drawn when they are asked for and then kept. */
+static ayf_status prepare_generated(ayf_dataset *d) {
+    ayf_image image;
+    AYF_TRY(d->source->fetch(d->source, 0, true, &image));
+    d->info.height = image.height;
+    d->info.width = image.width;
+    d->info.channels = d->spec.channels ? d->spec.channels : image.channels;
+    if (d->info.count > (d->spec.memory ? d->spec.memory : default_memory) / sample_bytes(d)) return AYF_OK;
+    d->cache = ayf_alloc(d->ctx, d->info.count, sample_bytes(d));
+    d->cached = ayf_alloc(d->ctx, d->info.count, 1);
+    return d->cache && d->cached ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status prepare_stored(ayf_dataset *d) {
+    shape *shapes = ayf_alloc(d->ctx, d->info.count, sizeof *shapes);
+    if (!shapes) return AYF_E_MEMORY;
+    ayf_status status = survey(d, shapes);
+    ayf_free(d->ctx, shapes);
+    if (status == AYF_OK && d->cache) {
+        ayf_source_close(d->source);
+        d->source = NULL;
+    }
+    return status;
+}
+
+static ayf_status check_spec(ayf_context *ctx, const ayf_dataset_spec *spec) {
+    const char *name = spec->source;
+    if (!name || !*name) return ayf_fail(ctx, AYF_E_USAGE, "no data set is given");
+    if (spec->resolution < 0 || spec->resolution > AYF_IMAGE_MAX_SIDE / 4)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s: resolution %d is not between 1 and %d (0 = native)", name,
+                        spec->resolution, AYF_IMAGE_MAX_SIDE / 4);
+    if (spec->channels != 0 && spec->channels != 1 && spec->channels != 3)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s: channels %d is not 1 or 3 (0 = native)", name, spec->channels);
+    if (spec->classes < 0 || spec->classes > AYF_MAX_CLASSES)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s: classes %d is not between 0 and %d", name, spec->classes,
+                        AYF_MAX_CLASSES);
+    return AYF_OK;
+}
+
+static ayf_status start(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_dataset **out) {
+    *out = NULL;
+    ayf_dataset *d = ayf_alloc(ctx, 1, sizeof *d);
+    if (!d) return AYF_E_MEMORY;
+    d->ctx = ctx;
+    d->spec = *spec;
+    d->name = ayf_strdup(ctx, spec->source);
+    if (!d->name) {
+        ayf_dataset_close(d);
+        return AYF_E_MEMORY;
+    }
+    d->spec.source = d->info.name = d->name;
+    *out = d;
+    return AYF_OK;
+}
+
+static ayf_status fill(ayf_dataset *d) {
+    d->info.count = d->source->count;
+    if (d->spec.limit && d->spec.limit < d->info.count) d->info.count = d->spec.limit;
+    if (d->spec.labels && d->source->labels) {
+        d->labels = d->source->labels;
+        d->source->labels = NULL;
+        AYF_TRY(check_labels(d));
+    }
+    AYF_TRY(d->source->generated ? prepare_generated(d) : prepare_stored(d));
+    d->line = ayf_alloc(d->ctx, sample_bytes(d), 1);
+    return d->line ? AYF_OK : AYF_E_MEMORY;
+}
+
+ayf_status ayf_dataset_from_source(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source *source,
+                                   ayf_dataset **out) {
+    *out = NULL;
+    ayf_dataset *d = NULL;
+    ayf_status status = check_spec(ctx, spec);
+    if (status == AYF_OK) status = start(ctx, spec, &d);
+    if (status != AYF_OK) {
+        ayf_source_close(source);
+        return status;
+    }
+    d->source = source;
+    status = fill(d);
+    if (status != AYF_OK)
+        ayf_dataset_close(d);
+    else
+        *out = d;
+    return status;
+}
+
+static ayf_status open_points(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_points kind,
+                              ayf_dataset **out) {
+    if (spec->channels || spec->resolution > 1)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s: points have no resolution and no channels to choose",
+                        spec->source);
+    int classes = ayf_points_classes(kind);
+    if (spec->labels && spec->classes && spec->classes < classes)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s: has %d classes, not %d", spec->source, classes, spec->classes);
+    ayf_dataset *d;
+    AYF_TRY(start(ctx, spec, &d));
+    d->points = kind;
+    d->sigma = 1;
+    d->info.count = AYF_POINTS_COUNT;
+    if (spec->limit && spec->limit < d->info.count) d->info.count = spec->limit;
+    if (spec->labels) d->info.classes = spec->classes ? spec->classes : classes;
+    d->info.height = d->info.width = 1;
+    d->info.channels = 2;
+    d->info.points = true;
+    *out = d;
+    return AYF_OK;
+}
+
+static ayf_status open_builtin(ayf_context *ctx, const ayf_dataset_spec *spec, const char *name,
+                               ayf_dataset **out) {
+    static const char *const names[] = {"shapes", "ring", "checkerboard", "moons", "spirals", "gaussian"};
+    if (strcmp(name, "shapes") == 0) {
+        ayf_source *source;
+        AYF_TRY(ayf_source_open_shapes(ctx, spec->seed, spec->resolution, spec->labels, &source));
+        return ayf_dataset_from_source(ctx, spec, source, out);
+    }
+    ayf_points kind = ayf_points_by_name(name);
+    if (kind != AYF_POINTS_NONE) return open_points(ctx, spec, kind, out);
+    const char *near = ayf_nearest(name, names, AYF_COUNT(names));
+    return ayf_fail(ctx, AYF_E_USAGE,
+                    "builtin:%s: there is no such set%s%s%s; there are shapes, ring, checkerboard, moons, "
+                    "spirals, gaussian",
+                    name, near ? " (did you mean builtin:" : "", near ? near : "", near ? "?)" : "");
+}
+
+ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_dataset **out) {
+    static const char prefix[] = "builtin:";
+    *out = NULL;
+    AYF_TRY(check_spec(ctx, spec));
+    if (strncmp(spec->source, prefix, sizeof prefix - 1) == 0)
+        return open_builtin(ctx, spec, spec->source + sizeof prefix - 1, out);
+    ayf_source *source;
+    AYF_TRY(ayf_source_open(ctx, spec->source, spec->labels, spec->memory ? spec->memory : default_memory,
+                            &source));
+    return ayf_dataset_from_source(ctx, spec, source, out);
+}
+
+void ayf_dataset_close(ayf_dataset *d) {
+    if (!d) return;
+    ayf_source_close(d->source);
+    ayf_free(d->ctx, d->labels);
+    ayf_free(d->ctx, d->cache);
+    ayf_free(d->ctx, d->cached);
+    ayf_free(d->ctx, d->line);
+    ayf_free(d->ctx, d->name);
+    ayf_free(d->ctx, d);
+}
+
+const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
+
+/* ---- Using ---- */
+
+/* The bytes of picture `index`, valid until the next call. */
+static ayf_status pixels(ayf_dataset *d, size_t index, const uint8_t **out) {
+    uint8_t *kept = d->cache ? d->cache + index * sample_bytes(d) : d->line;
+    *out = kept;
+    if (d->cache && (!d->cached || d->cached[index])) return AYF_OK;
+    ayf_status status = load(d, index, kept);
+    if (status == AYF_OK && d->cached) d->cached[index] = 1;
+    if (status != AYF_OK && status != AYF_E_MEMORY) ayf_fail_prefix(d->ctx, "%s: ", d->name);
+    return status;
+}
+
+ayf_status ayf_dataset_get(ayf_dataset *d, size_t index, bool flip, float *out, int *label) {
+    if (index >= d->info.count)
+        return ayf_fail(d->ctx, AYF_E_USAGE, "%s: has no sample %zu, only 0 to %zu", d->name, index,
+                        d->info.count - 1);
+    int found = d->labels ? d->labels[index] : -1;
+    if (d->info.points) {
+        ayf_points_sample(d->points, d->spec.seed, index, out, &found);
+        if (!d->spec.labels) found = -1;
+    } else {
+        const uint8_t *bytes;
+        AYF_TRY(pixels(d, index, &bytes));
+        size_t c = (size_t)d->info.channels, width = (size_t)d->info.width;
+        ayf_image_dequantise(bytes, out, sample_bytes(d));
+        for (size_t y = 0; flip && y < (size_t)d->info.height; y++) {
+            const uint8_t *row = bytes + y * width * c;
+            for (size_t x = 0; x < width; x++)
+                ayf_image_dequantise(row + (width - 1 - x) * c, out + (y * width + x) * c, c);
+        }
+    }
+    if (label) *label = found;
+    return AYF_OK;
+}
+
+size_t ayf_dataset_index(const ayf_dataset *d, uint64_t seed, uint64_t k) {
+    ayf_rng_key key = {.seed = seed, .purpose = AYF_RNG_ORDER, .step = k / d->info.count};
+    return (size_t)ayf_rng_permute(key, k % d->info.count, d->info.count);
+}
+
+ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size_t count, float *out,
+                             int *labels) {
+    size_t size = sample_bytes(d);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t word = 0;
+        if (d->spec.mirror)
+            ayf_rng_bits((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_AUGMENT, .sample = first + i}, &word,
+                         1);
+        AYF_TRY(ayf_dataset_get(d, ayf_dataset_index(d, seed, first + i), word & 1, out + i * size,
+                                labels ? labels + i : NULL));
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
+    enum { MOST = 2048 };
+    *sigma = d->sigma;
+    if (d->sigma > 0) return AYF_OK;
+    size_t size = sample_bytes(d), used = d->info.count < MOST ? d->info.count : MOST;
+    double sum = 0, squares = 0, n = (double)used * (double)size;
+    for (size_t i = 0; i < used; i++) {
+        const uint8_t *bytes;
+        AYF_TRY(pixels(d, i * (d->info.count / used), &bytes));
+        for (size_t k = 0; k < size; k++) {
+            double value = bytes[k] / 127.5 - 1;
+            sum += value;
+            squares += value * value;
+        }
+    }
+    double variance = squares / n - sum / n * (sum / n);
+    if (!(variance > 1e-12))
+        return ayf_fail(d->ctx, AYF_E_FORMAT, "%s: all its pixels have the same value", d->name);
+    *sigma = d->sigma = sqrt(variance);
+    return AYF_OK;
+}

@@ -1,0 +1,81 @@
+/* Training data: images or points, addressed by index, in an order that is a pure function of a seed.
+ *
+ *     ayf_dataset *data;
+ *     AYF_TRY(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = "cifar10-train.zip", .labels = true}, &data));
+ *     const ayf_dataset_info *info = ayf_dataset_info_of(data);
+ *     AYF_TRY(ayf_dataset_batch(data, seed, step * batch, batch, images, labels));
+ *
+ * source is one of
+ *
+ *   a ZIP             of PNG/JPEG as EDM and StyleGAN tools write it, sorted bytewise by name; labels from its
+ *                     dataset.json
+ *   a folder          of PNG/JPEG, searched deeply, hidden files skipped; labels from its dataset.json, else from
+ *                     its sub-folders, one class each, numbered in the order of the sorted paths (not when they
+ *                     are 5-digit shards such as 00000)
+ *   an IDX file       of rank 3 (magic 0x00000803), or a folder that holds one (train-images-* first); .gz or not.
+ *                     The labels are in the file beside it that is called labels instead of images and idx1
+ *                     instead of idx3. 28 x 28 pictures are padded to 32 x 32 with black before they are brought
+ *                     to a resolution (other than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels
+ *   CIFAR-10 binary   a .bin file, or a folder of data_batch_<n>.bin
+ *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
+ *   builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals
+ *                     2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
+ *   builtin:gaussian  the same, standard deviation 0.5
+ *
+ * Everything is checked when the set is opened; what is wrong with which files is one message that names as many
+ * as fit, and the log gets a line for each. Pictures are kept as bytes when all of them fit in the memory allowed,
+ * and decoded when asked for otherwise; then a damaged picture is found when it is used. One thread at a time. */
+#ifndef AYF_DATASET_H
+#define AYF_DATASET_H
+
+#include "base/base.h"
+
+typedef struct ayf_dataset ayf_dataset;
+
+typedef struct ayf_dataset_spec { /* all zero but source = as it is, without labels */
+    const char *source;
+    int resolution; /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
+    bool mirror;    /* batches flip every other picture, at random, left to right */
+    bool labels;    /* wanted: a picture without one is an error */
+    int classes;    /* labels must be below this; 0 = the largest label + 1 */
+    size_t limit;   /* use the first so many only; 0 = all */
+    size_t memory;  /* bytes for decoded pictures and unpacked files; 0 = 2 GiB */
+    uint64_t seed;  /* which builtin set is drawn */
+} ayf_dataset_spec;
+
+typedef struct ayf_dataset_info {
+    const char *name;            /* the source */
+    size_t count;                /* >= 1 */
+    int classes;                 /* 0 = without labels */
+    int height, width, channels; /* 1, 1, 2 for points */
+    size_t reshaped; /* of stored pictures, those that have another size or kind and are brought to this */
+    bool points;
+} ayf_dataset_info;
+
+/* On success *out is owned by the caller (ayf_dataset_close). AYF_E_FORMAT: bad data; AYF_E_IO: unreadable;
+ * AYF_E_USAGE: a bad spec. */
+ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_dataset **out);
+void ayf_dataset_close(ayf_dataset *data); /* NULL is fine */
+
+const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *data);
+
+/* Standard deviation of the values about their common mean, over at most 2048 samples spread evenly over the
+ * set: the sigma_data that scales a model. 1 for points, which are made so. */
+ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
+
+/* Sample `index` < count: out[height][width][channels], pictures in [-1,1], flipped left to right if `flip`
+ * (points never are); *label in [0, classes), -1 without labels. `label` may be NULL. */
+ayf_status ayf_dataset_get(ayf_dataset *data, size_t index, bool flip, float *out, int *label);
+
+/* Where training sample k comes from: every epoch (k / count) visits each index once, in an order keyed by
+ * (seed, AYF_RNG_ORDER, epoch). */
+size_t ayf_dataset_index(const ayf_dataset *data, uint64_t seed, uint64_t k);
+
+/* Training samples first .. first + count - 1 into out[count][height][width][channels] and labels[count]
+ * (NULL if not wanted). Sample k is flipped when the spec says mirror and bit 0 of word 0 of (seed,
+ * AYF_RNG_AUGMENT, step 0, sample k) is set. */
+ayf_status ayf_dataset_batch(ayf_dataset *data, uint64_t seed, uint64_t first, size_t count, float *out,
+                             int *labels);
+
+#endif

@@ -1,0 +1,71 @@
+#include "data/archive.h"
+#include "io/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static ayf_status folder_read(ayf_archive *a, const ayf_archive_entry *entry, void **bytes, size_t *size) {
+    char *path = ayf_path_join(a->ctx, a->name, entry->name);
+    if (!path) return AYF_E_MEMORY;
+    ayf_status status = ayf_file_read(a->ctx, path, AYF_ARCHIVE_MAX_ENTRY, bytes, size);
+    ayf_free(a->ctx, path);
+    return status;
+}
+
+static ayf_status walk(ayf_archive *a, const char *below, int depth);
+
+static ayf_status visit(ayf_archive *a, const char *below, const char *name, int depth) {
+    char *relative = ayf_path_join(a->ctx, below, name);
+    char *path = relative ? ayf_path_join(a->ctx, a->name, relative) : NULL;
+    ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
+    struct stat info;
+    if (path && stat(path, &info) != 0)
+        status = ayf_fail_errno(a->ctx, errno, "be read", path);
+    else if (path && S_ISDIR(info.st_mode))
+        status = walk(a, relative, depth + 1);
+    else if (path && S_ISREG(info.st_mode))
+        status = ayf_archive_add(a, relative, 0);
+    ayf_free(a->ctx, path);
+    ayf_free(a->ctx, relative);
+    return status;
+}
+
+static ayf_status walk(ayf_archive *a, const char *below, int depth) {
+    enum { DEEPEST = 16 };
+    char *path = ayf_path_join(a->ctx, a->name, below);
+    if (!path) return AYF_E_MEMORY;
+    ayf_status status = AYF_OK;
+    DIR *folder = depth <= DEEPEST ? opendir(path) : NULL;
+    if (depth > DEEPEST)
+        status = ayf_fail(a->ctx, AYF_E_FORMAT, "%s: more than %d folders deep; is there a link in a circle?",
+                          path, DEEPEST);
+    else if (!folder)
+        status = ayf_fail_errno(a->ctx, errno, "open", path);
+    while (status == AYF_OK) {
+        errno = 0;
+        const struct dirent *item = readdir(folder);
+        if (!item) {
+            if (errno) status = ayf_fail_errno(a->ctx, errno, "read", path);
+            break;
+        }
+        if (item->d_name[0] != '.') status = visit(a, below, item->d_name, depth);
+    }
+    if (folder) closedir(folder);
+    ayf_free(a->ctx, path);
+    return status;
+}
+
+ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, bool labels, ayf_source **out) {
+    *out = NULL;
+    ayf_archive *a = ayf_alloc(ctx, 1, sizeof *a);
+    if (!a) return AYF_E_MEMORY;
+    a->ctx = ctx;
+    a->read = folder_read;
+    a->name = ayf_strdup(ctx, path);
+    ayf_status status = a->name ? walk(a, "", 0) : AYF_E_MEMORY;
+    if (status == AYF_OK) return ayf_source_from_archive(a, labels, out);
+    ayf_archive_close(a);
+    return status;
+}

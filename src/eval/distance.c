@@ -1,0 +1,679 @@
+/* Distance of samples to data (ayf_eval_* of include/ayf.h): a reference set is read once, every measurement then
+ * compares one set of samples with it. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "eval/features_fitted.h"
+#include "eval/features_inception.h"
+#include "metrics/metrics.h"
+#include "sample/model_api.h"
+#include "base/wait.h"
+#include "base/rng.h"
+#include "data/dataset.h"
+
+enum {
+    PAIRED_MOST = 10000, /* as many samples at most are compared with as many real ones: quadratic cost */
+    NEIGHBOURS = 5,
+    CHUNK = 256,
+    PART = 64, /* images between two looks at the clock */
+};
+
+/* Steps of AYF_RNG_SUBSET. */
+enum { REFERENCE_ORDER = 1, SUBJECT_ORDER = 2 };
+
+/* Real samples as the metrics take them. Of all of them the moments are kept, of `kept` the features and pixels. */
+typedef struct real_set {
+    size_t count, kept;
+    ayf_moments *moments;
+    float *features; /* [kept][dim] */
+    float *pixels;   /* [kept][values] */
+    int *labels;     /* [kept]; -1: none */
+} real_set;
+
+struct ayf_eval {
+    ayf_context *ctx;
+    char *source, *heldout;
+    char *samples;   /* NULL: not known yet, or those of a model */
+    size_t reshaped; /* of them, brought to `shape` */
+    size_t count;
+    size_t available; /* in the reference set, of which some are used */
+    uint64_t seed;
+    int resolution, channels;
+    int shape[3];
+    size_t values;
+    int classes; /* of the reference; 0: without labels */
+    bool points;
+    ayf_extractor *net; /* NULL for points, whose coordinates are their features */
+    bool inception;
+    size_t dim;
+    real_set whole, half; /* half: the second half of the shuffled set, for a floor without held-out data */
+    ayf_dataset
+        *floor_data;    /* the held-out set; without one the reference, of whose first half the floor is */
+    size_t floor_count; /* samples of the floor: `count`, or all there are */
+    ayf_wait wait;
+};
+
+/* What is measured. */
+typedef struct sample_set {
+    const char *name;
+    size_t count;
+    float *images; /* [count][values] */
+    int *labels;   /* [count]; -1: none */
+    int classes;
+} sample_set;
+
+/* ---- Data ---- */
+
+/* With labels when it has them: they tell how often the classifier is right, and nothing else needs them. */
+static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset **out) {
+    ayf_context *ctx = e->ctx;
+    ayf_dataset_spec spec = {
+        .source = source, .resolution = e->resolution, .channels = e->channels, .labels = true};
+    ayf_log_fn *log = ctx->log;
+    ctx->log = NULL;
+    ayf_status status = ayf_dataset_open(ctx, &spec, out);
+    ctx->log = log;
+    if (status == AYF_E_FORMAT) {
+        spec.labels = false;
+        status = ayf_dataset_open(ctx, &spec, out);
+    }
+    if (status == AYF_E_USAGE && e->resolution)
+        ayf_fail_prefix(ctx, "images of %d x %d x %d are to be compared: ", e->resolution, e->resolution,
+                        e->channels);
+    return status;
+}
+
+static size_t shuffled(const ayf_eval *e, uint64_t order, size_t place, size_t count) {
+    ayf_rng_key key = {.seed = e->seed, .purpose = AYF_RNG_SUBSET, .step = order};
+    return (size_t)ayf_rng_permute(key, place, count);
+}
+
+static void clear_samples(const ayf_eval *e, sample_set *s) {
+    ayf_free(e->ctx, s->images);
+    ayf_free(e->ctx, s->labels);
+    s->images = NULL;
+    s->labels = NULL;
+}
+
+static ayf_status new_samples(const ayf_eval *e, const char *name, size_t count, sample_set *s) {
+    *s = (sample_set){.name = name, .count = count};
+    s->images = ayf_alloc(e->ctx, count, e->values * sizeof *s->images);
+    s->labels = ayf_alloc(e->ctx, count, sizeof *s->labels);
+    if (s->images && s->labels) return AYF_OK;
+    clear_samples(e, s);
+    ayf_fail_prefix(e->ctx, "%zu samples of %s at a time; fewer may fit (--images): ", count, name);
+    return AYF_E_MEMORY;
+}
+
+static ayf_status check_shape(const ayf_eval *e, const char *name, int height, int width, int channels) {
+    if (height == e->shape[0] && width == e->shape[1] && channels == e->shape[2]) return AYF_OK;
+    return ayf_fail(
+        e->ctx, AYF_E_USAGE,
+        "%s has samples of %d x %d x %d and the reference %s of %d x %d x %d, which cannot be compared: use "
+        "the data and features of the model",
+        name, height, width, channels, e->source, e->shape[0], e->shape[1], e->shape[2]);
+}
+
+/* The first `count` samples of a set in an order of its own: at random, all different. */
+static ayf_status read_samples(const ayf_eval *e, ayf_dataset *data, uint64_t order, size_t count,
+                               sample_set *s) {
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    AYF_TRY(new_samples(e, info->name, count, s));
+    s->classes = info->classes;
+    ayf_status status = AYF_OK;
+    for (size_t i = 0; status == AYF_OK && i < count; i++)
+        status = ayf_dataset_get(data, shuffled(e, order, i, info->count), false, s->images + i * e->values,
+                                 &s->labels[i]);
+    if (status != AYF_OK) clear_samples(e, s);
+    return status;
+}
+
+static ayf_status open_subject(const ayf_eval *e, const char *source, ayf_dataset **out) {
+    AYF_TRY(open_data(e, source, out));
+    const ayf_dataset_info *info = ayf_dataset_info_of(*out);
+    ayf_status status = check_shape(e, source, info->height, info->width, info->channels);
+    if (status == AYF_OK && info->count <= e->dim)
+        status = ayf_fail(e->ctx, AYF_E_USAGE,
+                          "%s has %zu samples, too few for a Frechet distance by %zu features: at least %zu "
+                          "are needed",
+                          source, info->count, e->dim, e->dim + 1);
+    else if (status == AYF_OK && info->count < e->count)
+        status = ayf_fail(e->ctx, AYF_E_USAGE,
+                          "%s has %zu samples, fewer than the %zu to compare: use --images %zu", source,
+                          info->count, e->count, info->count);
+    if (status != AYF_OK) ayf_dataset_close(*out);
+    return status;
+}
+
+/* ---- Features ---- */
+
+static ayf_status useless_features(const ayf_eval *e, const char *why) {
+    return ayf_fail(e->ctx, AYF_E_FORMAT, "%s: %s: its weights are damaged or were fitted badly%s",
+                    e->net->path, why, e->inception ? "" : "; fit features again (ayf eval --fit-features)");
+}
+
+/* Part of what e->wait counts. The images are finite. */
+static ayf_status features_of(ayf_eval *e, const float *images, size_t count, float *features,
+                              float *logits) {
+    if (!e->net) {
+        memcpy(features, images, count * e->dim * sizeof *features);
+        return AYF_OK;
+    }
+    for (size_t first = 0, n; first < count; first += n) {
+        n = count - first < PART ? count - first : PART;
+        AYF_TRY(ayf_extract(e->net, images + first * e->values, n, e->shape, features + first * e->dim,
+                            logits ? logits + first * (size_t)e->net->classes : NULL));
+        ayf_wait_add(&e->wait, n);
+    }
+    size_t index;
+    if (ayf_first_not_finite(features, count * e->dim, &index))
+        return useless_features(e, "gives features that are not finite");
+    return AYF_OK;
+}
+
+static ayf_status new_real_set(const ayf_eval *e, size_t count, real_set *set) {
+    set->count = count;
+    set->kept = count < e->count ? count : e->count;
+    if (set->kept > PAIRED_MOST) set->kept = PAIRED_MOST;
+    AYF_TRY(ayf_moments_new(e->ctx, e->dim, &set->moments));
+    set->features = ayf_alloc(e->ctx, set->kept, e->dim * sizeof *set->features);
+    set->pixels = ayf_alloc(e->ctx, set->kept, e->values * sizeof *set->pixels);
+    set->labels = ayf_alloc(e->ctx, set->kept, sizeof *set->labels);
+    return set->features && set->pixels && set->labels ? AYF_OK : AYF_E_MEMORY;
+}
+
+static void clear_real_set(const ayf_eval *e, real_set *set) {
+    ayf_moments_free(set->moments);
+    ayf_free(e->ctx, set->features);
+    ayf_free(e->ctx, set->pixels);
+    ayf_free(e->ctx, set->labels);
+}
+
+/* Takes `count` samples that come after `before` others of the set. */
+static ayf_status take(const ayf_eval *e, real_set *set, size_t before, size_t count, const float *images,
+                       const int *labels, const float *features) {
+    AYF_TRY(ayf_moments_add(set->moments, features, count));
+    if (before >= set->kept) return AYF_OK;
+    size_t room = set->kept - before, n = count < room ? count : room;
+    memcpy(set->features + before * e->dim, features, n * e->dim * sizeof *features);
+    memcpy(set->pixels + before * e->values, images, n * e->values * sizeof *images);
+    memcpy(set->labels + before, labels, n * sizeof *labels);
+    return AYF_OK;
+}
+
+/* A chunk lies in one half of the shuffled set. */
+static ayf_status read_chunk(ayf_eval *e, ayf_dataset *data, size_t first, size_t count,
+                             const sample_set *buffer, float *features) {
+    size_t middle = e->whole.count - e->half.count;
+    for (size_t i = 0; i < count; i++)
+        AYF_TRY(ayf_dataset_get(data, shuffled(e, REFERENCE_ORDER, first + i, e->available), false,
+                                buffer->images + i * e->values, &buffer->labels[i]));
+    AYF_TRY(features_of(e, buffer->images, count, features, NULL));
+    AYF_TRY(take(e, &e->whole, first, count, buffer->images, buffer->labels, features));
+    if (first < middle) return AYF_OK;
+    return take(e, &e->half, first - middle, count, buffer->images, buffer->labels, features);
+}
+
+static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
+    size_t half = e->heldout ? 0 : all / 2;
+    sample_set buffer;
+    AYF_TRY(new_real_set(e, all, &e->whole));
+    if (half) AYF_TRY(new_real_set(e, half, &e->half));
+    AYF_TRY(new_samples(e, e->source, CHUNK, &buffer));
+    float *features = ayf_alloc(e->ctx, CHUNK, e->dim * sizeof *features);
+    ayf_status status = features ? AYF_OK : AYF_E_MEMORY;
+    ayf_wait_begin(&e->wait, e->ctx, e->source, "features of", all);
+    for (size_t first = 0, count; status == AYF_OK && first < all; first += count) {
+        size_t end = first < all - half ? all - half : all;
+        count = end - first < CHUNK ? end - first : CHUNK;
+        status = read_chunk(e, data, first, count, &buffer, features);
+    }
+    ayf_free(e->ctx, features);
+    clear_samples(e, &buffer);
+    return status;
+}
+
+/* ---- Opening ---- */
+
+static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
+    if (!o->data || !*o->data)
+        return ayf_fail(ctx, AYF_E_USAGE, "samples are compared with a reference set: name one (--data)");
+    if (o->resolution < 0 || (o->channels != 0 && o->channels != 1 && o->channels != 3))
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "images of %d pixels a side and %d channels: give at least 1 pixel and 1 or 3 channels, "
+            "or 0 for what the features take",
+            o->resolution, o->channels);
+    if (o->reference < 0)
+        return ayf_fail(ctx, AYF_E_USAGE, "a reference of %d samples: give at least 1, or 0 for all",
+                        o->reference);
+    if (o->features && o->inception)
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "numbers by our features (--features) and by Inception's (--inception) are two "
+                        "measurements: give one of them");
+    if (o->count < 0 || o->count == 1)
+        return ayf_fail(ctx, AYF_E_USAGE, "%d sample%s cannot be compared with a set: at least 2 are needed",
+                        o->count, o->count == 1 ? "" : "s");
+    return AYF_OK;
+}
+
+/* Inception takes any size: the reference is brought to that of the samples. */
+static ayf_status take_shape_of(ayf_eval *e, const char *samples) {
+    ayf_dataset *data;
+    AYF_TRY(open_data(e, samples, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    if (info->height == info->width) e->resolution = info->height;
+    e->channels = info->channels;
+    ayf_dataset_close(data);
+    return AYF_OK;
+}
+
+/* What the samples look like: what the features take, unless something else is asked for, which is then wrong. */
+static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
+    e->resolution = o->resolution;
+    e->channels = o->channels;
+    e->inception = o->inception != NULL;
+    if (e->inception) {
+        if (o->samples && !o->resolution && !o->channels) AYF_TRY(take_shape_of(e, o->samples));
+        return ayf_inception_open(e->ctx, o->inception, &e->net);
+    }
+    if (!o->features) return AYF_OK;
+    AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
+    const ayf_extractor *net = e->net;
+    int side = o->resolution ? o->resolution : net->height;
+    int channels = o->channels ? o->channels : net->channels;
+    if (side != net->height || channels != net->channels)
+        return ayf_fail(
+            e->ctx, AYF_E_USAGE,
+            "the features %s were fitted to images of %d x %d x %d, but %d x %d x %d are to be compared: fit "
+            "features to these (ayf eval --fit-features FILE --data SOURCE --set data.resolution=%d)",
+            o->features, net->height, net->width, net->channels, side, side, channels, side);
+    e->resolution = net->height;
+    e->channels = net->channels;
+    return AYF_OK;
+}
+
+static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *info, size_t used) {
+    ayf_context *ctx = e->ctx;
+    if (info->points && e->net)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s are points, which are compared by their coordinates: leave out --features and --inception",
+            e->source);
+    if (!info->points && !e->net)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s are images, which are compared by features: give a file made by ayf eval --fit-features FILE "
+            "--data SOURCE (--features FILE), or Inception weights (--inception FILE)",
+            e->source);
+    /* A floor without held-out data needs enough in a half. */
+    size_t least = (e->heldout ? 1 : 2) * (e->dim + 1);
+    if (used < least)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s: %zu samples are too few for a Frechet distance by %zu features: at least %zu are needed%s",
+            e->source, used, e->dim, least,
+            e->heldout ? "" : " (half as many with held-out samples for the floor, --heldout)");
+    if (e->count <= e->dim)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%zu samples are too few for a Frechet distance by %zu features: compare at least %zu (--images)",
+            e->count, e->dim, e->dim + 1);
+    return AYF_OK;
+}
+
+/* What a measurement will hold. Asked for before the reference is read, which may take hours. */
+static ayf_status check_memory(const ayf_eval *e) {
+    sample_set s;
+    AYF_TRY(new_samples(e, "each measurement", e->count, &s));
+    float *features = ayf_alloc(e->ctx, e->count, e->dim * sizeof *features);
+    if (!features)
+        ayf_fail_prefix(e->ctx, "features of %zu samples at a time; fewer may fit (--images): ", e->count);
+    ayf_free(e->ctx, features);
+    clear_samples(e, &s);
+    return features ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status check_samples(ayf_eval *e, const char *source) {
+    ayf_dataset *data;
+    if (!source) return AYF_OK;
+    AYF_TRY(open_subject(e, source, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    e->reshaped = info->reshaped;
+    if (info->reshaped)
+        ayf_say(e->ctx,
+                "%s: %zu of its %zu pictures are not of %d x %d x %d and are brought to that for the "
+                "comparison, which changes what is measured",
+                source, info->reshaped, info->count, e->shape[0], e->shape[1], e->shape[2]);
+    ayf_dataset_close(data);
+    e->samples = ayf_strdup(e->ctx, source);
+    return e->samples ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status open_heldout(ayf_eval *e) {
+    if (!e->heldout) return AYF_OK;
+    AYF_TRY(open_data(e, e->heldout, &e->floor_data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(e->floor_data);
+    e->floor_count = info->count < e->count ? info->count : e->count;
+    AYF_TRY(check_shape(e, e->heldout, info->height, info->width, info->channels));
+    if (e->floor_count > e->dim) return AYF_OK;
+    return ayf_fail(e->ctx, AYF_E_USAGE,
+                    "--heldout %s: %zu samples are too few for a Frechet distance by %zu features: at least "
+                    "%zu are needed",
+                    e->heldout, info->count, e->dim, e->dim + 1);
+}
+
+static bool varies(const ayf_moments *m) {
+    for (size_t i = 0; i < m->dim; i++)
+        if (m->scatter[i * m->dim + i] > 0) return true;
+    return false;
+}
+
+static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
+    ayf_context *ctx = e->ctx;
+    ayf_dataset *data;
+    e->source = ayf_strdup(ctx, o->data);
+    if (!e->source || (o->heldout && !(e->heldout = ayf_strdup(ctx, o->heldout)))) return AYF_E_MEMORY;
+    e->count = o->count ? (size_t)o->count : o->inception ? AYF_EVAL_INCEPTION_COUNT : AYF_EVAL_COUNT;
+    e->seed = o->seed;
+    AYF_TRY(choose_shape(e, o));
+    AYF_TRY(open_data(e, e->source, &data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    e->points = info->points;
+    e->classes = info->classes;
+    memcpy(e->shape, (const int[]){info->height, info->width, info->channels}, sizeof e->shape);
+    e->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    e->dim = e->net ? (size_t)e->net->dim : e->values;
+    size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
+    e->available = info->count;
+    ayf_status status = check_reference(e, info, used);
+    if (status == AYF_OK) status = check_memory(e);
+    if (status == AYF_OK) status = check_samples(e, o->samples);
+    if (status == AYF_OK) status = open_heldout(e);
+    if (status == AYF_OK) status = read_reference(e, data, used);
+    if (status == AYF_OK && e->net && !varies(e->whole.moments))
+        status = useless_features(e, "gives every picture of the reference the same features");
+    if (status != AYF_OK || e->heldout) {
+        ayf_dataset_close(data);
+        return status;
+    }
+    size_t first = e->whole.count - e->half.count;
+    e->floor_data = data;
+    e->floor_count = first < e->count ? first : e->count;
+    return AYF_OK;
+}
+
+static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
+    if (!e->net || !e->net->data || strcmp(e->net->data, o->data) == 0) return;
+    ayf_say(e->ctx,
+            "%s were fitted to %s and compare with %s here: do not set these numbers beside others unless "
+            "both are the same data",
+            o->features, e->net->data, o->data);
+}
+
+ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out) {
+    static const ayf_eval_options defaults;
+    *out = NULL;
+    if (!options) options = &defaults;
+    AYF_TRY(check_request(ctx, options));
+    ayf_eval *e = ayf_alloc(ctx, 1, sizeof *e);
+    if (!e) return AYF_E_MEMORY;
+    e->ctx = ctx;
+    ayf_status status = open_all(e, options);
+    if (status != AYF_OK) {
+        ayf_eval_close(e);
+        return status;
+    }
+    warn_of_other_features(e, options);
+    *out = e;
+    return AYF_OK;
+}
+
+void ayf_eval_close(ayf_eval *e) {
+    if (!e) return;
+    ayf_context *ctx = e->ctx;
+    clear_real_set(e, &e->whole);
+    clear_real_set(e, &e->half);
+    ayf_dataset_close(e->floor_data);
+    if (e->net) ayf_extractor_close(e->net);
+    ayf_free(ctx, e->source);
+    ayf_free(ctx, e->heldout);
+    ayf_free(ctx, e->samples);
+    ayf_free(ctx, e);
+}
+
+/* ---- Measuring ---- */
+
+static ayf_status check_finite(const ayf_eval *e, const sample_set *s) {
+    size_t index;
+    const char *bad = ayf_first_not_finite(s->images, s->count * e->values, &index);
+    if (!bad) return AYF_OK;
+    return ayf_fail(e->ctx, AYF_E_DIVERGED, "%s: sample %zu holds a value that is %s: nothing was measured",
+                    s->name, index / e->values, bad);
+}
+
+static double share_right(const sample_set *s, const float *logits, int classes) {
+    size_t right = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const float *row = logits + i * (size_t)classes;
+        int best = 0;
+        for (int k = 1; k < classes; k++)
+            if (row[k] > row[best]) best = k;
+        right += best == s->labels[i];
+    }
+    return (double)right / (double)s->count;
+}
+
+static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_set *s, const float *features,
+                          ayf_eval_row *row) {
+    ayf_context *ctx = e->ctx;
+    size_t paired = s->count < real->kept ? s->count : real->kept;
+    ayf_moments *moments;
+    row->paired = paired;
+    AYF_TRY(ayf_moments_new(ctx, e->dim, &moments));
+    ayf_status status = ayf_moments_add(moments, features, s->count);
+    if (status == AYF_OK) status = ayf_frechet_of_moments(real->moments, moments, &row->fd);
+    ayf_moments_free(moments);
+    if (status == AYF_OK)
+        status = ayf_sliced_wasserstein(ctx, real->pixels, s->images, paired, e->values, AYF_SLICES, e->seed,
+                                        &row->sliced_wasserstein);
+    if (status != AYF_OK || e->points) return status;
+    ayf_kid_result kid;
+    double near[4];
+    AYF_TRY(ayf_kid(ctx, real->features, real->kept, features, s->count, e->dim,
+                    &(ayf_kid_options){.seed = e->seed}, &kid));
+    AYF_TRY(ayf_prdc(ctx, real->features, real->kept, features, paired, e->dim, NEIGHBOURS, near));
+    row->kid = kid.mean;
+    row->kid_std = kid.subsets > 1 ? kid.deviation : (double)NAN;
+    row->precision = near[AYF_PRECISION];
+    row->recall = near[AYF_RECALL];
+    row->density = near[AYF_DENSITY];
+    row->coverage = near[AYF_COVERAGE];
+    return AYF_OK;
+}
+
+static ayf_status measure(ayf_eval *e, const real_set *real, const sample_set *s, ayf_eval_row *row) {
+    ayf_context *ctx = e->ctx;
+    int classes = e->net ? e->net->classes : 0;
+    double none = (double)NAN;
+    *row = (ayf_eval_row){.count = s->count,
+                          .reference = real->count,
+                          .fd = none,
+                          .kid = none,
+                          .kid_std = none,
+                          .precision = none,
+                          .recall = none,
+                          .density = none,
+                          .coverage = none,
+                          .inception_score = none,
+                          .inception_score_std = none,
+                          .class_accuracy = none,
+                          .sliced_wasserstein = none,
+                          .seconds = none};
+    AYF_TRY(check_finite(e, s));
+    float *features = ayf_alloc(ctx, s->count, e->dim * sizeof *features);
+    float *logits = ayf_alloc(ctx, s->count, (size_t)classes * sizeof *logits);
+    ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
+    ayf_wait_begin(&e->wait, ctx, s->name, "features of", s->count);
+    if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
+    if (status == AYF_OK) status = compare(e, real, s, features, row);
+    if (status == AYF_OK && e->inception)
+        status = ayf_inception_score(e->ctx, logits, s->count, (size_t)classes, true, 0,
+                                     &row->inception_score, &row->inception_score_std);
+    else if (status == AYF_OK && classes && s->classes == classes)
+        row->class_accuracy = share_right(s, logits, classes);
+    ayf_free(ctx, features);
+    ayf_free(ctx, logits);
+    return status;
+}
+
+ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
+    ayf_dataset *data;
+    sample_set s;
+    if (!source) return ayf_fail(e->ctx, AYF_E_USAGE, "no samples are named");
+    AYF_TRY(open_subject(e, source, &data));
+    ayf_status status = read_samples(e, data, SUBJECT_ORDER, e->count, &s);
+    if (status == AYF_OK) {
+        status = measure(e, &e->whole, &s, row);
+        clear_samples(e, &s);
+    }
+    ayf_dataset_close(data);
+    return status;
+}
+
+/* Without held-out data the first half of the shuffled reference against the second. */
+ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
+    sample_set s;
+    AYF_TRY(read_samples(e, e->floor_data, e->heldout ? SUBJECT_ORDER : REFERENCE_ORDER, e->floor_count, &s));
+    ayf_status status = measure(e, e->heldout ? &e->whole : &e->half, &s, row);
+    clear_samples(e, &s);
+    return status;
+}
+
+/* ---- Samples of a model ---- */
+
+/* In parts, so that what takes minutes says how far it is. */
+static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, const sample_set *s) {
+    size_t most = e->points ? CHUNK : PART;
+    ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
+    for (size_t first = 0, n; first < s->count; first += n) {
+        ayf_sample_options options = *how;
+        options.seeds = NULL;
+        options.classes = NULL;
+        options.first_seed = e->seed + first;
+        n = s->count - first < most ? s->count - first : most;
+        AYF_TRY(ayf_model_sample(model, &options, (int)n, s->images + first * e->values, s->labels + first));
+        ayf_wait_add(&e->wait, n);
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, ayf_eval_row *row) {
+    static const ayf_sample_options defaults;
+    ayf_model_facts facts = ayf_model_describe(model);
+    sample_set s;
+    if (model->ctx != e->ctx)
+        return ayf_fail(e->ctx, AYF_E_USAGE, "%s was opened with another context than the reference",
+                        model->path);
+    AYF_TRY(check_shape(e, model->path, facts.height, facts.width, facts.channels));
+    AYF_TRY(new_samples(e, model->path, e->count, &s));
+    s.classes = facts.classes;
+    double started = ayf_seconds();
+    ayf_status status = draw(e, model, how ? how : &defaults, &s);
+    double taken = ayf_seconds() - started;
+    if (status == AYF_OK) status = measure(e, &e->whole, &s, row);
+    row->seconds = taken;
+    clear_samples(e, &s);
+    return status;
+}
+
+/* ---- The recipe ---- */
+
+static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *line) {
+    if (!line) return AYF_E_MEMORY;
+    print(user, line);
+    ayf_free(e->ctx, line);
+    return AYF_OK;
+}
+
+static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    ayf_context *ctx = e->ctx;
+    char some[64] = "";
+    if (e->whole.count < e->available) snprintf(some, sizeof some, " at random of %zu", e->available);
+    if (e->points)
+        return put(e, print, user,
+                   ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
+                              e->whole.count, some));
+    AYF_TRY(put(
+        e, print, user,
+        ayf_format(ctx,
+                   "reference  %s: %zu images%s of %d x %d x %d (centre crop; smaller by whole factors: mean "
+                   "of the pixels, else Lanczos-3)",
+                   e->source, e->whole.count, some, e->shape[0], e->shape[1], e->shape[2])));
+    return put(e, print, user,
+               ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
+                          e->net->recipe));
+}
+
+static char *samples_line(const ayf_eval *e) {
+    if (!e->samples)
+        return ayf_format(e->ctx,
+                          "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
+                          e->count, e->seed, e->seed + e->count - 1);
+    char brought[96] = "";
+    if (e->reshaped)
+        snprintf(brought, sizeof brought, "; %zu of its pictures brought to %d x %d x %d", e->reshaped,
+                 e->shape[0], e->shape[1], e->shape[2]);
+    return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
+                      e->seed, brought);
+}
+
+static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    ayf_context *ctx = e->ctx;
+    size_t kept = e->whole.kept, subset = kept < AYF_KID_SIZE ? kept : AYF_KID_SIZE;
+    char parts[64] = "";
+    if (e->inception) snprintf(parts, sizeof parts, "; Inception score over %d parts", AYF_SCORE_SPLITS);
+    AYF_TRY(put(e, print, user, samples_line(e)));
+    if (e->points)
+        return put(
+            e, print, user,
+            ayf_format(
+                ctx,
+                "numbers    FD against the whole reference; sliced Wasserstein (%d directions) of %zu of the "
+                "samples and as many of the reference at random",
+                AYF_SLICES, kept));
+    return put(
+        e, print, user,
+        ayf_format(
+            ctx,
+            "numbers    %s against the whole reference; KID (subsets of %zu) against %zu of it at random; "
+            "precision, recall, density and coverage (%d neighbours) and sliced Wasserstein (%d directions) "
+            "of %zu of the samples and as many of the reference%s",
+            e->inception ? "FID" : "FD", subset, kept, NEIGHBOURS, AYF_SLICES, kept, parts));
+}
+
+/* Few samples are farther away than many, so a floor of fewer must not be taken for one of as many. */
+static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    char less[160] = "";
+    if (e->floor_count < e->count)
+        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: %zu is all there is for the %zu measured%s",
+                 e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
+    if (e->heldout)
+        return put(e, print, user,
+                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference%s",
+                              e->floor_count, e->heldout, less));
+    return put(
+        e, print, user,
+        ayf_format(
+            e->ctx,
+            "floor      %zu samples of one random half of the reference against its other half of %zu%s",
+            e->floor_count, e->half.count, less));
+}
+
+ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    AYF_TRY(describe_reference(e, print, user));
+    AYF_TRY(describe_samples(e, print, user));
+    return describe_floor(e, print, user);
+}

@@ -1,0 +1,76 @@
+#include "eval/features_fitted.h"
+
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "model/file.h"
+#include "nn/net.h"
+
+static ayf_status check_shape(const ayf_extractor *e, const float *images, size_t count, const int shape[3]) {
+    (void)images, (void)count;
+    if (shape[0] == e->height && shape[1] == e->width && shape[2] == e->channels) return AYF_OK;
+    return ayf_fail(e->ctx, AYF_E_USAGE,
+                    "the features %s take images of %d x %d x %d, not %d x %d x %d: fit features to data "
+                    "of this shape",
+                    e->path ? e->path : "", e->height, e->width, e->channels, shape[0], shape[1], shape[2]);
+}
+
+static ayf_status copy(const ayf_extractor *e, const float *image, const int shape[3], float *to) {
+    (void)shape;
+    memcpy(to, image, e->input * sizeof *to);
+    return AYF_OK;
+}
+
+static ayf_id network(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_id *features) {
+    return ayf_feature_network(g, spec, AYF_STORE_PARAM, x, features);
+}
+
+static const ayf_extractor_kind classifier = {
+    .batch = 64, .check = check_shape, .fill = copy, .network = network};
+
+static ayf_status prepare(ayf_extractor *e, const ayf_weights *w) {
+    const ayf_model_spec *spec = &w->spec;
+    if (spec->kind != AYF_MODEL_FEATURES)
+        return ayf_fail(
+            e->ctx, AYF_E_USAGE,
+            "%s is no features model but a %s: make one with ayf eval --fit-features FILE --data SOURCE",
+            e->path ? e->path : "the network", ayf_model_kind_name(spec->kind));
+    e->height = e->width = spec->img_resolution;
+    e->channels = spec->img_channels;
+    e->dim = spec->feature_dim;
+    e->classes = spec->label_dim;
+    return ayf_extractor_prepare(e, w, (const int[]){e->height, e->width, e->channels});
+}
+
+ayf_status ayf_features_of(const ayf_weights *weights, ayf_extractor **out) {
+    *out = NULL;
+    ayf_extractor *e = ayf_extractor_new(weights->backend->ctx, &classifier, NULL);
+    return e ? ayf_extractor_opened(e, prepare(e, weights), out) : AYF_E_MEMORY;
+}
+
+static ayf_status describe(ayf_extractor *e, const ayf_model_card *card) {
+    e->recipe =
+        ayf_format(e->ctx, "%d features of %d x %d x %d images, fitted to %s in %llu steps%s%s", e->dim,
+                   e->height, e->width, e->channels, card->data, (unsigned long long)card->step,
+                   card->accuracy ? ", right on " : "", card->accuracy ? card->accuracy : "");
+    e->data = ayf_strdup(e->ctx, card->data);
+    return e->recipe && e->data ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status read_file(ayf_extractor *e) {
+    ayf_model_card card = {0};
+    AYF_TRY(ayf_cpu_open(e->ctx, &e->backend));
+    ayf_status status = ayf_model_read(e->backend, e->path, &e->weights, &card);
+    if (status == AYF_E_IO || status == AYF_E_FORMAT)
+        ayf_fail_prefix(e->ctx, "features are a file made by ayf eval --fit-features FILE --data SOURCE: ");
+    if (status == AYF_OK) status = prepare(e, e->weights);
+    if (status == AYF_OK) status = describe(e, &card);
+    ayf_model_card_free(e->ctx, &card);
+    return status;
+}
+
+ayf_status ayf_features_open(ayf_context *ctx, const char *path, ayf_extractor **out) {
+    *out = NULL;
+    ayf_extractor *e = ayf_extractor_new(ctx, &classifier, path);
+    return e ? ayf_extractor_opened(e, read_file(e), out) : AYF_E_MEMORY;
+}

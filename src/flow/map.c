@@ -1,0 +1,26 @@
+#include "flow/map.h"
+
+#include "ir/build.h"
+#include "nn/net.h"
+
+ayf_id ayf_per_sample(ayf_graph *g, ayf_id values, ayf_id x) {
+    if (!values || !x) return 0;
+    ayf_shape shape = {.rank = ayf_at(g, x)->rank, .dim = {ayf_at(g, values)->dim[0], 1, 1, 1, 1}};
+    for (int i = shape.rank; i < AYF_MAX_RANK; i++) shape.dim[i] = 0;
+    return ayf_reshape(g, values, shape);
+}
+
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id t,
+                         ayf_id s, ayf_id guidance, ayf_id onehot) {
+    ayf_id q2 = ayf_add(g, ayf_square(g, t), ayf_square(g, ayf_addc(g, ayf_neg(g, t), 1)));
+    ayf_id scale = ayf_sqrt(g, q2);
+    scale = scale ? ayf_div(g, ayf_const_like(g, scale, 1), scale) : 0;
+    ayf_id per_image = ayf_per_sample(g, scale, x);
+    ayf_id gap = spec->is_student ? ayf_sub(g, t, s) : 0;
+    ayf_id u = ayf_network(g, spec, storage, ayf_mul(g, x, per_image), t, gap,
+                           spec->is_student ? guidance : 0, onehot);
+    ayf_id f = ayf_mul(g, u, ayf_neg(g, per_image));
+    if (spec->precond == AYF_PRECOND_NONE) return f;
+    ayf_id a = ayf_div(g, ayf_addc(g, ayf_mulc(g, t, 2), -1), q2);
+    return ayf_add(g, f, ayf_mul(g, x, ayf_per_sample(g, a, x)));
+}

@@ -1,0 +1,22 @@
+/* The network as a velocity field or flow map (Align Your Flow, arXiv 2506.14603).
+ *
+ *   F(x,t,s) = a(t) x - U(x/q(t), t, t-s, lambda, class) / q(t),   q(t) = sqrt(t^2 + (1-t)^2)
+ *   precond none: a = 0;  precond velocity: a = (2t-1)/q(t)^2
+ *
+ * for data of unit standard deviation, t = 0 data, t = 1 noise. The flow map is x + (s-t) F. A teacher has s
+ * = t: F is dx/dt of the probability-flow ODE. */
+#ifndef AYF_NN_FLOW_H
+#define AYF_NN_FLOW_H
+
+#include "ir/ir.h"
+#include "nn/spec.h"
+
+/* x (N,...), t, s, guidance (N), onehot (N,label_dim) or 0. A teacher ignores s and guidance (0 is fine). The
+ * gap t-s is part of the graph: derivatives in t and s include it. Returns F with the shape of x. */
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id t,
+                         ayf_id s, ayf_id guidance, ayf_id onehot);
+
+/* (N) -> (N,1,...,1) with the rank of x, for products with x. */
+ayf_id ayf_per_sample(ayf_graph *g, ayf_id values, ayf_id x);
+
+#endif

@@ -1,0 +1,227 @@
+#include "flow/step.h"
+
+#include <math.h>
+
+#include "ad/ad.h"
+#include "flow/gradients.h"
+#include "base/rng.h"
+#include "ir/build.h"
+#include "flow/map.h"
+
+/* ---- Shared pieces ---- */
+
+ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch) {
+    return spec->kind == AYF_MODEL_MLP
+               ? AYF_SHAPE(batch, 1, 1, spec->mlp_dim)
+               : AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
+}
+
+static ayf_id input(ayf_graph *g, const char *name, ayf_shape shape) {
+    return ayf_leaf(g, AYF_STORE_INPUT, name, shape);
+}
+
+static ayf_id flat(ayf_graph *g, ayf_id per_sample) {
+    return per_sample ? ayf_reshape(g, per_sample, AYF_SHAPE(ayf_at(g, per_sample)->dim[0])) : 0;
+}
+
+static const unsigned SAMPLE_AXES = ~1u; /* all but the batch */
+
+static ayf_id mean_square(ayf_graph *g, ayf_id a) {
+    return flat(g, ayf_mean(g, ayf_square(g, a), SAMPLE_AXES));
+}
+static ayf_id rms(ayf_graph *g, ayf_id a) { return ayf_sqrt(g, mean_square(g, a)); }
+
+/* x_t = (1-t) x0 + t x1 */
+static ayf_id interpolate(ayf_graph *g, ayf_id x0, ayf_id x1, ayf_id t) {
+    ayf_id each = ayf_per_sample(g, t, x0);
+    return ayf_add(g, ayf_mul(g, ayf_sub(g, ayf_const_like(g, each, 1), each), x0), ayf_mul(g, each, x1));
+}
+
+void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scope, const ayf_id *grad,
+                        const ayf_optim_options *optim, const char *norm_name) {
+    ayf_optim_nodes nodes;
+    ayf_optim_options options = *optim;
+    options.report_norm = true;
+    ayf_scope(g, "%s", scope);
+    if (ayf_optim_emit(g, params, grad, &options, &nodes) != AYF_OK) return;
+    ayf_scope(g, "%s", "");
+    ayf_output(g, norm_name, nodes.grad_norm);
+}
+
+/* Gradients of everything trained in "student.", the optimiser, and the gradient norm as an output. */
+static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_optim_options *optim,
+                          ayf_id out, ayf_id cotangent) {
+    ayf_params *params;
+    if (ayf_graph_check(g) != AYF_OK) return;
+    if (ayf_params_new(g->ctx, spec, &params) != AYF_OK) {
+        ayf_graph_fail(g, ayf_last_status(g->ctx), "%s", g->ctx->message);
+        return;
+    }
+    ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
+    if (grad) {
+        ayf_gradients(g, params, "student.", out, cotangent, grad);
+        ayf_optimiser_emit(g, params, "student.", grad, optim, "grad_norm");
+    } else {
+        g->status = AYF_E_MEMORY;
+    }
+    ayf_free(g->ctx, grad);
+    ayf_params_free(params);
+}
+
+/* ---- Teacher ---- */
+
+ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    if (!g) return NULL;
+    int n = step->batch, classes = step->spec.label_dim;
+    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    ayf_id x0 = input(g, "x0", shape), x1 = input(g, "x1", shape), t = input(g, "t", AYF_SHAPE(n));
+    ayf_id onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0;
+    ayf_id x_t = interpolate(g, x0, x1, t);
+    ayf_scope(g, "student.");
+    ayf_id F = ayf_flow_velocity(g, &step->spec, AYF_STORE_STATE, x_t, t, 0, 0, onehot);
+    ayf_scope(g, "%s", "");
+    ayf_id error = ayf_sub(g, F, ayf_sub(g, x1, x0));
+    ayf_output(g, "loss", ayf_mean_all(g, ayf_square(g, error)));
+    ayf_output(g, "sample_loss", mean_square(g, error));
+    ayf_id cotangent = error ? ayf_mulc(g, error, 2.0 / (double)ayf_elements(g, error)) : 0;
+    emit_training(g, &step->spec, &step->optim, F, cotangent);
+    return g;
+}
+
+/* ---- Distillation ---- */
+
+static ayf_id student(ayf_graph *g, const ayf_distill_step *step, ayf_id x, ayf_id t, ayf_id s,
+                      const ayf_distill_inputs *in) {
+    ayf_scope(g, "student.");
+    ayf_id F = ayf_flow_velocity(g, &step->spec, AYF_STORE_STATE, x, t, s, in->guidance, in->onehot);
+    ayf_scope(g, "%s", "");
+    return F;
+}
+
+/* |g| per sample: root mean square or Euclidean. */
+static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
+    ayf_id square = ayf_square(g, tangent);
+    return ayf_sqrt(g,
+                    norm == AYF_NORM_L2 ? ayf_sum(g, square, SAMPLE_AXES) : ayf_mean(g, square, SAMPLE_AXES));
+}
+
+/* v, dF and the derivative term of the tangent: EMD. */
+static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
+                       ayf_distill_nodes *n) {
+    n->v = step->target == AYF_TARGET_DATA
+               ? ayf_sub(g, in->x1, in->x0)
+               : step->teacher.emit(g, &step->teacher, n->x_t, in->t, in->guidance, in->onehot);
+    ayf_id wrt[] = {n->x_t, in->t}, along[] = {n->v, ayf_const_like(g, in->t, 1)};
+    ayf_jvp(g, 2, wrt, along, 1, &n->F, &n->dF);
+    return ayf_mul(g, gap, n->dF);
+}
+
+/* The same for LMD. */
+static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
+                         ayf_distill_nodes *n) {
+    ayf_id landed = ayf_sub(g, n->x_t, ayf_mul(g, gap, n->F)), one = ayf_const_like(g, in->s, 1);
+    n->v = step->target == AYF_TARGET_DATA
+               ? ayf_graph_fail(g, AYF_E_CONFIG,
+                                "LMD needs a teacher: the data give no velocity at the student's own output")
+               : step->teacher.emit(g, &step->teacher, landed, in->s, in->guidance, in->onehot);
+    ayf_jvp(g, 1, &in->s, &one, 1, &n->F, &n->dF);
+    return ayf_neg(g, ayf_mul(g, gap, n->dF));
+}
+
+void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in,
+                           ayf_distill_nodes *n) {
+    if (ayf_graph_check(g) != AYF_OK) return;
+    if (step->target == AYF_TARGET_GIVEN) {
+        n->v = in->v;
+        n->tangent = ayf_sub(g, n->F, n->v);
+    } else {
+        ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), n->x_t);
+        ayf_id slope =
+            step->loss == AYF_LOSS_EMD ? eulerian(g, step, in, gap, n) : lagrangian(g, step, in, gap, n);
+        ayf_id r = ayf_reshape(g, in->r, AYF_SHAPE(1, 1, 1, 1));
+        n->tangent = ayf_add(g, ayf_sub(g, n->F, n->v), ayf_mul(g, r, slope));
+    }
+    ayf_id size = tangent_size(g, step->norm, n->tangent), unit = n->tangent;
+    n->tangent_norm = flat(g, size);
+    if (step->norm != AYF_NORM_NONE)
+        unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c > 0 ? step->norm_c : 0.1));
+    /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
+    n->loss = ayf_mean_all(g, ayf_square(g, unit));
+    n->cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;
+}
+
+ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in) {
+    ayf_distill_nodes n = {0};
+    n.x_t = step->target == AYF_TARGET_GIVEN ? in->x_t : interpolate(g, in->x0, in->x1, in->t);
+    n.F = student(g, step, n.x_t, in->t, in->s, in);
+    ayf_distill_loss_emit(g, step, in, &n);
+    return n;
+}
+
+ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step) {
+    int n = step->batch, classes = step->spec.label_dim;
+    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    bool given = step->target == AYF_TARGET_GIVEN;
+    return (ayf_distill_inputs){
+        .x0 = given ? 0 : input(g, "x0", shape),
+        .x1 = given ? 0 : input(g, "x1", shape),
+        .x_t = given ? input(g, "x_t", shape) : 0,
+        .v = given ? input(g, "v", shape) : 0,
+        .t = input(g, "t", AYF_SHAPE(n)),
+        .s = input(g, "s", AYF_SHAPE(n)),
+        .guidance = input(g, "guidance", AYF_SHAPE(n)),
+        .onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0,
+        .r = given ? 0 : input(g, "r", AYF_SHAPE(1)),
+    };
+}
+
+void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_distill_nodes *nodes) {
+    if (ayf_graph_check(g) != AYF_OK) return;
+    ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), nodes->x_t);
+    ayf_output(g, "loss", nodes->loss);
+    ayf_output(g, "tangent_rms", rms(g, nodes->tangent));
+    ayf_output(g, "error_rms", rms(g, ayf_sub(g, nodes->F, nodes->v)));
+    if (nodes->dF) ayf_output(g, "jvp_rms", rms(g, ayf_mul(g, gap, nodes->dF)));
+}
+
+ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    if (!g) return NULL;
+    ayf_distill_inputs in = ayf_distill_leaves(g, step);
+    ayf_distill_nodes nodes = ayf_distill_emit(g, step, &in);
+    ayf_distill_outputs(g, &in, &nodes);
+    emit_training(g, &step->spec, &step->optim, nodes.F, nodes.cotangent);
+    return g;
+}
+
+/* ---- Times ---- */
+
+static double logistic_normal(double mean, double std, ayf_rng_key key) {
+    float z;
+    ayf_rng_normal(key, &z, 1);
+    return 1 / (1 + exp(-(mean + std * (double)z)));
+}
+
+void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t,
+                   float *s) {
+    ayf_rng_key key = {seed, AYF_RNG_TIME, step, sample};
+    double gap = logistic_normal(sampler->gap_mean, sampler->gap_std, key);
+    float u[6]; /* the first block of the key made the gap: 0 to 3 are not used again */
+    ayf_rng_uniform(key, u, 6);
+    double kind = (double)u[4], start = (double)u[5] * (1 - gap);
+    if (sampler->s_zero_only || kind < sampler->p_s0) start = 0;
+    *t = (float)(start + gap);
+    *s = (float)start;
+    if (!sampler->s_zero_only && kind >= sampler->p_s0 && kind < sampler->p_s0 + sampler->p_st) *s = *t;
+}
+
+float ayf_teacher_time(double mean, double std, uint64_t seed, uint64_t step, uint64_t sample) {
+    return (float)logistic_normal(mean, std, (ayf_rng_key){seed, AYF_RNG_TIME, step, sample});
+}
+
+float ayf_guidance_draw(double low, double high, uint64_t seed, uint64_t step, uint64_t sample) {
+    float u;
+    ayf_rng_uniform((ayf_rng_key){seed, AYF_RNG_GUIDANCE, step, sample}, &u, 1);
+    return (float)(low + (high - low) * (double)u);
+}

@@ -1,0 +1,93 @@
+/* Times a step of the discriminator without and with its gradient penalties. */
+#include "flow/adversarial.h"
+#include "inspect/bench.h"
+#include "model/weights.h"
+#include "backend/cpu/cpu.h"
+#include "base/rng.h"
+
+/* Logits of data and fakes, the gradient of L_D, and Adam. */
+static ayf_graph *step_graph(const ayf_weights *disc, int batch, double penalty_weight) {
+    const ayf_model_spec *spec = &disc->spec;
+    ayf_graph *g = ayf_graph_new(disc->backend->ctx);
+    if (!g) return NULL;
+    ayf_shape shape = AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
+    ayf_id real = ayf_leaf(g, AYF_STORE_INPUT, "real", shape),
+           fake = ayf_leaf(g, AYF_STORE_INPUT, "fake", shape);
+    ayf_discriminator_nodes nodes = ayf_discriminator_emit(g, spec, real, fake, 0, penalty_weight);
+    ayf_discriminator_train(g, disc->params, &nodes, &(ayf_optim_options){.beta1 = -1, .beta2 = 0.99});
+    return g;
+}
+
+static ayf_status fill(ayf_context *ctx, ayf_program *p, const ayf_model_spec *spec, int batch) {
+    size_t count = (size_t)batch * (size_t)spec->img_resolution * (size_t)spec->img_resolution *
+                   (size_t)spec->img_channels;
+    const float step_size = 1e-4f, v_scale = 1;
+    AYF_TRY(ayf_program_set(p, "disc.opt.step_size", &step_size, 1));
+    AYF_TRY(ayf_program_set(p, "disc.opt.v_scale", &v_scale, 1));
+    float *values = ayf_alloc(ctx, count, sizeof *values);
+    if (!values) return AYF_E_MEMORY;
+    ayf_status status = AYF_OK;
+    for (uint64_t k = 0; status == AYF_OK && k < 2; k++) {
+        ayf_rng_normal((ayf_rng_key){0, AYF_RNG_NOISE, 0, k}, values, count);
+        status = ayf_program_set(p, k ? "fake" : "real", values, count);
+    }
+    ayf_free(ctx, values);
+    return status;
+}
+
+/* The two take turns, so that both see the same load of the machine. */
+static ayf_status time_both(ayf_program *const p[2], int repeats, ayf_timing out[2]) {
+    double taken[2][AYF_BENCH_MOST];
+    for (int k = 0; k < 2; k++) AYF_TRY(ayf_program_run(p[k])); /* warm-up */
+    for (int i = 0; i < repeats; i++)
+        for (int k = 0; k < 2; k++) {
+            double start = ayf_seconds();
+            AYF_TRY(ayf_program_run(p[k]));
+            taken[k][i] = ayf_seconds() - start;
+        }
+    for (int k = 0; k < 2; k++) out[k] = ayf_bench_summary(p[k], taken[k], repeats);
+    return AYF_OK;
+}
+
+static ayf_status measure(ayf_backend *backend, const ayf_bench_plan *plan, ayf_timing out[2]) {
+    ayf_weights *disc = NULL;
+    ayf_program *p[2] = {NULL, NULL};
+    ayf_status status = ayf_weights_new(backend, &plan->discriminator, &disc);
+    if (status == AYF_OK) status = ayf_weights_init(disc, 1);
+    for (int k = 0; status == AYF_OK && k < 2; k++) {
+        ayf_graph *g = step_graph(disc, plan->batch, k ? 0.1 : 0);
+        status = g ? ayf_compile(backend, g, NULL, &p[k]) : AYF_E_MEMORY;
+        if (status == AYF_OK) status = ayf_weights_bind(disc, p[k], "disc.");
+        if (status == AYF_OK) status = fill(backend->ctx, p[k], &plan->discriminator, plan->batch);
+    }
+    if (status == AYF_OK) status = time_both(p, plan->repeats, out);
+    for (int k = 0; k < 2; k++) ayf_program_free(p[k]);
+    ayf_weights_free(disc);
+    return status;
+}
+
+ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *options,
+                                   ayf_bench_discriminator_result *result) {
+    ayf_bench_plan plan;
+    ayf_params *params;
+    ayf_timing t[2] = {{0}};
+    AYF_TRY(ayf_bench_read(ctx, options, 10, &plan));
+    *result = (ayf_bench_discriminator_result){.resolution = plan.discriminator.img_resolution,
+                                               .channels = plan.discriminator.img_channels};
+    AYF_TRY(ayf_params_new(ctx, &plan.discriminator, &params));
+    result->parameters = ayf_params_trained(params);
+    ayf_params_free(params);
+    ayf_backend *backend = NULL;
+    AYF_TRY(ayf_cpu_open(ctx, &backend));
+    result->threads = ayf_cpu_threads(backend);
+    ayf_status status = measure(backend, &plan, t);
+    if (status == AYF_OK) status = ayf_cpu_conv_peak(backend, &result->conv_peak_gflops);
+    ayf_backend_close(backend);
+    result->step_s = t[0].least;
+    result->step_gflop = t[0].gflop;
+    result->step_bytes = t[0].bytes;
+    result->penalised_s = t[1].least;
+    result->penalised_gflop = t[1].gflop;
+    result->penalised_bytes = t[1].bytes;
+    return status;
+}

@@ -1,0 +1,282 @@
+/* What a path is, and what a configuration may say: for people, through ayf.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "model/file.h"
+#include "backend/cpu/cpu.h"
+#include "config/config.h"
+#include "data/dataset.h"
+#include "io/file.h"
+#include "image/image.h"
+#include "train/run_folder.h"
+#include "io/safetensors.h"
+
+static const char checkpoint_format[] = "ayf-checkpoint-1", trajectories_format[] = "ayf-trajectories-1";
+
+void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
+    ayf_free(ctx, facts->model_path);
+    ayf_free(ctx, facts->role);
+    ayf_free(ctx, facts->data);
+    ayf_free(ctx, facts->config);
+    ayf_free(ctx, facts->last_log);
+    ayf_free(ctx, facts->comment);
+    ayf_free(ctx, facts->no_classes);
+    *facts = (ayf_path_facts){0};
+}
+
+/* ---- Runs ---- */
+
+/* The last complete line of `text`, cut out in place. */
+static char *last_line(char *text, size_t size) {
+    while (size && text[size - 1] != '\n') size--;
+    if (!size) return text + strlen(text);
+    text[--size] = 0;
+    while (size && text[size - 1] != '\n') size--;
+    return text + size;
+}
+
+static ayf_status describe_log(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
+    char *path = ayf_path_join(ctx, folder, "log.jsonl");
+    if (!path) return AYF_E_MEMORY;
+    ayf_status status = AYF_OK;
+    void *bytes = NULL;
+    size_t size;
+    if (ayf_path_exists(path)) status = ayf_file_read(ctx, path, 0, &bytes, &size);
+    if (bytes) {
+        const char *line = last_line(bytes, size);
+        if (*line && !(facts->last_log = ayf_strdup(ctx, line))) status = AYF_E_MEMORY;
+    }
+    ayf_free(ctx, bytes);
+    ayf_free(ctx, path);
+    return status;
+}
+
+static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
+    ayf_config cfg = {0};
+    int64_t step = -1;
+    char *path = ayf_path_join(ctx, folder, "config.yaml");
+    ayf_status status = path ? ayf_config_defaults(ctx, &cfg) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_config_load(ctx, path, &cfg);
+    if (status == AYF_OK && !(facts->config = ayf_config_text(ctx, &cfg))) status = AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_run_latest(ctx, folder, &step);
+    facts->step = step > 0 ? (uint64_t)step : 0;
+    facts->finished = status == AYF_OK && step >= cfg.train.steps;
+    ayf_config_free(ctx, &cfg);
+    ayf_free(ctx, path);
+    if (status == AYF_OK) status = describe_log(ctx, folder, facts);
+    if (status != AYF_OK) return status;
+    facts->model_path = ayf_path_join(ctx, folder, "model.safetensors");
+    if (!facts->model_path) return AYF_E_MEMORY;
+    if (!ayf_path_exists(facts->model_path)) {
+        ayf_free(ctx, facts->model_path);
+        facts->model_path = NULL;
+    }
+    return AYF_OK;
+}
+
+/* ---- Everything else ---- */
+
+/* As stored when all pictures agree, else brought to one size, one number of channels or both: that they differ is a
+ * fact about the data and no fault. What is wrong even then is reported. */
+static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, ayf_dataset_spec *spec,
+                                 ayf_dataset **data) {
+    enum { SIDE = 32, COLOUR = 3 };
+    ayf_log_fn *log = ctx->log;
+    *spec = (ayf_dataset_spec){.source = path, .labels = labels};
+    ctx->log = NULL;
+    ayf_status status = ayf_dataset_open(ctx, spec, data);
+    ctx->log = labels ? NULL : log;
+    if (status == AYF_E_FORMAT) {
+        spec->resolution = SIDE;
+        spec->channels = COLOUR;
+        status = ayf_dataset_open(ctx, spec, data);
+        ctx->log = NULL;
+        for (int i = 0; i < 2 && status == AYF_OK; i++) { /* is one of the two enough? */
+            ayf_dataset_spec less = *spec;
+            ayf_dataset *other;
+            *(i ? &less.channels : &less.resolution) = 0;
+            ayf_status enough = ayf_dataset_open(ctx, &less, &other);
+            if (enough == AYF_E_FORMAT) continue;
+            ayf_dataset_close(*data);
+            *data = other;
+            *spec = less;
+            status = enough;
+        }
+    }
+    ctx->log = log;
+    return status;
+}
+
+static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    ayf_dataset *data;
+    ayf_dataset_spec spec;
+    ayf_status status = open_leniently(ctx, path, true, &spec, &data);
+    if (status == AYF_E_MEMORY) return status;
+    if (status != AYF_OK) {
+        facts->no_classes = ayf_strdup(ctx, ayf_error(ctx));
+        if (!facts->no_classes) return AYF_E_MEMORY;
+        AYF_TRY(open_leniently(ctx, path, false, &spec, &data));
+    }
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    facts->height = spec.resolution ? 0 : info->height;
+    facts->width = spec.resolution ? 0 : info->width;
+    facts->channels = spec.channels ? 0 : info->channels;
+    facts->classes = info->classes;
+    facts->count = info->count;
+    facts->points = info->points;
+    status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
+    ayf_dataset_close(data);
+    return status;
+}
+
+static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    void *bytes;
+    size_t size;
+    ayf_image image = {0};
+    AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
+    ayf_status status = ayf_image_probe(ctx, path, bytes, size, &image);
+    ayf_free(ctx, bytes);
+    facts->height = image.height;
+    facts->width = image.width;
+    facts->channels = image.channels;
+    return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
+}
+
+/* Networks that ayf_model_open() does not open are read here, to see whether they are whole. */
+static ayf_status describe_tool(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    ayf_backend *backend;
+    ayf_weights *weights;
+    ayf_model_card card;
+    AYF_TRY(ayf_cpu_open(ctx, &backend));
+    ayf_status status = ayf_model_read(backend, path, &weights, &card);
+    if (status == AYF_OK) {
+        facts->height = facts->width = weights->spec.img_resolution;
+        facts->channels = weights->spec.img_channels;
+        facts->classes = weights->spec.label_dim;
+        facts->parameters = ayf_params_trained(weights->params);
+        ayf_weights_free(weights);
+        ayf_model_card_free(ctx, &card);
+    }
+    ayf_backend_close(backend);
+    return status;
+}
+
+static bool draws(const char *role) {
+    return !*role || strcmp(role, "teacher") == 0 || strcmp(role, "student") == 0;
+}
+
+/* As the file says; ayf_model_open() checks whether it is whole. */
+static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char *path,
+                                 ayf_path_facts *facts) {
+    const struct {
+        const char *key;
+        char **to;
+    } texts[] = {{"role", &facts->role}, {"data", &facts->data}, {"config", &facts->config}};
+    const char *step = ayf_st_meta(st, "step"), *accuracy = ayf_st_meta(st, "accuracy");
+    facts->step = step ? strtoull(step, NULL, 10) : 0;
+    if (!(facts->model_path = ayf_strdup(ctx, path))) return AYF_E_MEMORY;
+    for (size_t i = 0; i < AYF_COUNT(texts); i++) {
+        const char *value = ayf_st_meta(st, texts[i].key);
+        if (!(*texts[i].to = ayf_strdup(ctx, value ? value : ""))) return AYF_E_MEMORY;
+    }
+    if (accuracy && !(facts->comment = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
+    facts->draws = draws(facts->role);
+    return facts->draws ? AYF_OK : describe_tool(ctx, path, facts);
+}
+
+static ayf_status describe_trajectories(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
+    const char *settings = ayf_st_meta(st, "settings");
+    const ayf_st_tensor *states = ayf_st_get(st, "states");
+    if (!states) return ayf_last_status(ctx);
+    facts->kind = AYF_PATH_TRAJECTORIES;
+    facts->count = states->rank ? (uint64_t)states->shape[0] : 0;
+    facts->comment = ayf_strdup(ctx, settings ? settings : "");
+    return facts->comment ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    ayf_st *st;
+    AYF_TRY(ayf_st_open(ctx, path, &st));
+    const char *format = ayf_st_meta(st, "format"), *step = ayf_st_meta(st, "step");
+    ayf_status status = AYF_OK;
+    if (format && strcmp(format, checkpoint_format) == 0) {
+        facts->kind = AYF_PATH_CHECKPOINT;
+        facts->step = step ? strtoull(step, NULL, 10) : 0;
+    } else if (format && strcmp(format, trajectories_format) == 0) {
+        status = describe_trajectories(ctx, st, facts);
+    } else if (format && strcmp(format, AYF_MODEL_FORMAT) == 0) {
+        status = describe_model(ctx, st, path, facts);
+    } else {
+        status =
+            ayf_fail(ctx, AYF_E_FORMAT, "%s: a safetensors file with %zu tensors that was not made by ayf",
+                     path, ayf_st_count(st));
+    }
+    ayf_st_close(st);
+    return status;
+}
+
+/* ---- Kinds ---- */
+
+static ayf_status kind_of_file(ayf_context *ctx, const char *path, ayf_path_kind *kind) {
+    static const char ending[] = ".safetensors";
+    unsigned char start[9] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file) return ayf_fail_errno(ctx, errno, "open", path);
+    size_t got = fread(start, 1, sizeof start, file), length = strlen(path);
+    bool empty = got == 0 && !ferror(file);
+    fclose(file);
+    if (empty) return ayf_fail(ctx, AYF_E_FORMAT, "%s: is empty (0 bytes): make or copy it again", path);
+    bool named = length >= strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0;
+    /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
+    bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);
+    bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
+    *kind = png || jpeg ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
+    return AYF_OK;
+}
+
+ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind) {
+    static const char builtin[] = "builtin:";
+    struct stat info;
+    *kind = AYF_PATH_DATA;
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
+    if (strncmp(path, builtin, strlen(builtin)) == 0) return AYF_OK;
+    if (stat(path, &info) != 0) return kind_of_file(ctx, path, kind);
+    if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
+    if (S_ISREG(info.st_mode)) return kind_of_file(ctx, path, kind);
+    char *config = ayf_path_join(ctx, path, "config.yaml");
+    if (!config) return AYF_E_MEMORY;
+    if (ayf_path_exists(config)) *kind = AYF_PATH_RUN;
+    ayf_free(ctx, config);
+    return AYF_OK;
+}
+
+ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    *facts = (ayf_path_facts){0};
+    AYF_TRY(ayf_path_look(ctx, path, &facts->kind));
+    switch (facts->kind) {
+    case AYF_PATH_RUN:
+        return describe_run(ctx, path, facts);
+    case AYF_PATH_IMAGE:
+        return describe_image(ctx, path, facts);
+    case AYF_PATH_MODEL:
+        return describe_tensors(ctx, path, facts);
+    default:
+        return describe_data(ctx, path, facts);
+    }
+}
+
+ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user) {
+    char *text = ayf_config_help(ctx);
+    if (!text) return AYF_E_MEMORY;
+    for (char *line = text, *end; *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end) *end++ = 0;
+        print(user, line);
+    }
+    ayf_free(ctx, text);
+    return AYF_OK;
+}

@@ -1,0 +1,193 @@
+#include <math.h>
+#include <string.h>
+
+#include "metrics/metrics.h"
+#include "metrics/linear.h"
+
+enum { ROWS = 256, COLUMNS = 1024 };
+
+/* Squared distances below these, relative to what they are made of, are rounding: of the inner products, and of two
+ * distances that should be equal. */
+#define SAME_POINT 1e-13
+#define SAME_DISTANCE 1e-9
+
+typedef struct set {
+    const float *x;
+    size_t n;
+    double *radius; /* [n], squared */
+    bool *inside;   /* [n]: of a: in a ball of b, of b: in a ball of a */
+} set;
+
+typedef struct neighbours {
+    ayf_context *ctx;
+    size_t dim, k;
+    set a, b;
+    double *centre; /* [dim], subtracted everywhere */
+    double *rows, *columns, *row_norm, *column_norm;
+    double *distance; /* [ROWS][COLUMNS], squared */
+    double *nearest;  /* [ROWS][k], rising */
+    bool *covered;    /* [a.n]: the ball of a sample of a holds a sample of b */
+    double density;   /* pairs of a sample of b and a ball of a around it */
+} neighbours;
+
+/* ---- Squared distances, block by block ---- */
+
+static void load(const neighbours *s, const set *from, size_t first, size_t count, double *x, double *norm) {
+    ayf_metrics_widen(from->x + first * s->dim, count, s->dim, s->centre, x);
+    for (size_t i = 0; i < count; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < s->dim; j++) sum += x[i * s->dim + j] * x[i * s->dim + j];
+        norm[i] = sum;
+    }
+}
+
+static void distances(const neighbours *s, size_t rows, size_t columns) {
+    ayf_metrics_product(s->rows, rows, s->columns, columns, s->dim, s->distance);
+    for (size_t i = 0; i < rows; i++) {
+        double *row = s->distance + i * columns;
+        for (size_t j = 0; j < columns; j++) {
+            double sum = s->row_norm[i] + s->column_norm[j], d = sum - 2 * row[j];
+            row[j] = d <= SAME_POINT * sum ? 0 : d;
+        }
+    }
+}
+
+/* ---- Radii ---- */
+
+static void keep_nearest(double *nearest, size_t k, double d) {
+    size_t at = k - 1;
+    for (; at > 0 && nearest[at - 1] > d; at--) nearest[at] = nearest[at - 1];
+    nearest[at] = d;
+}
+
+static void radii(const neighbours *s, set *of) {
+    for (size_t i = 0; i < of->n; i += ROWS) {
+        size_t rows = of->n - i < ROWS ? of->n - i : ROWS;
+        load(s, of, i, rows, s->rows, s->row_norm);
+        for (size_t r = 0; r < rows * s->k; r++) s->nearest[r] = INFINITY;
+        for (size_t j = 0; j < of->n; j += COLUMNS) {
+            size_t columns = of->n - j < COLUMNS ? of->n - j : COLUMNS;
+            load(s, of, j, columns, s->columns, s->column_norm);
+            distances(s, rows, columns);
+            for (size_t r = 0; r < rows; r++) {
+                double *nearest = s->nearest + r * s->k;
+                const double *row = s->distance + r * columns;
+                for (size_t c = 0; c < columns; c++)
+                    if (row[c] < nearest[s->k - 1] && j + c != i + r) keep_nearest(nearest, s->k, row[c]);
+            }
+        }
+        for (size_t r = 0; r < rows; r++)
+            of->radius[i + r] = s->nearest[r * s->k + s->k - 1] * (1 + SAME_DISTANCE);
+    }
+}
+
+/* ---- Who is inside whose ball ---- */
+
+static void count_inside(neighbours *s, size_t i, size_t rows, size_t j, size_t columns) {
+    for (size_t r = 0; r < rows; r++) {
+        const double *row = s->distance + r * columns;
+        double radius = s->a.radius[i + r];
+        size_t within = 0;
+        bool inside = false;
+        for (size_t c = 0; c < columns; c++) {
+            bool in_a = row[c] <= radius;
+            within += in_a;
+            s->b.inside[j + c] |= in_a;
+            inside |= row[c] <= s->b.radius[j + c];
+        }
+        s->density += (double)within;
+        s->a.inside[i + r] |= inside;
+        s->covered[i + r] |= within > 0;
+    }
+}
+
+static void cross(neighbours *s) {
+    for (size_t i = 0; i < s->a.n; i += ROWS) {
+        size_t rows = s->a.n - i < ROWS ? s->a.n - i : ROWS;
+        load(s, &s->a, i, rows, s->rows, s->row_norm);
+        for (size_t j = 0; j < s->b.n; j += COLUMNS) {
+            size_t columns = s->b.n - j < COLUMNS ? s->b.n - j : COLUMNS;
+            load(s, &s->b, j, columns, s->columns, s->column_norm);
+            distances(s, rows, columns);
+            count_inside(s, i, rows, j, columns);
+        }
+    }
+}
+
+static double share(const bool *flags, size_t n) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += flags[i];
+    return (double)count / (double)n;
+}
+
+/* ---- The whole ---- */
+
+static ayf_status allocate(neighbours *s) {
+    ayf_context *ctx = s->ctx;
+    const struct {
+        void **to;
+        size_t count, size;
+    } wanted[] = {
+        {(void **)&s->a.radius, s->a.n, sizeof(double)},
+        {(void **)&s->a.inside, s->a.n, sizeof(bool)},
+        {(void **)&s->b.radius, s->b.n, sizeof(double)},
+        {(void **)&s->b.inside, s->b.n, sizeof(bool)},
+        {(void **)&s->centre, s->dim, sizeof(double)},
+        {(void **)&s->rows, ROWS * s->dim, sizeof(double)},
+        {(void **)&s->columns, COLUMNS * s->dim, sizeof(double)},
+        {(void **)&s->row_norm, ROWS, sizeof(double)},
+        {(void **)&s->column_norm, COLUMNS, sizeof(double)},
+        {(void **)&s->distance, (size_t)ROWS * COLUMNS, sizeof(double)},
+        {(void **)&s->nearest, ROWS * s->k, sizeof(double)},
+        {(void **)&s->covered, s->a.n, sizeof(bool)},
+    };
+    for (size_t i = 0; i < AYF_COUNT(wanted); i++)
+        if (!(*wanted[i].to = ayf_alloc(ctx, wanted[i].count, wanted[i].size))) return AYF_E_MEMORY;
+    return AYF_OK;
+}
+
+static void release(neighbours *s) {
+    void *const held[] = {s->a.radius, s->a.inside, s->b.radius,    s->b.inside, s->centre,  s->rows,
+                          s->columns,  s->row_norm, s->column_norm, s->distance, s->nearest, s->covered};
+    for (size_t i = 0; i < AYF_COUNT(held); i++) ayf_free(s->ctx, held[i]);
+}
+
+static void find_centre(neighbours *s) {
+    for (size_t i = 0; i < s->a.n; i++)
+        for (size_t j = 0; j < s->dim; j++) s->centre[j] += s->a.x[i * s->dim + j];
+    for (size_t j = 0; j < s->dim; j++) s->centre[j] /= (double)s->a.n;
+}
+
+static ayf_status check_neighbours(ayf_context *ctx, const char *name, size_t n, int k) {
+    if (k >= 1 && n > (size_t)k) return AYF_OK;
+    if (k < 1)
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "neighbour %d for precision and recall: 1 or more is needed, 5 is usual", k);
+    return ayf_fail(
+        ctx, AYF_E_USAGE,
+        "the %s has %zu samples, but precision and recall with k = %d need %d at least: use more images",
+        name, n, k, k + 1);
+}
+
+ayf_status ayf_prdc(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb, size_t dim, int k,
+                    double out[4]) {
+    AYF_TRY(ayf_metrics_sets(ctx, a, na, b, nb, dim));
+    AYF_TRY(check_neighbours(ctx, "reference set", na, k));
+    AYF_TRY(check_neighbours(ctx, "generated set", nb, k));
+    neighbours s = {.ctx = ctx, .dim = dim, .k = (size_t)k, .a = {.x = a, .n = na}, .b = {.x = b, .n = nb}};
+    ayf_status status = allocate(&s);
+    if (status == AYF_OK) {
+        int previous = ayf_blas_enter(ctx);
+        find_centre(&s);
+        radii(&s, &s.a);
+        radii(&s, &s.b);
+        cross(&s);
+        ayf_blas_leave(previous);
+        out[AYF_PRECISION] = share(s.b.inside, nb);
+        out[AYF_RECALL] = share(s.a.inside, na);
+        out[AYF_DENSITY] = s.density / ((double)k * (double)nb);
+        out[AYF_COVERAGE] = share(s.covered, na);
+    }
+    release(&s);
+    return status;
+}

@@ -1,0 +1,38 @@
+/* What a model file says besides its weights. */
+#ifndef AYF_CARD_H
+#define AYF_CARD_H
+
+#include "nn/spec.h"
+
+typedef enum ayf_model_role {
+    AYF_MODEL_ROLE_TEACHER,
+    AYF_MODEL_ROLE_STUDENT,
+    AYF_MODEL_ROLE_DISCRIMINATOR, /* this and the next two: the only role of their kinds of network */
+    AYF_MODEL_ROLE_FEATURES,
+    AYF_MODEL_ROLE_INCEPTION,
+} ayf_model_role;
+const char *ayf_model_role_name(ayf_model_role role); /* "teacher", ... */
+bool ayf_model_role_find(const char *name, ayf_model_role *role);
+/* A flow network is a teacher, or a student when it sees the gap. Every other kind of network has the one role
+ * that it gives its name to. */
+bool ayf_model_role_fits(const ayf_model_spec *spec, ayf_model_role role);
+
+/* Strings are owned by the card. */
+typedef struct ayf_model_card {
+    ayf_model_role role;
+    double sigma_data;                 /* pixels in [-1,1] were divided by this */
+    double guidance_min, guidance_max; /* trained range; both 1 when there is none */
+    uint64_t step;                     /* training steps behind it */
+    char *data;                        /* name of the data set, "" unknown */
+    char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
+    char *accuracy; /* features: "97.90 % of 10000 samples of ..." are classified rightly; NULL: not known */
+} ayf_model_card;
+void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
+
+/* Whether a network can be guided by itself: AYF_E_CONFIG when it has no classes, or when `config` (the YAML of its
+ * training; "" or text that cannot be read: nothing is known) says that it never saw a sample without one. `path`
+ * names it in the message. */
+ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                                     const char *config);
+
+#endif

@@ -1,0 +1,22 @@
+/* Model files: safetensors files with EDM2's names and shapes (nn/params.h) and everything needed to use them in the
+ * metadata: see ayf_model_card. */
+#ifndef AYF_MODEL_FILE_H
+#define AYF_MODEL_FILE_H
+
+#include "model/card.h"
+#include "model/weights.h"
+
+#define AYF_MODEL_FORMAT "ayf-model" /* metadata "format" of a model file */
+
+/* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED and
+ * nothing is written. */
+ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
+
+/* Strict: missing, additional, misshapen or non-finite tensors and unknown or missing metadata are errors
+ * (AYF_E_FORMAT) that name the file and the tensor or key. Tensors may be F32, F16, BF16 or F64. The caller
+ * owns *w and the card's strings; on failure there is nothing to free. */
+ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
+/* The same for a network that makes samples (ayf_model_is_flow()); any other kind is AYF_E_USAGE. */
+ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
+
+#endif

@@ -1,0 +1,82 @@
+#include "model/weights.h"
+
+#include <stdio.h>
+
+ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
+    ayf_context *ctx = backend->ctx;
+    *out = NULL;
+    ayf_weights *w = ayf_alloc(ctx, 1, sizeof *w);
+    if (!w) return AYF_E_MEMORY;
+    w->backend = backend;
+    w->spec = *spec;
+    ayf_status status = ayf_params_new(ctx, spec, &w->params);
+    if (status == AYF_OK) {
+        w->at = ayf_alloc(ctx, (size_t)w->params->count, sizeof *w->at);
+        status = w->at ? AYF_OK : AYF_E_MEMORY;
+    }
+    for (int i = 0; status == AYF_OK && i < w->params->count; i++)
+        status = ayf_buffer_new(backend, w->params->at[i].size, &w->at[i]);
+    if (status != AYF_OK) {
+        ayf_weights_free(w);
+        return status;
+    }
+    *out = w;
+    return AYF_OK;
+}
+
+void ayf_weights_free(ayf_weights *w) {
+    if (!w) return;
+    ayf_context *ctx = w->backend->ctx;
+    for (int i = 0; w->at && i < w->params->count; i++) ayf_buffer_free(w->at[i]);
+    ayf_free(ctx, w->at);
+    ayf_params_free(w->params);
+    ayf_free(ctx, w);
+}
+
+ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed) {
+    ayf_context *ctx = w->backend->ctx;
+    for (int i = 0; i < w->params->count; i++) {
+        float *values = ayf_alloc(ctx, w->params->at[i].size, sizeof *values);
+        if (!values) return AYF_E_MEMORY;
+        ayf_param_init(&w->params->at[i], seed, values);
+        ayf_buffer_set(w->at[i], values);
+        ayf_free(ctx, values);
+    }
+    return AYF_OK;
+}
+
+static bool same_shape(const ayf_param *a, const ayf_param *b) {
+    bool same = a->file_rank == b->file_rank;
+    for (int i = 0; same && i < a->file_rank; i++) same = a->file_shape[i] == b->file_shape[i];
+    return same;
+}
+
+void ayf_weights_copy(ayf_weights *to, const ayf_weights *from) {
+    for (int i = 0; i < to->params->count; i++) {
+        const ayf_param *param = &to->params->at[i], *source = ayf_params_find(from->params, param->name);
+        if (source && same_shape(param, source))
+            ayf_buffer_copy(to->at[i], from->at[source - from->params->at]);
+    }
+}
+
+ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash) {
+    ayf_context *ctx = w->backend->ctx;
+    for (int i = 0; i < w->params->count; i++) {
+        size_t count = w->params->at[i].size;
+        float *values = ayf_alloc(ctx, count, sizeof *values);
+        if (!values) return AYF_E_MEMORY;
+        ayf_buffer_get(w->at[i], values);
+        *hash = ayf_hash(*hash, values, count * sizeof *values);
+        ayf_free(ctx, values);
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope) {
+    for (int i = 0; i < w->params->count; i++) {
+        char name[sizeof w->params->at[i].name + 64];
+        snprintf(name, sizeof name, "%s%s", scope, w->params->at[i].name);
+        if (ayf_program_has_leaf(program, name)) AYF_TRY(ayf_program_bind(program, name, w->at[i]));
+    }
+    return AYF_OK;
+}

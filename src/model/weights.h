@@ -1,0 +1,38 @@
+/* The weights of one network in a backend's memory, shared by all programs that use it. */
+#ifndef AYF_WEIGHTS_H
+#define AYF_WEIGHTS_H
+
+#include "exec/program.h"
+#include "io/safetensors.h"
+#include "nn/spec.h"
+#include "nn/params.h"
+
+typedef struct ayf_weights {
+    ayf_backend *backend;
+    ayf_model_spec spec;
+    ayf_params *params;
+    ayf_buffer **at; /* parallel to params->at, in the graph's layout */
+} ayf_weights;
+
+ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out); /* zeros */
+void ayf_weights_free(ayf_weights *w);                      /* NULL is fine */
+ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init for all */
+
+/* Every parameter of `to` that `from` has under the same name and shape is copied; the others keep their
+ * values. A student gets its teacher's weights this way. */
+void ayf_weights_copy(ayf_weights *to, const ayf_weights *from);
+
+/* Continues `hash` (AYF_HASH_START to begin) over all values: equal weights give equal hashes. */
+ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);
+
+/* Binds the leaves `scope` + name (e.g. "student.", "student.ema.") of the program that exist; a leaf with
+ * another size is an error. */
+ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope);
+
+/* The tensors of the network of `spec` from an open file; others in it are left alone. Missing, misshapen and non-finite
+ * ones are AYF_E_FORMAT; `whose` says in the message what needs them ("the model in the metadata"). Nothing large is
+ * allocated before all shapes are right. The caller owns *out, NULL after a failure. */
+ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
+                            const char *whose, ayf_weights **out);
+
+#endif

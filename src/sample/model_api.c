@@ -1,0 +1,243 @@
+#include "sample/model_api.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+
+/* ---- Opening ---- */
+
+ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
+    *out = NULL;
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
+    ayf_model *model = ayf_alloc(ctx, 1, sizeof *model);
+    if (!model) return AYF_E_MEMORY;
+    model->ctx = ctx;
+    model->path = ayf_strdup(ctx, path);
+    ayf_status status = model->path ? ayf_cpu_open(ctx, &model->backend) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
+    if (status != AYF_OK) {
+        ayf_model_close(model);
+        return status;
+    }
+    model->network.spec = model->weights->spec;
+    model->velocity = ayf_velocity_network(&model->network);
+    *out = model;
+    return AYF_OK;
+}
+
+void ayf_model_close(ayf_model *model) {
+    if (!model) return;
+    ayf_context *ctx = model->ctx;
+    ayf_sampler_free(model->sampler);
+    ayf_weights_free(model->weights);
+    ayf_model_card_free(ctx, &model->card);
+    ayf_backend_close(model->backend);
+    ayf_free(ctx, model->path);
+    ayf_free(ctx, model);
+}
+
+bool ayf_model_is_student(const ayf_model *model) { return model->weights->spec.is_student; }
+
+ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec) {
+    bool points = spec->kind == AYF_MODEL_MLP;
+    return (ayf_sampler_spec){.height = points ? 1 : spec->img_resolution,
+                              .width = points ? 1 : spec->img_resolution,
+                              .channels = points ? spec->mlp_dim : spec->img_channels,
+                              .classes = spec->label_dim};
+}
+
+enum { GUIDANCE_LIMIT = 100 };
+
+ayf_model_facts ayf_model_describe(const ayf_model *model) {
+    ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
+    bool student = ayf_model_is_student(model);
+    return (ayf_model_facts){.role = ayf_model_role_name(model->card.role),
+                             .data = model->card.data,
+                             .config = model->card.config,
+                             .height = shape.height,
+                             .width = shape.width,
+                             .channels = shape.channels,
+                             .points = model->weights->spec.kind == AYF_MODEL_MLP,
+                             .classes = shape.classes,
+                             .parameters = ayf_params_trained(model->weights->params),
+                             .step = model->card.step,
+                             .guidance_min = student       ? model->card.guidance_min
+                                             : model->weak ? 0
+                                                           : 1,
+                             .guidance_max = student       ? model->card.guidance_max
+                                             : model->weak ? GUIDANCE_LIMIT
+                                                           : 1,
+                             .sigma_data = model->card.sigma_data};
+}
+
+/* ---- Guidance ---- */
+
+ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
+    ayf_context *ctx = teacher->ctx;
+    if (ayf_model_is_student(teacher))
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "%s is a student: its guidance was learned and needs no weak teacher", teacher->path);
+    if (weak == teacher)
+        AYF_TRY(ayf_check_classifier_free(ctx, teacher->path, &teacher->weights->spec, teacher->card.config));
+    if (weak && weak->ctx != ctx)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s was opened with another context than %s", weak->path,
+                        teacher->path);
+    if (weak && ayf_model_is_student(weak))
+        return ayf_fail(ctx, AYF_E_USAGE, "%s is a student: a weak teacher comes from ayf train", weak->path);
+    if (weak) {
+        ayf_sampler_spec a = ayf_model_shape(&teacher->weights->spec),
+                         b = ayf_model_shape(&weak->weights->spec);
+        if (a.height != b.height || a.channels != b.channels || (b.classes && a.classes != b.classes))
+            return ayf_fail(ctx, AYF_E_USAGE,
+                            "the weak teacher %s makes %dx%dx%d data of %d classes, but the teacher %s "
+                            "%dx%dx%d of %d: train both on the same data",
+                            weak->path, b.height, b.width, b.channels, b.classes, teacher->path, a.height,
+                            a.width, a.channels, a.classes);
+        if (fabs(weak->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
+            return ayf_fail(ctx, AYF_E_USAGE,
+                            "the weak teacher %s was trained with sigma_data %g, the teacher %s with %g: "
+                            "train both on the same data",
+                            weak->path, weak->card.sigma_data, teacher->path, teacher->card.sigma_data);
+    }
+    ayf_sampler_free(teacher->sampler);
+    teacher->sampler = NULL;
+    teacher->weak = weak;
+    teacher->network.guided = weak != NULL;
+    teacher->network.classifier_free = weak == teacher;
+    if (weak) teacher->network.weak = weak->weights->spec;
+    return AYF_OK;
+}
+
+ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *guidance) {
+    ayf_context *ctx = model->ctx;
+    ayf_model_facts facts = ayf_model_describe(model);
+    double low = facts.guidance_min, high = facts.guidance_max;
+    *guidance = wanted != 0 ? wanted : fmin(fmax(1, low), high);
+    if (*guidance >= low && *guidance <= high) return AYF_OK;
+    if (ayf_model_is_student(model) && low == high)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "guidance %g cannot be had: %s was distilled %s; leave the guidance out, or distil with "
+            "distill.guidance = autoguidance or cfg over a range that holds it",
+            wanted, model->path, low == 1 ? "without guidance" : "for a single strength");
+    if (ayf_model_is_student(model))
+        return ayf_fail(ctx, AYF_E_USAGE, "guidance %g is outside what %s was trained for: %g to %g", wanted,
+                        model->path, low, high);
+    if (!model->weak)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "guidance %g needs a weak teacher beside %s: give one (--weak; in C ayf_model_guide), let "
+            "it be guided by itself without classes (--cfg), or leave the guidance at 1",
+            wanted, model->path);
+    return ayf_fail(ctx, AYF_E_USAGE, "guidance is %g, but must be from %g to %g", wanted, low, high);
+}
+
+/* ---- Sampling ---- */
+
+ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler) {
+    bool student = ayf_model_is_student(model);
+    if (!model->sampler) {
+        ayf_sampler_spec spec = ayf_model_shape(&model->weights->spec);
+        spec.backend = model->backend;
+        spec.batch = ayf_sampler_batch(&model->weights->spec);
+        spec.student = student ? model->weights : NULL;
+        spec.teacher = student ? NULL : &model->velocity;
+        spec.teacher_weights = student ? NULL : model->weights;
+        spec.weak_weights = model->weak ? model->weak->weights : NULL;
+        spec.guided = model->network.guided;
+        AYF_TRY(ayf_sampler_new(&spec, &model->sampler));
+    }
+    *sampler = model->sampler;
+    return AYF_OK;
+}
+
+static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_solver_options *how) {
+    ayf_context *ctx = model->ctx;
+    bool student = ayf_model_is_student(model);
+    if (o->steps < 0 || o->steps > AYF_STEPS_MOST)
+        return ayf_fail(ctx, AYF_E_USAGE, "steps is %d, but must be from 1 to %d", o->steps, AYF_STEPS_MOST);
+    if (o->times && o->steps == 0)
+        return ayf_fail(ctx, AYF_E_USAGE, "times need their number of steps: one less than there are times");
+    if (student && o->solver != AYF_SOLVER_DEFAULT)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s is a student, which jumps: ODE solvers are for teachers",
+                        model->path);
+    if (!student && o->gamma != 0)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s is a teacher: gamma is for students; leave it at 0",
+                        model->path);
+    if (o->solver == AYF_SOLVER_REFERENCE && (o->times || o->steps))
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "the reference solver chooses its own steps: leave out steps and times");
+    *how = (ayf_solver_options){.times = o->times,
+                                .steps = o->steps  ? o->steps
+                                         : student ? 4
+                                                   : 32,
+                                .gamma = o->gamma};
+    switch (o->solver) {
+    case AYF_SOLVER_DEFAULT:
+        how->method = student ? AYF_METHOD_FLOW_MAP : AYF_METHOD_HEUN;
+        break;
+    case AYF_SOLVER_EULER:
+        how->method = AYF_METHOD_EULER;
+        break;
+    case AYF_SOLVER_HEUN:
+        how->method = AYF_METHOD_HEUN;
+        break;
+    case AYF_SOLVER_REFERENCE:
+        how->method = AYF_METHOD_REFERENCE;
+        break;
+    default:
+        return ayf_fail(ctx, AYF_E_USAGE, "there is no solver %d", (int)o->solver);
+    }
+    return ayf_model_guidance(model, o->guidance, &how->guidance);
+}
+
+static ayf_status choose(const ayf_model *model, const ayf_sample_options *o, int count, uint64_t *seeds,
+                         int *labels) {
+    int classes = model->weights->spec.label_dim;
+    if (o->classes && !classes)
+        return ayf_fail(model->ctx, AYF_E_USAGE, "%s was trained without classes: leave out the class",
+                        model->path);
+    for (int i = 0; i < count; i++) {
+        seeds[i] = o->seeds ? o->seeds[i] : o->first_seed + (uint64_t)i;
+        labels[i] = o->classes ? o->classes[i] : ayf_latent_class(seeds[i], classes);
+        if (classes && (labels[i] < 0 || labels[i] >= classes))
+            return ayf_fail(model->ctx, AYF_E_USAGE, "%s has no class %d: its classes are 0 to %d",
+                            model->path, labels[i], classes - 1);
+    }
+    return AYF_OK;
+}
+
+/* Pixels beyond [-1,1] cannot be shown; points have no limits. */
+static void scale(const ayf_model *model, float *values, size_t count) {
+    bool points = model->weights->spec.kind == AYF_MODEL_MLP;
+    for (size_t i = 0; i < count; i++) {
+        double value = values[i] * model->card.sigma_data;
+        values[i] = (float)(points ? value : fmin(fmax(value, -1), 1));
+    }
+}
+
+ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                            int *classes) {
+    static const ayf_sample_options defaults;
+    ayf_context *ctx = model->ctx;
+    ayf_solver_options how;
+    ayf_sampler *sampler;
+    if (!options) options = &defaults;
+    if (count < 0) return ayf_fail(ctx, AYF_E_USAGE, "%d images were asked for", count);
+    AYF_TRY(plan(model, options, &how));
+    uint64_t *seeds = ayf_alloc(ctx, (size_t)count, sizeof *seeds);
+    int *labels = ayf_alloc(ctx, (size_t)count, sizeof *labels);
+    ayf_status status = seeds && labels ? choose(model, options, count, seeds, labels) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_model_sampler(model, &sampler);
+    if (status == AYF_OK) status = ayf_sampler_images(sampler, &how, (size_t)count, seeds, labels, images);
+    if (status == AYF_OK) {
+        ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
+        scale(model, images,
+              (size_t)count * (size_t)shape.height * (size_t)shape.width * (size_t)shape.channels);
+        if (classes) memcpy(classes, labels, (size_t)count * sizeof *classes);
+    }
+    ayf_free(ctx, seeds);
+    ayf_free(ctx, labels);
+    return status;
+}

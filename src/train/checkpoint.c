@@ -1,0 +1,315 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/state.h"
+#include "io/safetensors.h"
+#include "io/text.h"
+
+/* A checkpoint is a safetensors file of four copies of the parameter table, in file layout: "weights.<name>",
+ * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only); of
+ * fine-tuning also of the discriminator: "disc.weights.<name>", "disc.adam.m.<name>", "disc.adam.v.<name>".
+ * Metadata: format, kind, step, config_hash, teachers_hash. */
+static const char checkpoint_format[] = "ayf-checkpoint-1";
+
+enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
+
+typedef struct part {
+    const char *prefix;
+    const ayf_weights *at;
+    bool moments;
+} part;
+
+enum { PARTS = 7 };
+
+static int parts_of(const ayf_run *run, part out[PARTS]) {
+    int count = 0;
+    out[count++] = (part){"weights.", run->weights, false};
+    if (run->average != run->weights) out[count++] = (part){"ema.", run->average, false};
+    out[count++] = (part){"adam.m.", run->adam_m, true};
+    out[count++] = (part){"adam.v.", run->adam_v, true};
+    if (run->kind != AYF_RUN_FINETUNE) return count;
+    out[count++] = (part){"disc.weights.", run->finetune.disc, false};
+    out[count++] = (part){"disc.adam.m.", run->finetune.adam_m, true};
+    out[count++] = (part){"disc.adam.v.", run->finetune.adam_v, true};
+    return count;
+}
+
+static bool belongs(const part *p, int i) {
+    return !p->moments || p->at->params->at[i].role != AYF_PARAM_BUFFER;
+}
+
+static const char *kind_name(const ayf_run *run) {
+    static const char *const names[] = {
+        [AYF_RUN_TRAIN] = "train", [AYF_RUN_DISTILL] = "distill", [AYF_RUN_FINETUNE] = "finetune"};
+    return names[run->kind];
+}
+
+static bool all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return false;
+    return true;
+}
+
+static size_t largest_parameter(const ayf_params *params) {
+    size_t most = 1;
+    for (int i = 0; i < params->count; i++) most = params->at[i].size > most ? params->at[i].size : most;
+    return most;
+}
+
+static size_t largest_of(const ayf_run *run) {
+    size_t most = largest_parameter(run->weights->params);
+    size_t other = run->finetune.disc ? largest_parameter(run->finetune.disc->params) : 0;
+    return other > most ? other : most;
+}
+
+static const char *bad_parameter(const ayf_weights *weights, float *values) {
+    for (int i = 0; i < weights->params->count; i++) {
+        ayf_buffer_get(weights->at[i], values);
+        if (!all_finite(values, weights->params->at[i].size)) return weights->params->at[i].name;
+    }
+    return NULL;
+}
+
+const char *ayf_run_bad_parameter(const ayf_run *run) {
+    float *values = ayf_alloc(run->ctx, largest_of(run), sizeof *values);
+    const char *found = values ? bad_parameter(run->weights, values) : NULL;
+    if (values && !found && run->finetune.disc) found = bad_parameter(run->finetune.disc, values);
+    ayf_free(run->ctx, values);
+    return found;
+}
+
+/* ---- Writing ---- */
+
+/* Adds the tensors of one part; their values go to *storage, which moves on. */
+static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part *p, float *graph,
+                           float **storage) {
+    for (int i = 0; i < p->at->params->count; i++) {
+        const ayf_param *param = &p->at->params->at[i];
+        if (!belongs(p, i)) continue;
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "%s%s", p->prefix, param->name);
+        ayf_buffer_get(p->at->at[i], graph);
+        if (!all_finite(graph, param->size))
+            return ayf_fail(run->ctx, AYF_E_DIVERGED,
+                            "training has diverged: %s holds a value that is not finite after step %" PRIu64
+                            ", so nothing was saved",
+                            name, run->step);
+        ayf_param_export(param, graph, *storage);
+        AYF_TRY(ayf_st_write_tensor(writer, name, AYF_ST_F32, param->file_rank, param->file_shape, *storage));
+        *storage += param->size;
+    }
+    return AYF_OK;
+}
+
+static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
+    char step[24], hash[24], teachers[24];
+    uint64_t config = ayf_run_config_hash(run->ctx, &run->cfg);
+    if (!config) return AYF_E_MEMORY;
+    snprintf(step, sizeof step, "%" PRIu64, run->step);
+    snprintf(hash, sizeof hash, "%016" PRIx64, config);
+    snprintf(teachers, sizeof teachers, "%016" PRIx64, run->teachers_hash);
+    AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
+    AYF_TRY(ayf_st_write_meta(writer, "format", checkpoint_format));
+    AYF_TRY(ayf_st_write_meta(writer, "kind", kind_name(run)));
+    AYF_TRY(ayf_st_write_meta(writer, "step", step));
+    return ayf_st_write_meta(writer, "config_hash", hash);
+}
+
+static ayf_status write_checkpoint(const ayf_run *run, const char *path) {
+    ayf_context *ctx = run->ctx;
+    part parts[PARTS];
+    int count = parts_of(run, parts);
+    size_t total = 0;
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < parts[k].at->params->count; i++) total += parts[k].at->params->at[i].size;
+    float *storage = ayf_alloc(ctx, total, sizeof *storage), *next = storage;
+    float *graph = ayf_alloc(ctx, largest_of(run), sizeof *graph);
+    ayf_st_writer *writer = NULL;
+    ayf_status status = storage && graph ? ayf_st_write_begin(ctx, &writer) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = put_meta(run, writer);
+    for (int i = 0; status == AYF_OK && i < count; i++)
+        status = put_part(run, writer, &parts[i], graph, &next);
+    if (status == AYF_OK)
+        status = ayf_st_write_end(writer, path);
+    else
+        ayf_st_write_cancel(writer);
+    ayf_free(ctx, graph);
+    ayf_free(ctx, storage);
+    return status;
+}
+
+static ayf_status write_model(const ayf_run *run) {
+    bool guided = ayf_run_conditional_guidance(run);
+    ayf_model_card card = {.role =
+                               run->kind == AYF_RUN_TRAIN ? AYF_MODEL_ROLE_TEACHER : AYF_MODEL_ROLE_STUDENT,
+                           .sigma_data = run->sigma_data,
+                           .guidance_min = guided ? run->cfg.distill.guidance_min : 1,
+                           .guidance_max = guided ? run->cfg.distill.guidance_max : 1,
+                           .step = run->step,
+                           .data = run->cfg.data.source,
+                           .config = ayf_config_text(run->ctx, &run->cfg)};
+    if (!card.config) return AYF_E_MEMORY;
+    ayf_status status = ayf_model_write(run->model_path, run->average, &card);
+    ayf_free(run->ctx, card.config);
+    return status;
+}
+
+/* The model goes first: a checkpoint that is there has a model beside it. */
+ayf_status ayf_run_checkpoint_write(ayf_run *run) {
+    AYF_TRY(write_model(run));
+    char *path = ayf_run_checkpoint(run->ctx, run->folder, (int64_t)run->step);
+    if (!path) return AYF_E_MEMORY;
+    ayf_status status = write_checkpoint(run, path);
+    ayf_free(run->ctx, path);
+    if (status != AYF_OK) return status;
+    run->saved_step = (int64_t)run->step;
+    return ayf_run_prune(run->ctx, run->folder, run->cfg.save.keep);
+}
+
+/* ---- Reading ---- */
+
+static ayf_status damaged(const ayf_st *st, ayf_context *ctx, const char *what, const char *name) {
+    return ayf_fail(ctx, AYF_E_FORMAT,
+                    "%s: %s%s; remove the file to go on from the checkpoint before it, or use a new folder",
+                    ayf_st_path(st), what, name);
+}
+
+static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
+    const char *format = ayf_st_meta(st, "format"), *kind = ayf_st_meta(st, "kind");
+    if (!format || strcmp(format, checkpoint_format) != 0 || !kind || !ayf_st_meta(st, "step") ||
+        !ayf_st_meta(st, "config_hash") || !ayf_st_meta(st, "teachers_hash"))
+        return damaged(st, run->ctx, "is not a checkpoint of this program", "");
+    if (strcmp(kind, kind_name(run)) != 0)
+        return ayf_fail(run->ctx, AYF_E_USAGE,
+                        "%s: the run in this folder is one of ayf %s, not of ayf %s; use another folder",
+                        run->folder, kind, kind_name(run));
+    return AYF_OK;
+}
+
+static ayf_status other_models(const ayf_run *run, const ayf_st *st) {
+    const char *named[] = {run->cfg.distill.teacher, run->cfg.distill.weak,
+                           run->kind == AYF_RUN_FINETUNE ? run->cfg.finetune.student : ""};
+    ayf_text list;
+    ayf_text_init(&list, run->ctx);
+    for (size_t i = 0; i < AYF_COUNT(named); i++)
+        if (*named[i]) ayf_text_print(&list, "%s%s", list.size ? ", " : "", named[i]);
+    ayf_status status = ayf_fail(run->ctx, AYF_E_CONFIG,
+                                 "%s: this run began with other models than are there now (%s); put them "
+                                 "back, or use a new folder",
+                                 ayf_st_path(st), list.size ? list.data : "none is named");
+    ayf_text_free(&list);
+    return status;
+}
+
+static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step) {
+    AYF_TRY(check_kind(run, st));
+    const char *at = ayf_st_meta(st, "step"), *hash = ayf_st_meta(st, "config_hash");
+    char *end = NULL;
+    if (strtoll(at, &end, 10) != (long long)step || *end)
+        return damaged(st, run->ctx, "its name and its content disagree about the step", "");
+    char expected[24];
+    uint64_t config = ayf_run_config_hash(run->ctx, &run->cfg);
+    if (!config) return AYF_E_MEMORY;
+    snprintf(expected, sizeof expected, "%016" PRIx64, config);
+    if (strcmp(hash, expected) != 0)
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "%s: was written under another configuration than %s says; put the original file back or use a "
+            "new folder",
+            ayf_st_path(st), run->config_path);
+    snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers_hash);
+    return strcmp(ayf_st_meta(st, "teachers_hash"), expected) == 0 ? AYF_OK : other_models(run, st);
+}
+
+/* The file is whole, so nobody should be sent to remove it: the number of classes comes from the data, and the
+ * network of a student from its teacher. */
+static ayf_status other_network(const ayf_run *run, const ayf_st *st, const char *name) {
+    return ayf_fail(
+        run->ctx, AYF_E_FORMAT,
+        "%s: does not hold the network of this run: %s; put the data and teachers back as they were when "
+        "it was begun, or use a new folder",
+        ayf_st_path(st), name);
+}
+
+static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, float *file, float *graph,
+                           size_t *found) {
+    for (int i = 0; i < p->at->params->count; i++) {
+        const ayf_param *param = &p->at->params->at[i];
+        if (!belongs(p, i)) continue;
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "%s%s", p->prefix, param->name);
+        const ayf_st_tensor *tensor = ayf_st_find(st, name);
+        bool fits = tensor && tensor->dtype == AYF_ST_F32 && tensor->rank == param->file_rank;
+        for (int k = 0; fits && k < tensor->rank; k++) fits = tensor->shape[k] == param->file_shape[k];
+        if (!fits) return other_network(run, st, name);
+        AYF_TRY(ayf_st_check_finite(st, name));
+        AYF_TRY(ayf_st_read_f32(st, name, file, param->size));
+        ayf_param_import(param, file, graph);
+        ayf_buffer_set(p->at->at[i], graph);
+        ++*found;
+    }
+    return AYF_OK;
+}
+
+static ayf_status read_parts(const ayf_run *run, const ayf_st *st) {
+    size_t most = largest_of(run), found = 0;
+    float *file = ayf_alloc(run->ctx, most, sizeof *file), *graph = ayf_alloc(run->ctx, most, sizeof *graph);
+    ayf_status status = file && graph ? AYF_OK : AYF_E_MEMORY;
+    part parts[PARTS];
+    int count = parts_of(run, parts);
+    for (int i = 0; status == AYF_OK && i < count; i++)
+        status = get_part(run, st, &parts[i], file, graph, &found);
+    if (status == AYF_OK && found != ayf_st_count(st))
+        status = damaged(st, run->ctx, "holds tensors that do not belong to this run", "");
+    ayf_free(run->ctx, file);
+    ayf_free(run->ctx, graph);
+    return status;
+}
+
+static ayf_status open_checkpoint(const ayf_run *run, int64_t step, ayf_st **st) {
+    *st = NULL;
+    char *path = ayf_run_checkpoint(run->ctx, run->folder, step);
+    ayf_status status = path ? ayf_st_open(run->ctx, path, st) : AYF_E_MEMORY;
+    ayf_free(run->ctx, path);
+    if (status == AYF_E_FORMAT)
+        ayf_fail_prefix(run->ctx,
+                        "the newest checkpoint cannot be used (remove it to go on from the one before it, or "
+                        "take a new folder): ");
+    return status;
+}
+
+ayf_status ayf_run_checkpoint_check(const ayf_run *run, int64_t step) {
+    ayf_st *st;
+    AYF_TRY(open_checkpoint(run, step, &st));
+    ayf_status status = check_kind(run, st);
+    ayf_st_close(st);
+    return status;
+}
+
+/* Whether the model file is that of the checkpoint just read; if not, the checkpoint makes it again. */
+static bool model_is_whole(const ayf_run *run) {
+    ayf_weights *weights;
+    ayf_model_card card;
+    if (!ayf_path_exists(run->model_path) ||
+        ayf_model_read(run->backend, run->model_path, &weights, &card) != AYF_OK)
+        return false;
+    bool same = card.step == run->step;
+    ayf_weights_free(weights);
+    ayf_model_card_free(run->ctx, &card);
+    return same;
+}
+
+ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
+    ayf_st *st;
+    AYF_TRY(open_checkpoint(run, step, &st));
+    ayf_status status = check_meta(run, st, step);
+    if (status == AYF_OK) status = read_parts(run, st);
+    ayf_st_close(st);
+    if (status != AYF_OK) return status;
+    run->step = (uint64_t)step;
+    run->saved_step = step;
+    return model_is_whole(run) ? AYF_OK : write_model(run);
+}

@@ -1,0 +1,434 @@
+/* Fitting the classifier behind "our features": softmax cross-entropy, Adam with a cosine rate. */
+#include <math.h>
+#include <string.h>
+
+#include "eval/features_fitted.h"
+#include "flow/gradients.h"
+#include "train/recipe.h"
+#include "flow/step.h"
+#include "model/file.h"
+#include "backend/cpu/cpu.h"
+#include "base/rng.h"
+#include "config/config.h"
+#include "data/dataset.h"
+#include "io/file.h"
+#include "io/text.h"
+#include "ir/build.h"
+#include "nn/net.h"
+
+enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
+
+/* The keys that decide about a classifier; more would promise what they do not do. */
+static const char *const known_keys[] = {"data.resolution", "data.channels",     "data.mirror",
+                                         "model.channels",  "model.multipliers", "train.steps",
+                                         "train.batch",     "train.seed",        "train.lr"};
+
+typedef struct fit {
+    ayf_context *ctx;
+    ayf_config cfg;
+    ayf_dataset *data, *heldout; /* heldout: NULL = a part of `data` */
+    size_t fitted, held;         /* samples of each kind */
+    ayf_model_spec spec;
+    ayf_backend *backend;
+    ayf_weights *weights, *adam_m, *adam_v;
+    ayf_program *program;
+    float *x, *onehot; /* one batch */
+    size_t values;     /* of one image */
+    double loss;       /* mean of the last steps */
+} fit;
+
+/* ---- Configuration and data ---- */
+
+static ayf_status check_key(ayf_context *ctx, const char *setting) {
+    size_t length = strcspn(setting, "=");
+    for (size_t i = 0; i < AYF_COUNT(known_keys); i++)
+        if (strlen(known_keys[i]) == length && strncmp(known_keys[i], setting, length) == 0) return AYF_OK;
+    return ayf_fail(ctx, AYF_E_CONFIG,
+                    "%s: fitting features takes data.resolution, data.channels, data.mirror, model.channels, "
+                    "model.multipliers, train.steps, train.batch, train.seed and train.lr only",
+                    setting);
+}
+
+static ayf_status configure(fit *f, const ayf_features_options *o) {
+    ayf_config *cfg = &f->cfg;
+    AYF_TRY(ayf_config_check_settings(f->ctx, o->settings, o->setting_count));
+    AYF_TRY(ayf_config_defaults(f->ctx, cfg));
+    cfg->model.channels = 16;
+    cfg->model.multipliers = (ayf_cfg_ints){.count = 3, .at = {1, 2, 4}};
+    cfg->train.steps = 1500;
+    cfg->train.lr = 0.003;
+    cfg->train.ema = AYF_CFG_EMA_NONE;
+    for (int i = 0; i < o->setting_count; i++) {
+        AYF_TRY(check_key(f->ctx, o->settings[i]));
+        AYF_TRY(ayf_config_set(f->ctx, cfg, o->settings[i]));
+    }
+    return AYF_OK;
+}
+
+static ayf_status open_data(fit *f, const char *source, int resolution, int channels, int classes,
+                            ayf_dataset **out) {
+    ayf_dataset_spec spec = {
+        .source = source, .resolution = resolution, .channels = channels, .labels = true, .classes = classes};
+    ayf_status status = ayf_dataset_open(f->ctx, &spec, out);
+    if (status == AYF_E_FORMAT)
+        ayf_fail_prefix(f->ctx, "%s",
+                        classes ? "the held-out samples need the classes of the data: "
+                                : "features are fitted to the classes of a data set (without classes, "
+                                  "--inception takes Inception's weights instead): ");
+    if (status != AYF_OK) return status;
+    const ayf_dataset_info *info = ayf_dataset_info_of(*out);
+    if (info->points)
+        return ayf_fail(f->ctx, AYF_E_USAGE,
+                        "%s are points, which are compared by their coordinates: no features are needed",
+                        source);
+    if (info->classes < 2)
+        return ayf_fail(
+            f->ctx, AYF_E_USAGE,
+            "%s has %s: features are fitted by telling classes apart; without classes, --inception takes "
+            "Inception's weights instead",
+            source, info->classes ? "one class" : "no classes");
+    if (info->height != info->width)
+        return ayf_fail(
+            f->ctx, AYF_E_CONFIG,
+            "%s: the pictures have %d x %d pixels and the network takes squares; set data.resolution to "
+            "crop them",
+            source, info->width, info->height);
+    return AYF_OK;
+}
+
+static ayf_status open_all_data(fit *f, const ayf_features_options *o) {
+    if (!o->data || !*o->data)
+        return ayf_fail(f->ctx, AYF_E_USAGE,
+                        "features are fitted to a data set with classes; name one (--data)");
+    AYF_TRY(open_data(f, o->data, f->cfg.data.resolution, f->cfg.data.channels, 0, &f->data));
+    const ayf_dataset_info *info = ayf_dataset_info_of(f->data);
+    f->fitted = info->count;
+    if (o->heldout) {
+        AYF_TRY(open_data(f, o->heldout, info->height, info->channels, info->classes, &f->heldout));
+        f->held = ayf_dataset_info_of(f->heldout)->count;
+    } else {
+        f->held = info->count / HELD_OUT_SHARE < HELD_OUT_MOST ? info->count / HELD_OUT_SHARE : HELD_OUT_MOST;
+        f->fitted -= f->held;
+    }
+    f->cfg.data.resolution = info->height;
+    f->cfg.data.channels = info->channels;
+    f->spec = ayf_model_spec_default();
+    f->spec.kind = AYF_MODEL_FEATURES;
+    f->spec.img_resolution = info->height;
+    f->spec.img_channels = info->channels;
+    f->spec.label_dim = info->classes;
+    f->spec.feature_channels.count = f->cfg.model.multipliers.count;
+    for (int i = 0; i < f->cfg.model.multipliers.count; i++)
+        f->spec.feature_channels.at[i] = f->cfg.model.channels * f->cfg.model.multipliers.at[i];
+    f->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    return ayf_model_spec_check(f->ctx, &f->spec);
+}
+
+/* ---- The step ---- */
+
+/* Mean of -log softmax(logits)[class]. */
+static ayf_id cross_entropy(ayf_graph *g, ayf_id logits, ayf_id onehot) {
+    ayf_id shifted = ayf_sub(g, logits, ayf_rowmax(g, logits, AYF_AXIS(1)));
+    ayf_id total = ayf_log(g, ayf_sum(g, ayf_exp(g, shifted), AYF_AXIS(1)));
+    return ayf_mean_all(g, ayf_sub(g, total, ayf_sum(g, ayf_mul(g, shifted, onehot), AYF_AXIS(1))));
+}
+
+static ayf_status emit_step(ayf_graph *g, const fit *f, const ayf_params *params, ayf_id *grad) {
+    int batch = f->cfg.train.batch;
+    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", ayf_sample_shape(&f->spec, batch)), features;
+    ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, f->spec.label_dim));
+    ayf_scope(g, "net.");
+    ayf_id logits = ayf_feature_network(g, &f->spec, AYF_STORE_STATE, x, &features);
+    ayf_scope(g, "%s", "");
+    ayf_id loss = cross_entropy(g, logits, onehot);
+    ayf_output(g, "loss", loss);
+    ayf_gradients(g, params, "net.", loss, ayf_const(g, 1), grad);
+    ayf_optim_options optim = ayf_optim_from_config(&f->cfg);
+    ayf_optimiser_emit(g, params, "net.", grad, &optim, "grad_norm");
+    return ayf_graph_check(g);
+}
+
+static ayf_status compile(fit *f) {
+    AYF_TRY(ayf_cpu_open(f->ctx, &f->backend));
+    AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->weights));
+    AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_m));
+    AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_v));
+    AYF_TRY(ayf_weights_init(f->weights, (uint64_t)f->cfg.train.seed));
+    size_t batch = (size_t)f->cfg.train.batch;
+    f->x = ayf_alloc(f->ctx, batch, f->values * sizeof *f->x);
+    f->onehot = ayf_alloc(f->ctx, batch, (size_t)f->spec.label_dim * sizeof *f->onehot);
+    ayf_id *grad = ayf_alloc(f->ctx, (size_t)f->weights->params->count, sizeof *grad);
+    ayf_graph *g = grad && f->x && f->onehot ? ayf_graph_new(f->ctx) : NULL;
+    ayf_status status = g ? emit_step(g, f, f->weights->params, grad) : AYF_E_MEMORY;
+    ayf_free(f->ctx, grad);
+    if (status != AYF_OK) {
+        ayf_graph_free(g);
+        return status;
+    }
+    AYF_TRY(ayf_compile(f->backend, g, NULL, &f->program));
+    AYF_TRY(ayf_weights_bind(f->weights, f->program, "net."));
+    AYF_TRY(ayf_weights_bind(f->adam_m, f->program, "net.adam.m."));
+    return ayf_weights_bind(f->adam_v, f->program, "net.adam.v.");
+}
+
+/* Position `place` of the set in an order of its own; the first ones are held out. */
+static size_t shuffled(const fit *f, size_t place) {
+    ayf_rng_key key = {.seed = (uint64_t)f->cfg.train.seed, .purpose = AYF_RNG_SUBSET};
+    return (size_t)ayf_rng_permute(key, place, ayf_dataset_info_of(f->data)->count);
+}
+
+static ayf_status fill_batch(fit *f, uint64_t step) {
+    size_t batch = (size_t)f->cfg.train.batch, classes = (size_t)f->spec.label_dim;
+    size_t skipped = f->heldout ? 0 : f->held;
+    memset(f->onehot, 0, batch * classes * sizeof *f->onehot);
+    for (size_t i = 0; i < batch; i++) {
+        uint64_t sample = step * batch + i;
+        ayf_rng_key order = {
+            .seed = (uint64_t)f->cfg.train.seed, .purpose = AYF_RNG_ORDER, .step = sample / f->fitted};
+        ayf_rng_key flip = {.seed = order.seed, .purpose = AYF_RNG_AUGMENT, .sample = sample};
+        size_t place = (size_t)ayf_rng_permute(order, sample % f->fitted, f->fitted);
+        uint32_t word = 0;
+        int label;
+        if (f->cfg.data.mirror) ayf_rng_bits(flip, &word, 1);
+        AYF_TRY(
+            ayf_dataset_get(f->data, shuffled(f, skipped + place), word & 1, f->x + i * f->values, &label));
+        f->onehot[i * classes + (size_t)label] = 1;
+    }
+    return AYF_OK;
+}
+
+static ayf_status optimise(fit *f, uint64_t step, double *loss) {
+    ayf_optim_options optim = ayf_optim_from_config(&f->cfg);
+    size_t batch = (size_t)f->cfg.train.batch;
+    float step_size, v_scale, value, norm;
+    ayf_adam_scalars(ayf_rate_from_config(&f->cfg, step), optim.beta1, optim.beta2, step, &step_size,
+                     &v_scale);
+    AYF_TRY(fill_batch(f, step));
+    AYF_TRY(ayf_program_set(f->program, "x", f->x, batch * f->values));
+    AYF_TRY(ayf_program_set(f->program, "onehot", f->onehot, batch * (size_t)f->spec.label_dim));
+    AYF_TRY(ayf_program_set(f->program, "net.opt.step_size", &step_size, 1));
+    AYF_TRY(ayf_program_set(f->program, "net.opt.v_scale", &v_scale, 1));
+    AYF_TRY(ayf_program_run(f->program));
+    AYF_TRY(ayf_program_get(f->program, "loss", &value, 1));
+    AYF_TRY(ayf_program_get(f->program, "grad_norm", &norm, 1));
+    *loss = (double)value;
+    if (isfinite(value) && isfinite(norm)) return AYF_OK;
+    return ayf_fail(
+        f->ctx, AYF_E_DIVERGED,
+        "fitting features diverged in step %llu: the loss is %g and the norm of the gradient %g; nothing "
+        "was written. Use a lower train.lr (it is %g)",
+        (unsigned long long)step + 1, (double)value, (double)norm, f->cfg.train.lr);
+}
+
+static ayf_status run(fit *f) {
+    uint64_t steps = (uint64_t)f->cfg.train.steps, said = 0;
+    double sum = 0, since = 0;
+    for (uint64_t step = 0; step < steps; step++) {
+        double loss;
+        AYF_TRY(optimise(f, step, &loss));
+        sum += loss;
+        since++;
+        if ((step + 1) * SAID / steps == said) continue;
+        said = (step + 1) * SAID / steps;
+        f->loss = sum / since;
+        sum = since = 0;
+        ayf_say(f->ctx, "features: step %llu of %llu, loss %.4f", (unsigned long long)step + 1,
+                (unsigned long long)steps, f->loss);
+    }
+    return AYF_OK;
+}
+
+/* ---- Scale ---- */
+
+static ayf_status rescale(ayf_weights *w, const char *name, double factor) {
+    const ayf_param *param = ayf_params_find(w->params, name);
+    if (!param) return ayf_fail(w->backend->ctx, AYF_E_INTERNAL, "the feature network has no '%s'", name);
+    float *values = ayf_alloc(w->backend->ctx, param->size, sizeof *values);
+    if (!values) return AYF_E_MEMORY;
+    ayf_buffer_get(w->at[param - w->params->at], values);
+    for (size_t i = 0; i < param->size; i++) values[i] = (float)(values[i] * factor);
+    ayf_buffer_set(w->at[param - w->params->at], values);
+    ayf_free(w->backend->ctx, values);
+    return AYF_OK;
+}
+
+/* Mean square of the features over fitted samples. */
+static ayf_status mean_square(fit *f, ayf_extractor *net, float *images, float *features, double *out) {
+    enum { BATCHES = 32 };
+    size_t n = 0, dim = (size_t)net->dim, skipped = f->heldout ? 0 : f->held;
+    double sum = 0;
+    while (n < f->fitted && n < (size_t)BATCHES * CHUNK) {
+        size_t count = f->fitted - n < CHUNK ? f->fitted - n : CHUNK;
+        for (size_t i = 0; i < count; i++)
+            AYF_TRY(
+                ayf_dataset_get(f->data, shuffled(f, skipped + n + i), false, images + i * f->values, NULL));
+        AYF_TRY(ayf_extract(net, images, count, (const int[]){net->height, net->width, net->channels},
+                            features, NULL));
+        for (size_t i = 0; i < count * dim; i++) sum += (double)features[i] * features[i];
+        n += count;
+    }
+    *out = sum / (double)(n * dim);
+    return AYF_OK;
+}
+
+/* Brings the features to unit mean square, which distances between features need to be comparable from one fit to the
+ * next. The layer is homogeneous, so the layer behind it takes the factor back and the logits stay. */
+static ayf_status normalise(fit *f) {
+    ayf_extractor *net;
+    double square = 0;
+    float *images = ayf_alloc(f->ctx, CHUNK, f->values * sizeof *images);
+    float *features = ayf_alloc(f->ctx, CHUNK, (size_t)f->spec.feature_dim * sizeof *features);
+    ayf_status status = images && features ? ayf_features_of(f->weights, &net) : AYF_E_MEMORY;
+    if (status == AYF_OK) {
+        status = mean_square(f, net, images, features, &square);
+        ayf_extractor_close(net);
+    }
+    ayf_free(f->ctx, images);
+    ayf_free(f->ctx, features);
+    if (status != AYF_OK) return status;
+    if (!(square > 0) || !isfinite(square))
+        return ayf_fail(f->ctx, AYF_E_DIVERGED,
+                        "fitting features diverged: every feature is %s; nothing was written. Use a lower "
+                        "train.lr (it is %g)",
+                        square > 0 ? "infinite" : "0", f->cfg.train.lr);
+    AYF_TRY(rescale(f->weights, "features.hidden.weight", 1 / sqrt(square)));
+    AYF_TRY(rescale(f->weights, "features.hidden.bias", 1 / sqrt(square)));
+    return rescale(f->weights, "features.out.weight", sqrt(square));
+}
+
+/* ---- What was held out ---- */
+
+static int largest(const float *values, int count) {
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
+
+static ayf_status count_right(fit *f, ayf_extractor *net, size_t first, size_t count, float *images,
+                              float *logits, size_t *right) {
+    int labels[CHUNK];
+    for (size_t i = 0; i < count; i++) {
+        ayf_dataset *from = f->heldout ? f->heldout : f->data;
+        size_t index = f->heldout ? first + i : shuffled(f, first + i);
+        AYF_TRY(ayf_dataset_get(from, index, false, images + i * f->values, &labels[i]));
+    }
+    int shape[3] = {net->height, net->width, net->channels};
+    AYF_TRY(ayf_extract(net, images, count, shape, NULL, logits));
+    for (size_t i = 0; i < count; i++)
+        *right += largest(logits + i * (size_t)net->classes, net->classes) == labels[i];
+    return AYF_OK;
+}
+
+/* Of what was not fitted; NaN when the set is too small for that. */
+static ayf_status measure(fit *f, double *accuracy) {
+    ayf_extractor *net;
+    size_t right = 0;
+    *accuracy = (double)NAN;
+    if (!f->held) return AYF_OK;
+    float *images = ayf_alloc(f->ctx, CHUNK, f->values * sizeof *images);
+    float *logits = ayf_alloc(f->ctx, CHUNK, (size_t)f->spec.label_dim * sizeof *logits);
+    ayf_status status = images && logits ? ayf_features_of(f->weights, &net) : AYF_E_MEMORY;
+    if (status == AYF_OK) {
+        for (size_t first = 0; status == AYF_OK && first < f->held; first += CHUNK) {
+            size_t count = f->held - first < CHUNK ? f->held - first : CHUNK;
+            status = count_right(f, net, first, count, images, logits, &right);
+        }
+        ayf_extractor_close(net);
+    }
+    ayf_free(f->ctx, images);
+    ayf_free(f->ctx, logits);
+    *accuracy = (double)right / (double)f->held;
+    return status;
+}
+
+/* A classifier that guesses has learned nothing that its features could tell apart. */
+static void warn_of_guessing(const fit *f, double accuracy) {
+    int classes = f->spec.label_dim;
+    double guess = 1 / (double)classes;
+    bool guesses = isfinite(accuracy) && accuracy < guess + (1 - guess) / 10;
+    if (!guesses && f->loss < log(classes)) return;
+    ayf_say(f->ctx,
+            "features: hardly better than guessing one of %d classes (loss %.3g, guessing has %.3g), so "
+            "numbers by "
+            "them mean little: fit again with a lower train.lr (it is %g) or more train.steps (%lld)",
+            classes, f->loss, log(classes), f->cfg.train.lr, (long long)f->cfg.train.steps);
+}
+
+/* ---- The file ---- */
+
+static void put_config(const fit *f, ayf_text *text) {
+    const ayf_config *cfg = &f->cfg;
+    ayf_text_print(text, "data:\n  source: ");
+    ayf_text_json(text, ayf_dataset_info_of(f->data)->name);
+    ayf_text_print(text, "\n  resolution: %d\n  channels: %d\n  mirror: %s\n", cfg->data.resolution,
+                   cfg->data.channels, cfg->data.mirror ? "true" : "false");
+    ayf_text_print(text, "model:\n  channels: %d\n  multipliers: [", cfg->model.channels);
+    for (int i = 0; i < cfg->model.multipliers.count; i++)
+        ayf_text_print(text, "%s%d", i ? ", " : "", cfg->model.multipliers.at[i]);
+    ayf_text_print(text,
+                   "]\ntrain:\n  steps: %lld\n  batch: %d\n  seed: %lld\n  lr: ", (long long)cfg->train.steps,
+                   cfg->train.batch, (long long)cfg->train.seed);
+    ayf_text_real(text, cfg->train.lr);
+    ayf_text_print(text, "\n");
+}
+
+static ayf_status write_file(fit *f, const char *path, double accuracy) {
+    const char *heldout = f->heldout ? ayf_dataset_info_of(f->heldout)->name : "the same set";
+    ayf_text text;
+    ayf_text_init(&text, f->ctx);
+    put_config(f, &text);
+    char *right =
+        f->held ? ayf_format(f->ctx, "%.2f %% of %zu samples of %s", 100 * accuracy, f->held, heldout) : NULL;
+    ayf_model_card card = {.role = AYF_MODEL_ROLE_FEATURES,
+                           .sigma_data = 1,
+                           .guidance_min = 1,
+                           .guidance_max = 1,
+                           .step = (uint64_t)f->cfg.train.steps,
+                           .data = (char *)(uintptr_t)ayf_dataset_info_of(f->data)->name,
+                           .config = text.data,
+                           .accuracy = right};
+    bool complete = !text.failed && (right || !f->held);
+    ayf_status status = complete ? ayf_model_write(path, f->weights, &card) : AYF_E_MEMORY;
+    ayf_free(f->ctx, right);
+    ayf_text_free(&text);
+    return status;
+}
+
+static ayf_status fit_all(fit *f, const char *path, const ayf_features_options *options,
+                          ayf_features_report *report) {
+    AYF_TRY(configure(f, options));
+    AYF_TRY(ayf_file_probe(f->ctx, path));
+    AYF_TRY(open_all_data(f, options));
+    AYF_TRY(compile(f));
+    AYF_TRY(run(f));
+    AYF_TRY(normalise(f));
+    AYF_TRY(measure(f, &report->accuracy));
+    warn_of_guessing(f, report->accuracy);
+    report->loss = f->loss;
+    report->fitted = f->fitted;
+    report->heldout = f->held;
+    return write_file(f, path, report->accuracy);
+}
+
+ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_features_options *options,
+                            ayf_features_report *report) {
+    static const ayf_features_options defaults;
+    ayf_features_report unwanted;
+    if (!options) options = &defaults;
+    fit f = {.ctx = ctx};
+    if (!path || !*path)
+        return ayf_fail(ctx, AYF_E_USAGE, "name the file that the fitted features are written to");
+    ayf_status status = fit_all(&f, path, options, report ? report : &unwanted);
+    ayf_program_free(f.program);
+    ayf_weights_free(f.weights);
+    ayf_weights_free(f.adam_m);
+    ayf_weights_free(f.adam_v);
+    ayf_backend_close(f.backend);
+    ayf_dataset_close(f.data);
+    ayf_dataset_close(f.heldout);
+    ayf_free(ctx, f.x);
+    ayf_free(ctx, f.onehot);
+    ayf_config_free(ctx, &f.cfg);
+    return status;
+}

@@ -1,0 +1,336 @@
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "train/state.h"
+#include "train/recipe.h"
+#include "base/wait.h"
+#include "base/number.h"
+#include "base/rng.h"
+#include "io/safetensors.h"
+
+/* trajectories.safetensors: "states" [made][steps + 1][values] and "velocities" [made][steps][values] in units of the
+ * network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they are a function of),
+ * teachers_hash. */
+static const char file_format[] = "ayf-trajectories-1";
+
+/* Seconds of work that a run killed while it makes trajectories may lose. */
+static const double WRITE_EVERY = 60;
+
+static size_t batch_of(const ayf_run *run) { return (size_t)run->cfg.train.batch; }
+
+bool ayf_run_midtrains(const ayf_run *run) {
+    return run->kind == AYF_RUN_DISTILL && run->step < (uint64_t)run->cfg.distill.midtrain_steps;
+}
+
+bool ayf_run_trajectories_missing(const ayf_run *run) {
+    return run->paths && run->paths->made < run->paths->count;
+}
+
+/* ---- The file ---- */
+
+static char *settings_text(const ayf_run *run) {
+    const ayf_config *cfg = &run->cfg;
+    bool guided = ayf_run_conditional_guidance(run);
+    char low[AYF_REAL_SIZE], high[AYF_REAL_SIZE];
+    ayf_print_real(low, guided ? cfg->distill.guidance_min : 1);
+    ayf_print_real(high, guided ? cfg->distill.guidance_max : 1);
+    return ayf_format(run->ctx,
+                      "train.seed %" PRId64 ", train.batch %d, distill.midtrain_trajectories %d, "
+                      "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %s to %s (%s)",
+                      cfg->train.seed, cfg->train.batch, cfg->distill.midtrain_trajectories,
+                      cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim, low, high,
+                      !guided                        ? "none"
+                      : run->network.classifier_free ? "cfg"
+                                                     : "autoguidance");
+}
+
+static char *teachers_text(const ayf_run *run) {
+    return ayf_format(run->ctx, "%016" PRIx64, run->teachers_hash);
+}
+
+static ayf_status put_all(const ayf_run *run, ayf_st_writer *writer, const char *settings,
+                          const char *teachers) {
+    const ayf_run_paths *p = run->paths;
+    int64_t made = (int64_t)p->made, steps = p->steps, values = (int64_t)run->batch.values;
+    AYF_TRY(ayf_st_write_meta(writer, "format", file_format));
+    AYF_TRY(ayf_st_write_meta(writer, "settings", settings));
+    AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
+    AYF_TRY(ayf_st_write_tensor(writer, "states", AYF_ST_F32, 3, (int64_t[]){made, steps + 1, values},
+                                p->states));
+    AYF_TRY(ayf_st_write_tensor(writer, "velocities", AYF_ST_F32, 3, (int64_t[]){made, steps, values},
+                                p->velocities));
+    AYF_TRY(ayf_st_write_tensor(writer, "guidance", AYF_ST_F32, 1, &made, p->guidance));
+    return ayf_st_write_tensor(writer, "labels", AYF_ST_I64, 1, &made, p->labels);
+}
+
+ayf_status ayf_run_trajectories_write(ayf_run *run) {
+    ayf_run_paths *p = run->paths;
+    if (p->made == p->saved) return AYF_OK;
+    char *settings = settings_text(run), *teachers = teachers_text(run);
+    ayf_st_writer *writer = NULL;
+    ayf_status status = settings && teachers ? ayf_st_write_begin(run->ctx, &writer) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = put_all(run, writer, settings, teachers);
+    if (status == AYF_OK)
+        status = ayf_st_write_end(writer, p->path);
+    else
+        ayf_st_write_cancel(writer);
+    if (status == AYF_OK) p->saved = p->made;
+    p->written = ayf_seconds();
+    ayf_free(run->ctx, settings);
+    ayf_free(run->ctx, teachers);
+    return status;
+}
+
+static ayf_status unusable(const ayf_run *run, const char *why, const char *detail) {
+    return ayf_fail(run->ctx, AYF_E_FORMAT, "%s: %s%s; remove the file, and the trajectories are made again",
+                    run->paths->path, why, detail);
+}
+
+static ayf_status check_meta(const ayf_run *run, const ayf_st *st) {
+    const char *format = ayf_st_meta(st, "format"), *settings = ayf_st_meta(st, "settings"),
+               *teachers = ayf_st_meta(st, "teachers_hash");
+    if (!format || strcmp(format, file_format) != 0 || !settings || !teachers)
+        return unusable(run, "holds no trajectories of this program", "");
+    char *own_settings = settings_text(run), *own_teachers = teachers_text(run);
+    ayf_status status = own_settings && own_teachers ? AYF_OK : AYF_E_MEMORY;
+    if (status == AYF_OK && strcmp(settings, own_settings) != 0)
+        status = unusable(run, "was made under other settings than this run has: ", settings);
+    else if (status == AYF_OK && strcmp(teachers, own_teachers) != 0)
+        status = unusable(run, "was made by other teachers than this run has", "");
+    ayf_free(run->ctx, own_settings);
+    ayf_free(run->ctx, own_teachers);
+    return status;
+}
+
+static bool has_shape(const ayf_st *st, const char *name, ayf_st_dtype dtype, int rank,
+                      const int64_t *shape) {
+    const ayf_st_tensor *tensor = ayf_st_find(st, name);
+    bool same = tensor && tensor->dtype == dtype && tensor->rank == rank;
+    for (int i = 0; same && i < rank; i++) same = tensor->shape[i] == shape[i];
+    return same;
+}
+
+/* Whole batches, or all of them. */
+static bool is_made_count(const ayf_run *run, size_t made) {
+    return made == run->paths->count || (made < run->paths->count && made % batch_of(run) == 0);
+}
+
+static ayf_status get_all(const ayf_run *run, const ayf_st *st) {
+    ayf_run_paths *p = run->paths;
+    const ayf_st_tensor *guidance = ayf_st_find(st, "guidance");
+    int64_t steps = p->steps, values = (int64_t)run->batch.values,
+            made = guidance ? (int64_t)guidance->count : 0;
+    bool fits = made > 0 && is_made_count(run, (size_t)made) && ayf_st_count(st) == 4 &&
+                has_shape(st, "states", AYF_ST_F32, 3, (int64_t[]){made, steps + 1, values}) &&
+                has_shape(st, "velocities", AYF_ST_F32, 3, (int64_t[]){made, steps, values}) &&
+                has_shape(st, "guidance", AYF_ST_F32, 1, &made) &&
+                has_shape(st, "labels", AYF_ST_I64, 1, &made);
+    if (!fits) return unusable(run, "its tensors are not those of trajectories of this run", "");
+    static const char *const names[] = {"states", "velocities", "guidance"};
+    for (size_t i = 0; i < AYF_COUNT(names); i++)
+        if (ayf_st_check_finite(st, names[i]) != AYF_OK)
+            return unusable(run, "values that are not finite in ", names[i]);
+    size_t n = (size_t)made, size = run->batch.values;
+    AYF_TRY(ayf_st_read_f32(st, "states", p->states, n * (size_t)(steps + 1) * size));
+    AYF_TRY(ayf_st_read_f32(st, "velocities", p->velocities, n * (size_t)steps * size));
+    AYF_TRY(ayf_st_read_f32(st, "guidance", p->guidance, n));
+    AYF_TRY(ayf_st_read_i64(st, "labels", p->labels, n));
+    for (size_t i = 0; i < n; i++)
+        if (p->labels[i] < -1 || p->labels[i] >= (run->spec.label_dim ? run->spec.label_dim : INT32_MAX))
+            return unusable(run, "its labels are no classes of this run", "");
+    p->made = p->saved = n;
+    return AYF_OK;
+}
+
+static ayf_status read_file(ayf_run *run) {
+    ayf_st *st;
+    ayf_status status = ayf_st_open(run->ctx, run->paths->path, &st);
+    if (status == AYF_E_FORMAT) {
+        char *why = ayf_strdup(run->ctx, run->ctx->message);
+        if (why)
+            ayf_fail(run->ctx, AYF_E_FORMAT, "%s; remove the file, and the trajectories are made again", why);
+        ayf_free(run->ctx, why);
+    }
+    if (status != AYF_OK) return status;
+    status = check_meta(run, st);
+    if (status == AYF_OK) status = get_all(run, st);
+    ayf_st_close(st);
+    return status;
+}
+
+/* ---- Opening ---- */
+
+static ayf_status allocate(ayf_run *run) {
+    ayf_context *ctx = run->ctx;
+    ayf_run_paths *p = run->paths = ayf_alloc(ctx, 1, sizeof *run->paths);
+    if (!p) return AYF_E_MEMORY;
+    p->count = (size_t)run->cfg.distill.midtrain_trajectories;
+    p->steps = run->cfg.distill.midtrain_solver_steps;
+    p->written = ayf_seconds();
+    size_t steps = (size_t)p->steps, bytes = run->batch.values * sizeof(float), n = batch_of(run);
+    p->path = ayf_path_join(ctx, run->folder, "trajectories.safetensors");
+    p->times = ayf_alloc(ctx, steps + 1, sizeof *p->times);
+    p->states = ayf_alloc(ctx, p->count, (steps + 1) * bytes);
+    p->velocities = ayf_alloc(ctx, p->count, steps * bytes);
+    p->guidance = ayf_alloc(ctx, p->count, sizeof *p->guidance);
+    p->labels = ayf_alloc(ctx, p->count, sizeof *p->labels);
+    p->lambda = ayf_alloc(ctx, n, sizeof *p->lambda);
+    if (!p->path || !p->times || !p->states || !p->velocities || !p->guidance || !p->labels || !p->lambda)
+        return AYF_E_MEMORY;
+    for (int i = 0; i <= p->steps; i++) p->times[i] = 1 - (double)i / p->steps;
+    return AYF_OK;
+}
+
+ayf_status ayf_run_trajectories_open(ayf_run *run) {
+    AYF_TRY(allocate(run));
+    const ayf_run_paths *p = run->paths;
+    if (ayf_path_exists(p->path)) AYF_TRY(read_file(run));
+    double mib =
+        (double)p->count * (2 * p->steps + 1) * (double)(run->batch.values * sizeof(float)) / (1024 * 1024);
+    if (p->made == p->count)
+        ayf_say(run->ctx, "mid-training: read %zu trajectories (%.1f MiB) from %s", p->count, mib, p->path);
+    else
+        ayf_say(run->ctx, "mid-training: making %zu trajectories of the teacher in %d Heun steps (%.1f MiB)",
+                p->count - p->made, p->steps, mib);
+    return AYF_OK;
+}
+
+static void free_workshop(ayf_run_paths *p, ayf_context *ctx) {
+    ayf_sampler_free(p->sampler);
+    ayf_free(ctx, p->state);
+    ayf_free(ctx, p->velocity);
+    p->sampler = NULL;
+    p->state = p->velocity = NULL;
+}
+
+void ayf_run_trajectories_close(ayf_run *run) {
+    ayf_run_paths *p = run->paths;
+    if (!p) return;
+    free_workshop(p, run->ctx);
+    void *owned[] = {p->path, p->times, p->states, p->velocities, p->guidance, p->labels, p->lambda, p};
+    for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(run->ctx, owned[i]);
+    run->paths = NULL;
+}
+
+/* ---- Making ---- */
+
+static ayf_status open_workshop(ayf_run *run) {
+    ayf_run_paths *p = run->paths;
+    if (p->sampler) return AYF_OK;
+    const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
+    size_t n = batch_of(run), steps = (size_t)p->steps, bytes = run->batch.values * sizeof(double);
+    p->state = ayf_alloc(run->ctx, n * (steps + 1), bytes);
+    p->velocity = ayf_alloc(run->ctx, n * steps, bytes);
+    if (!p->state || !p->velocity) return AYF_E_MEMORY;
+    return ayf_sampler_new(&(ayf_sampler_spec){.backend = run->backend,
+                                               .batch = run->cfg.train.batch,
+                                               .height = info->height,
+                                               .width = info->width,
+                                               .channels = info->channels,
+                                               .classes = run->spec.label_dim,
+                                               .teacher = &run->teacher,
+                                               .teacher_weights = run->teacher_at,
+                                               .weak_weights = run->weak_at,
+                                               .guided = run->network.guided},
+                           &p->sampler);
+}
+
+/* Noise in batch.x1, strengths in lambda; classes as often as in the data. */
+static ayf_status draw_starts(ayf_run *run) {
+    ayf_run_paths *p = run->paths;
+    const ayf_config *cfg = &run->cfg;
+    uint64_t seed = (uint64_t)cfg->train.seed;
+    AYF_TRY(ayf_dataset_batch(run->data, seed, p->made, batch_of(run), run->batch.x0, run->batch.labels));
+    for (size_t i = 0; i < batch_of(run); i++) {
+        ayf_rng_key key = {seed, AYF_RNG_TRAJECTORY, 0, p->made + i};
+        float u;
+        ayf_rng_normal(key, run->batch.x1 + i * run->batch.values, run->batch.values);
+        key.step = 1;
+        ayf_rng_uniform(key, &u, 1);
+        p->lambda[i] = 1;
+        if (ayf_run_conditional_guidance(run))
+            p->lambda[i] = cfg->distill.guidance_min +
+                           (cfg->distill.guidance_max - cfg->distill.guidance_min) * (double)u;
+    }
+    return AYF_OK;
+}
+
+/* [step][place][value] of the sampler to [trajectory][step][value]. */
+static void keep(float *to, const double *from, size_t places, size_t kept, size_t steps, size_t values) {
+    for (size_t i = 0; i < kept; i++)
+        for (size_t k = 0; k < steps; k++)
+            for (size_t v = 0; v < values; v++)
+                to[(i * steps + k) * values + v] = (float)from[(k * places + i) * values + v];
+}
+
+static ayf_status make_batch(ayf_run *run) {
+    ayf_run_paths *p = run->paths;
+    size_t n = batch_of(run), values = run->batch.values, steps = (size_t)p->steps;
+    size_t kept = p->count - p->made < n ? p->count - p->made : n;
+    ayf_status status = open_workshop(run);
+    if (status != AYF_OK) free_workshop(p, run->ctx);
+    if (status == AYF_OK) status = draw_starts(run);
+    AYF_TRY(status);
+    ayf_solver_options how = {.method = AYF_METHOD_HEUN,
+                              .times = p->times,
+                              .steps = p->steps,
+                              .guidances = p->lambda,
+                              .states = p->state,
+                              .velocities = p->velocity};
+    AYF_TRY(ayf_sampler_run(p->sampler, &how, run->batch.x1, run->spec.label_dim ? run->batch.labels : NULL,
+                            NULL, NULL));
+    keep(p->states + p->made * (steps + 1) * values, p->state, n, kept, steps + 1, values);
+    keep(p->velocities + p->made * steps * values, p->velocity, n, kept, steps, values);
+    for (size_t i = 0; i < kept; i++) {
+        p->guidance[p->made + i] = (float)p->lambda[i];
+        p->labels[p->made + i] = run->batch.labels[i];
+    }
+    p->made += kept;
+    return AYF_OK;
+}
+
+ayf_status ayf_run_trajectories_make(ayf_run *run, ayf_run_report *report) {
+    ayf_run_paths *p = run->paths;
+    AYF_TRY(make_batch(run));
+    report->prepared = p->made;
+    report->to_prepare = p->count;
+    if (p->made == p->count) free_workshop(p, run->ctx);
+    bool due = p->made == p->count || ayf_seconds() - p->written > WRITE_EVERY;
+    return due ? ayf_run_trajectories_write(run) : AYF_OK;
+}
+
+/* ---- Using ---- */
+
+/* The place of the time of the grid that is nearest to `time`, from `first` to `last`. */
+static int nearest(const ayf_run_paths *p, double time, int first, int last) {
+    int best = first;
+    for (int i = first + 1; i <= last; i++)
+        if (fabs(p->times[i] - time) < fabs(p->times[best] - time)) best = i;
+    return best;
+}
+
+void ayf_run_trajectories_draw(ayf_run *run, const ayf_time_sampler *pairs, size_t place, uint64_t sample) {
+    const ayf_run_paths *p = run->paths;
+    ayf_run_batch *b = &run->batch;
+    uint64_t seed = (uint64_t)run->cfg.train.seed;
+    ayf_rng_key order = {seed, AYF_RNG_TRAJECTORY, 2 + sample / p->count, 0};
+    size_t index = ayf_rng_permute(order, sample % p->count, p->count), steps = (size_t)p->steps;
+    float t, s;
+    ayf_time_pair(pairs, seed, run->step, sample, &t, &s);
+    int from = nearest(p, (double)t, 0, p->steps - 1);
+    int to = s < t ? nearest(p, (double)s, from + 1, p->steps) : from;
+    const float *x = p->states + (index * (steps + 1) + (size_t)from) * b->values,
+                *end = p->states + (index * (steps + 1) + (size_t)to) * b->values,
+                *v = p->velocities + (index * steps + (size_t)from) * b->values;
+    float *x_t = b->x0 + place * b->values, *target = b->x1 + place * b->values;
+    double gap = p->times[to] - p->times[from];
+    for (size_t i = 0; i < b->values; i++) {
+        x_t[i] = x[i];
+        target[i] = to > from ? (float)(((double)end[i] - (double)x[i]) / gap) : v[i];
+    }
+    b->t[place] = (float)p->times[from];
+    b->s[place] = (float)p->times[to];
+    b->guidance[place] = p->guidance[index];
+    b->labels[place] = (int)p->labels[index];
+}

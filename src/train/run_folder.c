@@ -1,0 +1,173 @@
+#include "train/run_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHECKPOINT_FOLDER "checkpoints"
+#define SAMPLE_FOLDER "samples"
+#define CHECKPOINT_PREFIX "step-"
+#define CHECKPOINT_SUFFIX ".safetensors"
+
+/* The number written by exactly `digits` decimal digits at `text`, or -1. */
+static int64_t read_digits(const char *text, size_t digits) {
+    int64_t value = 0;
+    for (size_t i = 0; i < digits; i++)
+        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, text[i] - '0', &value))
+            return -1;
+    return digits ? value : -1;
+}
+
+/* The step of a checkpoint's file name, -1 for any other name. */
+static int64_t checkpoint_step(const char *name) {
+    const size_t prefix = strlen(CHECKPOINT_PREFIX), suffix = strlen(CHECKPOINT_SUFFIX), size = strlen(name);
+    if (size < prefix + suffix || strncmp(name, CHECKPOINT_PREFIX, prefix) != 0) return -1;
+    if (strcmp(name + size - suffix, CHECKPOINT_SUFFIX) != 0) return -1;
+    return read_digits(name + prefix, size - prefix - suffix);
+}
+
+/* Whether io/file.c made this name for a temporary file: "<target>.<pid>-<attempt>.tmp". */
+static bool is_leftover(const char *name) {
+    size_t size = strlen(name), end = size - 4;
+    if (size < 8 || strcmp(name + end, ".tmp") != 0) return false;
+    size_t dash = end, dot;
+    while (dash > 0 && name[dash - 1] >= '0' && name[dash - 1] <= '9') dash--;
+    if (dash == end || dash == 0 || name[dash - 1] != '-') return false;
+    dot = --dash;
+    while (dot > 0 && name[dot - 1] >= '0' && name[dot - 1] <= '9') dot--;
+    return dot < dash && dot > 1 && name[dot - 1] == '.';
+}
+
+static ayf_status open_folder(ayf_context *ctx, const char *folder, DIR **dir) {
+    *dir = opendir(folder);
+    return *dir ? AYF_OK : ayf_fail_errno(ctx, errno, "open this folder", folder);
+}
+
+static ayf_status remove_file(ayf_context *ctx, const char *path) {
+    return unlink(path) == 0 || errno == ENOENT ? AYF_OK : ayf_fail_errno(ctx, errno, "remove", path);
+}
+
+static ayf_status remove_leftovers(ayf_context *ctx, const char *folder) {
+    DIR *dir;
+    AYF_TRY(open_folder(ctx, folder, &dir));
+    ayf_status status = AYF_OK;
+    for (struct dirent *entry; status == AYF_OK && (entry = readdir(dir));) {
+        if (!is_leftover(entry->d_name)) continue;
+        char *path = ayf_path_join(ctx, folder, entry->d_name);
+        status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
+        ayf_free(ctx, path);
+    }
+    closedir(dir);
+    return status;
+}
+
+/* Makes `name` inside the folder and cleans it. */
+static ayf_status prepare_inside(ayf_context *ctx, const char *folder, const char *name) {
+    char *path = ayf_path_join(ctx, folder, name);
+    ayf_status status = path ? ayf_make_folders(ctx, path) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = remove_leftovers(ctx, path);
+    ayf_free(ctx, path);
+    return status;
+}
+
+ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock) {
+    *lock = NULL;
+    AYF_TRY(ayf_make_folders(ctx, folder));
+    AYF_TRY(ayf_folder_lock_take(ctx, folder, lock));
+    ayf_status status = remove_leftovers(ctx, folder);
+    if (status == AYF_OK) status = prepare_inside(ctx, folder, CHECKPOINT_FOLDER);
+    if (status == AYF_OK) status = prepare_inside(ctx, folder, SAMPLE_FOLDER);
+    if (status != AYF_OK) {
+        ayf_folder_unlock(*lock);
+        *lock = NULL;
+    }
+    return status;
+}
+
+void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
+    static const char *const inside[] = {CHECKPOINT_FOLDER, SAMPLE_FOLDER};
+    for (size_t i = 0; i < AYF_COUNT(inside); i++) {
+        char *path = ayf_path_join(ctx, folder, inside[i]);
+        if (path) (void)!rmdir(path);
+        ayf_free(ctx, path);
+    }
+    char *lock = ayf_path_join(ctx, folder, AYF_FOLDER_LOCK);
+    if (lock) (void)!unlink(lock);
+    ayf_free(ctx, lock);
+    if (ours) (void)!rmdir(folder);
+}
+
+char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step) {
+    char name[80];
+    snprintf(name, sizeof name, CHECKPOINT_FOLDER "/" CHECKPOINT_PREFIX "%08lld" CHECKPOINT_SUFFIX,
+             (long long)step);
+    return ayf_path_join(ctx, folder, name);
+}
+
+static int falling(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+char *ayf_run_samples(ayf_context *ctx, const char *folder, int64_t step) {
+    char name[80];
+    snprintf(name, sizeof name, SAMPLE_FOLDER "/step-%08lld.png", (long long)step);
+    return ayf_path_join(ctx, folder, name);
+}
+
+/* All steps that have a checkpoint, highest first; *steps is the caller's, also after a failure. */
+static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    DIR *dir;
+    *steps = NULL;
+    *count = 0;
+    char *path = ayf_path_join(ctx, folder, CHECKPOINT_FOLDER);
+    ayf_status status = path ? open_folder(ctx, path, &dir) : AYF_E_MEMORY;
+    ayf_free(ctx, path);
+    if (status != AYF_OK) return status;
+    size_t capacity = 0;
+    for (struct dirent *entry; status == AYF_OK && (entry = readdir(dir));) {
+        int64_t step = checkpoint_step(entry->d_name);
+        if (step < 0) continue;
+        if (*count == capacity) {
+            size_t larger = capacity ? capacity * 2 : 16;
+            int64_t *grown = ayf_grow(ctx, *steps, *count, larger, sizeof *grown);
+            if (!grown) {
+                status = AYF_E_MEMORY;
+                break;
+            }
+            *steps = grown;
+            capacity = larger;
+        }
+        (*steps)[(*count)++] = step;
+    }
+    closedir(dir);
+    if (*count) qsort(*steps, *count, sizeof **steps, falling);
+    return status;
+}
+
+ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step) {
+    int64_t *steps;
+    size_t count;
+    ayf_status status = list_steps(ctx, folder, &steps, &count);
+    *step = status == AYF_OK && count ? steps[0] : -1;
+    ayf_free(ctx, steps);
+    return status;
+}
+
+ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep) {
+    if (keep == 0) return AYF_OK;
+    int64_t *steps;
+    size_t count;
+    ayf_status status = list_steps(ctx, folder, &steps, &count);
+    for (size_t i = (size_t)keep; status == AYF_OK && i < count; i++) {
+        char *path = ayf_run_checkpoint(ctx, folder, steps[i]);
+        status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
+        ayf_free(ctx, path);
+    }
+    ayf_free(ctx, steps);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* The folder of a run: config.yaml, log.jsonl, model.safetensors, checkpoints/ and samples/. */
+#ifndef AYF_RUN_FOLDER_H
+#define AYF_RUN_FOLDER_H
+
+#include "io/file.h"
+
+/* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
+ * atomic writes left. */
+ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
+
+/* Takes back what ayf_run_begin() made in a folder in which no run was begun after all: the lock's file and the
+ * folders that are empty, the outer one only if it is `ours`. The lock is held; what cannot be removed stays. */
+void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours);
+
+/* "<folder>/checkpoints/step-00001000.safetensors"; step >= 0. NULL when there is no memory; owned by the
+ * caller.
+ */
+char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step);
+
+/* "<folder>/samples/step-00001000.png". */
+char *ayf_run_samples(ayf_context *ctx, const char *folder, int64_t step);
+
+/* The highest step that has a checkpoint, -1 when none has. AYF_E_IO when the folder was never begun. Needs
+ * no lock. */
+ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step);
+
+/* Removes all checkpoints but the `keep` newest; keep == 0 removes none. */
+ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep);
+
+#endif

@@ -1,0 +1,370 @@
+/* config/config.h: what a user types, what comes back, and what the message says when it is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+
+static ayf_context *ctx;
+static ayf_config cfg;
+
+static int set_up(void **state) {
+    (void)state;
+    ctx = ayf_open(NULL);
+    return ctx && ayf_config_defaults(ctx, &cfg) == AYF_OK ? 0 : 1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ayf_config_free(ctx, &cfg);
+    ayf_close(ctx);
+    return 0;
+}
+
+static ayf_status parse(const char *text) {
+    return ayf_config_parse(ctx, "c.yaml", text, strlen(text), &cfg);
+}
+
+static void expect_message(const char *part) {
+    if (!strstr(ayf_error(ctx), part)) fail_msg("message \"%s\" does not hold \"%s\"", ayf_error(ctx), part);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    assert_string_equal(cfg.data.source, "builtin:shapes");
+    assert_true(cfg.data.labels && !cfg.data.mirror);
+    assert_int_equal(cfg.model.kind, AYF_CFG_MODEL_UNET);
+    assert_int_equal(cfg.model.multipliers.count, 3);
+    assert_int_equal(cfg.model.multipliers.at[2], 2);
+    assert_true(cfg.distill.norm_c == 0.1 && cfg.distill.r_max == 0.99);
+    assert_true(cfg.distill.gap_mean == -0.6 && cfg.distill.gap_std == 1.6);
+    assert_int_equal(cfg.distill.norm, AYF_CFG_NORM_RMS);
+    assert_true(cfg.model.res_balance == 0.3 && cfg.model.clip_act == 256);
+    assert_int_equal(ayf_config_validate(ctx, &cfg, AYF_CONFIG_TRAIN), AYF_OK);
+}
+
+static void test_parse(void **state) {
+    (void)state;
+    assert_int_equal(parse("# a run\n"
+                           "data:\n"
+                           "  source: \"my images/a b.zip\"\n"
+                           "  mirror: true   # left and right\n"
+                           "model:\n"
+                           "  kind: mlp\n"
+                           "  multipliers: [1, 2, 4]\n"
+                           "  attention:\n"
+                           "    - 8\n"
+                           "  hidden: 1Ki\n"
+                           "train: {lr: 1e-3, steps: 2M, ema_std: 0.05}\n"
+                           "distill:\n"
+                           "save:\n"
+                           "  # every: 3\n"),
+                     AYF_OK);
+    assert_string_equal(cfg.data.source, "my images/a b.zip");
+    assert_true(cfg.data.mirror);
+    assert_int_equal(cfg.model.kind, AYF_CFG_MODEL_MLP);
+    assert_int_equal(cfg.model.multipliers.at[2], 4);
+    assert_int_equal(cfg.model.attention.count, 1);
+    assert_int_equal(cfg.model.attention.at[0], 8);
+    assert_int_equal(cfg.model.hidden, 1024);
+    assert_int_equal(cfg.train.steps, 2000000);
+    assert_true(cfg.train.lr == 1e-3);
+    assert_true(cfg.train.ema_std == 0.05);
+    assert_int_equal(cfg.model.layers, 4); /* not mentioned, not touched */
+    assert_int_equal(parse(""), AYF_OK);
+    assert_int_equal(parse("---\n"), AYF_OK);
+    assert_int_equal(parse("model:\n  attention: []\n"), AYF_OK);
+    assert_int_equal(cfg.model.attention.count, 0);
+}
+
+static void test_parse_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"train:\n  stesp: 5\n", "c.yaml:2: unknown key \"train.stesp\"; did you mean \"train.steps\"?"},
+        {"train:\n  lr: 1\n  norm_c: 5\n",
+         "c.yaml:3: unknown key \"train.norm_c\"; did you mean \"distill.norm_c\"?"},
+        {"train:\n  zzzzzzzzzzzz: 5\n", "c.yaml:2: unknown key \"train.zzzzzzzzzzzz\"; `ayf help config`"},
+        {"\n\ntrian:\n  lr: 1\n", "c.yaml:3: unknown section \"trian\"; did you mean \"train\"?"},
+        {"lr_warmup: 1\n", "c.yaml:1: unknown section \"lr_warmup\"; did you mean \"train.lr_warmup\"?"},
+        {"qqqqqqqqqqq: 1\n", "c.yaml:1: unknown section \"qqqqqqqqqqq\"; there are data, model"},
+        {"train:\n  steps: many\n", "c.yaml:2: train.steps must be a whole number, not \"many\""},
+        {"train:\n  steps: 1.5\n", "c.yaml:2: train.steps must be a whole number, not \"1.5\""},
+        {"train:\n  steps: 99999999999999999999\n", "c.yaml:2: train.steps must be a whole number"},
+        {"train:\n  steps: 0\n", "c.yaml:2: train.steps = 0 is out of range; it must be at least 1"},
+        {"train:\n  steps: \"5\"\n", "c.yaml:2: train.steps is not text; remove the quotes"},
+        {"train:\n  steps:\n  lr: 1\n", "c.yaml:2: train.steps has no value"},
+        {"train:\n  steps: [1]\n", "c.yaml:2: train.steps must be a single value"},
+        {"train:\n  lr: fast\n", "c.yaml:2: train.lr must be a number, not \"fast\""},
+        {"train:\n  lr: .nan\n", "c.yaml:2: train.lr must be a number"},
+        {"train:\n  lr: 11\n", "c.yaml:2: train.lr = 11 is out of range; it must be from 0 to 10"},
+        {"train:\n  weight_norm: yes\n", "c.yaml:2: train.weight_norm must be true or false, not \"yes\""},
+        {"data:\n  source: true\n", "c.yaml:2: data.source must be text"},
+        {"model:\n  kind: unte\n", "c.yaml:2: model.kind must be one of unet, mlp; did you mean \"unet\""},
+        {"distill:\n  loss: 5\n", "c.yaml:2: distill.loss must be one of emd, lmd, not \"5\""},
+        {"model:\n  multipliers: 1\n", "c.yaml:2: model.multipliers must be a list"},
+        {"model:\n  multipliers:\n    - 1\n    - x\n",
+         "c.yaml:4: model.multipliers must be a whole number, not \"x\""},
+        {"model:\n  multipliers: [1, [2]]\n", "c.yaml:2: model.multipliers must be a single value"},
+        {"model:\n  multipliers: [1,1,1,1,1,1,1,1,1]\n", "c.yaml:2: model.multipliers has more than 8"},
+        {"train:\n  lr: 1\n  batch: 5\n  lr: 2\n", "c.yaml:4: train.lr is set twice (first on line 2)"},
+        {"train:\n  lr: 1\ntrain:\n  lr: 2\n", "c.yaml:4: train.lr is set twice (first on line 2)"},
+        {"train: 5\n", "c.yaml:1: section \"train\" must hold indented keys"},
+        {"- train\n", "c.yaml:1: a configuration is a list of sections"},
+        {"train:\n  lr: &a 1\n", "c.yaml:2: anchors, aliases and tags are not supported"},
+        {"train: *a\n", "c.yaml:1: anchors, aliases and tags are not supported"},
+        {"train:\n  lr: !!int 1\n", "c.yaml:2: anchors, aliases and tags are not supported"},
+        {"data:\n  source: \"a\\0b\"\n", "c.yaml:2: data.source holds a NUL character"},
+        {"train:\n\tlr: 1\n", "c.yaml:2: not valid YAML"},
+        {"train: {lr: 1\n", "c.yaml:"},
+        {"data:\n  source: \xFF\xFE\n", "not valid YAML"},
+        {"train:\n  lr: 1\n---\ntrain:\n  lr: 2\n", "c.yaml:3: a second YAML document begins here"},
+    };
+    for (size_t i = 0; i < AYF_COUNT(cases); i++) {
+        if (parse(cases[i].text) != AYF_E_CONFIG) fail_msg("accepted: %s", cases[i].text);
+        expect_message(cases[i].message);
+    }
+    assert_int_equal(ayf_config_load(ctx, "/nonexistent.yaml", &cfg), AYF_E_IO);
+    expect_message("/nonexistent.yaml: cannot open");
+}
+
+static void test_set(void **state) {
+    (void)state;
+    static const char *const good[] = {
+        "train.lr=0.01",    "model.multipliers=1,2,4", "model.attention=[]",
+        "save.every=2k",    "train.ema_std= 0.05 ",    "data.source=C: \"x\" #=1",
+        "distill.loss=lmd", "data.mirror=true",        "distill.weak="};
+    for (size_t i = 0; i < AYF_COUNT(good); i++)
+        if (ayf_config_set(ctx, &cfg, good[i]) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+    assert_true(cfg.train.lr == 0.01);
+    assert_int_equal(cfg.model.multipliers.count, 3);
+    assert_int_equal(cfg.model.multipliers.at[2], 4);
+    assert_int_equal(cfg.model.attention.count, 0);
+    assert_int_equal(cfg.save.every, 2000);
+    assert_true(cfg.train.ema_std == 0.05);
+    assert_string_equal(cfg.data.source, "C: \"x\" #=1");
+    assert_int_equal(cfg.distill.loss, AYF_CFG_LOSS_LMD);
+    assert_true(cfg.data.mirror);
+    assert_string_equal(cfg.distill.weak, "");
+    static const char *const bad[][2] = {
+        {"train.lrr=1", "train.lrr=1: unknown key \"train.lrr\"; did you mean \"train.lr\"?"},
+        {"lr_warmup=1", "lr_warmup=1: give it as section.key=value; did you mean \"train.lr_warmup\"?"},
+        {"train.lr", "give it as section.key=value"},
+        {"nonsense", "give it as section.key=value, for example"},
+        {"trainn.lr=1", "unknown section \"trainn\"; did you mean \"train\"?"},
+        {"train.lr=", "train.lr must be a number, not \"\""},
+        {"model.multipliers=1,,2", "model.multipliers must be a whole number, not \"\""},
+        {"model.multipliers=1,x", "model.multipliers must be a whole number, not \"x\""},
+        {"model.multipliers=0", "out of range"},
+        {"data.source=\xFF", "data.source is not UTF-8"},
+    };
+    for (size_t i = 0; i < AYF_COUNT(bad); i++) {
+        assert_int_equal(ayf_config_set(ctx, &cfg, bad[i][0]), AYF_E_CONFIG);
+        expect_message(bad[i][1]);
+    }
+    assert_int_equal(cfg.model.multipliers.at[2], 4); /* as before the failures */
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    static const char *const changes[] = {
+        "train.lr=0.1234567890123456789",
+        "train.eps=1e-29",
+        "train.seed=9223372036854775807",
+        "model.attention=",
+        "train.ema_std=0.15",
+        "model.precond=velocity",
+        "distill.s_zero_only=true",
+        "distill.teacher=~",
+        "distill.gap_mean=-0",
+        "data.source= a \\\"' : # "
+        "\t\x01\x7F\xC2\x85\xC3\xA9\xE2\x80\xA8\xEF\xBB\xBF\xEF\xBF\xBF\xF0\x9F\x98\x80{}[],&*!|>%@`"};
+    for (size_t i = 0; i < AYF_COUNT(changes); i++)
+        assert_int_equal(ayf_config_set(ctx, &cfg, changes[i]), AYF_OK);
+    char path[] = "/tmp/ayf-test-XXXXXX";
+    close(mkstemp(path));
+    assert_int_equal(ayf_config_write(ctx, &cfg, path), AYF_OK);
+    ayf_config back, copy;
+    assert_int_equal(ayf_config_defaults(ctx, &back), AYF_OK);
+    if (ayf_config_load(ctx, path, &back) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+    assert_string_equal(back.data.source, cfg.data.source);
+    assert_string_equal(back.distill.teacher, "~");
+    assert_memory_equal(&back.train, &cfg.train, sizeof cfg.train);
+    assert_memory_equal(&back.model, &cfg.model, sizeof cfg.model);
+    assert_memory_equal(&back.save, &cfg.save, sizeof cfg.save);
+    assert_memory_equal(&back.distill.gap_mean, &cfg.distill.gap_mean, sizeof(double)); /* -0 stays -0 */
+    assert_int_equal(ayf_config_copy(ctx, &cfg, &copy), AYF_OK);
+    char *first = ayf_config_text(ctx, &cfg), *second = ayf_config_text(ctx, &back),
+         *third = ayf_config_text(ctx, &copy);
+    assert_string_equal(first, second);
+    assert_string_equal(first, third);
+    ayf_free(ctx, first);
+    ayf_free(ctx, second);
+    ayf_free(ctx, third);
+    ayf_config_free(ctx, &back);
+    ayf_config_free(ctx, &copy);
+    unlink(path);
+}
+
+static void test_validate(void **state) {
+    (void)state;
+    static const struct {
+        ayf_config_use use;
+        const char *changes, *message; /* changes separated by blanks; message NULL: good */
+    } cases[] = {
+        {AYF_CONFIG_TRAIN, "data.resolution=32", NULL},
+        {AYF_CONFIG_TRAIN, "data.resolution=30",
+         "data.resolution = 30 cannot be halved 2 times; use a multiple of 4"},
+        {AYF_CONFIG_TRAIN, "data.resolution=30 model.kind=mlp", NULL},
+        {AYF_CONFIG_TRAIN, "model.multipliers=", "model.multipliers is empty"},
+        {AYF_CONFIG_TRAIN, "data.source=", "data.source is not set"},
+        {AYF_CONFIG_TRAIN, "train.steps=50", NULL},
+        {AYF_CONFIG_TRAIN, "train.steps=50 train.lr_warmup=100",
+         "train.lr_warmup = 100 is longer than the run (train.steps = 50); set it to a part"},
+        {AYF_CONFIG_TRAIN, "train.lr_decay_start=10000", "train.lr_decay_start = 10000 must be less"},
+        {AYF_CONFIG_TRAIN, "train.lr_schedule=invsqrt", "needs train.lr_decay_start of at least 1"},
+        {AYF_CONFIG_DISTILL, "distill.weak=w", "distill.teacher is not set"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t",
+         "needs a weaker teacher in distill.weak: give one (--weak), or use distill.guidance = cfg"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=cfg", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=cfg distill.weak=w", "cfg would ignore it"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=cfg distill.target=data",
+         "cfg needs distill.target"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance_min=0",
+         "use a value above 0"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=none distill.guidance_min=0", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=none", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance=none", "would ignore it"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance_min=4",
+         "is above distill.guidance_max = 2"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.p_s0=0.9", "add up to more than 1"},
+        {AYF_CONFIG_DISTILL, "distill.target=data",
+         "--set distill.guidance=none --set distill.student_init=scratch"},
+        {AYF_CONFIG_DISTILL, "distill.target=data distill.guidance=none",
+         "distill.student_init = teacher needs a teacher"},
+        {AYF_CONFIG_DISTILL, "distill.target=data distill.guidance=none distill.student_init=scratch", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.midtrain_steps=10000", NULL},
+        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.midtrain_steps=10001",
+         "longer than the run"},
+        {AYF_CONFIG_DISTILL, "distill.target=data distill.loss=lmd",
+         "distill.loss = lmd evaluates a teacher"},
+        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none", "finetune.student is not set"},
+        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s", NULL},
+        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s train.batch=6",
+         "no multiple of finetune.deviation_group = 4"},
+        {AYF_CONFIG_FINETUNE,
+         "distill.teacher=t distill.guidance=none finetune.student=s train.steps=50 finetune.disc_first=50",
+         "finetune.disc_first = 50 leaves the student no steps"},
+        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s finetune.alpha=0",
+         "nothing to fine-tune"},
+        {AYF_CONFIG_DISTILL, "distill.teacher=analytic distill.guidance=none",
+         "distill.student_init = teacher needs"},
+    };
+    for (size_t i = 0; i < AYF_COUNT(cases); i++) {
+        ayf_config changed;
+        assert_int_equal(ayf_config_defaults(ctx, &changed), AYF_OK);
+        char text[200];
+        snprintf(text, sizeof text, "%s", cases[i].changes);
+        for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+            if (ayf_config_set(ctx, &changed, word) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+        ayf_status status = ayf_config_validate(ctx, &changed, cases[i].use);
+        ayf_config_free(ctx, &changed);
+        if (!cases[i].message && status != AYF_OK) fail_msg("%s: %s", cases[i].changes, ayf_error(ctx));
+        if (!cases[i].message) continue;
+        if (status != AYF_E_CONFIG) fail_msg("accepted: %s", cases[i].changes);
+        expect_message(cases[i].message);
+    }
+}
+
+static void test_help(void **state) {
+    (void)state;
+    char *help = ayf_config_help(ctx);
+    assert_non_null(strstr(help, "train.lr = 0.005   (number from 0 to 10)\n      peak learning rate"));
+    assert_non_null(strstr(help, "model.multipliers = [1, 2, 2]   (list of whole numbers from 1 to 64)"));
+    assert_non_null(strstr(help, "distill.loss = emd   (emd | lmd)"));
+    for (const char *line = help; *line;) {
+        size_t length = strcspn(line, "\n");
+        if (length > 100) fail_msg("too wide: %.*s", (int)length, line);
+        line += length + 1;
+    }
+    /* Every key that is written is explained. */
+    char *text = ayf_config_text(ctx, &cfg), section[64] = "";
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char name[130];
+        if (line[0] != ' ') {
+            snprintf(section, sizeof section, "%.*s", (int)strcspn(line, ":"), line);
+        } else {
+            snprintf(name, sizeof name, "  %s.%.*s = ", section, (int)strcspn(line + 2, ":"), line + 2);
+            assert_non_null(strstr(help, name));
+        }
+    }
+    ayf_free(ctx, text);
+    ayf_free(ctx, help);
+}
+
+typedef struct counter {
+    int until_failure, live;
+} counter;
+
+static void *counting_alloc(void *user, void *pointer, size_t size) {
+    counter *c = user;
+    if (size == 0) {
+        c->live -= pointer != NULL;
+        free(pointer);
+        return NULL;
+    }
+    if (c->until_failure-- == 0) return NULL;
+    c->live++;
+    return aligned_alloc(64, (size + 63) / 64 * 64);
+}
+
+static ayf_status everything(ayf_context *c) {
+    static const char text[] = "data:\n  source: a\nmodel:\n  attention: [8]\n";
+    ayf_config own;
+    AYF_TRY(ayf_config_defaults(c, &own));
+    ayf_status status = ayf_config_parse(c, "m", text, sizeof text - 1, &own);
+    if (status == AYF_OK) status = ayf_config_set(c, &own, "distill.weak=w");
+    char *out = status == AYF_OK ? ayf_config_text(c, &own) : NULL;
+    char *help = out ? ayf_config_help(c) : NULL;
+    if (status == AYF_OK && (!out || !help)) status = ayf_last_status(c);
+    ayf_config copy;
+    if (status == AYF_OK) {
+        status = ayf_config_copy(c, &own, &copy);
+        if (status == AYF_OK) ayf_config_free(c, &copy);
+    }
+    ayf_free(c, help);
+    ayf_free(c, out);
+    ayf_config_free(c, &own);
+    return status;
+}
+
+static void test_allocations(void **state) {
+    (void)state;
+    for (int n = 0;; n++) {
+        counter c = {-1, 0};
+        ayf_context *own = ayf_open(&(ayf_options){.alloc = counting_alloc, .alloc_user = &c});
+        c.until_failure = n;
+        ayf_status status = everything(own);
+        bool failed = c.until_failure < 0;
+        assert_int_equal(status, failed ? AYF_E_MEMORY : AYF_OK);
+        ayf_close(own);
+        assert_int_equal(c.live, 0);
+        if (!failed) break;
+        assert_true(n < 1000);
+    }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(test_defaults), TEST(test_parse),      TEST(test_parse_errors),
+                                       TEST(test_set),      TEST(test_round_trip), TEST(test_validate),
+                                       TEST(test_help),     TEST(test_allocations)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

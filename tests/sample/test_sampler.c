@@ -1,0 +1,741 @@
+/* Update rules against exact flow maps, orders of the solvers, and images that depend on nothing but their seed. */
+#include "algo_fixture.h"
+
+#include "sample/sampler.h"
+#include "model/file.h"
+#include "base/rng.h"
+#include "io/file.h"
+#include "image/image.h"
+#include "test_context.h"
+
+/* ---- Exact maps ---- */
+
+static const double c = 0.5; /* data N(0, c^2) */
+
+static double q(double t) { return sqrt(t * t + (1 - t) * (1 - t) * c * c); }
+
+/* F* = x (q(s)/q(t) - 1)/(s - t), and the velocity at s = t. */
+static ayf_status gaussian_at(void *self, const double *x, const double *t, const double *s, double *out) {
+    const ayf_field *field = self;
+    for (int i = 0; i < field->batch; i++)
+        for (size_t k = (size_t)i * field->size; k < (size_t)(i + 1) * field->size; k++)
+            out[k] = x[k] * (s[i] == t[i] ? (t[i] - c * c * (1 - t[i])) / (q(t[i]) * q(t[i]))
+                                          : (q(s[i]) / q(t[i]) - 1) / (s[i] - t[i]));
+    return AYF_OK;
+}
+
+enum { MANY = 200000, SAMPLES = 20 };
+
+/* The variance after every step is q(u)^2, for every gamma: run to each u and look. 200,000 draws of a Gaussian give
+ * its variance to 0.32 % (one standard deviation). */
+static void test_gamma_marginals(void **state) {
+    (void)state;
+    static const double gammas[] = {0, 0.3, 0.6, 0.9, 1}, times[] = {1, 0.8, 0.45, 0.1, 0};
+    double *x = malloc(MANY * sizeof *x);
+    float *noise = malloc(MANY * sizeof *noise);
+    uint64_t seeds[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) seeds[i] = (uint64_t)i;
+    ayf_field field = {gaussian_at, NULL, SAMPLES, MANY / SAMPLES};
+    field.self = &field;
+    for (size_t g = 0; g < AYF_COUNT(gammas); g++)
+        for (int steps = 1; steps < 5; steps++) {
+            ayf_rng_normal((ayf_rng_key){.purpose = AYF_RNG_TEST}, noise, MANY);
+            for (int i = 0; i < MANY; i++) x[i] = noise[i];
+            int calls;
+            ok(ayf_trajectory_run(ctx, &field,
+                                  &(ayf_solver_options){.times = times, .steps = steps, .gamma = gammas[g]},
+                                  x, seeds, &calls));
+            assert_int_equal(calls, steps);
+            double sum = 0, square = 0, u = times[steps], overlap = 0;
+            for (int i = 0; i < MANY; i++) sum += x[i], square += x[i] * x[i], overlap += x[i] * noise[i];
+            expect_near(sum / MANY, 0, 5 * q(u) / sqrt(MANY));
+            expect_near(square / MANY / (q(u) * q(u)), 1, 0.016);
+            /* What is left of the first noise: nothing at gamma = 1 once noise was added between. */
+            double correlation = overlap / MANY / q(u);
+            if (gammas[g] == 0) expect_near(correlation, 1, 0.02);
+            if (gammas[g] == 1 && steps == 1) expect_near(correlation, (1 - u) * c / q(u), 0.02);
+        }
+    free(x);
+    free(noise);
+}
+
+static ayf_status consistency_at(void *self, const double *x, const double *t, const double *s, double *out) {
+    const ayf_field *field = self;
+    for (int i = 0; i < field->batch; i++) assert_true(s[i] == 0);
+    return gaussian_at(self, x, t, s, out);
+}
+
+/* gamma = 1 asks for nothing but jumps to s = 0, so it is how a consistency model is sampled. */
+static void test_consistency_sampling(void **state) {
+    (void)state;
+    double x[3] = {1, -2, 0.25};
+    static const uint64_t seeds[] = {1, 2, 3};
+    ayf_field field = {consistency_at, NULL, 3, 1};
+    field.self = &field;
+    int calls;
+    ok(ayf_trajectory_run(ctx, &field, &(ayf_solver_options){.steps = 4, .gamma = 1}, x, seeds, &calls));
+    assert_int_equal(calls, 4);
+}
+
+/* Every state and the field in it can be had on the way; guided samplers take a strength per sample. */
+static void test_record(void **state) {
+    (void)state;
+    enum { STEPS = 4 };
+    double x[2] = {1, -2}, states[(STEPS + 1) * 2], velocities[STEPS * 2];
+    ayf_field field = {gaussian_at, NULL, 2, 1};
+    field.self = &field;
+    for (int method = AYF_METHOD_FLOW_MAP; method <= AYF_METHOD_HEUN; method++) {
+        x[0] = 1, x[1] = -2;
+        ayf_solver_options how = {
+            .method = (ayf_method)method, .steps = STEPS, .states = states, .velocities = velocities};
+        ok(ayf_trajectory_run(ctx, &field, &how, x, NULL, NULL));
+        assert_true(states[0] == 1 && states[1] == -2 && states[2 * STEPS] == x[0] &&
+                    states[2 * STEPS + 1] == x[1]);
+        for (int i = 0; i < 2 * STEPS; i++) {
+            double t[2] = {1 - i / 2 / (double)STEPS, 1 - i / 2 / (double)STEPS}, s[2] = {t[0], t[0]},
+                   want[2];
+            if (method == AYF_METHOD_FLOW_MAP) s[0] = s[1] = t[0] - 1.0 / STEPS;
+            ok(gaussian_at(&field, states + i / 2 * 2, t, s, want));
+            expect_near(velocities[i], want[i % 2], 1e-12);
+            if (method != AYF_METHOD_HEUN)
+                expect_near(states[i + 2], states[i] - velocities[i] / STEPS, 1e-12);
+        }
+    }
+}
+
+/* gamma = 0 with the exact map is the exact map in any number of steps. */
+static void test_jumps(void **state) {
+    (void)state;
+    for (int steps = 1; steps <= 16; steps *= 2) {
+        double x[3] = {1, -2, 0.25};
+        ayf_field field = {gaussian_at, NULL, 3, 1};
+        field.self = &field;
+        ok(ayf_trajectory_run(ctx, &field, &(ayf_solver_options){.steps = steps}, x, NULL, NULL));
+        expect_near(x[0], c, 1e-12);
+        expect_near(x[1], -2 * c, 1e-12);
+        expect_near(x[2], 0.25 * c, 1e-12);
+    }
+}
+
+/* A step with gamma between, by hand: from 1 to u = 1/2 and on to 0. */
+static void test_gamma_by_hand(void **state) {
+    (void)state;
+    double gamma = 0.6, k = 0.8, u = 0.5, x[1] = {1.5}, times[] = {1, 0.5, 0};
+    uint64_t seed[] = {77};
+    float noise;
+    ayf_rng_normal((ayf_rng_key){.purpose = AYF_RNG_RENOISE, .step = 0, .sample = 77}, &noise, 1);
+    double s = k * u / (1 - (1 - k) * u),
+           want = ((1 - (1 - k) * u) * 1.5 * q(s) + gamma * u * noise) * c / q(u);
+    ayf_field field = {gaussian_at, NULL, 1, 1};
+    field.self = &field;
+    ok(ayf_trajectory_run(ctx, &field, &(ayf_solver_options){.times = times, .steps = 2, .gamma = gamma}, x,
+                          seed, NULL));
+    expect_near(x[0], want, 1e-12);
+}
+
+/* ---- Solvers ---- */
+
+static ayf_status ring_at(void *self, const double *x, const double *t, const double *s, double *out) {
+    const ayf_field *field = self;
+    ayf_mixture ring = ayf_mixture_ring();
+    for (int i = 0; i < field->batch; i++) {
+        assert_true(t[i] >= 0 && t[i] <= 1 && s[i] == t[i]);
+        ayf_mixture_velocity_at(&ring, x + 2 * i, t[i], out + 2 * i);
+    }
+    return AYF_OK;
+}
+
+enum { STARTS = 64 };
+
+/* The starts of the tests, and where they end. The ridges between components are left out: near them a small
+ * error decides for another component, and no order of convergence can be seen. */
+static void ring_run(ayf_solver_options how, double *x, int *calls) {
+    ayf_field field = {ring_at, NULL, STARTS, 2};
+    for (int i = 0; i < STARTS; i++) {
+        double angle = 0.785398163397448 * (i % 8 + 0.25 * (i / 8 % 2 ? 1 : -1)),
+               radius = 0.6 + 0.1 * (i / 8);
+        x[2 * i] = radius * cos(angle);
+        x[2 * i + 1] = radius * sin(angle);
+    }
+    field.self = &field;
+    ok(ayf_trajectory_run(ctx, &field, &how, x, NULL, calls));
+}
+
+static double rms(const double *a, const double *b) {
+    double sum = 0;
+    for (int i = 0; i < 2 * STARTS; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sqrt(sum / (2 * STARTS));
+}
+
+static void exact_ring(double *x) {
+    ring_run((ayf_solver_options){.method = AYF_METHOD_REFERENCE, .tolerance = -1, .steps = 2000}, x, NULL);
+}
+
+/* Halving the step divides the error by 2^order. */
+static void test_orders(void **state) {
+    (void)state;
+    static const struct {
+        ayf_method method;
+        int steps, calls_per_step;
+        double order;
+    } cases[] = {
+        {AYF_METHOD_EULER, 512, 1, 1}, {AYF_METHOD_HEUN, 256, 2, 2}, {AYF_METHOD_REFERENCE, 64, 7, 5}};
+    double truth[2 * STARTS], coarse[2 * STARTS], fine[2 * STARTS];
+    exact_ring(truth);
+    for (size_t i = 0; i < AYF_COUNT(cases); i++) {
+        ayf_solver_options how = {.method = cases[i].method, .steps = cases[i].steps, .tolerance = -1};
+        int calls;
+        ring_run(how, coarse, &calls);
+        assert_int_equal(calls, cases[i].steps * cases[i].calls_per_step);
+        how.steps *= 2;
+        ring_run(how, fine, NULL);
+        double order = log2(rms(coarse, truth) / rms(fine, truth));
+        if (fabs(order - cases[i].order) > 0.15 * cases[i].order)
+            fail_msg("method %d: order %.2f, not %.0f (errors %g, %g)", (int)cases[i].method, order,
+                     cases[i].order, rms(coarse, truth), rms(fine, truth));
+    }
+}
+
+static void test_heun_calls(void **state) {
+    (void)state;
+    double x[2 * STARTS];
+    int calls;
+    ring_run((ayf_solver_options){.method = AYF_METHOD_HEUN, .steps = 4, .euler_last = true}, x, &calls);
+    assert_int_equal(calls, 7);
+}
+
+/* The tolerance is kept, and every sample takes the path that it would take alone. */
+static void test_adaptive(void **state) {
+    (void)state;
+    double truth[2 * STARTS], x[2 * STARTS];
+    exact_ring(truth);
+    static const double tolerances[] = {1e-4, 1e-6, 1e-8};
+    for (int k = 0; k < 3; k++) {
+        int calls;
+        ring_run((ayf_solver_options){.method = AYF_METHOD_REFERENCE, .tolerance = tolerances[k]}, x, &calls);
+        if (rms(x, truth) > 5 * tolerances[k])
+            fail_msg("tolerance %g: error %g", tolerances[k], rms(x, truth));
+        assert_true(calls < 600);
+    }
+    double together[2 * STARTS];
+    ayf_solver_options how = {.method = AYF_METHOD_REFERENCE};
+    ring_run(how, together, NULL);
+    if (rms(together, truth) > 5e-4) fail_msg("default tolerance: error %g", rms(together, truth));
+    ayf_field alone = {ring_at, NULL, 1, 2};
+    alone.self = &alone;
+    for (int i = 0; i < STARTS; i++) {
+        double angle = 0.785398163397448 * (i % 8 + 0.25 * (i / 8 % 2 ? 1 : -1)),
+               radius = 0.6 + 0.1 * (i / 8);
+        double one[2] = {radius * cos(angle), radius * sin(angle)};
+        ok(ayf_trajectory_run(ctx, &alone, &how, one, NULL, NULL));
+        assert_memory_equal(one, together + 2 * i, sizeof one);
+    }
+}
+
+static ayf_status poison_at(void *self, const double *x, const double *t, const double *s, double *out) {
+    (void)self, (void)x, (void)s;
+    out[0] = t[0] < 0.7 ? NAN : 1;
+    return AYF_OK;
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const double rising[] = {1, 0.5, 0.5, 0}, outside[] = {1.5, 0.5, 0}, bad[] = {1, NAN, 0};
+    static const struct {
+        ayf_solver_options how;
+        const char *message;
+    } cases[] = {
+        {{.steps = 0}, "steps is 0"},
+        {{.steps = -3}, "steps is -3"},
+        {{.steps = INT32_MAX}, "from 1 to 100000"},
+        {{.steps = 2, .gamma = 1.5}, "gamma is 1.5"},
+        {{.steps = 2, .gamma = NAN}, "gamma is"},
+        {{.steps = 3, .times = rising}, "time 3 (0.5) is not below"},
+        {{.steps = 2, .times = outside}, "time 1 is 1.5"},
+        {{.steps = 2, .times = bad}, "time 2 is"},
+    };
+    ayf_field field = {gaussian_at, NULL, 1, 1};
+    field.self = &field;
+    for (size_t i = 0; i < AYF_COUNT(cases); i++) {
+        double x = 1;
+        uint64_t seed = 1;
+        assert_int_equal(ayf_trajectory_run(ctx, &field, &cases[i].how, &x, &seed, NULL), AYF_E_USAGE);
+        expect_message(cases[i].message);
+    }
+    ayf_field poison = {poison_at, NULL, 1, 1};
+    for (int method = AYF_METHOD_FLOW_MAP; method <= AYF_METHOD_REFERENCE; method++) {
+        double x = 1;
+        ayf_solver_options how = {.method = (ayf_method)method, .steps = 4};
+        assert_int_equal(ayf_trajectory_run(ctx, &poison, &how, &x, NULL, NULL), AYF_E_DIVERGED);
+    }
+}
+
+/* Noise is N(0,1), classes are uniform, and both are told apart by every bit of the seed. */
+static void test_latents(void **state) {
+    (void)state;
+    enum { SEEDS = 20000, CLASSES = 7 };
+    int counts[CLASSES] = {0};
+    double square = 0;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        float noise[2];
+        ayf_latent(seed, noise, 2);
+        square += (noise[0] * noise[0] + noise[1] * noise[1]) / (2.0 * SEEDS);
+        counts[ayf_latent_class(seed, CLASSES)]++;
+    }
+    expect_near(square, 1, 0.05);
+    for (int i = 0; i < CLASSES; i++)
+        expect_near(counts[i], SEEDS / CLASSES, 250); /* 5 standard deviations */
+    float first[4], other[4];
+    ayf_latent(1, first, 4);
+    for (int bit = 1; bit < 64; bit++) {
+        ayf_latent(1 | (uint64_t)1 << bit, other, 4);
+        assert_memory_not_equal(first, other, sizeof first);
+    }
+    assert_int_equal(ayf_latent_class(3, 0), -1);
+}
+
+/* ---- Networks ---- */
+
+#define UNET                                                                                                 \
+    "img_resolution", "16", "model_channels", "16", "channel_mult", "1,2", "num_blocks", "1",                \
+        "channels_per_head", "16", "label_dim", "5"
+#define MLP "kind", "mlp", "mlp_hidden", "64", "mlp_layers", "3", "mlp_fourier", "16"
+
+/* Random weights; what starts at zero gets values, too, so that nothing is trivial. */
+static ayf_weights *random_weights(ayf_backend *backend, const ayf_model_spec *spec, uint64_t seed) {
+    ayf_weights *w;
+    ok(ayf_weights_new(backend, spec, &w));
+    ok(ayf_weights_init(w, seed));
+    for (int i = 0; i < w->params->count; i++) {
+        const ayf_param *param = &w->params->at[i];
+        if (param->init != AYF_INIT_ZERO) continue;
+        float *values = malloc(param->size * sizeof *values);
+        ayf_rng_normal((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_TEST, .step = (uint64_t)i}, values,
+                       param->size);
+        for (size_t k = 0; k < param->size; k++) values[k] *= 0.2f;
+        ayf_buffer_set(w->at[i], values);
+        free(values);
+    }
+    return w;
+}
+
+/* The network's trajectory of a closed-form teacher is that of the formula in double. */
+static void test_network_solver(void **state) {
+    (void)state;
+    ayf_mixture ring = ayf_mixture_ring();
+    ayf_velocity velocity = ayf_velocity_mixture(&ring);
+    ayf_sampler_spec spec = {.batch = STARTS, .height = 1, .width = 1, .channels = 2, .teacher = &velocity};
+    ayf_backend *backends[] = {ref, cpu};
+    static const double tolerances[] = {1e-6, 2e-4};
+    for (int b = 0; b < 2; b++) {
+        double x[2 * STARTS];
+        float values[2 * STARTS];
+        int calls, expected;
+        ayf_solver_options how = {.method = AYF_METHOD_HEUN, .steps = 16};
+        ring_run((ayf_solver_options){.method = AYF_METHOD_EULER,
+                                      .times = (const double[]){1, 1 - 1e-9},
+                                      .steps = 1},
+                 x, NULL);
+        for (int i = 0; i < 2 * STARTS; i++) values[i] = (float)x[i];
+        ring_run(how, x, &expected);
+        ayf_sampler *s;
+        spec.backend = backends[b];
+        ok(ayf_sampler_new(&spec, &s));
+        ok(ayf_sampler_run(s, &how, values, NULL, NULL, &calls));
+        assert_int_equal(calls, expected);
+        for (int i = 0; i < 2 * STARTS; i++) expect_near(values[i], x[i], tolerances[b]);
+        how.method = AYF_METHOD_FLOW_MAP;
+        assert_int_equal(ayf_sampler_run(s, &how, values, NULL, NULL, NULL), AYF_E_USAGE);
+        expect_message("choose an ODE solver");
+        /* There and back in two parts. */
+        float again[2 * STARTS];
+        how = (ayf_solver_options){
+            .method = AYF_METHOD_REFERENCE, .tolerance = 1e-6, .steps = 1, .times = (const double[]){1, 0.4}};
+        memcpy(again, values, sizeof again);
+        ok(ayf_sampler_integrate(s, &how, again, NULL));
+        how.times = (const double[]){0.4, 0};
+        ok(ayf_sampler_integrate(s, &how, again, NULL));
+        how.times = NULL;
+        ok(ayf_sampler_run(s, &how, values, NULL, NULL, NULL));
+        for (int i = 0; i < 2 * STARTS; i++) expect_near(again[i], values[i], 1e-4);
+        ayf_sampler_free(s);
+    }
+}
+
+/* ---- The public interface ---- */
+
+static ayf_model *make_model(const char *name, ayf_model_spec spec, ayf_model_role role, double low,
+                             double high) {
+    ayf_weights *w = random_weights(cpu, &spec, role);
+    ayf_model_card card = {.role = role,
+                           .sigma_data = spec.kind == AYF_MODEL_MLP ? 1 : 0.5,
+                           .guidance_min = low,
+                           .guidance_max = high,
+                           .step = 12,
+                           .data = (char *)"builtin:shapes",
+                           .config = (char *)"x: 1\n"};
+    ok(ayf_model_write(path_of(name), w, &card));
+    ayf_weights_free(w);
+    ayf_model *model;
+    ok(ayf_model_open(ctx, path_of(name), &model));
+    return model;
+}
+
+/* Each image alone, all together, in another order, with strangers: the same bytes. */
+static void check_independence(ayf_model *model, ayf_sample_options options, int count) {
+    ayf_model_facts facts = ayf_model_describe(model);
+    size_t size = (size_t)(facts.height * facts.width * facts.channels);
+    float *all = malloc((size_t)count * size * sizeof *all),
+          *some = malloc((size_t)count * size * sizeof *some);
+    uint64_t *seeds = malloc((size_t)count * sizeof *seeds);
+    int *classes = malloc((size_t)count * sizeof *classes), one_class;
+    ok(ayf_model_sample(model, &options, count, all, classes));
+    for (int i = 0; i < count; i++) {
+        ayf_sample_options alone = options;
+        alone.first_seed = (uint64_t)i;
+        if (i % 5) continue;
+        ok(ayf_model_sample(model, &alone, 1, some, &one_class));
+        assert_memory_equal(some, all + (size_t)i * size, size * sizeof *all);
+        assert_int_equal(one_class, classes[i]);
+    }
+    for (int i = 0; i < count; i++) seeds[i] = (uint64_t)((i * 7 + 3) % count) + (i % 3 ? 0 : 1000);
+    options.seeds = seeds;
+    ok(ayf_model_sample(model, &options, count, some, NULL));
+    int compared = 0;
+    for (int i = 0; i < count; i++) {
+        if (seeds[i] >= 1000) continue;
+        assert_memory_equal(some + (size_t)i * size, all + seeds[i] * size, size * sizeof *all);
+        compared++;
+    }
+    assert_true(compared > count / 2);
+    assert_memory_not_equal(all, all + size, size * sizeof *all);
+    free(all);
+    free(some);
+    free(seeds);
+    free(classes);
+}
+
+static void test_batch_independence(void **state) {
+    (void)state;
+    ayf_model *student = make_model("s", SPEC(UNET, "is_student", "true"), AYF_MODEL_ROLE_STUDENT, 1, 3);
+    check_independence(student, (ayf_sample_options){.steps = 2, .gamma = 0.5, .guidance = 2}, 20);
+    ayf_model_close(student);
+    ayf_context *two = ayf_open(&(ayf_options){.threads = 2});
+    assert_int_equal(ayf_model_open(two, path_of("s"), &student), AYF_OK);
+    check_independence(student, (ayf_sample_options){.steps = 1, .guidance = 2}, 11);
+    ayf_model_close(student);
+    ayf_close(two);
+    ayf_model *teacher = make_model("t", SPEC(UNET), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    check_independence(teacher, (ayf_sample_options){.steps = 2}, 20);
+    check_independence(teacher, (ayf_sample_options){.solver = AYF_SOLVER_REFERENCE}, 11);
+    ayf_model_close(teacher);
+    teacher = make_model("p", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    check_independence(teacher, (ayf_sample_options){.solver = AYF_SOLVER_REFERENCE}, 600);
+    check_independence(teacher, (ayf_sample_options){.solver = AYF_SOLVER_EULER, .steps = 3}, 600);
+    ayf_model_close(teacher);
+}
+
+static void test_facts(void **state) {
+    (void)state;
+    ayf_model *model = make_model("s", SPEC(UNET, "is_student", "true"), AYF_MODEL_ROLE_STUDENT, 1, 3);
+    ayf_model_facts f = ayf_model_describe(model);
+    assert_string_equal(f.role, "student");
+    assert_string_equal(f.data, "builtin:shapes");
+    assert_string_equal(f.config, "x: 1\n");
+    assert_true(f.height == 16 && f.width == 16 && f.channels == 3 && !f.points && f.classes == 5 &&
+                f.step == 12);
+    assert_true(f.guidance_min == 1 && f.guidance_max == 3 && f.sigma_data == 0.5 && f.parameters > 10000);
+    ayf_model_close(model);
+    model = make_model("p", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    f = ayf_model_describe(model);
+    assert_string_equal(f.role, "teacher");
+    assert_true(f.height == 1 && f.width == 1 && f.channels == 2 && f.points && f.classes == 0);
+    ayf_model_close(model);
+    assert_int_equal(ayf_model_open(ctx, path_of("none"), &model), AYF_E_IO);
+    assert_int_equal(ayf_model_open(ctx, NULL, &model), AYF_E_USAGE);
+    ayf_path_facts facts;
+    assert_int_equal(ayf_path_describe(ctx, NULL, &facts), AYF_E_USAGE);
+    assert_null(model);
+}
+
+static void expect_usage(ayf_model *model, ayf_sample_options options, const char *message) {
+    float images[2 * 768];
+    assert_int_equal(ayf_model_sample(model, &options, 2, images, NULL), AYF_E_USAGE);
+    expect_message(message);
+}
+
+static void test_misuse(void **state) {
+    (void)state;
+    ayf_model *student = make_model("s", SPEC(UNET, "is_student", "true"), AYF_MODEL_ROLE_STUDENT, 1, 3);
+    ayf_model *teacher = make_model("t", SPEC(UNET), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    ayf_model *points = make_model("p", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    float images[2 * 768];
+    expect_usage(student, (ayf_sample_options){.guidance = 4}, "guidance 4 is outside what");
+    expect_message("1 to 3");
+    expect_usage(student, (ayf_sample_options){.guidance = NAN}, "is outside what");
+    expect_usage(student, (ayf_sample_options){.solver = AYF_SOLVER_HEUN}, "is a student");
+    expect_usage(student, (ayf_sample_options){.classes = (const int[]){0, 5}},
+                 "no class 5: its classes are 0 to 4");
+    expect_usage(student, (ayf_sample_options){.classes = (const int[]){0, -1}}, "no class -1");
+    expect_usage(student, (ayf_sample_options){.steps = -1}, "steps is -1");
+    expect_usage(student, (ayf_sample_options){.steps = INT32_MAX}, "steps is 2147483647");
+    expect_usage(student, (ayf_sample_options){.gamma = -0.1}, "gamma is -0.1");
+    expect_usage(student, (ayf_sample_options){.times = (const double[]){1, 0}}, "number of steps");
+    expect_usage(student, (ayf_sample_options){.times = (const double[]){0.9, 0}, .steps = 1},
+                 "the first must be 1");
+    expect_usage(teacher, (ayf_sample_options){.gamma = 0.5}, "gamma is for students");
+    expect_usage(teacher, (ayf_sample_options){.guidance = 2}, "needs a weak teacher");
+    expect_usage(teacher, (ayf_sample_options){.solver = AYF_SOLVER_REFERENCE, .steps = 3}, "its own steps");
+    expect_usage(teacher, (ayf_sample_options){.solver = (ayf_solver)9}, "no solver 9");
+    expect_usage(points, (ayf_sample_options){.classes = (const int[]){0, 0}}, "without classes");
+    assert_int_equal(ayf_model_sample(student, NULL, -1, images, NULL), AYF_E_USAGE);
+    assert_int_equal(ayf_model_guide(student, teacher), AYF_E_USAGE);
+    assert_int_equal(ayf_model_guide(teacher, student), AYF_E_USAGE);
+    assert_int_equal(ayf_model_guide(teacher, points), AYF_E_USAGE);
+    expect_message("train both on the same data");
+    ayf_fidelity_row row;
+    int calls = 1, zero = 0;
+    ayf_fidelity_options one = {.calls = &calls, .call_count = 1, .images = 1}, bad = one;
+    assert_int_equal(ayf_fidelity(teacher, teacher, &one, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, student, &one, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, points, &one, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, NULL, &one, &row), AYF_E_USAGE);
+    expect_message("no closed-form teacher");
+    bad.calls = &zero;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    bad = one, bad.images = -1;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    bad = one, bad.gammas = (const double[]){1.5}, bad.gamma_count = 1;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    expect_message("gamma is 1.5");
+    bad = one, bad.guidance = 2;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    expect_message("needs a weak teacher");
+    bad = one, bad.call_count = 0;
+    assert_int_equal(ayf_fidelity(student, teacher, &bad, &row), AYF_E_USAGE);
+    assert_int_equal(ayf_fidelity(student, teacher, NULL, &row), AYF_E_USAGE);
+    expect_message("how many network calls");
+    ayf_context *elsewhere = ayf_open(NULL);
+    ayf_model *stranger;
+    ok(ayf_model_open(elsewhere, path_of("t"), &stranger));
+    assert_int_equal(ayf_model_guide(teacher, stranger), AYF_E_USAGE);
+    expect_message("another context");
+    assert_int_equal(ayf_fidelity(student, stranger, &one, &row), AYF_E_USAGE);
+    expect_message("another context");
+    ayf_model_close(stranger);
+    ayf_close(elsewhere);
+    ayf_model_close(student);
+    ayf_model_close(teacher);
+    ayf_model_close(points);
+}
+
+/* At guidance 1 the weak teacher changes nothing; at others the Euler step from noise is linear in it. */
+static void test_guide(void **state) {
+    (void)state;
+    ayf_model *teacher = make_model("t", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    enum { N = 40 };
+    float plain[2 * N], one[2 * N], two[2 * N], other[2 * N];
+    ayf_sample_options options = {.solver = AYF_SOLVER_EULER, .steps = 1};
+    ok(ayf_model_sample(teacher, &options, N, plain, NULL));
+    ok(ayf_model_sample(weak, &options, N, other, NULL));
+    ok(ayf_model_guide(teacher, weak));
+    assert_true(ayf_model_describe(teacher).guidance_max > 3);
+    ok(ayf_model_sample(teacher, &options, N, one, NULL));
+    options.guidance = 2.5;
+    ok(ayf_model_sample(teacher, &options, N, two, NULL));
+    double apart = 0;
+    for (int i = 0; i < 2 * N; i++) {
+        expect_near(one[i], plain[i], 1e-5);
+        expect_near(two[i], 2.5 * plain[i] - 1.5 * other[i], 1e-4);
+        apart = fmax(apart, fabs(two[i] - plain[i]));
+    }
+    assert_true(apart > 0.01);
+    ok(ayf_model_guide(teacher, NULL));
+    expect_usage(teacher, (ayf_sample_options){.guidance = 2}, "needs a weak teacher");
+    ayf_model_close(teacher);
+    ayf_model_close(weak);
+}
+
+/* A teacher guided by itself: at strength 0 the class does not matter, at 1 nothing changes, and one Euler step is
+ * linear in the strength. */
+static void test_guide_itself(void **state) {
+    (void)state;
+    ayf_model *teacher = make_model("t", SPEC(MLP, "label_dim", "5"), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    enum { N = 40 };
+    static const double strengths[] = {1e-9, 1, 1, 2.5};
+    float at[4][2 * N], same[2 * N];
+    uint64_t seeds[N];
+    int classes[N];
+    for (int i = 0; i < N; i++) seeds[i] = (uint64_t)(i / 2), classes[i] = i % 2 ? 3 : 1;
+    ayf_sample_options options = {.solver = AYF_SOLVER_EULER, .steps = 1, .seeds = seeds, .classes = classes};
+    for (int k = 3; k >= 0; k--) {
+        ok(ayf_model_guide(teacher, k == 1 ? NULL : teacher));
+        options.guidance = strengths[k];
+        ok(ayf_model_sample(teacher, &options, N, at[k], NULL));
+    }
+    double apart = 0;
+    for (int i = 0; i < 2 * N; i++) {
+        expect_near(at[2][i], at[1][i], 1e-5);
+        expect_near(at[3][i], 2.5 * at[1][i] - 1.5 * at[0][i], 1e-4);
+        apart = fmax(apart, fabs(at[0][i] - at[1][i]));
+        same[i] = at[0][i / 4 * 4 + i % 2];
+    }
+    assert_true(apart > 0.01);
+    for (int i = 0; i < 2 * N; i++) expect_near(at[0][i], same[i], 1e-5);
+    ayf_model_close(teacher);
+    ayf_model *plain = make_model("t", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    assert_int_equal(ayf_model_guide(plain, plain), AYF_E_CONFIG);
+    expect_message("was trained without classes");
+    ayf_model_close(plain);
+}
+
+/* A student that is its teacher (gains 0) used with s = t by Euler would be the teacher; here its jumps are Euler
+ * steps of the teacher, so both columns agree. The teacher converges to the reference, Heun faster than Euler. */
+static void test_fidelity(void **state) {
+    (void)state;
+    ayf_model_spec spec = SPEC(MLP), student_spec = SPEC(MLP, "is_student", "true");
+    ayf_weights *w = random_weights(cpu, &spec, 3), *copy;
+    ayf_model_card card = {.role = AYF_MODEL_ROLE_TEACHER,
+                           .sigma_data = 1,
+                           .guidance_min = 1,
+                           .guidance_max = 1,
+                           .data = (char *)"builtin:ring"};
+    ok(ayf_weights_new(cpu, &student_spec, &copy));
+    ok(ayf_weights_init(copy, 5));
+    ayf_weights_copy(copy, w);
+    ok(ayf_model_write(path_of("t"), w, &card));
+    card.role = AYF_MODEL_ROLE_STUDENT;
+    ok(ayf_model_write(path_of("s"), copy, &card));
+    ayf_model *teacher, *student;
+    ok(ayf_model_open(ctx, path_of("t"), &teacher));
+    ok(ayf_model_open(ctx, path_of("s"), &student));
+    static const int calls[] = {1, 2, 7, 32, 64};
+    ayf_fidelity_row rows[5];
+    ayf_fidelity_options options = {.calls = calls, .call_count = 5, .images = 50, .first_seed = 100};
+    ok(ayf_fidelity(student, teacher, &options, rows));
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(rows[i].calls, calls[i]);
+        expect_near(rows[i].student, rows[i].euler, 1e-4);
+        assert_int_equal(isnan(rows[i].heun) != 0, i == 0);
+    }
+    assert_true(rows[0].euler > 0.01 && rows[4].euler < 0.1 * rows[0].euler &&
+                rows[4].heun < 0.3 * rows[4].euler);
+    expect_near(rows[4].euler / rows[3].euler, 0.5, 0.1);
+    /* Without a teacher the ring's closed form: Euler as far off as the literature's picture of it, 0.98 ... 0.03. */
+    static const int few[] = {1, 4, 16};
+    ok(ayf_fidelity(student, NULL, &(ayf_fidelity_options){.calls = few, .call_count = 3, .images = 4096},
+                    rows));
+    expect_near(rows[0].euler, 0.98, 0.05);
+    expect_near(rows[1].euler, 0.13, 0.03);
+    expect_near(rows[2].euler, 0.03, 0.01);
+    ayf_weights_free(w);
+    ayf_weights_free(copy);
+    ayf_model_close(teacher);
+    ayf_model_close(student);
+}
+
+static void test_pictures(void **state) {
+    (void)state;
+    float images[5 * 4 * 4 * 3];
+    for (size_t i = 0; i < AYF_COUNT(images); i++) images[i] = (float)(i % 16) / 7.5f - 1;
+    ok(ayf_image_write(ctx, path_of("a.png"), images, 4, 4, 3, "made by a test"));
+    char *text;
+    ok(ayf_image_read_text(ctx, path_of("a.png"), "Description", &text));
+    assert_string_equal(text, "made by a test");
+    ayf_free(ctx, text);
+    ok(ayf_grid_write(ctx, path_of("a.png"), images, 5, 3, 4, 4, 3));
+    void *bytes;
+    size_t size;
+    ayf_image picture;
+    ok(ayf_file_read(ctx, path_of("a.png"), 0, &bytes, &size));
+    ok(ayf_image_decode(ctx, "a.png", bytes, size, &picture));
+    assert_true(picture.height == 2 * 4 + 3 * 2 && picture.width == 3 * 4 + 4 * 2);
+    for (int i = 0; i < 12; i++) assert_int_equal(picture.pixels[(2 * picture.width + 2) * 3 + i], i * 17);
+    ayf_image_clear(ctx, &picture);
+    ayf_free(ctx, bytes);
+    assert_int_equal(ayf_image_write(ctx, path_of("b.png"), images, 4, 4, 2, NULL), AYF_E_USAGE);
+    assert_int_equal(ayf_grid_write(ctx, path_of("b.png"), images, 5, 0, 4, 4, 3), AYF_E_USAGE);
+    assert_int_equal(
+        ayf_grid_write(ctx, path_of("b.png"), images, INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX, 3),
+        AYF_E_USAGE);
+    assert_int_equal(ayf_image_write(ctx, path_of("no/b.png"), images, 4, 4, 3, NULL), AYF_E_IO);
+    assert_false(ayf_path_exists(path_of("b.png")));
+}
+
+/* Pixels stay in [-1,1] whatever the network says. */
+static void test_range(void **state) {
+    (void)state;
+    ayf_model *model = make_model("s", SPEC(UNET, "is_student", "true"), AYF_MODEL_ROLE_STUDENT, 2, 3);
+    float image[768];
+    ok(ayf_model_sample(model, &(ayf_sample_options){.steps = 1}, 1, image, NULL));
+    double top = 0;
+    for (int i = 0; i < 768; i++) top = fmax(top, fabs(image[i]));
+    assert_true(top == 1);
+    ayf_model_close(model);
+}
+
+/* Every allocation of opening, guiding and sampling fails once: AYF_E_MEMORY, nothing leaks. */
+static void test_out_of_memory(void **state) {
+    (void)state;
+    ayf_model *teacher = make_model("t", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    ayf_model_close(teacher);
+    ayf_model_close(weak);
+    test_memory memory = {0};
+    ayf_context *poor = ayf_open(&(ayf_options){.alloc = test_alloc, .alloc_user = &memory, .threads = 1});
+    float points[6];
+    long failures = 0;
+    for (long n = 1;; n++) {
+        memory.fail_at = memory.calls + n;
+        ayf_status status = ayf_model_open(poor, path_of("t"), &teacher);
+        weak = NULL;
+        if (status == AYF_OK) status = ayf_model_open(poor, path_of("w"), &weak);
+        if (status == AYF_OK) status = ayf_model_guide(teacher, weak);
+        ayf_sample_options options = {.steps = 2, .guidance = 1.5};
+        if (status == AYF_OK) status = ayf_model_sample(teacher, &options, 3, points, NULL);
+        memory.fail_at = 0;
+        ayf_model_close(teacher);
+        ayf_model_close(weak);
+        assert_int_equal(memory.held, 1);
+        if (status == AYF_OK) break;
+        assert_int_equal(status, AYF_E_MEMORY);
+        failures++;
+    }
+    assert_true(failures > 300);
+    ayf_close(poor);
+}
+
+/* ---- Setting up ---- */
+
+static int end(void **state) {
+    (void)state;
+    static const char *const names[] = {"s", "t", "p", "w", "a.png"};
+    return end_of(names, AYF_COUNT(names));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gamma_marginals),
+        cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_consistency_sampling),
+        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_gamma_by_hand),
+        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_heun_calls),
+        cmocka_unit_test(test_adaptive),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_latents),
+        cmocka_unit_test(test_network_solver),
+        cmocka_unit_test(test_batch_independence),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_guide),
+        cmocka_unit_test(test_guide_itself),
+        cmocka_unit_test(test_fidelity),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
