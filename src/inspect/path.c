@@ -14,8 +14,6 @@
 #include "train/run_folder.h"
 #include "io/safetensors.h"
 
-static const char checkpoint_format[] = "ayf-checkpoint-1", trajectories_format[] = "ayf-trajectories-1";
-
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->model_path);
     ayf_free(ctx, facts->role);
@@ -39,7 +37,7 @@ static char *last_line(char *text, size_t size) {
 }
 
 static ayf_status describe_log(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
-    char *path = ayf_path_join(ctx, folder, "log.jsonl");
+    char *path = ayf_path_join(ctx, folder, AYF_RUN_LOG);
     if (!path) return AYF_E_MEMORY;
     ayf_status status = AYF_OK;
     void *bytes = NULL;
@@ -57,7 +55,7 @@ static ayf_status describe_log(ayf_context *ctx, const char *folder, ayf_path_fa
 static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
     ayf_config cfg = {0};
     int64_t step = -1;
-    char *path = ayf_path_join(ctx, folder, "config.yaml");
+    char *path = ayf_path_join(ctx, folder, AYF_RUN_CONFIG);
     ayf_status status = path ? ayf_config_defaults(ctx, &cfg) : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_config_load(ctx, path, &cfg);
     if (status == AYF_OK && !(facts->config = ayf_config_text(ctx, &cfg))) status = AYF_E_MEMORY;
@@ -68,7 +66,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     ayf_free(ctx, path);
     if (status == AYF_OK) status = describe_log(ctx, folder, facts);
     if (status != AYF_OK) return status;
-    facts->model_path = ayf_path_join(ctx, folder, "model.safetensors");
+    facts->model_path = ayf_path_join(ctx, folder, AYF_RUN_MODEL);
     if (!facts->model_path) return AYF_E_MEMORY;
     if (!ayf_path_exists(facts->model_path)) {
         ayf_free(ctx, facts->model_path);
@@ -202,10 +200,10 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
     AYF_TRY(ayf_st_open(ctx, path, &st));
     const char *format = ayf_st_meta(st, "format"), *step = ayf_st_meta(st, "step");
     ayf_status status = AYF_OK;
-    if (format && strcmp(format, checkpoint_format) == 0) {
+    if (format && strcmp(format, AYF_CHECKPOINT_FORMAT) == 0) {
         facts->kind = AYF_PATH_CHECKPOINT;
         facts->step = step ? strtoull(step, NULL, 10) : 0;
-    } else if (format && strcmp(format, trajectories_format) == 0) {
+    } else if (format && strcmp(format, AYF_TRAJECTORIES_FORMAT) == 0) {
         status = describe_trajectories(ctx, st, facts);
     } else if (format && strcmp(format, AYF_MODEL_FORMAT) == 0) {
         status = describe_model(ctx, st, path, facts);
@@ -247,7 +245,7 @@ ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind
     if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
     if (S_ISREG(info.st_mode)) return kind_of_file(ctx, path, kind);
-    char *config = ayf_path_join(ctx, path, "config.yaml");
+    char *config = ayf_path_join(ctx, path, AYF_RUN_CONFIG);
     if (!config) return AYF_E_MEMORY;
     if (ayf_path_exists(config)) *kind = AYF_PATH_RUN;
     ayf_free(ctx, config);

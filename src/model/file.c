@@ -267,6 +267,18 @@ ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **
     return status;
 }
 
+ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spec *spec,
+                               ayf_model_card *card) {
+    ayf_model_spec unused;
+    ayf_st *st;
+    memset(card, 0, sizeof *card);
+    AYF_TRY(ayf_st_open(ctx, path, &st));
+    ayf_status status = read_metadata(ctx, st, spec ? spec : &unused, card);
+    ayf_st_close(st);
+    if (status != AYF_OK) ayf_model_card_free(ctx, card);
+    return status;
+}
+
 ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w,
                                ayf_model_card *card) {
     AYF_TRY(ayf_model_read(backend, path, w, card));

@@ -12,7 +12,6 @@
  * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only); of
  * fine-tuning also of the discriminator: "disc.weights.<name>", "disc.adam.m.<name>", "disc.adam.v.<name>".
  * Metadata: format, kind, step, config_hash, teachers_hash. */
-static const char checkpoint_format[] = "ayf-checkpoint-1";
 
 enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
 
@@ -112,7 +111,7 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     snprintf(hash, sizeof hash, "%016" PRIx64, config);
     snprintf(teachers, sizeof teachers, "%016" PRIx64, run->teachers_hash);
     AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
-    AYF_TRY(ayf_st_write_meta(writer, "format", checkpoint_format));
+    AYF_TRY(ayf_st_write_meta(writer, "format", AYF_CHECKPOINT_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "kind", kind_name(run)));
     AYF_TRY(ayf_st_write_meta(writer, "step", step));
     return ayf_st_write_meta(writer, "config_hash", hash);
@@ -160,7 +159,7 @@ static ayf_status write_model(const ayf_run *run) {
 /* The model goes first: a checkpoint that is there has a model beside it. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
     AYF_TRY(write_model(run));
-    char *path = ayf_run_checkpoint(run->ctx, run->folder, (int64_t)run->step);
+    char *path = ayf_run_checkpoint_path(run->ctx, run->folder, (int64_t)run->step);
     if (!path) return AYF_E_MEMORY;
     ayf_status status = write_checkpoint(run, path);
     ayf_free(run->ctx, path);
@@ -179,7 +178,7 @@ static ayf_status damaged(const ayf_st *st, ayf_context *ctx, const char *what, 
 
 static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
     const char *format = ayf_st_meta(st, "format"), *kind = ayf_st_meta(st, "kind");
-    if (!format || strcmp(format, checkpoint_format) != 0 || !kind || !ayf_st_meta(st, "step") ||
+    if (!format || strcmp(format, AYF_CHECKPOINT_FORMAT) != 0 || !kind || !ayf_st_meta(st, "step") ||
         !ayf_st_meta(st, "config_hash") || !ayf_st_meta(st, "teachers_hash"))
         return damaged(st, run->ctx, "is not a checkpoint of this program", "");
     if (strcmp(kind, kind_name(run)) != 0)
@@ -271,7 +270,7 @@ static ayf_status read_parts(const ayf_run *run, const ayf_st *st) {
 
 static ayf_status open_checkpoint(const ayf_run *run, int64_t step, ayf_st **st) {
     *st = NULL;
-    char *path = ayf_run_checkpoint(run->ctx, run->folder, step);
+    char *path = ayf_run_checkpoint_path(run->ctx, run->folder, step);
     ayf_status status = path ? ayf_st_open(run->ctx, path, st) : AYF_E_MEMORY;
     ayf_free(run->ctx, path);
     if (status == AYF_E_FORMAT)
@@ -291,13 +290,11 @@ ayf_status ayf_run_checkpoint_check(const ayf_run *run, int64_t step) {
 
 /* Whether the model file is that of the checkpoint just read; if not, the checkpoint makes it again. */
 static bool model_is_whole(const ayf_run *run) {
-    ayf_weights *weights;
     ayf_model_card card;
     if (!ayf_path_exists(run->model_path) ||
-        ayf_model_read(run->backend, run->model_path, &weights, &card) != AYF_OK)
+        ayf_model_read_card(run->ctx, run->model_path, NULL, &card) != AYF_OK)
         return false;
     bool same = card.step == run->step;
-    ayf_weights_free(weights);
     ayf_model_card_free(run->ctx, &card);
     return same;
 }

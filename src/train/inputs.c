@@ -1,18 +1,10 @@
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "train/state.h"
 #include "train/recipe.h"
 
 /* ---- Teachers ---- */
-
-/* A run folder stands for the model in it. The caller frees the result. */
-char *ayf_run_model_file(ayf_context *ctx, const char *path) {
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return ayf_path_join(ctx, path, "model.safetensors");
-    return ayf_strdup(ctx, path);
-}
 
 static bool is_guided(const ayf_run *run) {
     return run->kind != AYF_RUN_TRAIN && run->cfg.distill.guidance != AYF_CFG_GUIDANCE_NONE;

@@ -12,7 +12,6 @@
 /* trajectories.safetensors: "states" [made][steps + 1][values] and "velocities" [made][steps][values] in units of the
  * network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they are a function of),
  * teachers_hash. */
-static const char file_format[] = "ayf-trajectories-1";
 
 /* Seconds of work that a run killed while it makes trajectories may lose. */
 static const double WRITE_EVERY = 60;
@@ -53,7 +52,7 @@ static ayf_status put_all(const ayf_run *run, ayf_st_writer *writer, const char 
                           const char *teachers) {
     const ayf_run_paths *p = run->paths;
     int64_t made = (int64_t)p->made, steps = p->steps, values = (int64_t)run->batch.values;
-    AYF_TRY(ayf_st_write_meta(writer, "format", file_format));
+    AYF_TRY(ayf_st_write_meta(writer, "format", AYF_TRAJECTORIES_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "settings", settings));
     AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
     AYF_TRY(ayf_st_write_tensor(writer, "states", AYF_ST_F32, 3, (int64_t[]){made, steps + 1, values},
@@ -90,7 +89,7 @@ static ayf_status unusable(const ayf_run *run, const char *why, const char *deta
 static ayf_status check_meta(const ayf_run *run, const ayf_st *st) {
     const char *format = ayf_st_meta(st, "format"), *settings = ayf_st_meta(st, "settings"),
                *teachers = ayf_st_meta(st, "teachers_hash");
-    if (!format || strcmp(format, file_format) != 0 || !settings || !teachers)
+    if (!format || strcmp(format, AYF_TRAJECTORIES_FORMAT) != 0 || !settings || !teachers)
         return unusable(run, "holds no trajectories of this program", "");
     char *own_settings = settings_text(run), *own_teachers = teachers_text(run);
     ayf_status status = own_settings && own_teachers ? AYF_OK : AYF_E_MEMORY;
@@ -169,7 +168,7 @@ static ayf_status allocate(ayf_run *run) {
     p->steps = run->cfg.distill.midtrain_solver_steps;
     p->written = ayf_seconds();
     size_t steps = (size_t)p->steps, bytes = run->batch.values * sizeof(float), n = batch_of(run);
-    p->path = ayf_path_join(ctx, run->folder, "trajectories.safetensors");
+    p->path = ayf_path_join(ctx, run->folder, AYF_RUN_TRAJECTORIES);
     p->times = ayf_alloc(ctx, steps + 1, sizeof *p->times);
     p->states = ayf_alloc(ctx, p->count, (steps + 1) * bytes);
     p->velocities = ayf_alloc(ctx, p->count, steps * bytes);

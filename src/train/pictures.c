@@ -101,7 +101,7 @@ static ayf_status write_picture(const ayf_run *run, const ayf_image *image) {
     snprintf(about, sizeof about, "training step %llu, seeds 0 to %d, %s, guidance %g",
              (unsigned long long)run->step, (ayf_dataset_info_of(run->data)->points ? POINTS : IMAGES) - 1,
              is_student(run) ? "flow map in 1, 2 and 4 steps" : "Heun in 16 steps", guidance_of(run));
-    char *path = ayf_run_samples(run->ctx, run->folder, (int64_t)run->step);
+    char *path = ayf_run_samples_path(run->ctx, run->folder, (int64_t)run->step);
     if (!path) return AYF_E_MEMORY;
     ayf_status status =
         ayf_image_write_png(run->ctx, path, image, &(ayf_image_text){"Description", about}, 1);

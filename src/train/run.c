@@ -14,8 +14,8 @@
 
 static ayf_status name_files(ayf_run *run, const char *folder) {
     run->folder = ayf_strdup(run->ctx, folder);
-    run->config_path = ayf_path_join(run->ctx, folder, "config.yaml");
-    run->model_path = ayf_path_join(run->ctx, folder, "model.safetensors");
+    run->config_path = ayf_path_join(run->ctx, folder, AYF_RUN_CONFIG);
+    run->model_path = ayf_path_join(run->ctx, folder, AYF_RUN_MODEL);
     return run->folder && run->config_path && run->model_path ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -94,7 +94,7 @@ static ayf_status resume(ayf_run *run, int64_t latest) {
 }
 
 static ayf_status open_log(ayf_run *run) {
-    char *path = ayf_path_join(run->ctx, run->folder, "log.jsonl");
+    char *path = ayf_path_join(run->ctx, run->folder, AYF_RUN_LOG);
     if (!path) return AYF_E_MEMORY;
     ayf_status status =
         ayf_jsonl_open(run->ctx, path, run->saved_step < 0 ? -1 : (int64_t)run->step, &run->log);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHECKPOINT_FOLDER "checkpoints"
@@ -101,7 +102,13 @@ void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
     if (ours) (void)!rmdir(folder);
 }
 
-char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step) {
+char *ayf_run_model_file(ayf_context *ctx, const char *path) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return ayf_path_join(ctx, path, AYF_RUN_MODEL);
+    return ayf_strdup(ctx, path);
+}
+
+char *ayf_run_checkpoint_path(ayf_context *ctx, const char *folder, int64_t step) {
     char name[80];
     snprintf(name, sizeof name, CHECKPOINT_FOLDER "/" CHECKPOINT_PREFIX "%08lld" CHECKPOINT_SUFFIX,
              (long long)step);
@@ -113,7 +120,7 @@ static int falling(const void *a, const void *b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-char *ayf_run_samples(ayf_context *ctx, const char *folder, int64_t step) {
+char *ayf_run_samples_path(ayf_context *ctx, const char *folder, int64_t step) {
     char name[80];
     snprintf(name, sizeof name, SAMPLE_FOLDER "/step-%08lld.png", (long long)step);
     return ayf_path_join(ctx, folder, name);
@@ -164,7 +171,7 @@ ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep) {
     size_t count;
     ayf_status status = list_steps(ctx, folder, &steps, &count);
     for (size_t i = (size_t)keep; status == AYF_OK && i < count; i++) {
-        char *path = ayf_run_checkpoint(ctx, folder, steps[i]);
+        char *path = ayf_run_checkpoint_path(ctx, folder, steps[i]);
         status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
         ayf_free(ctx, path);
     }

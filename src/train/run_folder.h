@@ -4,6 +4,16 @@
 
 #include "io/file.h"
 
+/* Files in the folder. */
+#define AYF_RUN_CONFIG "config.yaml"
+#define AYF_RUN_LOG "log.jsonl"
+#define AYF_RUN_MODEL "model.safetensors"
+#define AYF_RUN_TRAJECTORIES "trajectories.safetensors"
+
+/* Metadata "format" of the safetensors files that only a run reads. */
+#define AYF_CHECKPOINT_FORMAT "ayf-checkpoint-1"
+#define AYF_TRAJECTORIES_FORMAT "ayf-trajectories-1"
+
 /* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
  * atomic writes left. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
@@ -12,13 +22,16 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
  * folders that are empty, the outer one only if it is `ours`. The lock is held; what cannot be removed stays. */
 void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours);
 
+/* The model file behind a path: a run folder means the model in it. NULL when there is no memory; owned by the caller. */
+char *ayf_run_model_file(ayf_context *ctx, const char *path);
+
 /* "<folder>/checkpoints/step-00001000.safetensors"; step >= 0. NULL when there is no memory; owned by the
  * caller.
  */
-char *ayf_run_checkpoint(ayf_context *ctx, const char *folder, int64_t step);
+char *ayf_run_checkpoint_path(ayf_context *ctx, const char *folder, int64_t step);
 
 /* "<folder>/samples/step-00001000.png". */
-char *ayf_run_samples(ayf_context *ctx, const char *folder, int64_t step);
+char *ayf_run_samples_path(ayf_context *ctx, const char *folder, int64_t step);
 
 /* The highest step that has a checkpoint, -1 when none has. AYF_E_IO when the folder was never begun. Needs
  * no lock. */

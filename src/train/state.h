@@ -173,9 +173,6 @@ void ayf_run_trajectories_draw(ayf_run *run, const ayf_time_sampler *pairs, size
 
 /* Puts what the student says about data, network and distillation under run->cfg, then what the options say. */
 ayf_status ayf_run_finetune_config(ayf_run *run, const ayf_run_options *options);
-/* The model file behind a path: a run folder stands for the model in it. The caller frees the result. */
-char *ayf_run_model_file(ayf_context *ctx, const char *path);
-
 /* Reads the student that finetune.student names. */
 ayf_status ayf_run_finetune_open(ayf_run *run);
 /* The discriminator and its optimiser; both programs. */

@@ -29,7 +29,7 @@ static void test_run_folder(void **state) {
     assert_int_equal(step, -1);
     static const int64_t steps[] = {900, 1000, 0, 10000000000};
     for (size_t i = 0; i < AYF_COUNT(steps); i++) {
-        char *path = ayf_run_checkpoint(ctx, run, steps[i]);
+        char *path = ayf_run_checkpoint_path(ctx, run, steps[i]);
         assert_int_equal(ayf_file_write(ctx, path, "", 0), AYF_OK);
         ayf_free(ctx, path);
     }
