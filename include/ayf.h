@@ -338,7 +338,8 @@ AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
 /* One optimiser step (report: NULL is fine); logs, sample grids and checkpoints when they are due. A non-finite loss is
  * AYF_E_DIVERGED, as is a discriminator that wins in fine-tuning (finetune.logit_limit): nothing is written over the last
- * good checkpoint. After a failure close the run; opened again it goes on from its last checkpoint. With
+ * good checkpoint. Nor is it after a step whose computation failed on the way: ayf_run_step() and ayf_run_save() repeat
+ * such an error. After a failure close the run; opened again it goes on from its last checkpoint. With
  * distill.midtrain_steps the first calls make the teacher's trajectories, a batch each, and report->step stays as it is. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);

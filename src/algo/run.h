@@ -116,8 +116,9 @@ struct ayf_run {
 
     uint64_t step, steps;
     int64_t saved_step; /* that has a checkpoint; -1: none */
-    bool diverged;
-    char *divergence; /* the message, said again when the run is used after it */
+    ayf_status
+        ended; /* not AYF_OK: what is trained is of no step any more, so the run neither goes on nor saves */
+    char ending[AYF_MESSAGE_SIZE]; /* the message, said again when the run is used after it */
 
     ayf_run_batch batch;
     ayf_run_sums sums;

@@ -24,6 +24,8 @@ typedef struct ayf_backend_ops {
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */
     void (*drop)(ayf_backend *, void *kernel);
+    /* Waits until everything asked for is done. Returns the first failure since the last call, whose message is in the
+     * context, and forgets it. What was launched after that failure may have been left out. */
     ayf_status (*sync)(ayf_backend *);
 } ayf_backend_ops;
 

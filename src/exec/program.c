@@ -235,7 +235,8 @@ void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
 /* ---- Running ---- */
 
-static ayf_status place(ayf_program *p) {
+ayf_status ayf_program_ready(ayf_program *p) {
+    if (p->placed) return AYF_OK;
     ayf_backend *backend = p->backend;
     size_t element = backend->ops->element_size;
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
@@ -261,7 +262,7 @@ static void poison_dead(ayf_program *p, uint32_t at) {
     }
 }
 
-static void launch_traced(ayf_program *p, uint32_t at) {
+static ayf_status launch_traced(ayf_program *p, uint32_t at) {
     const ayf_step *step = &p->schedule->step[at];
     const ayf_backend_ops *ops = p->backend->ops;
     char what[160] = "group";
@@ -274,28 +275,38 @@ static void launch_traced(ayf_program *p, uint32_t at) {
         ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
     double start = ayf_seconds();
     ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
-    ops->sync(p->backend);
+    ayf_status status = ops->sync(p->backend);
     ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "",
             what, ops->describe(p->kernel[at]), bytes, 1e6 * (ayf_seconds() - start));
+    return status;
 }
 
-ayf_status ayf_program_run(ayf_program *p) {
+static ayf_status launch_all(ayf_program *p) {
     const ayf_backend_ops *ops = p->backend->ops;
-    if (!p->placed) AYF_TRY(place(p));
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         if (p->schedule->step[i].frozen && !p->stale) continue;
         if (p->backend->ctx->trace)
-            launch_traced(p, i);
+            AYF_TRY(launch_traced(p, i));
         else
             ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
         if (p->mode == AYF_PLAN_POISON) poison_dead(p, i);
     }
-    p->stale = false;
+    return ops->sync(p->backend);
+}
+
+static void copy_updates(ayf_program *p) {
     for (uint32_t i = 0; i < p->g->leaf_count; i++) {
         ayf_id value = p->g->leaf[i].update;
         if (!value) continue;
         void *from = memory_of(p, value), *to = p->leaf[i]->memory;
-        if (from != to) ops->copy(p->backend, to, from, p->leaf[i]->elements);
+        if (from != to) p->backend->ops->copy(p->backend, to, from, p->leaf[i]->elements);
     }
-    return ops->sync(p->backend);
+}
+
+ayf_status ayf_program_run(ayf_program *p) {
+    AYF_TRY(ayf_program_ready(p));
+    AYF_TRY(launch_all(p)); /* before the copies, which would spread what a failed kernel left */
+    p->stale = false;
+    copy_updates(p);
+    return p->backend->ops->sync(p->backend);
 }
