@@ -1,4 +1,5 @@
-/* What happens when a kernel fails: the failure is reported once, and nothing is saved of the step that it spoilt.
+/* What happens when a kernel fails: the failure is reported once, and nothing is saved of the step that it spoilt. And
+ * when memory of the backend cannot be read or written: no file is made of it.
  *
  * Kernels of oneDNN are made to fail by standing in front of the function that runs them (--wrap of the linker). */
 #include <math.h>
@@ -168,10 +169,120 @@ static void test_failure_before_the_kernels(void **state) {
     expect_same_file(in_root("run/model.safetensors"), in_root("whole/model.safetensors"));
 }
 
+/* ---- Memory ---- */
+
+/* One read after another fails, until none does. */
+static void test_unreadable_weights_are_not_saved(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("two"), set, 2);
+    run_to(AYF_RUN_TRAIN, in_root("three"), set, 3);
+    ayf_run *run = three_steps(set);
+    long reads = 0;
+    faulty_begin(run->backend);
+    for (;; reads++) {
+        faulty.fail_fetch = faulty.fetches + reads + 1;
+        ayf_status status = ayf_run_save(run);
+        if (status == AYF_OK) break;
+        assert_int_equal(status, AYF_E_INTERNAL);
+        assert_non_null(strstr(ayf_error(ctx), "fetch"));
+        expect_same_file(in_root("run/model.safetensors"), in_root("two/model.safetensors"));
+        assert_int_equal(files_in(in_root("run/checkpoints")), 1);
+        assert_int_equal(files_in(in_root("run")), files_in(in_root("two")));
+    }
+    faulty_end(run->backend);
+    /* The model; of the checkpoint weights, average and two moments, which buffers have none of. */
+    assert_true(reads > 4 * run->weights->params->count && reads <= 5 * run->weights->params->count);
+    ayf_run_close(run);
+    expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
+    expect_same_file(in_root("run/checkpoints/step-00000003.safetensors"),
+                     in_root("three/checkpoints/step-00000003.safetensors"));
+}
+
+static void test_unreadable_model_is_not_written(void **state) {
+    (void)state;
+    ayf_run *run = three_steps(join(tiny_mlp(), SET("train.steps=6")));
+    const ayf_model_card card = {
+        .role = AYF_ROLE_TEACHER, .sigma_data = 1, .guidance_min = 1, .guidance_max = 1};
+    int count = run->weights->params->count;
+    assert_int_equal(ayf_file_write(ctx, in_root("old"), "as it was", 9), AYF_OK);
+    faulty_begin(run->backend);
+    for (int n = 1; n <= count; n++) {
+        faulty.fail_fetch = faulty.fetches + n;
+        assert_int_equal(ayf_model_write(in_root("old"), run->weights, &card), AYF_E_INTERNAL);
+        faulty.fail_fetch = faulty.fetches + n;
+        assert_int_equal(ayf_model_write(in_root("new"), run->weights, &card), AYF_E_INTERNAL);
+        assert_true(file_contains(in_root("old"), "as it was"));
+        assert_false(ayf_path_exists(in_root("new")));
+    }
+    assert_int_equal(ayf_model_write(in_root("new"), run->weights, &card), AYF_OK);
+    faulty_end(run->backend);
+    ayf_run_close(run);
+}
+
+/* Everything else that reads or writes weights. */
+static void test_memory_of_weights(void **state) {
+    (void)state;
+    ayf_run *run = three_steps(join(tiny_mlp(), SET("train.steps=6")));
+    ayf_weights *read;
+    ayf_model_card card;
+    uint64_t hash = AYF_HASH_START;
+    const char *name = "";
+    faulty_begin(run->backend);
+    faulty.fail_fetch = 2;
+    assert_int_equal(ayf_run_bad_parameter(run, &name), AYF_E_INTERNAL);
+    assert_null(name);
+    assert_int_equal(ayf_run_bad_parameter(run, &name), AYF_OK);
+    assert_null(name);
+    faulty.fail_fetch = faulty.fetches + 2;
+    assert_int_equal(ayf_weights_hash(run->weights, &hash), AYF_E_INTERNAL);
+    faulty.fail_copy = 2;
+    assert_int_equal(ayf_weights_copy(run->average, run->weights), AYF_E_INTERNAL);
+    faulty.fail_upload = faulty.uploads + 2;
+    assert_int_equal(ayf_weights_init(run->weights, 1), AYF_E_INTERNAL);
+    faulty.fail_upload = faulty.uploads + 2;
+    assert_int_equal(ayf_model_read(run->backend, in_root("run/model.safetensors"), &read, &card),
+                     AYF_E_INTERNAL);
+    faulty.fail_upload = faulty.uploads + 2;
+    assert_int_equal(ayf_run_checkpoint_read(run, 2), AYF_E_INTERNAL);
+    faulty_end(run->backend);
+    ayf_run_close(run);
+}
+
+/* A step whose loss cannot be read is done and yet not known to be good: it is not saved. A batch that does not get to the
+ * backend has touched nothing: the run goes on as if it had not been. */
+static void test_memory_of_a_step(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("two"), set, 2);
+    run_to(AYF_RUN_TRAIN, in_root("three"), set, 3);
+    ayf_run *run = three_steps(set);
+    faulty_begin(run->backend);
+    faulty.fail_upload = 3;
+    assert_int_equal(ayf_run_step(run, NULL), AYF_E_INTERNAL);
+    faulty_end(run->backend);
+    assert_int_equal(ayf_run_save(run), AYF_OK);
+    expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
+    ayf_run_close(run);
+    assert_int_equal(nftw(in_root("run"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+
+    run = three_steps(set);
+    faulty_begin(run->backend);
+    faulty.fail_fetch = 1;
+    assert_int_equal(ayf_run_step(run, NULL), AYF_E_INTERNAL);
+    faulty_end(run->backend);
+    expect_nothing_saved(run, AYF_E_INTERNAL, "fetch 1");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
-    const struct CMUnitTest tests[] = {
-        TEST(test_kernel_of_the_library), TEST(test_step_that_fails_is_not_saved),
-        TEST(test_any_launch_of_a_step), TEST(test_failure_before_the_kernels)};
+    const struct CMUnitTest tests[] = {TEST(test_kernel_of_the_library),
+                                       TEST(test_step_that_fails_is_not_saved),
+                                       TEST(test_any_launch_of_a_step),
+                                       TEST(test_failure_before_the_kernels),
+                                       TEST(test_unreadable_weights_are_not_saved),
+                                       TEST(test_unreadable_model_is_not_written),
+                                       TEST(test_memory_of_weights),
+                                       TEST(test_memory_of_a_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,15 +25,14 @@ static ayf_status make_weights(ayf_run *run) {
     AYF_TRY(ayf_weights_new(run->backend, &run->spec, &run->adam_v));
     AYF_TRY(ayf_weights_init(run->weights, (uint64_t)run->cfg.train.seed));
     if (run->kind == AYF_RUN_DISTILL && run->cfg.distill.student_init == AYF_CFG_INIT_TEACHER)
-        ayf_weights_copy(run->weights, run->teacher_at);
-    if (run->kind == AYF_RUN_FINETUNE) ayf_weights_copy(run->weights, run->finetune.student_at);
+        AYF_TRY(ayf_weights_copy(run->weights, run->teacher_at));
+    if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(ayf_weights_copy(run->weights, run->finetune.student_at));
     run->average = run->weights;
     if (run->cfg.train.ema == AYF_CFG_EMA_NONE) return AYF_OK;
     ayf_weights *average;
     AYF_TRY(ayf_weights_new(run->backend, &run->spec, &average));
     run->average = average;
-    ayf_weights_copy(run->average, run->weights);
-    return AYF_OK;
+    return ayf_weights_copy(run->average, run->weights);
 }
 
 static ayf_graph *step_graph(const ayf_run *run) {
@@ -321,12 +320,15 @@ static ayf_status step_failed(ayf_run *run, ayf_status status) {
 }
 
 static ayf_status not_finite(ayf_run *run, float loss, float grad_norm) {
-    const char *bad = ayf_run_bad_parameter(run);
+    const char *bad = NULL;
+    bool known = ayf_run_bad_parameter(run, &bad) == AYF_OK;
     bool finetune = run->kind == AYF_RUN_FINETUNE;
     char why[320], advice[160];
     snprintf(why, sizeof why, "the loss is %g and the norm of the gradient %g%s%s", (double)loss,
              (double)grad_norm,
-             bad ? "; the first parameter that is not finite is " : "; all parameters are finite",
+             bad     ? "; the first parameter that is not finite is "
+             : known ? "; all parameters are finite"
+                     : "; the parameters cannot be read",
              bad ? bad : "");
     snprintf(advice, sizeof advice, "a lower %s (it is %g), a longer train.lr_warmup or train.grad_clip = 1",
              finetune ? "finetune.lr" : "train.lr", finetune ? run->cfg.finetune.lr : run->cfg.train.lr);

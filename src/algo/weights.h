@@ -23,7 +23,7 @@ ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init fo
 
 /* Every parameter of `to` that `from` has under the same name and shape is copied; the others keep their
  * values. A student gets its teacher's weights this way. */
-void ayf_weights_copy(ayf_weights *to, const ayf_weights *from);
+ayf_status ayf_weights_copy(ayf_weights *to, const ayf_weights *from) AYF_MUST_CHECK;
 
 /* Continues `hash` (AYF_HASH_START to begin) over all values: equal weights give equal hashes. */
 ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);
@@ -61,8 +61,8 @@ void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 
 #define AYF_MODEL_FORMAT "ayf-model" /* metadata "format" of a model file */
 
-/* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED and
- * nothing is written. */
+/* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED;
+ * then, and when they cannot be read, nothing is written. */
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
 
 /* Strict: missing, additional, misshapen or non-finite tensors and unknown or missing metadata are errors

@@ -133,28 +133,32 @@ static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
 
 static void cpu_release(ayf_backend *backend, void *memory) { ayf_free(backend->ctx, memory); }
 
-static void cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
+static ayf_status cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
     (void)backend;
     float *out = to;
     if (!from_f64) memcpy(to, from, count * sizeof(float));
     for (size_t i = 0; from_f64 && i < count; i++) out[i] = (float)((const double *)from)[i];
+    return AYF_OK;
 }
 
-static void cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
+static ayf_status cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
     (void)backend;
     const float *in = from;
     if (!to_f64) memcpy(to, from, count * sizeof(float));
     for (size_t i = 0; to_f64 && i < count; i++) ((double *)to)[i] = (double)in[i];
+    return AYF_OK;
 }
 
-static void cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
+static ayf_status cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
     (void)backend;
     memcpy(to, from, count * sizeof(float));
+    return AYF_OK;
 }
 
-static void cpu_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t count) {
     (void)backend;
     for (size_t i = 0; i < count; i++) ((float *)memory)[i] = NAN;
+    return AYF_OK;
 }
 
 static ayf_status cpu_sync(ayf_backend *backend) {
