@@ -123,7 +123,8 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 /* Guidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` is a weaker teacher (autoguidance),
  * which must stay open; the teacher itself, which then stands for itself without the class (classifier-free guidance:
  * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. AYF_E_USAGE:
- * one of the two is a student, or they were trained on data of another shape, classes or sigma_data. */
+ * one of the two is a student, or they were trained on data of another shape, classes or sigma_data (more than 0.1 %
+ * apart). A weak teacher without classes may guide one that has them. */
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
