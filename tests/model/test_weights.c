@@ -149,7 +149,7 @@ static ayf_weights *random_weights(ayf_backend *backend, const ayf_model_spec *s
             continue;
         float *values = ayf_alloc(ctx, param->size, sizeof *values);
         for (size_t k = 0; k < param->size; k++) values[k] = 0.3f + 0.01f * (float)k;
-        ayf_buffer_set(w->at[i], values);
+        ok(ayf_buffer_set(w->at[i], values));
         ayf_free(ctx, values);
     }
     return w;
@@ -256,7 +256,7 @@ static void test_copy(void **state) {
         ayf_weights *teacher = random_weights(ref, &specs[k][0], 1), *student;
         ok(ayf_weights_new(ref, &specs[k][1], &student));
         ok(ayf_weights_init(student, 9));
-        ayf_weights_copy(student, teacher);
+        ok(ayf_weights_copy(student, teacher));
         int classes = specs[k][0].label_dim;
         ayf_shape shape = k ? AYF_SHAPE(2, 1, 1, 2) : AYF_SHAPE(2, 8, 8, 3);
         ayf_graph *g = ayf_graph_new(ctx);
