@@ -14,6 +14,7 @@ struct ayf_program {
     void *scratch;
     ayf_buffer **leaf; /* per leaf: bound or own */
     bool *own;
+    bool *filled; /* per leaf: set or bound */
     void ***args; /* per step: in then out */
     bool placed;  /* memory is there and args are resolved */
     bool stale;   /* frozen steps must run */
@@ -66,7 +67,8 @@ static ayf_status prepare_all(ayf_program *p) {
     p->args = ayf_alloc(ctx, count, sizeof *p->args);
     p->leaf = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->leaf);
     p->own = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->own);
-    if (!p->kernel || !p->args || !p->leaf || !p->own) return AYF_E_MEMORY;
+    p->filled = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->filled);
+    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled) return AYF_E_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         size_t scratch = 0;
@@ -120,6 +122,7 @@ void ayf_program_free(ayf_program *p) {
     ayf_free(ctx, p->args);
     ayf_free(ctx, p->leaf);
     ayf_free(ctx, p->own);
+    ayf_free(ctx, p->filled);
     ayf_plan_free(p->plan);
     ayf_schedule_free(p->schedule);
     ayf_graph_free(p->g);
@@ -170,6 +173,7 @@ ayf_status ayf_program_bind(ayf_program *p, const char *name, ayf_buffer *buffer
     if (p->own[i]) ayf_buffer_free(p->leaf[i]);
     p->own[i] = false;
     p->leaf[i] = buffer;
+    p->filled[i] = true;
     p->placed = false;
     p->stale = true;
     return AYF_OK;
@@ -190,7 +194,9 @@ static ayf_status set_leaf(ayf_program *p, const char *name, const void *values,
     if (count != want) return size_error(p, name, want, count);
     AYF_TRY(own_leaf(p, i));
     if (p->g->leaf[i].storage == AYF_STORE_PARAM) p->stale = true;
-    return p->backend->ops->upload(p->backend, p->leaf[i]->memory, values, count, f64);
+    AYF_TRY(p->backend->ops->upload(p->backend, p->leaf[i]->memory, values, count, f64));
+    p->filled[i] = true;
+    return AYF_OK;
 }
 
 ayf_status ayf_program_set(ayf_program *p, const char *leaf, const float *values, size_t count) {
@@ -237,6 +243,9 @@ ayf_status ayf_program_ready(ayf_program *p) {
     if (p->placed) return AYF_OK;
     ayf_backend *backend = p->backend;
     size_t element = backend->ops->element_size;
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (p->g->leaf[i].storage == AYF_STORE_INPUT && !p->filled[i])
+            return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->elements, &p->arena));
     if (!p->scratch)

@@ -244,7 +244,7 @@ static ayf_status fill_batch(ayf_run *run) {
     return AYF_OK;
 }
 
-/* Not every graph has every input. */
+/* Not every graph has every input. One that a graph has and nobody sets is an error of the program. */
 static ayf_status set(ayf_run *run, const char *leaf, const float *values, size_t count) {
     if (!ayf_program_has_leaf(run->program, leaf)) return AYF_OK;
     return ayf_program_set(run->program, leaf, values, count);

@@ -406,6 +406,7 @@ static void test_program_errors(void **state) {
     test_ok(ctx, ayf_buffer_new(backend, 5, &buffer));
     assert_int_equal(ayf_program_bind(p, "w1", buffer), AYF_E_INTERNAL);
     assert_non_null(strstr(ayf_error(ctx), "w1"));
+    test_ok(ctx, ayf_program_set(p, "x", values, 8 * 16));
     test_ok(ctx, ayf_program_run(p));
     assert_int_equal(ayf_program_get(p, "y", values, 3), AYF_E_INTERNAL);
     test_ok(ctx, ayf_program_get(p, "y", values, 8 * 16));
@@ -420,6 +421,63 @@ static void test_program_errors(void **state) {
     ayf_buffer_free(NULL);
     ayf_backend_close(backend);
     ayf_close(ctx);
+}
+
+static void expect_unset(ayf_context *ctx, ayf_program *p, const char *name) {
+    char message[64];
+    snprintf(message, sizeof message, "input '%s' was never set", name);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(i ? ayf_program_run(p) : ayf_program_ready(p), AYF_E_INTERNAL);
+        if (!strstr(ayf_error(ctx), message)) fail_msg("%s", ayf_error(ctx));
+    }
+}
+
+/* An input that nobody fills is an error, not zeros; weights and state begin as zeros. */
+static void test_unset_inputs(void **state) {
+    (void)state;
+    const float one[2] = {1, 2};
+    float y[2], kept[2];
+    for (size_t b = 0; b < test_backend_count; b++) {
+        ayf_context *ctx = test_open(NULL);
+        ayf_backend *backend;
+        ayf_program *p;
+        ayf_buffer *bound;
+        ayf_graph *g = ayf_graph_new(ctx);
+        ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(2)),
+               z = ayf_leaf(g, AYF_STORE_INPUT, "z", AYF_SHAPE(2)),
+               w = ayf_leaf(g, AYF_STORE_PARAM, "w", AYF_SHAPE(2)),
+               s = ayf_leaf(g, AYF_STORE_STATE, "s", AYF_SHAPE(2));
+        ayf_leaf(g, AYF_STORE_INPUT, "unused", AYF_SHAPE(2));
+        ayf_output(g, "y", ayf_add(g, ayf_add(g, x, z), ayf_add(g, w, s)));
+        ayf_update(g, s, ayf_add(g, s, x));
+        test_ok(ctx, test_backends[b].open(ctx, &backend));
+        test_ok(ctx, ayf_compile(backend, g, NULL, &p));
+        test_ok(ctx, ayf_buffer_new(backend, 2, &bound));
+        expect_unset(ctx, p, "x");
+        faulty_begin(backend);
+        faulty.fail_upload = 1;
+        assert_int_equal(ayf_program_set(p, "x", one, 2), AYF_E_INTERNAL);
+        faulty_end(backend);
+        expect_unset(ctx, p, "x");
+        test_ok(ctx, ayf_program_set(p, "x", one, 2));
+        expect_unset(ctx, p, "z");
+        test_ok(ctx, ayf_program_bind(p, "z", bound));
+        expect_unset(ctx, p, "unused");
+        test_ok(ctx, ayf_program_set(p, "unused", one, 2));
+        test_ok(ctx, ayf_program_ready(p));
+        for (int run = 1; run <= 3; run++) { /* set once is enough, and binding anew forgets nothing */
+            test_ok(ctx, ayf_program_run(p));
+            test_ok(ctx, ayf_program_get(p, "y", y, 2));
+            for (int i = 0; i < 2; i++) assert_true(y[i] == (float)run * one[i]);
+            test_ok(ctx, ayf_program_bind(p, "z", bound));
+        }
+        test_ok(ctx, ayf_buffer_get(bound, kept));
+        assert_true(kept[0] == 0 && kept[1] == 0);
+        ayf_program_free(p);
+        ayf_buffer_free(bound);
+        ayf_backend_close(backend);
+        ayf_close(ctx);
+    }
 }
 
 /* ---- Kernels that fail ---- */
@@ -603,13 +661,21 @@ static void test_every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_modes_on_random_graphs), cmocka_unit_test(test_modes_on_unet),
-        cmocka_unit_test(test_unet_on_every_backend),  cmocka_unit_test(test_nothing_alive_overlaps),
-        cmocka_unit_test(test_schedules_are_in_order), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_frozen_facts),           cmocka_unit_test(test_running_does_not_allocate),
-        cmocka_unit_test(test_interleaved_contexts),   cmocka_unit_test(test_shared_buffer),
-        cmocka_unit_test(test_program_errors),         cmocka_unit_test(test_failing_kernel),
-        cmocka_unit_test(test_failing_memory),         cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_modes_on_random_graphs),
+        cmocka_unit_test(test_modes_on_unet),
+        cmocka_unit_test(test_unet_on_every_backend),
+        cmocka_unit_test(test_nothing_alive_overlaps),
+        cmocka_unit_test(test_schedules_are_in_order),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_frozen_facts),
+        cmocka_unit_test(test_running_does_not_allocate),
+        cmocka_unit_test(test_interleaved_contexts),
+        cmocka_unit_test(test_shared_buffer),
+        cmocka_unit_test(test_program_errors),
+        cmocka_unit_test(test_unset_inputs),
+        cmocka_unit_test(test_failing_kernel),
+        cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
