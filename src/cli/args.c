@@ -304,7 +304,7 @@ int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t 
             uint64_t first, last;
             at += *at == ',' && at > text;
             if (!read_range(&at, most, &first, &last) || (*at && *at != ','))
-                return usage_error("--%s %s: a list like 0-63 or 1,5,9-12 is meant", name, text);
+                return usage_error("--%s %s: must be a list like 0-63 or 1,5,9-12", name, text);
             if (last - first >= limit - n)
                 return usage_error("--%s %s: more than %zu values", name, text, limit);
             for (uint64_t v = first;; v++) {
@@ -332,8 +332,7 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     for (size_t i = 0; i < n; i++) {
         if (!read_real(at, &at, &list[i]) || *at != (i + 1 < n ? ',' : '\0')) {
             free(list);
-            return usage_error("--%s %s: a list of numbers like 1,0.5,0 is meant", options[option].name,
-                               text);
+            return usage_error("--%s %s: must be a list of numbers like 1,0.5,0", options[option].name, text);
         }
         at++;
     }
