@@ -131,7 +131,8 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
  *   NULL                ends the guidance
  *
  * AYF_E_USAGE if one of the two is a student, or if they were trained on data of a different shape, different
- * classes or a different sigma_data. */
+ * classes or a different sigma_data (more than 0.1 % apart). A weak teacher without classes may guide a
+ * teacher that has them. */
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {

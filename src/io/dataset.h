@@ -23,9 +23,10 @@
  *   builtin:gaussian  the same, standard deviation 0.5
  *
  * Everything is checked when the set is opened. All problems are reported at once: the error message names
- * the first few files, and each problem gets its own log line. Pictures are kept as bytes when all of them fit
- * in the memory allowed. Otherwise they are decoded when asked for, and a damaged picture is found when it is
- * used. One thread at a time. */
+ * the first few files, and each problem gets its own log line.
+ *
+ * Pictures are kept as bytes when all of them fit in the memory allowed,
+ * and decoded when asked for otherwise; then a damaged picture is found when it is used. One thread at a time. */
 #ifndef AYF_IO_DATASET_H
 #define AYF_IO_DATASET_H
 
