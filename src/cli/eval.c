@@ -67,7 +67,7 @@ static int fit_features(cli *c, const cli_args *args) {
     if (ayf_features_fit(c->ctx, path, &options, &report) != AYF_OK) return cli_fail(c);
     if (isfinite(report.accuracy))
         cli_say(c,
-                "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified rightly",
+                "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified correctly",
                 (unsigned long long)report.fitted, 100 * report.accuracy, (unsigned long long)report.heldout);
     puts(path);
     return 0;
@@ -87,8 +87,7 @@ static int read_calls(job *j) {
     if (!j->calls) code = cli_error(j->c, AYF_E_MEMORY, "out of memory");
     for (size_t i = 0; i < j->call_count && !code; i++) {
         j->calls[i] = (int)from[i];
-        if (!from[i])
-            code = cli_error(j->c, AYF_E_USAGE, "--calls: 0 calls draw nothing; at least 1 is meant");
+        if (!from[i]) code = cli_error(j->c, AYF_E_USAGE, "--calls: 0 calls draw nothing; give at least 1");
     }
     free(list);
     return code;
@@ -104,7 +103,7 @@ static int read_gammas(job *j) {
     }
     for (size_t i = 0; i < j->gamma_count; i++)
         if (!(j->gammas[i] >= 0 && j->gammas[i] <= 1))
-            return cli_error(j->c, AYF_E_USAGE, "--gamma %g: a number from 0 to 1 is meant", j->gammas[i]);
+            return cli_error(j->c, AYF_E_USAGE, "--gamma %g: must be a number from 0 to 1", j->gammas[i]);
     return j->gamma_count <= LIST_MOST
                ? 0
                : cli_error(j->c, AYF_E_USAGE, "--gamma: more than %d values", LIST_MOST);
@@ -149,7 +148,7 @@ static int check_options(const job *j) {
         if (!value_of(j, rules[i].option) || rules[i].useful) continue;
         if (rules[i].needs[0] == '-')
             return cli_error(j->c, AYF_E_USAGE, "--%s needs %s", rules[i].name, rules[i].needs);
-        return cli_error(j->c, AYF_E_USAGE, "--%s needs %s, and %s is none", rules[i].name, rules[i].needs,
+        return cli_error(j->c, AYF_E_USAGE, "--%s needs %s, but %s is not one", rules[i].name, rules[i].needs,
                          j->subject);
     }
     if (!data && !teacher)
@@ -159,7 +158,7 @@ static int check_options(const job *j) {
             j->subject);
     if (teacher && !j->student)
         return cli_error(j->c, AYF_E_USAGE,
-                         "--teacher: %s is no student, and only a student is compared with a teacher",
+                         "--teacher: %s is not a student, and only a student is compared with a teacher",
                          j->subject);
     return 0;
 }
@@ -253,7 +252,7 @@ void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images) {
 }
 
 static void semigroup_table(const job *j) {
-    printf("\nsemigroup defect, RMS of f(f(x,t,m),m,s) - f(x,t,s): %.4f in the mean of\n", j->defect);
+    printf("\nsemigroup defect, RMS of f(f(x,t,m),m,s) - f(x,t,s): mean %.4f\n", j->defect);
     for (size_t i = 0; i < AYF_SEMIGROUP_ROWS; i++) {
         const ayf_semigroup_row *row = &j->semigroup[i];
         printf("  %.4f from t = %g over m = %g to s = %g\n", row->defect, row->t, row->m, row->s);

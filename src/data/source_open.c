@@ -116,9 +116,8 @@ ayf_status ayf_source_open(ayf_context *ctx, const char *path, bool labels, size
     if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, labels, out);
     if ((size >= 3 && head[0] == 0 && head[1] == 0 && head[2] == 8) || strstr(path, "idx"))
         return ayf_source_open_idx(ctx, path, labels, memory, out);
-    return ayf_fail(
-        ctx, AYF_E_FORMAT,
-        "%s: is none of the data sets that are read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
-        "CIFAR-10 .bin files, builtin:<name>",
-        path);
+    return ayf_fail(ctx, AYF_E_FORMAT,
+                    "%s: is not a data set that ayf can read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
+                    "CIFAR-10 .bin files, builtin:<name>",
+                    path);
 }

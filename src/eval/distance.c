@@ -315,7 +315,7 @@ static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *inf
             ctx, AYF_E_USAGE,
             "%s: %zu samples are too few for a Frechet distance by %zu features: at least %zu are needed%s",
             e->source, used, e->dim, least,
-            e->heldout ? "" : " (half as many with held-out samples for the floor, --heldout)");
+            e->heldout ? "" : " (half as many if --heldout gives the samples of the baseline)");
     if (e->count <= e->dim)
         return ayf_fail(
             ctx, AYF_E_USAGE,
@@ -344,8 +344,8 @@ static ayf_status check_samples(ayf_eval *e, const char *source) {
     e->reshaped = info->reshaped;
     if (info->reshaped)
         ayf_say(e->ctx,
-                "%s: %zu of its %zu pictures are not of %d x %d x %d and are brought to that for the "
-                "comparison, which changes what is measured",
+                "%s: %zu of its %zu pictures are not of %d x %d x %d and are converted to that shape for the "
+                "comparison, which changes the result",
                 source, info->reshaped, info->count, e->shape[0], e->shape[1], e->shape[2]);
     ayf_dataset_close(data);
     e->samples = ayf_strdup(e->ctx, source);
@@ -408,7 +408,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
     if (!e->net || !e->net->data || strcmp(e->net->data, o->data) == 0) return;
     ayf_say(e->ctx,
-            "%s were fitted to %s and compare with %s here: do not set these numbers beside others unless "
+            "%s were fitted to %s and are used with %s here: compare these numbers with others only if "
             "both are the same data",
             o->features, e->net->data, o->data);
 }
@@ -624,7 +624,7 @@ static char *samples_line(const ayf_eval *e) {
                           e->count, e->seed, e->seed + e->count - 1);
     char brought[96] = "";
     if (e->reshaped)
-        snprintf(brought, sizeof brought, "; %zu of its pictures brought to %d x %d x %d", e->reshaped,
+        snprintf(brought, sizeof brought, "; %zu of its pictures resized to %d x %d x %d", e->reshaped,
                  e->shape[0], e->shape[1], e->shape[2]);
     return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
                       e->seed, brought);
@@ -654,11 +654,12 @@ static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void 
             e->inception ? "FID" : "FD", subset, kept, NEIGHBOURS, AYF_SLICES, kept, parts));
 }
 
-/* Few samples are farther away than many, so a floor of fewer must not be taken for one of as many. */
+/* Frechet distance is biased upwards for small samples, so a baseline computed from fewer samples must be
+ * labelled as such. */
 static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
     char less[160] = "";
     if (e->floor_count < e->count)
-        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: %zu is all there is for the %zu measured%s",
+        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: only %zu are available for the %zu measured%s",
                  e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
     if (e->heldout)
         return put(e, print, user,

@@ -172,7 +172,8 @@ void ayf_run_trajectories_draw(ayf_run *run, const ayf_time_sampler *pairs, size
 
 /* ---- Fine-tuning ---- */
 
-/* Puts what the student says about data, network and distillation under run->cfg, then what the options say. */
+/* Starts from the student's saved configuration (data, model and distill sections), then applies the
+ * configuration file and the --set options on top. */
 ayf_status ayf_run_finetune_config(ayf_run *run, const ayf_run_options *options);
 /* Reads the student that finetune.student names. */
 ayf_status ayf_run_finetune_open(ayf_run *run);

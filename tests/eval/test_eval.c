@@ -357,10 +357,11 @@ static void a_floor_of_fewer_samples_says_so(void **state) {
     (void)state;
     expect_floor((ayf_eval_options){.count = 301}, 300,
                  "300 samples of one random half of the reference against its other half of 300; NOT AT THE "
-                 "SAME NUMBER: 300 is all there is for the 301 measured (more: --heldout)\n");
+                 "SAME NUMBER: only 300 are available for the 301 measured (more: --heldout)\n");
     expect_floor((ayf_eval_options){.count = 300}, 300, "its other half of 300\n");
-    expect_floor((ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
-                 "against the reference; NOT AT THE SAME NUMBER: 100 is all there is for the 101 measured\n");
+    expect_floor(
+        (ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
+        "against the reference; NOT AT THE SAME NUMBER: only 100 are available for the 101 measured\n");
     expect_floor((ayf_eval_options){.count = FEW, .heldout = held_path}, FEW, "against the reference\n");
 }
 
@@ -481,7 +482,7 @@ static void what_cannot_be_compared_is_refused(void **state) {
     write_model("model", &spec, 0.5f);
     expect_no_eval((ayf_eval_options){.data = ""}, "--data");
     expect_no_eval((ayf_eval_options){.features = NULL}, "--fit-features");
-    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is no features model but a unet");
+    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is not a features model but a unet");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = 1}, "at least 2");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = DIM}, "at least 65");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = FEW, .reference = 129},
