@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ir/build.h"
 #include "nn/layers.h"
@@ -13,6 +14,20 @@ static ayf_id state(ayf_graph *g, const char *kind, const ayf_param *param) {
     char name[sizeof param->name + 16];
     snprintf(name, sizeof name, "%s.%s", kind, param->name);
     return ayf_leaf(g, AYF_STORE_STATE, name, param->shape);
+}
+
+static ayf_id input(ayf_graph *g, const char *name) {
+    return ayf_leaf(g, AYF_STORE_INPUT, name, AYF_SHAPE(1));
+}
+
+bool ayf_optim_is_input(const char *leaf) {
+    static const char *const names[] = {AYF_OPTIM_STEP_SIZE, AYF_OPTIM_V_SCALE, AYF_OPTIM_EMA_DECAY};
+    for (size_t i = 0; i < AYF_COUNT(names); i++) {
+        size_t length = strlen(leaf), tail = strlen(names[i]);
+        if (length < tail || strcmp(leaf + length - tail, names[i]) != 0) continue;
+        if (length == tail || leaf[length - tail - 1] == '.') return true;
+    }
+    return false;
 }
 
 /* sqrt of the sum of all squares, (1); 0 when there is no gradient at all. */
@@ -31,9 +46,9 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
     double beta1 = beta1_of(options->beta1), beta2 = beta2_of(options->beta2);
     double eps = options->eps > 0 ? options->eps : 1e-8;
     *nodes = (ayf_optim_nodes){0};
-    nodes->step_size = ayf_leaf(g, AYF_STORE_INPUT, "opt.step_size", AYF_SHAPE(1));
-    nodes->v_scale = ayf_leaf(g, AYF_STORE_INPUT, "opt.v_scale", AYF_SHAPE(1));
-    if (options->ema) nodes->ema_decay = ayf_leaf(g, AYF_STORE_INPUT, "opt.ema_decay", AYF_SHAPE(1));
+    nodes->step_size = input(g, AYF_OPTIM_STEP_SIZE);
+    nodes->v_scale = input(g, AYF_OPTIM_V_SCALE);
+    if (options->ema) nodes->ema_decay = input(g, AYF_OPTIM_EMA_DECAY);
     if (options->clip > 0 || options->report_norm) nodes->grad_norm = total_norm(g, params, grad);
     ayf_id limit = 0;
     if (options->clip > 0 && nodes->grad_norm) {

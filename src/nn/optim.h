@@ -26,6 +26,13 @@ typedef struct ayf_optim_options { /* zero = the default */
     bool free_weights; /* do not renormalise the rows of WEIGHT parameters */
 } ayf_optim_options;
 
+/* INPUT leaves of an optimiser, (1) each, behind the scope of its network. */
+#define AYF_OPTIM_STEP_SIZE "opt.step_size" /* see ayf_adam_scalars() */
+#define AYF_OPTIM_V_SCALE "opt.v_scale"
+#define AYF_OPTIM_EMA_DECAY "opt.ema_decay" /* only with averages */
+/* Whether a leaf's full name is one of these under any scope. */
+bool ayf_optim_is_input(const char *leaf);
+
 typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be fetched */
     ayf_id step_size;            /* "opt.step_size", see ayf_adam_scalars() */
     ayf_id v_scale;              /* "opt.v_scale" */
