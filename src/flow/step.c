@@ -142,8 +142,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
     }
     ayf_id size = tangent_size(g, step->norm, n->tangent), unit = n->tangent;
     n->tangent_norm = flat(g, size);
-    if (step->norm != AYF_NORM_NONE)
-        unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c > 0 ? step->norm_c : 0.1));
+    if (step->norm != AYF_NORM_NONE) unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c));
     /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
     n->loss = ayf_mean_all(g, ayf_square(g, unit));
     n->cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;

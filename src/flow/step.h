@@ -32,7 +32,7 @@ typedef struct ayf_distill_step {
     ayf_loss loss;
     ayf_target target;
     ayf_norm norm;
-    double norm_c;        /* 0 = 0.1 */
+    double norm_c;        /* c of g / (|g| + c); 0 divides by 0 where g is 0 */
     ayf_velocity teacher; /* unused when target is DATA and loss EMD, or target GIVEN */
     ayf_optim_options optim;
 } ayf_distill_step;

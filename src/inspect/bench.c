@@ -137,8 +137,10 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
     for (part which = FORWARD; status == AYF_OK && which <= WHOLE_STEP; which++) {
         ayf_distill_step step = {.spec = student_spec,
                                  .batch = batch,
+                                 .norm_c = 0.1,
                                  .teacher = ayf_velocity_network(&network),
-                                 .optim = {.ema = true}};
+                                 .optim = ayf_optim_default()};
+        step.optim.ema = true;
         ayf_graph *g =
             which == WHOLE_STEP ? ayf_distill_step_graph(ctx, &step) : student_graph(student, which, batch);
         status = time_graph(backend, g, student, teacher, weak, batch, repeats, &t[which]);
