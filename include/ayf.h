@@ -123,7 +123,8 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 /* Guidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` is a weaker teacher (autoguidance),
  * which must stay open; the teacher itself, which then stands for itself without the class (classifier-free guidance:
  * AYF_E_CONFIG unless it was trained with classes and train.label_dropout); or NULL: no guidance any more. AYF_E_USAGE:
- * one of the two is a student, or they were trained on data of another shape, classes or sigma_data. */
+ * one of the two is a student, or they were trained on data of another shape, classes or sigma_data (more than 0.1 %
+ * apart). A weak teacher without classes may guide one that has them. */
 AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
@@ -338,7 +339,8 @@ AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
 /* One optimiser step (report: NULL is fine); logs, sample grids and checkpoints when they are due. A non-finite loss is
  * AYF_E_DIVERGED, as is a discriminator that wins in fine-tuning (finetune.logit_limit): nothing is written over the last
- * good checkpoint. After a failure close the run; opened again it goes on from its last checkpoint. With
+ * good checkpoint. Nor is it after a step whose computation failed on the way: ayf_run_step() and ayf_run_save() repeat
+ * such an error. After a failure close the run; opened again it goes on from its last checkpoint. With
  * distill.midtrain_steps the first calls make the teacher's trajectories, a batch each, and report->step stays as it is. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);

@@ -16,8 +16,11 @@
 
 #if defined(__GNUC__)
 #define AYF_PRINTF(fmt_index, first) __attribute__((format(printf, fmt_index, first)))
+#define AYF_MUST_CHECK                                                                                       \
+    __attribute__((warn_unused_result)) /* behind a declaration: its result may not be ignored */
 #else
 #define AYF_PRINTF(fmt_index, first)
+#define AYF_MUST_CHECK
 #endif
 
 #define AYF_COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -64,20 +64,21 @@ static size_t largest_of(const ayf_run *run) {
     return other > most ? other : most;
 }
 
-static const char *bad_parameter(const ayf_weights *weights, float *values) {
-    for (int i = 0; i < weights->params->count; i++) {
-        ayf_buffer_get(weights->at[i], values);
-        if (!all_finite(values, weights->params->at[i].size)) return weights->params->at[i].name;
+static ayf_status bad_parameter(const ayf_weights *weights, float *values, const char **name) {
+    for (int i = 0; !*name && i < weights->params->count; i++) {
+        AYF_TRY(ayf_buffer_get(weights->at[i], values));
+        if (!all_finite(values, weights->params->at[i].size)) *name = weights->params->at[i].name;
     }
-    return NULL;
+    return AYF_OK;
 }
 
-const char *ayf_run_bad_parameter(const ayf_run *run) {
+ayf_status ayf_run_bad_parameter(const ayf_run *run, const char **name) {
+    *name = NULL;
     float *values = ayf_alloc(run->ctx, largest_of(run), sizeof *values);
-    const char *found = values ? bad_parameter(run->weights, values) : NULL;
-    if (values && !found && run->finetune.disc) found = bad_parameter(run->finetune.disc, values);
+    ayf_status status = values ? bad_parameter(run->weights, values, name) : AYF_E_MEMORY;
+    if (status == AYF_OK && run->finetune.disc) status = bad_parameter(run->finetune.disc, values, name);
     ayf_free(run->ctx, values);
-    return found;
+    return status;
 }
 
 /* ---- Writing ---- */
@@ -90,7 +91,7 @@ static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part
         if (!belongs(p, i)) continue;
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "%s%s", p->prefix, param->name);
-        ayf_buffer_get(p->at->at[i], graph);
+        AYF_TRY(ayf_buffer_get(p->at->at[i], graph));
         if (!all_finite(graph, param->size))
             return ayf_fail(run->ctx, AYF_E_DIVERGED,
                             "training has diverged: %s holds a value that is not finite after step %" PRIu64
@@ -117,29 +118,6 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     return ayf_st_write_meta(writer, "config_hash", hash);
 }
 
-static ayf_status write_checkpoint(const ayf_run *run, const char *path) {
-    ayf_context *ctx = run->ctx;
-    part parts[PARTS];
-    int count = parts_of(run, parts);
-    size_t total = 0;
-    for (int k = 0; k < count; k++)
-        for (int i = 0; i < parts[k].at->params->count; i++) total += parts[k].at->params->at[i].size;
-    float *storage = ayf_alloc(ctx, total, sizeof *storage), *next = storage;
-    float *graph = ayf_alloc(ctx, largest_of(run), sizeof *graph);
-    ayf_st_writer *writer = NULL;
-    ayf_status status = storage && graph ? ayf_st_write_begin(ctx, &writer) : AYF_E_MEMORY;
-    if (status == AYF_OK) status = put_meta(run, writer);
-    for (int i = 0; status == AYF_OK && i < count; i++)
-        status = put_part(run, writer, &parts[i], graph, &next);
-    if (status == AYF_OK)
-        status = ayf_st_write_end(writer, path);
-    else
-        ayf_st_write_cancel(writer);
-    ayf_free(ctx, graph);
-    ayf_free(ctx, storage);
-    return status;
-}
-
 static ayf_status write_model(const ayf_run *run) {
     bool guided = ayf_run_conditional_guidance(run);
     ayf_model_card card = {.role =
@@ -156,12 +134,36 @@ static ayf_status write_model(const ayf_run *run) {
     return status;
 }
 
-/* The model goes first: a checkpoint that is there has a model beside it. */
+/* Everything is read before anything is written. The model goes first: a checkpoint that is there has a model beside
+ * it. */
+static ayf_status write_files(const ayf_run *run, const char *path) {
+    ayf_context *ctx = run->ctx;
+    part parts[PARTS];
+    int count = parts_of(run, parts);
+    size_t total = 0;
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < parts[k].at->params->count; i++) total += parts[k].at->params->at[i].size;
+    float *storage = ayf_alloc(ctx, total, sizeof *storage), *next = storage;
+    float *graph = ayf_alloc(ctx, largest_of(run), sizeof *graph);
+    ayf_st_writer *writer = NULL;
+    ayf_status status = storage && graph ? ayf_st_write_begin(ctx, &writer) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = put_meta(run, writer);
+    for (int i = 0; status == AYF_OK && i < count; i++)
+        status = put_part(run, writer, &parts[i], graph, &next);
+    if (status == AYF_OK) status = write_model(run);
+    if (status == AYF_OK)
+        status = ayf_st_write_end(writer, path);
+    else
+        ayf_st_write_cancel(writer);
+    ayf_free(ctx, graph);
+    ayf_free(ctx, storage);
+    return status;
+}
+
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
-    AYF_TRY(write_model(run));
     char *path = ayf_run_checkpoint_path(run->ctx, run->folder, (int64_t)run->step);
     if (!path) return AYF_E_MEMORY;
-    ayf_status status = write_checkpoint(run, path);
+    ayf_status status = write_files(run, path);
     ayf_free(run->ctx, path);
     if (status != AYF_OK) return status;
     run->saved_step = (int64_t)run->step;
@@ -247,7 +249,7 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
         AYF_TRY(ayf_st_check_finite(st, name));
         AYF_TRY(ayf_st_read_f32(st, name, file, param->size));
         ayf_param_import(param, file, graph);
-        ayf_buffer_set(p->at->at[i], graph);
+        AYF_TRY(ayf_buffer_set(p->at->at[i], graph));
         ++*found;
     }
     return AYF_OK;

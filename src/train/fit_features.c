@@ -244,11 +244,14 @@ static ayf_status rescale(ayf_weights *w, const char *name, double factor) {
     if (!param) return ayf_fail(w->backend->ctx, AYF_E_INTERNAL, "the feature network has no '%s'", name);
     float *values = ayf_alloc(w->backend->ctx, param->size, sizeof *values);
     if (!values) return AYF_E_MEMORY;
-    ayf_buffer_get(w->at[param - w->params->at], values);
-    for (size_t i = 0; i < param->size; i++) values[i] = (float)(values[i] * factor);
-    ayf_buffer_set(w->at[param - w->params->at], values);
+    ayf_buffer *at = w->at[param - w->params->at];
+    ayf_status status = ayf_buffer_get(at, values);
+    if (status == AYF_OK) {
+        for (size_t i = 0; i < param->size; i++) values[i] = (float)(values[i] * factor);
+        status = ayf_buffer_set(at, values);
+    }
     ayf_free(w->backend->ctx, values);
-    return AYF_OK;
+    return status;
 }
 
 /* Mean square of the features over fitted samples. */

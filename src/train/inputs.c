@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/match.h"
 #include "train/state.h"
 #include "train/recipe.h"
 
@@ -42,33 +43,20 @@ static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, 
     return status;
 }
 
+static ayf_match_side teacher_side(const ayf_run *run, double sigma) {
+    return (ayf_match_side){.what = "the teacher (distill.teacher)",
+                            .path = run->cfg.distill.teacher,
+                            .spec = &run->network.spec,
+                            .sigma_data = sigma};
+}
+
 static ayf_status check_weak(const ayf_run *run, double sigma, double weak_sigma) {
-    const ayf_model_spec *a = &run->network.spec, *b = &run->network.weak;
-    const char *path = run->cfg.distill.weak;
-    if (a->kind != b->kind)
-        return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "distill.weak: %s makes %s and the teacher %s; train it on the same data", path,
-                        b->kind == AYF_MODEL_MLP ? "points" : "images",
-                        a->kind == AYF_MODEL_MLP ? "points" : "images");
-    if (a->kind == AYF_MODEL_UNET &&
-        (a->img_resolution != b->img_resolution || a->img_channels != b->img_channels))
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "distill.weak: %s makes samples of another shape (%dx%dx%d) than the teacher (%dx%dx%d); train "
-            "it on the same data",
-            path, b->img_resolution, b->img_resolution, b->img_channels, a->img_resolution, a->img_resolution,
-            a->img_channels);
-    if (a->label_dim != b->label_dim)
-        return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "distill.weak: %s knows %d classes and the teacher %d; train it on the same data",
-                        path, b->label_dim, a->label_dim);
-    if (fabs(sigma - weak_sigma) > 1e-6 * sigma)
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "distill.weak: %s was trained with data.sigma_data = %g and the teacher with %g; train both "
-            "with the same",
-            path, weak_sigma, sigma);
-    return AYF_OK;
+    ayf_match_side teacher = teacher_side(run, sigma), weak = {.what = "the weak teacher (distill.weak)",
+                                                               .path = run->cfg.distill.weak,
+                                                               .spec = &run->network.weak,
+                                                               .sigma_data = weak_sigma,
+                                                               .needs_no_classes = true};
+    return ayf_models_match(run->ctx, AYF_E_CONFIG, &weak, &teacher, "train both on the same data");
 }
 
 static bool is_analytic(const ayf_run *run) {
@@ -127,14 +115,15 @@ static ayf_status open_teachers(ayf_run *run) {
 
 /* A run goes on with the student it began with, as it does with its teachers. */
 static ayf_status open_student(ayf_run *run) {
-    double teachers_sigma = run->sigma_data;
+    ayf_match_side teacher = teacher_side(run, run->sigma_data);
     AYF_TRY(ayf_run_finetune_open(run));
-    if (run->teacher_at && fabs(teachers_sigma - run->sigma_data) > 1e-6 * teachers_sigma)
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "finetune.student: %s was trained with data.sigma_data = %g and the teacher with %g; name the "
-            "teacher it was distilled from",
-            run->cfg.finetune.student, run->sigma_data, teachers_sigma);
+    ayf_match_side student = {.what = "the student (finetune.student)",
+                              .path = run->cfg.finetune.student,
+                              .spec = &run->finetune.student_at->spec,
+                              .sigma_data = run->sigma_data};
+    if (run->teacher_at)
+        AYF_TRY(ayf_models_match(run->ctx, AYF_E_CONFIG, &student, &teacher,
+                                 "name the teacher it was distilled from"));
     return ayf_weights_hash(run->finetune.student_at, &run->teachers_hash);
 }
 
@@ -186,7 +175,7 @@ static ayf_status find_sigma(ayf_run *run) {
     bool fixed = run->teacher_at || run->finetune.student_at || is_analytic(run);
     if (!fixed && given > 0) run->sigma_data = given;
     if (!fixed && given <= 0) AYF_TRY(ayf_dataset_sigma(run->data, &run->sigma_data));
-    if (fixed && given > 0 && fabs(given - run->sigma_data) > 1e-6 * run->sigma_data)
+    if (fixed && given > 0 && !ayf_sigma_matches(given, run->sigma_data))
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,
             "data.sigma_data = %g and the teacher was trained with %g; leave the key out to use the "

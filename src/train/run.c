@@ -25,15 +25,14 @@ static ayf_status make_weights(ayf_run *run) {
     AYF_TRY(ayf_weights_new(run->backend, &run->spec, &run->adam_v));
     AYF_TRY(ayf_weights_init(run->weights, (uint64_t)run->cfg.train.seed));
     if (run->kind == AYF_RUN_DISTILL && run->cfg.distill.student_init == AYF_CFG_INIT_TEACHER)
-        ayf_weights_copy(run->weights, run->teacher_at);
-    if (run->kind == AYF_RUN_FINETUNE) ayf_weights_copy(run->weights, run->finetune.student_at);
+        AYF_TRY(ayf_weights_copy(run->weights, run->teacher_at));
+    if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(ayf_weights_copy(run->weights, run->finetune.student_at));
     run->average = run->weights;
     if (run->cfg.train.ema == AYF_CFG_EMA_NONE) return AYF_OK;
     ayf_weights *average;
     AYF_TRY(ayf_weights_new(run->backend, &run->spec, &average));
     run->average = average;
-    ayf_weights_copy(run->average, run->weights);
-    return AYF_OK;
+    return ayf_weights_copy(run->average, run->weights);
 }
 
 static ayf_graph *step_graph(const ayf_run *run) {
@@ -177,8 +176,8 @@ void ayf_run_close(ayf_run *run) {
     ayf_backend_close(run->backend);
     void *owned[] = {run->batch.x0,       run->batch.x1,     run->batch.t,      run->batch.s,
                      run->batch.guidance, run->batch.onehot, run->batch.labels, run->batch.tangent,
-                     run->batch.error,    run->batch.jvp,    run->divergence,   run->folder,
-                     run->config_path,    run->model_path};
+                     run->batch.error,    run->batch.jvp,    run->folder,       run->config_path,
+                     run->model_path};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(ctx, owned[i]);
     ayf_config_free(ctx, &run->cfg);
     ayf_folder_unlock(run->lock);
@@ -245,7 +244,7 @@ static ayf_status fill_batch(ayf_run *run) {
     return AYF_OK;
 }
 
-/* Not every graph has every input. */
+/* Not every graph has every input. One that a graph has and nobody sets is an error of the program. */
 static ayf_status set(ayf_run *run, const char *leaf, const float *values, size_t count) {
     if (!ayf_program_has_leaf(run->program, leaf)) return AYF_OK;
     return ayf_program_set(run->program, leaf, values, count);
@@ -285,27 +284,51 @@ static ayf_status set_inputs(ayf_run *run) {
 
 /* ---- The outputs of a step ---- */
 
+static ayf_status end_run(ayf_run *run, ayf_status status) {
+    run->ended = status;
+    snprintf(run->ending, sizeof run->ending, "%s", run->ctx->message);
+    return status;
+}
+
+static ayf_status said_before(ayf_run *run) { return ayf_fail(run->ctx, run->ended, "%s", run->ending); }
+
+static const char *what_is_kept(const ayf_run *run, char *text, size_t size) {
+    if (run->saved_step < 0) return "no checkpoint had been written yet";
+    snprintf(text, size, "the checkpoint of step %" PRId64 " and %s are kept", run->saved_step,
+             run->model_path);
+    return text;
+}
+
 ayf_status ayf_run_diverged(ayf_run *run, const char *why, const char *advice) {
-    ayf_context *ctx = run->ctx;
-    char *kept = run->saved_step < 0 ? ayf_strdup(ctx, "no checkpoint had been written yet")
-                                     : ayf_format(ctx, "the checkpoint of step %" PRId64 " and %s are kept",
-                                                  run->saved_step, run->model_path);
-    ayf_fail(ctx, AYF_E_DIVERGED,
+    char kept[AYF_MESSAGE_SIZE];
+    ayf_fail(run->ctx, AYF_E_DIVERGED,
              "training diverged in step %" PRIu64 ": %s; %s. Begin again in a new folder with %s",
-             run->step + 1, why, kept ? kept : "the last checkpoint is kept", advice);
-    ayf_free(ctx, kept);
-    run->diverged = true;
-    run->divergence = ayf_strdup(ctx, ctx->message);
-    return AYF_E_DIVERGED;
+             run->step + 1, why, what_is_kept(run, kept, sizeof kept), advice);
+    return end_run(run, AYF_E_DIVERGED);
+}
+
+/* Weights and moments may be half of this step and half of the one before. */
+static ayf_status step_failed(ayf_run *run, ayf_status status) {
+    char kept[AYF_MESSAGE_SIZE];
+    if (run->ended != AYF_OK) return status;
+    ayf_fail_prefix(run->ctx,
+                    "step %" PRIu64
+                    " failed on the way, so it cannot be saved; %s. Start the run again, which "
+                    "goes on from its last checkpoint or else from the beginning: ",
+                    run->step + 1, what_is_kept(run, kept, sizeof kept));
+    return end_run(run, status);
 }
 
 static ayf_status not_finite(ayf_run *run, float loss, float grad_norm) {
-    const char *bad = ayf_run_bad_parameter(run);
+    const char *bad = NULL;
+    bool known = ayf_run_bad_parameter(run, &bad) == AYF_OK;
     bool finetune = run->kind == AYF_RUN_FINETUNE;
     char why[320], advice[160];
     snprintf(why, sizeof why, "the loss is %g and the norm of the gradient %g%s%s", (double)loss,
              (double)grad_norm,
-             bad ? "; the first parameter that is not finite is " : "; all parameters are finite",
+             bad     ? "; the first parameter that is not finite is "
+             : known ? "; all parameters are finite"
+                     : "; the parameters cannot be read",
              bad ? bad : "");
     snprintf(advice, sizeof advice, "a lower %s (it is %g), a longer train.lr_warmup or train.grad_clip = 1",
              finetune ? "finetune.lr" : "train.lr", finetune ? run->cfg.finetune.lr : run->cfg.train.lr);
@@ -368,11 +391,6 @@ static bool is_due(const ayf_run *run, int64_t every) {
 
 /* ---- One step ---- */
 
-static ayf_status said_before(ayf_run *run) {
-    return ayf_fail(run->ctx, AYF_E_DIVERGED, "%s",
-                    run->divergence ? run->divergence : "training has diverged");
-}
-
 /* After mid-training its trajectories and its program make room for what follows. */
 static ayf_status enter_phase(ayf_run *run) {
     if (run->midtrains == ayf_run_midtrains(run)) return AYF_OK;
@@ -382,11 +400,17 @@ static ayf_status enter_phase(ayf_run *run) {
     return make_program(run);
 }
 
-static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
-    float loss, grad_norm;
+/* A failure here leaves weights and moments as they were, so the run may still be saved. */
+static ayf_status begin_step(ayf_run *run) {
     AYF_TRY(fill_batch(run));
     if (run->kind == AYF_RUN_FINETUNE) AYF_TRY(ayf_run_finetune_begin_step(run));
     AYF_TRY(set_inputs(run));
+    return ayf_program_ready(run->program);
+}
+
+/* A failure here does not. */
+static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
+    float loss, grad_norm;
     AYF_TRY(ayf_program_run(run->program));
     AYF_TRY(ayf_program_get(run->program, "loss", &loss, 1));
     AYF_TRY(ayf_program_get(run->program, "grad_norm", &grad_norm, 1));
@@ -418,7 +442,7 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
                                .r1 = NAN,
                                .r2 = NAN,
                                .adaptive_weight = NAN};
-    if (run->diverged) return said_before(run);
+    if (run->ended != AYF_OK) return said_before(run);
     if (ayf_run_finished(run))
         return ayf_fail(run->ctx, AYF_E_USAGE,
                         "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
@@ -432,7 +456,9 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
     AYF_TRY(enter_phase(run));
     report->bytes = run->bytes;
     report->learning_rate = learning_rate(run);
-    AYF_TRY(optimise(run, report));
+    AYF_TRY(begin_step(run));
+    ayf_status status = optimise(run, report);
+    if (status != AYF_OK) return step_failed(run, status);
     report->seconds = ayf_seconds() - start;
     run->sums.seconds += report->seconds;
     report->step = ++run->step;
@@ -450,7 +476,7 @@ void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
 }
 
 ayf_status ayf_run_save(ayf_run *run) {
-    if (run->diverged) return said_before(run);
+    if (run->ended != AYF_OK) return said_before(run);
     if (ayf_run_trajectories_missing(run)) return ayf_run_trajectories_write(run);
     if (run->saved_step == (int64_t)run->step) return AYF_OK;
     return ayf_run_checkpoint_write(run);

@@ -116,8 +116,9 @@ struct ayf_run {
 
     uint64_t step, steps;
     int64_t saved_step; /* that has a checkpoint; -1: none */
-    bool diverged;
-    char *divergence; /* the message, said again when the run is used after it */
+    ayf_status
+        ended; /* not AYF_OK: what is trained is of no step any more, so the run neither goes on nor saves */
+    char ending[AYF_MESSAGE_SIZE]; /* the message, said again when the run is used after it */
 
     ayf_run_batch batch;
     ayf_run_sums sums;
@@ -189,15 +190,15 @@ ayf_status ayf_run_bind(const ayf_run *run, ayf_program *program);
 /* Stops the run for good; the last checkpoint stays. `why` is a sentence without a stop. */
 ayf_status ayf_run_diverged(ayf_run *run, const char *why, const char *advice);
 
-/* Writes the model file and a checkpoint, then removes checkpoints beyond save.keep. Weights that are not
- * finite are AYF_E_DIVERGED, and nothing is written. */
+/* Writes the model file and a checkpoint, then removes checkpoints beyond save.keep. Weights, averages and moments that
+ * are not finite are AYF_E_DIVERGED; then, and when any of them cannot be read, nothing is written. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run);
 /* AYF_OK when the checkpoint of a step is one of this kind of run. */
 ayf_status ayf_run_checkpoint_check(const ayf_run *run, int64_t step);
 /* Restores weights, average, moments and run->step from the checkpoint of a step. */
 ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step);
-/* The name of the first parameter that holds a value that is not finite; NULL when there is none. */
-const char *ayf_run_bad_parameter(const ayf_run *run);
+/* The name of the first parameter that holds a value that is not finite; NULL when there is none, or after a failure. */
+ayf_status ayf_run_bad_parameter(const ayf_run *run, const char **name);
 
 ayf_status ayf_run_picture(ayf_run *run);
 void ayf_run_picture_close(ayf_run *run);

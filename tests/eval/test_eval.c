@@ -134,7 +134,7 @@ static void network_is_as_described(void **state) {
         const ayf_param *p = &weights->params->at[i];
         ayf_rng_normal((ayf_rng_key){2, AYF_RNG_TEST, 0, (uint64_t)i}, values, p->size);
         for (size_t k = 0; k < p->size; k++) values[k] *= 0.4f;
-        ayf_buffer_set(weights->at[i], values);
+        ok(ayf_buffer_set(weights->at[i], values));
         ayf_param_export(p, values, file[i]);
     }
     ayf_rng_normal((ayf_rng_key){2, AYF_RNG_TEST, 1, 0}, image, AYF_COUNT(image));
@@ -387,7 +387,7 @@ static void write_model(const char *name, const ayf_model_spec *spec, float gain
     ok(ayf_weights_new(cpu, spec, &w));
     ok(ayf_weights_init(w, 4));
     for (int i = 0; i < w->params->count; i++)
-        if (strcmp(w->params->at[i].name, "unet.out_gain") == 0) ayf_buffer_set(w->at[i], &gain);
+        if (strcmp(w->params->at[i].name, "unet.out_gain") == 0) ok(ayf_buffer_set(w->at[i], &gain));
     ayf_model_card card = {.role = spec->is_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
                            .sigma_data = 0.5,
                            .guidance_min = 1,
@@ -524,9 +524,9 @@ static void write_damaged(const char *tensor, float factor) {
     const ayf_param *p = ayf_params_find(w->params, tensor);
     assert_non_null(p);
     float *values = malloc(p->size * sizeof *values);
-    ayf_buffer_get(w->at[p - w->params->at], values);
+    ok(ayf_buffer_get(w->at[p - w->params->at], values));
     for (size_t i = 0; i < p->size; i++) values[i] *= factor;
-    ayf_buffer_set(w->at[p - w->params->at], values);
+    ok(ayf_buffer_set(w->at[p - w->params->at], values));
     ok(ayf_model_write(path_of("other"), w, &card));
     free(values);
     ayf_weights_free(w);

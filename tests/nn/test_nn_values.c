@@ -326,7 +326,7 @@ static void test_adam(void **state) {
                 for (int j = 0; j < 6; j++) start[j] = k % 3 == 0 ? (float)s[i].w[j] : 0;
                 snprintf(name, sizeof name, "%s%s", prefix[k], i ? "b" : "a");
                 ok(ayf_buffer_new(ref, 6, &kept[i][k]));
-                ayf_buffer_set(kept[i][k], start);
+                ok(ayf_buffer_set(kept[i][k], start));
                 ok(ayf_program_bind(p, name, kept[i][k]));
             }
         }
@@ -353,7 +353,7 @@ static void test_adam(void **state) {
             const double *expected[] = {s[i].w, s[i].m, s[i].v, s[i].ema};
             for (int k = 0; k < 4; k++) {
                 float values[6];
-                ayf_buffer_get(kept[i][k], values);
+                ok(ayf_buffer_get(kept[i][k], values));
                 for (int j = 0; j < 6; j++)
                     if (!(fabs(values[j] - expected[k][j]) < 1e-5 * (1 + fabs(expected[k][j]))))
                         fail_msg("parameter %d, state %d: %g is not %g", i, k, (double)values[j],

@@ -313,7 +313,7 @@ static ayf_weights *random_weights(ayf_backend *backend, const ayf_model_spec *s
         ayf_rng_normal((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_TEST, .step = (uint64_t)i}, values,
                        param->size);
         for (size_t k = 0; k < param->size; k++) values[k] *= 0.2f;
-        ayf_buffer_set(w->at[i], values);
+        ok(ayf_buffer_set(w->at[i], values));
         free(values);
     }
     return w;
@@ -603,7 +603,7 @@ static void test_fidelity(void **state) {
                            .data = (char *)"builtin:ring"};
     ok(ayf_weights_new(cpu, &student_spec, &copy));
     ok(ayf_weights_init(copy, 5));
-    ayf_weights_copy(copy, w);
+    ok(ayf_weights_copy(copy, w));
     ok(ayf_model_write(path_of("t"), w, &card));
     card.role = AYF_MODEL_ROLE_STUDENT;
     ok(ayf_model_write(path_of("s"), copy, &card));

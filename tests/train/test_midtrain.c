@@ -317,8 +317,15 @@ static void test_given_target(void **state) {
     for (size_t i = 0; i < AYF_COUNT(absent); i++) assert_false(ayf_program_has_leaf(p, absent[i]));
     assert_false(ayf_program_has_output(p, "jvp_rms"));
     /* All weights are zero, so F = 0 and the loss is the mean square of v. */
-    static const double v[4] = {1, 2, 3, -4};
+    static const double v[4] = {1, 2, 3, -4}, zeros[4];
+    static const struct {
+        const char *leaf;
+        size_t count;
+    } unused[] = {
+        {"x_t", 4}, {"s", 2}, {"guidance", 2}, {"student.opt.step_size", 1}, {"student.opt.v_scale", 1}};
     double loss, error[2];
+    for (size_t i = 0; i < AYF_COUNT(unused); i++)
+        assert_int_equal(ayf_program_set_f64(p, unused[i].leaf, zeros, unused[i].count), AYF_OK);
     assert_int_equal(ayf_program_set_f64(p, "v", v, 4), AYF_OK);
     assert_int_equal(ayf_program_set_f64(p, "t", (const double[]){1, 0.5}, 2), AYF_OK);
     assert_int_equal(ayf_program_run(p), AYF_OK);

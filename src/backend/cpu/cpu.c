@@ -13,6 +13,7 @@ typedef struct cpu_backend {
     ayf_backend base;
     ayf_dnnl *dnnl;
     int threads;
+    ayf_status failed; /* the first failure since the last sync; its message is the context's */
 } cpu_backend;
 
 typedef struct cpu_kernel {
@@ -96,11 +97,11 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
     const cpu_kernel *k = kernel;
+    if (b->failed != AYF_OK) return; /* what follows would compute with garbage */
     if (k->tile) {
         ayf_tile_run(k->tile, args, scratch);
     } else if (k->heavy) {
-        ayf_status status = ayf_dnnl_run(k->heavy, args[0], args[1], args[2], scratch);
-        (void)status; /* recorded in the context; sync reports it */
+        b->failed = ayf_dnnl_run(k->heavy, args[0], args[1], args[2], scratch);
     } else if (k->out.op == AYF_OP_CONCAT) {
         ayf_move_concat(&k->out, &k->in[0], &k->in[1], args[0], args[1], args[2], b->threads);
     } else if (k->out.op == AYF_OP_PAD) {
@@ -122,33 +123,39 @@ static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
 
 static void cpu_release(ayf_backend *backend, void *memory) { ayf_free(backend->ctx, memory); }
 
-static void cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
+static ayf_status cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
     (void)backend;
     float *out = to;
     if (!from_f64) memcpy(to, from, count * sizeof(float));
     for (size_t i = 0; from_f64 && i < count; i++) out[i] = (float)((const double *)from)[i];
+    return AYF_OK;
 }
 
-static void cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
+static ayf_status cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
     (void)backend;
     const float *in = from;
     if (!to_f64) memcpy(to, from, count * sizeof(float));
     for (size_t i = 0; to_f64 && i < count; i++) ((double *)to)[i] = (double)in[i];
+    return AYF_OK;
 }
 
-static void cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
+static ayf_status cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
     (void)backend;
     memcpy(to, from, count * sizeof(float));
+    return AYF_OK;
 }
 
-static void cpu_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t count) {
     (void)backend;
     for (size_t i = 0; i < count; i++) ((float *)memory)[i] = NAN;
+    return AYF_OK;
 }
 
 static ayf_status cpu_sync(ayf_backend *backend) {
-    (void)backend;
-    return AYF_OK;
+    cpu_backend *b = (cpu_backend *)backend;
+    ayf_status status = b->failed;
+    b->failed = AYF_OK;
+    return status;
 }
 
 static void cpu_close(ayf_backend *backend) {

@@ -243,14 +243,15 @@ static ayf_status ref_alloc(ayf_backend *backend, size_t count, void **memory) {
 
 static void ref_release(ayf_backend *backend, void *memory) { ayf_free(backend->ctx, memory); }
 
-static void ref_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
+static ayf_status ref_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
     (void)backend;
     double *out = to;
     for (size_t i = 0; i < count; i++)
         out[i] = from_f64 ? ((const double *)from)[i] : (double)((const float *)from)[i];
+    return AYF_OK;
 }
 
-static void ref_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
+static ayf_status ref_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
     (void)backend;
     const double *in = from;
     for (size_t i = 0; i < count; i++) {
@@ -259,16 +260,19 @@ static void ref_fetch(ayf_backend *backend, void *to, const void *from, size_t c
         else
             ((float *)to)[i] = (float)in[i];
     }
+    return AYF_OK;
 }
 
-static void ref_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
+static ayf_status ref_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
     (void)backend;
     memcpy(to, from, count * sizeof(double));
+    return AYF_OK;
 }
 
-static void ref_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t count) {
     (void)backend;
     for (size_t i = 0; i < count; i++) ((double *)memory)[i] = NAN;
+    return AYF_OK;
 }
 
 static ayf_status ref_sync(ayf_backend *backend) {
