@@ -144,6 +144,8 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
     return facts;
 }
 
+ayf_backend *ayf_program_backend(const ayf_program *p) { return p->backend; }
+
 /* ---- Leaves and outputs ---- */
 
 static ayf_status find_leaf(ayf_program *p, const char *name, uint32_t *index) {
@@ -158,6 +160,13 @@ static ayf_status size_error(ayf_program *p, const char *name, size_t want, size
 }
 
 bool ayf_program_has_leaf(const ayf_program *p, const char *leaf) { return ayf_leaf_find(p->g, leaf) >= 0; }
+
+uint32_t ayf_program_leaf_count(const ayf_program *p) { return p->g->leaf_count; }
+
+ayf_program_leaf ayf_program_leaf_at(const ayf_program *p, uint32_t index) {
+    const ayf_leaf_info *leaf = &p->g->leaf[index];
+    return (ayf_program_leaf){leaf->name, leaf->storage, ayf_elements(p->g, leaf->id)};
+}
 
 bool ayf_program_has_output(const ayf_program *p, const char *output) {
     for (uint32_t i = 0; i < p->g->output_count; i++)

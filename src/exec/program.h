@@ -51,10 +51,21 @@ typedef struct ayf_program_facts {
     uint32_t nodes;       /* of the graph */
 } ayf_program_facts;
 ayf_program_facts ayf_program_describe(const ayf_program *p);
+ayf_backend *ayf_program_backend(const ayf_program *p); /* what it was compiled for */
 
 /* The leaf uses the memory of `buffer`, which must have its size and outlive the program. */
 ayf_status ayf_program_bind(ayf_program *p, const char *leaf, ayf_buffer *buffer);
 bool ayf_program_has_leaf(const ayf_program *p, const char *leaf);
+
+/* The leaves in the order in which the graph declared them. The name lives as long as the program. */
+typedef struct ayf_program_leaf {
+    const char *name; /* with its scope */
+    ayf_storage storage;
+    size_t elements;
+} ayf_program_leaf;
+uint32_t ayf_program_leaf_count(const ayf_program *p);
+ayf_program_leaf ayf_program_leaf_at(const ayf_program *p, uint32_t index);
+
 bool ayf_program_has_output(const ayf_program *p, const char *output);
 
 /* Writes a leaf; `count` must be its size. */

@@ -135,9 +135,8 @@ ayf_status ayf_run_finetune_weights(ayf_run *run) {
 }
 
 static ayf_optim_options discriminator_optim(const ayf_config *cfg) {
-    /* In ayf_optim_options 0 stands for the default. */
-    return (ayf_optim_options){.beta1 = cfg->finetune.disc_beta1 > 0 ? cfg->finetune.disc_beta1 : -1,
-                               .beta2 = cfg->finetune.disc_beta2 > 0 ? cfg->finetune.disc_beta2 : 1e-300,
+    return (ayf_optim_options){.beta1 = cfg->finetune.disc_beta1,
+                               .beta2 = cfg->finetune.disc_beta2,
                                .eps = cfg->train.eps};
 }
 

@@ -4,6 +4,7 @@
 
 #include "eval/features_fitted.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "train/recipe.h"
 #include "flow/step.h"
 #include "model/file.h"
@@ -135,8 +136,8 @@ static ayf_id cross_entropy(ayf_graph *g, ayf_id logits, ayf_id onehot) {
 
 static ayf_status emit_step(ayf_graph *g, const fit *f, const ayf_params *params, ayf_id *grad) {
     int batch = f->cfg.train.batch;
-    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", ayf_sample_shape(&f->spec, batch)), features;
-    ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, f->spec.label_dim));
+    ayf_id x = ayf_step_leaf(g, AYF_STEP_X, ayf_sample_shape(&f->spec, batch)), features;
+    ayf_id onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, f->spec.label_dim));
     ayf_scope(g, "net.");
     ayf_id logits = ayf_feature_network(g, &f->spec, AYF_STORE_STATE, x, &features);
     ayf_scope(g, "%s", "");
@@ -199,15 +200,13 @@ static ayf_status fill_batch(fit *f, uint64_t step) {
 
 static ayf_status optimise(fit *f, uint64_t step, double *loss) {
     ayf_optim_options optim = ayf_optim_from_config(&f->cfg);
-    size_t batch = (size_t)f->cfg.train.batch;
     float step_size, v_scale, value, norm;
     ayf_adam_scalars(ayf_rate_from_config(&f->cfg, step), optim.beta1, optim.beta2, step, &step_size,
                      &v_scale);
     AYF_TRY(fill_batch(f, step));
-    AYF_TRY(ayf_program_set(f->program, "x", f->x, batch * f->values));
-    AYF_TRY(ayf_program_set(f->program, "onehot", f->onehot, batch * (size_t)f->spec.label_dim));
-    AYF_TRY(ayf_program_set(f->program, "net.opt.step_size", &step_size, 1));
-    AYF_TRY(ayf_program_set(f->program, "net.opt.v_scale", &v_scale, 1));
+    AYF_TRY(ayf_step_feed(f->program, &(ayf_step_inputs){.x = f->x, .onehot = f->onehot}));
+    AYF_TRY(ayf_program_set(f->program, "net." AYF_OPTIM_STEP_SIZE, &step_size, 1));
+    AYF_TRY(ayf_program_set(f->program, "net." AYF_OPTIM_V_SCALE, &v_scale, 1));
     AYF_TRY(ayf_program_run(f->program));
     AYF_TRY(ayf_program_get(f->program, "loss", &value, 1));
     AYF_TRY(ayf_program_get(f->program, "grad_norm", &norm, 1));

@@ -121,7 +121,10 @@ static void tangents(ayf_loss loss, double shift, double *x_t, double *tangent, 
     ayf_program *p;
     assert_int_equal(ayf_ref_open(ctx, &ref), AYF_OK);
     ayf_mixture gaussian = {.count = 1, .dim = 1, .sigma = c};
-    ayf_distill_step step = {.loss = loss, .norm = AYF_NORM_RMS, .teacher = ayf_velocity_mixture(&gaussian)};
+    ayf_distill_step step = {.loss = loss,
+                             .norm = AYF_NORM_RMS,
+                             .norm_c = 0.1,
+                             .teacher = ayf_velocity_mixture(&gaussian)};
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_shape each = AYF_SHAPE(PAIRS), image = AYF_SHAPE(PAIRS, 1, 1, 1);
     ayf_distill_inputs in = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", each),
