@@ -81,6 +81,9 @@ typedef struct ayf_options { /* all zero = defaults */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. Results of one number of threads are the same to the bit */
     bool trace; /* log one line per kernel: op, shape, implementation, bytes, microseconds */
+    /* What computes: "cpu" (NULL: the same), or "ref", plain loops in double precision to check others against. Any other
+     * name is AYF_E_USAGE from the first function that computes. Copied. */
+    const char *device;
 } ayf_options;
 
 /* A context holds the allocator, the log and the last error; nothing is global but OpenBLAS's number of threads, so

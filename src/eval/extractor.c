@@ -18,7 +18,6 @@ void ayf_extractor_close(ayf_extractor *e) {
     ayf_context *ctx = e->ctx;
     ayf_program_free(e->program);
     ayf_weights_free(e->weights);
-    if (e->backend) ayf_backend_close(e->backend);
     void *owned[] = {e->path, e->recipe, e->data, e->x, e->features, e->logits, e};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(ctx, owned[i]);
 }

@@ -37,8 +37,7 @@ struct ayf_extractor {
     int classes;       /* logits of an image */
 
     /* For the kinds and extractor.c. */
-    ayf_backend *backend; /* own, with `weights`, when read from a file; else NULL */
-    ayf_weights *weights;
+    ayf_weights *weights; /* own, when read from a file; else NULL */
     ayf_program *program;
     size_t input;                 /* values the network gets for an image */
     float *x, *features, *logits; /* one batch */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "model/file.h"
 #include "nn/net.h"
 
@@ -59,8 +59,9 @@ static ayf_status describe(ayf_extractor *e, const ayf_model_card *card) {
 
 static ayf_status read_file(ayf_extractor *e) {
     ayf_model_card card = {0};
-    AYF_TRY(ayf_cpu_open(e->ctx, &e->backend));
-    ayf_status status = ayf_model_read(e->backend, e->path, &e->weights, &card);
+    ayf_backend *backend;
+    AYF_TRY(ayf_backend_open(e->ctx, &backend));
+    ayf_status status = ayf_model_read(backend, e->path, &e->weights, &card);
     if (status == AYF_E_IO || status == AYF_E_FORMAT)
         ayf_fail_prefix(e->ctx, "features are a file made by ayf eval --fit-features FILE --data SOURCE: ");
     if (status == AYF_OK) status = prepare(e, e->weights);

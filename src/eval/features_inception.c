@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "image/image.h"
 #include "nn/net.h"
 
@@ -99,20 +99,21 @@ static ayf_status check_variances(ayf_extractor *e, const ayf_st *st) {
     return status;
 }
 
-static ayf_status read_weights(ayf_extractor *e) {
+static ayf_status read_weights(ayf_extractor *e, ayf_backend *backend) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_INCEPTION;
     ayf_st *st;
     AYF_TRY(ayf_st_open(e->ctx, e->path, &st));
-    ayf_status status = ayf_weights_read(e->backend, st, &spec, "the Inception network of FID", &e->weights);
+    ayf_status status = ayf_weights_read(backend, st, &spec, "the Inception network of FID", &e->weights);
     if (status == AYF_OK) status = check_variances(e, st);
     ayf_st_close(st);
     return status;
 }
 
 static ayf_status open_file(ayf_extractor *e) {
-    AYF_TRY(ayf_cpu_open(e->ctx, &e->backend));
-    ayf_status status = read_weights(e);
+    ayf_backend *backend;
+    AYF_TRY(ayf_backend_open(e->ctx, &backend));
+    ayf_status status = read_weights(e, backend);
     if (status == AYF_E_FORMAT)
         ayf_fail_prefix(e->ctx,
                         "these are not the Inception weights of FID, which scripts/convert_inception.py "

@@ -6,6 +6,11 @@
 
 typedef struct ayf_backend ayf_backend;
 
+typedef struct ayf_backend_facts {
+    int threads;             /* in use */
+    double conv_peak_gflops; /* of convolutions on this machine, measured; NaN: not known */
+} ayf_backend_facts;
+
 typedef struct ayf_backend_ops {
     const char *name;
     size_t element_size; /* bytes of one element of a stored tensor */
@@ -25,6 +30,8 @@ typedef struct ayf_backend_ops {
     const char *(*describe)(const void *kernel); /* implementation name, for traces */
     void (*drop)(ayf_backend *, void *kernel);
     ayf_status (*sync)(ayf_backend *);
+    /* Takes about half a second, for the measurement. */
+    ayf_status (*facts)(ayf_backend *, ayf_backend_facts *facts);
 } ayf_backend_ops;
 
 struct ayf_backend { /* first member of every backend's own struct */

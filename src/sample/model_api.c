@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 
 /* ---- Opening ---- */
 
@@ -14,7 +14,7 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     if (!model) return AYF_E_MEMORY;
     model->ctx = ctx;
     model->path = ayf_strdup(ctx, path);
-    ayf_status status = model->path ? ayf_cpu_open(ctx, &model->backend) : AYF_E_MEMORY;
+    ayf_status status = model->path ? ayf_backend_open(ctx, &model->backend) : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
     if (status != AYF_OK) {
         ayf_model_close(model);
@@ -32,7 +32,6 @@ void ayf_model_close(ayf_model *model) {
     ayf_sampler_free(model->sampler);
     ayf_weights_free(model->weights);
     ayf_model_card_free(ctx, &model->card);
-    ayf_backend_close(model->backend);
     ayf_free(ctx, model->path);
     ayf_free(ctx, model);
 }

@@ -8,7 +8,7 @@
 struct ayf_model {
     ayf_context *ctx;
     char *path;
-    ayf_backend *backend; /* its own */
+    ayf_backend *backend; /* of the context */
     ayf_weights *weights;
     ayf_model_card card;
     const ayf_model *weak; /* guidance: teachers only; the model itself: classifier-free */

@@ -7,7 +7,7 @@
 #include "train/recipe.h"
 #include "flow/step.h"
 #include "model/file.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/rng.h"
 #include "config/config.h"
 #include "data/dataset.h"
@@ -149,7 +149,7 @@ static ayf_status emit_step(ayf_graph *g, const fit *f, const ayf_params *params
 }
 
 static ayf_status compile(fit *f) {
-    AYF_TRY(ayf_cpu_open(f->ctx, &f->backend));
+    AYF_TRY(ayf_backend_open(f->ctx, &f->backend));
     AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->weights));
     AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_m));
     AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_v));
@@ -424,7 +424,6 @@ ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_featur
     ayf_weights_free(f.weights);
     ayf_weights_free(f.adam_m);
     ayf_weights_free(f.adam_v);
-    ayf_backend_close(f.backend);
     ayf_dataset_close(f.data);
     ayf_dataset_close(f.heldout);
     ayf_free(ctx, f.x);

@@ -1,6 +1,7 @@
 /* The Inception network and its extractor against torchvision's (tests/fixtures/inception.py). */
 #include "algo_fixture.h"
 
+#include "backend/open.h"
 #include "eval/features_inception.h"
 #include "metrics/metrics.h"
 #include "io/safetensors.h"
@@ -319,6 +320,8 @@ static void memory_can_run_out(void **state) {
     float image[3] = {0}, *features = ayf_alloc(ctx, DIM, sizeof *features);
     ayf_context *poor = test_open(&memory);
     ayf_extractor *other;
+    ayf_backend *backend; /* stays open with the context */
+    ok(ayf_backend_open(poor, &backend));
     long before = memory.calls, held = memory.held;
     ok(ayf_inception_open(poor, weights_path, &other));
     long calls = memory.calls - before;
