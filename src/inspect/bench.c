@@ -9,6 +9,7 @@
 #include "flow/gradients.h"
 #include "train/recipe.h"
 #include "flow/step.h"
+#include "model/shape.h"
 #include "model/weights.h"
 #include "backend/open.h"
 #include "base/rng.h"
@@ -194,7 +195,7 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
         status = ayf_config_set(ctx, &cfg, options->settings[i]);
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
-    if (status == AYF_OK && plan->network.kind != AYF_MODEL_UNET)
+    if (status == AYF_OK && ayf_model_shape(&plan->network).points)
         status = ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
     ayf_config_free(ctx, &cfg);

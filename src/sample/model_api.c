@@ -38,18 +38,10 @@ void ayf_model_close(ayf_model *model) {
 
 bool ayf_model_is_student(const ayf_model *model) { return model->weights->spec.is_student; }
 
-ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec) {
-    bool points = spec->kind == AYF_MODEL_MLP;
-    return (ayf_sampler_spec){.height = points ? 1 : spec->img_resolution,
-                              .width = points ? 1 : spec->img_resolution,
-                              .channels = points ? spec->mlp_dim : spec->img_channels,
-                              .classes = spec->label_dim};
-}
-
 enum { GUIDANCE_LIMIT = 100 };
 
 ayf_model_facts ayf_model_describe(const ayf_model *model) {
-    ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
+    ayf_data_shape shape = ayf_model_shape(&model->weights->spec);
     bool student = ayf_model_is_student(model);
     return (ayf_model_facts){.role = ayf_model_role_name(model->card.role),
                              .data = model->card.data,
@@ -57,7 +49,7 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .height = shape.height,
                              .width = shape.width,
                              .channels = shape.channels,
-                             .points = model->weights->spec.kind == AYF_MODEL_MLP,
+                             .points = shape.points,
                              .classes = shape.classes,
                              .parameters = ayf_params_trained(model->weights->params),
                              .step = model->card.step,
@@ -85,8 +77,8 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     if (weak && ayf_model_is_student(weak))
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a student: a weak teacher comes from ayf train", weak->path);
     if (weak) {
-        ayf_sampler_spec a = ayf_model_shape(&teacher->weights->spec),
-                         b = ayf_model_shape(&weak->weights->spec);
+        ayf_data_shape a = ayf_model_shape(&teacher->weights->spec),
+                       b = ayf_model_shape(&weak->weights->spec);
         if (a.height != b.height || a.channels != b.channels || (b.classes && a.classes != b.classes))
             return ayf_fail(ctx, AYF_E_USAGE,
                             "the weak teacher %s makes %dx%dx%d data of %d classes, but the teacher %s "
@@ -137,8 +129,7 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler) {
     bool student = ayf_model_is_student(model);
     if (!model->sampler) {
-        ayf_sampler_spec spec = ayf_model_shape(&model->weights->spec);
-        spec.backend = model->backend;
+        ayf_sampler_spec spec = {.backend = model->backend, .shape = ayf_model_shape(&model->weights->spec)};
         spec.batch = ayf_sampler_batch(&model->weights->spec);
         spec.student = student ? model->weights : NULL;
         spec.teacher = student ? NULL : &model->velocity;
@@ -208,11 +199,11 @@ static ayf_status choose(const ayf_model *model, const ayf_sample_options *o, in
 }
 
 /* Pixels beyond [-1,1] cannot be shown; points have no limits. */
-static void scale(const ayf_model *model, float *values, size_t count) {
-    bool points = model->weights->spec.kind == AYF_MODEL_MLP;
-    for (size_t i = 0; i < count; i++) {
-        double value = values[i] * model->card.sigma_data;
-        values[i] = (float)(points ? value : fmin(fmax(value, -1), 1));
+static void scale(const ayf_model *model, float *samples, size_t count) {
+    ayf_data_shape shape = ayf_model_shape(&model->weights->spec);
+    for (size_t i = 0; i < count * ayf_data_values(shape); i++) {
+        double value = samples[i] * model->card.sigma_data;
+        samples[i] = (float)(shape.points ? value : fmin(fmax(value, -1), 1));
     }
 }
 
@@ -231,9 +222,7 @@ ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,
     if (status == AYF_OK) status = ayf_model_sampler(model, &sampler);
     if (status == AYF_OK) status = ayf_sampler_images(sampler, &how, (size_t)count, seeds, labels, images);
     if (status == AYF_OK) {
-        ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
-        scale(model, images,
-              (size_t)count * (size_t)shape.height * (size_t)shape.width * (size_t)shape.channels);
+        scale(model, images, (size_t)count);
         if (classes) memcpy(classes, labels, (size_t)count * sizeof *classes);
     }
     ayf_free(ctx, seeds);

@@ -1,4 +1,4 @@
-/* The models of ayf.h as the rest of algo sees them. */
+/* The models of ayf.h as the library sees them. */
 #ifndef AYF_MODEL_API_H
 #define AYF_MODEL_API_H
 
@@ -22,9 +22,6 @@ bool ayf_model_is_student(const ayf_model *model);
 /* 0 stands for no guidance: 1, or what is nearest to it in a student's trained range. AYF_E_USAGE when the
  * model cannot be used with `wanted`. */
 ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *guidance);
-
-/* Height, width, channels, classes. */
-ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec);
 
 /* The model's sampler, with ayf_sampler_batch(). */
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler);

@@ -262,8 +262,7 @@ static ayf_status mean_square(fit *f, ayf_extractor *net, float *images, float *
         for (size_t i = 0; i < count; i++)
             AYF_TRY(
                 ayf_dataset_get(f->data, shuffled(f, skipped + n + i), false, images + i * f->values, NULL));
-        AYF_TRY(ayf_extract(net, images, count, (const int[]){net->height, net->width, net->channels},
-                            features, NULL));
+        AYF_TRY(ayf_extract(net, images, count, net->shape, features, NULL));
         for (size_t i = 0; i < count * dim; i++) sum += (double)features[i] * features[i];
         n += count;
     }
@@ -313,8 +312,7 @@ static ayf_status count_right(fit *f, ayf_extractor *net, size_t first, size_t c
         size_t index = f->heldout ? first + i : shuffled(f, first + i);
         AYF_TRY(ayf_dataset_get(from, index, false, images + i * f->values, &labels[i]));
     }
-    int shape[3] = {net->height, net->width, net->channels};
-    AYF_TRY(ayf_extract(net, images, count, shape, NULL, logits));
+    AYF_TRY(ayf_extract(net, images, count, net->shape, NULL, logits));
     for (size_t i = 0; i < count; i++)
         *right += largest(logits + i * (size_t)net->classes, net->classes) == labels[i];
     return AYF_OK;
