@@ -137,8 +137,13 @@ typedef enum ayf_solver {
 } ayf_solver;
 
 enum { AYF_STEPS_MOST = 100000 };
+/* Steps when none are asked for. */
+#define AYF_STUDENT_STEPS 4
+#define AYF_TEACHER_STEPS 32
 typedef struct ayf_sample_options { /* all zero = defaults */
-    int steps; /* student: network calls, default 4; teacher: solver steps, default 32; at most AYF_STEPS_MOST */
+    /* Student: network calls, 0 = AYF_STUDENT_STEPS; teacher: solver steps, 0 = AYF_TEACHER_STEPS; at most
+     * AYF_STEPS_MOST */
+    int steps;
     const double *times; /* steps + 1 falling values from 1 to 0; NULL: uniform */
     double gamma;        /* students: noise added again after each jump, 0 ... 1 */
     double guidance;     /* 0 = none: 1, or the value nearest to 1 that the student was trained for */

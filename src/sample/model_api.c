@@ -160,8 +160,8 @@ static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_
                         "the reference solver chooses its own steps: leave out steps and times");
     *how = (ayf_solver_options){.times = o->times,
                                 .steps = o->steps  ? o->steps
-                                         : student ? 4
-                                                   : 32,
+                                         : student ? AYF_STUDENT_STEPS
+                                                   : AYF_TEACHER_STEPS,
                                 .gamma = o->gamma};
     switch (o->solver) {
     case AYF_SOLVER_DEFAULT:
