@@ -82,6 +82,9 @@ typedef struct ayf_options { /* all zero = defaults */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
     bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
+    /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, to check others against.
+     * Any other name is AYF_E_USAGE from the first function that computes. Copied. */
+    const char *device;
 } ayf_options;
 
 /* A context holds the allocator, the log and the last error. Returns NULL only when there is no memory. Use a
@@ -143,8 +146,12 @@ typedef enum ayf_solver {
 } ayf_solver;
 
 enum { AYF_STEPS_MOST = 100000 };
+/* Steps when none are asked for. */
+#define AYF_STUDENT_STEPS 4
+#define AYF_TEACHER_STEPS 32
 typedef struct ayf_sample_options { /* all zero = defaults */
-    /* Student: network calls, default 4. Teacher: solver steps, default 32. At most AYF_STEPS_MOST. */
+    /* Student: network calls, 0 = AYF_STUDENT_STEPS. Teacher: solver steps, 0 = AYF_TEACHER_STEPS. At most
+     * AYF_STEPS_MOST. */
     int steps;
     const double *times;   /* steps + 1 falling values from 1 to 0; NULL: uniform */
     double gamma;          /* students: fresh noise after each jump, from 0 (none) to 1 (all of it) */

@@ -40,7 +40,10 @@ struct ayf_context {
     ayf_log_fn *log;
     void *log_user;
     int threads;
-    bool trace; /* one log line per kernel launched */
+    bool trace;    /* one log line per kernel launched */
+    char *device;  /* NULL: the default */
+    void *backend; /* what backend/open.h opened; NULL before its first use. ayf_close() closes it */
+    void (*close_backend)(void *backend);
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];
 };

@@ -51,11 +51,18 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->log_user = options->log_user;
     ctx->threads = options->threads;
     ctx->trace = options->trace;
+    if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
+        ayf_close(ctx);
+        return NULL;
+    }
     return ctx;
 }
 
 void ayf_close(ayf_context *ctx) {
-    if (ctx) ctx->alloc(ctx->alloc_user, ctx, 0);
+    if (!ctx) return;
+    if (ctx->backend) ctx->close_backend(ctx->backend);
+    ayf_free(ctx, ctx->device);
+    ayf_free(ctx, ctx);
 }
 
 const char *ayf_error(const ayf_context *ctx) {

@@ -6,6 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ayf.h"
+
+/* Numbers of ayf.h as text. */
+#define CLI_TEXT_OF(number) #number
+#define CLI_TEXT(number) CLI_TEXT_OF(number)
+#define CLI_STUDENT_STEPS CLI_TEXT(AYF_STUDENT_STEPS)
+#define CLI_TEACHER_STEPS CLI_TEXT(AYF_TEACHER_STEPS)
+
 /* X(id, positional arguments, least, most of them, one line, more) */
 #define CLI_VERBS(X)                                                                                         \
     X(train, "RUN_FOLDER", 1, 1, "train a teacher",                                                          \
@@ -103,7 +111,8 @@ typedef enum cli_verb {
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
     X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
-      "network calls of a student (default 4), solver steps of a teacher (default 32)")                      \
+      "network calls of a student (default " CLI_STUDENT_STEPS                                               \
+      "), solver steps of a teacher (default " CLI_TEACHER_STEPS ")")                                        \
     X(times, "times", "LIST", CLI_SAMPLE, NULL,                                                              \
       "falling times from 1 to 0, in place of uniform ones: 1,0.5,0")                                        \
     X(gamma, "gamma", "G", CLI_SAMPLE, NULL,                                                                 \
@@ -131,7 +140,8 @@ typedef enum cli_verb {
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
       "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
-      "network calls of a student (default 1,2,4), solver steps of a teacher (default 32)")                  \
+      "network calls of a student (default 1,2,4), solver steps of a teacher (default " CLI_TEACHER_STEPS    \
+      ")")                                                                                                   \
     X(gammas, "gamma", "LIST", CLI_EVAL, NULL,                                                               \
       "students: amount of fresh noise after each jump, 0 to 1; default 0")                                  \
     X(images, "images", "N", CLI_EVAL, NULL,                                                                 \

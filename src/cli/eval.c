@@ -7,7 +7,7 @@
 #include "cli.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-enum { CALLS_MOST = 4096, LIST_MOST = 64, TEACHER_STEPS = 32, NAME_SIZE = 96 };
+enum { CALLS_MOST = 4096, LIST_MOST = 64, NAME_SIZE = 96 };
 
 typedef struct measured {
     char name[NAME_SIZE];
@@ -76,7 +76,7 @@ static int fit_features(cli *c, const cli_args *args) {
 /* ---- Reading the command line ---- */
 
 static int read_calls(job *j) {
-    static const uint64_t usual[] = {1, 2, 4}, usual_teacher[] = {TEACHER_STEPS};
+    static const uint64_t usual[] = {1, 2, 4}, usual_teacher[] = {AYF_TEACHER_STEPS};
     uint64_t *list = NULL;
     int code = cli_get_list(j->args, CLI_OPT_calls, CALLS_MOST, LIST_MOST, &list, &j->call_count);
     if (code) return code;

@@ -57,7 +57,7 @@ static int read_options(job *j) {
     j->scale = 1;
     if ((code = cli_get_list(a, CLI_OPT_seeds, UINT64_MAX - 1, SEEDS_MAX, &j->seeds, &j->seed_count)) ||
         (code = cli_get_list(a, CLI_OPT_class_, INT_MAX, CLASSES_MAX, &j->class_list, &j->class_count)) ||
-        (code = cli_get_int(a, CLI_OPT_sample_steps, 1, 100000, &j->options.steps)) ||
+        (code = cli_get_int(a, CLI_OPT_sample_steps, 1, AYF_STEPS_MOST, &j->options.steps)) ||
         (code = cli_get_reals(a, CLI_OPT_times, &j->times, &j->time_count)) ||
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
         (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
@@ -119,7 +119,10 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
     char steps[16] = "";
     bool student = strcmp(j->facts.role, "student") == 0;
     if (!j->times && j->options.solver != AYF_SOLVER_REFERENCE)
-        snprintf(steps, sizeof steps, "%d", j->options.steps ? j->options.steps : student ? 4 : 32);
+        snprintf(steps, sizeof steps, "%d",
+                 j->options.steps ? j->options.steps
+                 : student        ? AYF_STUDENT_STEPS
+                                  : AYF_TEACHER_STEPS);
     int used =
         snprintf(text, size, "ayf %s sample: model %s (%s of %s, step %llu), seeds %s", ayf_version(),
                  a->positional[0], j->facts.role, j->facts.data, (unsigned long long)j->facts.step, seeds);

@@ -41,11 +41,9 @@ struct ayf_eval {
     size_t available; /* in the reference set, of which some are used */
     uint64_t seed;
     int resolution, channels;
-    int shape[3];
-    size_t values;
-    int classes; /* of the reference; 0: without labels */
-    bool points;
-    ayf_extractor *net; /* NULL for points, whose coordinates are their features */
+    ayf_data_shape shape; /* of the reference and of everything compared with it */
+    size_t values;        /* numbers in a sample */
+    ayf_extractor *net;   /* NULL for points, whose coordinates are their features */
     bool inception;
     size_t dim;
     real_set whole, half; /* half: the second half of the shuffled set, for a floor without held-out data */
@@ -108,12 +106,13 @@ static ayf_status new_samples(const ayf_eval *e, const char *name, size_t count,
 }
 
 static ayf_status check_shape(const ayf_eval *e, const char *name, int height, int width, int channels) {
-    if (height == e->shape[0] && width == e->shape[1] && channels == e->shape[2]) return AYF_OK;
+    const ayf_data_shape *own = &e->shape;
+    if (height == own->height && width == own->width && channels == own->channels) return AYF_OK;
     return ayf_fail(
         e->ctx, AYF_E_USAGE,
         "%s has samples of %d x %d x %d and the reference %s of %d x %d x %d, which cannot be compared: use "
         "the data and features of the model",
-        name, height, width, channels, e->source, e->shape[0], e->shape[1], e->shape[2]);
+        name, height, width, channels, e->source, own->height, own->width, own->channels);
 }
 
 /* The first `count` samples of a set in an order of its own: at random, all different. */
@@ -282,16 +281,17 @@ static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
     if (!o->features) return AYF_OK;
     AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
     const ayf_extractor *net = e->net;
-    int side = o->resolution ? o->resolution : net->height;
-    int channels = o->channels ? o->channels : net->channels;
-    if (side != net->height || channels != net->channels)
+    int side = o->resolution ? o->resolution : net->shape.height;
+    int channels = o->channels ? o->channels : net->shape.channels;
+    if (side != net->shape.height || channels != net->shape.channels)
         return ayf_fail(
             e->ctx, AYF_E_USAGE,
             "the features %s were fitted to images of %d x %d x %d, but %d x %d x %d are to be compared: fit "
             "features to these (ayf eval --fit-features FILE --data SOURCE --set data.resolution=%d)",
-            o->features, net->height, net->width, net->channels, side, side, channels, side);
-    e->resolution = net->height;
-    e->channels = net->channels;
+            o->features, net->shape.height, net->shape.width, net->shape.channels, side, side, channels,
+            side);
+    e->resolution = net->shape.height;
+    e->channels = net->shape.channels;
     return AYF_OK;
 }
 
@@ -346,7 +346,7 @@ static ayf_status check_samples(ayf_eval *e, const char *source) {
         ayf_say(e->ctx,
                 "%s: %zu of its %zu pictures are not of %d x %d x %d and are converted to that shape for the "
                 "comparison, which changes the result",
-                source, info->reshaped, info->count, e->shape[0], e->shape[1], e->shape[2]);
+                source, info->reshaped, info->count, e->shape.height, e->shape.width, e->shape.channels);
     ayf_dataset_close(data);
     e->samples = ayf_strdup(e->ctx, source);
     return e->samples ? AYF_OK : AYF_E_MEMORY;
@@ -381,10 +381,12 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     AYF_TRY(choose_shape(e, o));
     AYF_TRY(open_data(e, e->source, &data));
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
-    e->points = info->points;
-    e->classes = info->classes;
-    memcpy(e->shape, (const int[]){info->height, info->width, info->channels}, sizeof e->shape);
-    e->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    e->shape = (ayf_data_shape){.height = info->height,
+                                .width = info->width,
+                                .channels = info->channels,
+                                .classes = info->classes,
+                                .points = info->points};
+    e->values = ayf_data_values(e->shape);
     e->dim = e->net ? (size_t)e->net->dim : e->values;
     size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
     e->available = info->count;
@@ -479,7 +481,7 @@ static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_
     if (status == AYF_OK)
         status = ayf_sliced_wasserstein(ctx, real->pixels, s->images, paired, e->values, AYF_SLICES, e->seed,
                                         &row->sliced_wasserstein);
-    if (status != AYF_OK || e->points) return status;
+    if (status != AYF_OK || e->shape.points) return status;
     ayf_kid_result kid;
     double near[4];
     AYF_TRY(ayf_kid(ctx, real->features, real->kept, features, s->count, e->dim,
@@ -556,7 +558,7 @@ ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
 
 /* In parts, so that what takes minutes says how far it is. */
 static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, const sample_set *s) {
-    size_t most = e->points ? CHUNK : PART;
+    size_t most = e->shape.points ? CHUNK : PART;
     ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
     for (size_t first = 0, n; first < s->count; first += n) {
         ayf_sample_options options = *how;
@@ -602,7 +604,7 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
     ayf_context *ctx = e->ctx;
     char some[64] = "";
     if (e->whole.count < e->available) snprintf(some, sizeof some, " at random of %zu", e->available);
-    if (e->points)
+    if (e->shape.points)
         return put(e, print, user,
                    ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
                               e->whole.count, some));
@@ -611,7 +613,7 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
         ayf_format(ctx,
                    "reference  %s: %zu images%s of %d x %d x %d (centre crop; smaller by whole factors: mean "
                    "of the pixels, else Lanczos-3)",
-                   e->source, e->whole.count, some, e->shape[0], e->shape[1], e->shape[2])));
+                   e->source, e->whole.count, some, e->shape.height, e->shape.width, e->shape.channels)));
     return put(e, print, user,
                ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
                           e->net->recipe));
@@ -625,7 +627,7 @@ static char *samples_line(const ayf_eval *e) {
     char brought[96] = "";
     if (e->reshaped)
         snprintf(brought, sizeof brought, "; %zu of its pictures resized to %d x %d x %d", e->reshaped,
-                 e->shape[0], e->shape[1], e->shape[2]);
+                 e->shape.height, e->shape.width, e->shape.channels);
     return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
                       e->seed, brought);
 }
@@ -636,7 +638,7 @@ static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void 
     char parts[64] = "";
     if (e->inception) snprintf(parts, sizeof parts, "; Inception score over %d parts", AYF_SCORE_SPLITS);
     AYF_TRY(put(e, print, user, samples_line(e)));
-    if (e->points)
+    if (e->shape.points)
         return put(
             e, print, user,
             ayf_format(

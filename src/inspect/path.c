@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "model/file.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "io/file.h"
@@ -148,7 +148,7 @@ static ayf_status describe_tool(ayf_context *ctx, const char *path, ayf_path_fac
     ayf_backend *backend;
     ayf_weights *weights;
     ayf_model_card card;
-    AYF_TRY(ayf_cpu_open(ctx, &backend));
+    AYF_TRY(ayf_backend_open(ctx, &backend));
     ayf_status status = ayf_model_read(backend, path, &weights, &card);
     if (status == AYF_OK) {
         facts->height = facts->width = weights->spec.img_resolution;
@@ -158,7 +158,6 @@ static ayf_status describe_tool(ayf_context *ctx, const char *path, ayf_path_fac
         ayf_weights_free(weights);
         ayf_model_card_free(ctx, &card);
     }
-    ayf_backend_close(backend);
     return status;
 }
 

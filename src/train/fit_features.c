@@ -8,7 +8,7 @@
 #include "train/recipe.h"
 #include "flow/step.h"
 #include "model/file.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/rng.h"
 #include "config/config.h"
 #include "data/dataset.h"
@@ -150,7 +150,7 @@ static ayf_status emit_step(ayf_graph *g, const fit *f, const ayf_params *params
 }
 
 static ayf_status compile(fit *f) {
-    AYF_TRY(ayf_cpu_open(f->ctx, &f->backend));
+    AYF_TRY(ayf_backend_open(f->ctx, &f->backend));
     AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->weights));
     AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_m));
     AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_v));
@@ -264,8 +264,7 @@ static ayf_status mean_square(fit *f, ayf_extractor *net, float *images, float *
         for (size_t i = 0; i < count; i++)
             AYF_TRY(
                 ayf_dataset_get(f->data, shuffled(f, skipped + n + i), false, images + i * f->values, NULL));
-        AYF_TRY(ayf_extract(net, images, count, (const int[]){net->height, net->width, net->channels},
-                            features, NULL));
+        AYF_TRY(ayf_extract(net, images, count, net->shape, features, NULL));
         for (size_t i = 0; i < count * dim; i++) sum += (double)features[i] * features[i];
         n += count;
     }
@@ -315,8 +314,7 @@ static ayf_status count_right(fit *f, ayf_extractor *net, size_t first, size_t c
         size_t index = f->heldout ? first + i : shuffled(f, first + i);
         AYF_TRY(ayf_dataset_get(from, index, false, images + i * f->values, &labels[i]));
     }
-    int shape[3] = {net->height, net->width, net->channels};
-    AYF_TRY(ayf_extract(net, images, count, shape, NULL, logits));
+    AYF_TRY(ayf_extract(net, images, count, net->shape, NULL, logits));
     for (size_t i = 0; i < count; i++)
         *right += largest(logits + i * (size_t)net->classes, net->classes) == labels[i];
     return AYF_OK;
@@ -426,7 +424,6 @@ ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_featur
     ayf_weights_free(f.weights);
     ayf_weights_free(f.adam_m);
     ayf_weights_free(f.adam_v);
-    ayf_backend_close(f.backend);
     ayf_dataset_close(f.data);
     ayf_dataset_close(f.heldout);
     ayf_free(ctx, f.x);

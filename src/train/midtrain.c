@@ -217,17 +217,13 @@ void ayf_run_trajectories_close(ayf_run *run) {
 static ayf_status open_workshop(ayf_run *run) {
     ayf_run_paths *p = run->paths;
     if (p->sampler) return AYF_OK;
-    const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     size_t n = batch_of(run), steps = (size_t)p->steps, bytes = run->batch.values * sizeof(double);
     p->state = ayf_alloc(run->ctx, n * (steps + 1), bytes);
     p->velocity = ayf_alloc(run->ctx, n * steps, bytes);
     if (!p->state || !p->velocity) return AYF_E_MEMORY;
     return ayf_sampler_new(&(ayf_sampler_spec){.backend = run->backend,
                                                .batch = run->cfg.train.batch,
-                                               .height = info->height,
-                                               .width = info->width,
-                                               .channels = info->channels,
-                                               .classes = run->spec.label_dim,
+                                               .shape = ayf_model_shape(&run->spec),
                                                .teacher = &run->teacher,
                                                .teacher_weights = run->teacher_at,
                                                .weak_weights = run->weak_at,

@@ -7,7 +7,7 @@
 
 #include "train/recipe.h"
 #include "base/wait.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/rng.h"
 
 /* ---- Opening ---- */
@@ -117,7 +117,7 @@ static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int6
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
     AYF_TRY(name_files(run, options->folder));
-    AYF_TRY(ayf_cpu_open(run->ctx, &run->backend));
+    AYF_TRY(ayf_backend_open(run->ctx, &run->backend));
     AYF_TRY(open_folder(run, options, &latest));
     run->steps = (uint64_t)run->cfg.train.steps;
     AYF_TRY(ayf_run_source_open(run));
@@ -173,7 +173,6 @@ void ayf_run_close(ayf_run *run) {
     ayf_weights_free(run->adam_m);
     ayf_weights_free(run->adam_v);
     ayf_run_source_close(run);
-    ayf_backend_close(run->backend);
     void *owned[] = {run->batch.x0,       run->batch.x1,     run->batch.t,      run->batch.s,
                      run->batch.guidance, run->batch.onehot, run->batch.labels, run->batch.tangent,
                      run->batch.error,    run->batch.jvp,    run->folder,       run->config_path,

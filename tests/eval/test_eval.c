@@ -158,7 +158,7 @@ static void network_is_as_described(void **state) {
 
     ayf_extractor *net;
     ok(ayf_features_of(weights, &net));
-    ok(ayf_extract(net, image, 1, (const int[]){SIZE, SIZE, IN}, features, logits));
+    ok(ayf_extract(net, image, 1, ayf_image_shape(SIZE, SIZE, IN), features, logits));
     for (int i = 0; i < FEATURES; i++) expect_near((double)features[i], y[i], 1e-4);
     for (int i = 0; i < LOGITS; i++) expect_near((double)logits[i], want[i], 1e-4);
     ayf_extractor_close(net);
@@ -204,7 +204,7 @@ static float *features_of(const char *source, size_t count, double *accuracy) {
     ok(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = source, .labels = accuracy != NULL}, &data));
     int *labels = malloc(count * sizeof *labels);
     for (size_t i = 0; i < count; i++) ok(ayf_dataset_get(data, i, false, images + i * PIXELS, &labels[i]));
-    ok(ayf_extract(net, images, count, (const int[]){SIDE, SIDE, 1}, features, logits));
+    ok(ayf_extract(net, images, count, ayf_image_shape(SIDE, SIDE, 1), features, logits));
     for (size_t i = 0; i < count; i++) {
         int best = 0;
         for (int k = 1; k < CLASSES; k++)
@@ -423,7 +423,7 @@ static void samples_of_a_model_come_from_the_seeds(void **state) {
     ok(ayf_model_sample(model, &(ayf_sample_options){.steps = 2, .gamma = 0.5, .first_seed = 7}, FEW, images,
                         classes));
     ok(ayf_features_open(ctx, features_path, &net));
-    ok(ayf_extract(net, images, FEW, (const int[]){SIDE, SIDE, 1}, features, logits));
+    ok(ayf_extract(net, images, FEW, ayf_image_shape(SIDE, SIDE, 1), features, logits));
     ayf_extractor_close(net);
     for (int i = 0; i < FEW; i++) {
         int best = 0;

@@ -28,11 +28,11 @@ static void ok(ayf_status status) {
     if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
 }
 
-static void expect_message(const char *part) {
+static inline void expect_message(const char *part) {
     if (!strstr(ayf_error(ctx), part)) fail_msg("message \"%s\" does not hold \"%s\"", ayf_error(ctx), part);
 }
 
-static void expect_near(double got, double want, double tolerance) {
+static inline void expect_near(double got, double want, double tolerance) {
     if (!(fabs(got - want) <= tolerance)) fail_msg("%.17g is not %.17g to %g", got, want, tolerance);
 }
 

@@ -164,6 +164,12 @@ static void cpu_close(ayf_backend *backend) {
     ayf_free(backend->ctx, b);
 }
 
+static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
+    cpu_backend *b = (cpu_backend *)backend;
+    facts->threads = b->threads;
+    return ayf_dnnl_conv_peak(b->dnnl, &facts->conv_peak_gflops);
+}
+
 static const ayf_backend_ops cpu_ops = {
     .name = "cpu",
     .element_size = sizeof(float),
@@ -180,6 +186,7 @@ static const ayf_backend_ops cpu_ops = {
     .describe = cpu_describe,
     .drop = cpu_drop,
     .sync = cpu_sync,
+    .facts = cpu_facts,
 };
 
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
@@ -201,10 +208,4 @@ ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
     }
     *out = &b->base;
     return AYF_OK;
-}
-
-int ayf_cpu_threads(const ayf_backend *backend) { return ((const cpu_backend *)backend)->threads; }
-
-ayf_status ayf_cpu_conv_peak(ayf_backend *backend, double *gflops) {
-    return ayf_dnnl_conv_peak(((cpu_backend *)backend)->dnnl, gflops);
 }

@@ -7,8 +7,4 @@
 /* Uses ctx->threads threads (0: one per processor), never more than OpenMP allows. Not from inside a parallel region. */
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out);
 
-/* Threads in use; the machine's convolution peak in GFLOP/s, measured for about half a second. */
-int ayf_cpu_threads(const ayf_backend *backend);
-ayf_status ayf_cpu_conv_peak(ayf_backend *backend, double *gflops);
-
 #endif

@@ -280,6 +280,12 @@ static ayf_status ref_sync(ayf_backend *backend) {
     return AYF_OK;
 }
 
+static ayf_status ref_facts(ayf_backend *backend, ayf_backend_facts *facts) {
+    (void)backend;
+    *facts = (ayf_backend_facts){.threads = 1, .conv_peak_gflops = (double)NAN};
+    return AYF_OK;
+}
+
 static void ref_close(ayf_backend *backend) { ayf_free(backend->ctx, backend); }
 
 static const ayf_backend_ops ref_ops = {
@@ -298,6 +304,7 @@ static const ayf_backend_ops ref_ops = {
     .describe = ref_describe,
     .drop = ref_drop,
     .sync = ref_sync,
+    .facts = ref_facts,
 };
 
 ayf_status ayf_ref_open(ayf_context *ctx, ayf_backend **out) {
