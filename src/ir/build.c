@@ -176,13 +176,8 @@ ayf_id ayf_concat(ayf_graph *g, ayf_id a, ayf_id b, int axis) {
 static int filter_index(ayf_graph *g, const ayf_filter *filter) {
     for (uint32_t i = 0; i < g->filter_count; i++)
         if (memcmp(&g->filter[i], filter, sizeof *filter) == 0) return (int)i;
-    ayf_filter *table =
-        ayf_grow(g->ctx, g->filter, g->filter_count, (size_t)g->filter_count + 1, sizeof *table);
-    if (!table) {
-        g->status = AYF_E_MEMORY;
-        return -1;
-    }
-    g->filter = table;
+    g->status = ayf_reserve(g->ctx, &g->filter, g->filter_count, &g->filter_capacity, sizeof *filter);
+    if (g->status != AYF_OK) return -1;
     g->filter[g->filter_count] = *filter;
     return (int)g->filter_count++;
 }

@@ -20,9 +20,9 @@ ayf_graph *ayf_graph_new(ayf_context *ctx) {
     if (!g) return NULL;
     g->ctx = ctx;
     g->count = 1;
-    g->capacity = 256;
+    g->node_capacity = 256;
     g->bucket_count = 1024;
-    g->node = ayf_alloc(ctx, g->capacity, sizeof *g->node);
+    g->node = ayf_alloc(ctx, g->node_capacity, sizeof *g->node);
     g->bucket = ayf_alloc(ctx, g->bucket_count, sizeof *g->bucket);
     if (!g->node || !g->bucket) {
         ayf_graph_free(g);
@@ -225,12 +225,7 @@ static void bucket_put(uint32_t *bucket, uint32_t bucket_count, const ayf_node *
 }
 
 static bool make_room(ayf_graph *g) {
-    if (g->count == g->capacity) {
-        ayf_node *node = ayf_grow(g->ctx, g->node, g->count, 2 * (size_t)g->capacity, sizeof *node);
-        if (!node) return false;
-        g->node = node;
-        g->capacity *= 2;
-    }
+    if (ayf_reserve(g->ctx, &g->node, g->count, &g->node_capacity, sizeof *g->node) != AYF_OK) return false;
     if (2 * g->count >= g->bucket_count) {
         uint32_t bucket_count = 2 * g->bucket_count;
         uint32_t *bucket = ayf_alloc(g->ctx, bucket_count, sizeof *bucket);
@@ -494,13 +489,7 @@ ayf_id ayf_leaf(ayf_graph *g, ayf_storage storage, const char *name, ayf_shape s
         return id;
     }
     n.attr[0] = (int32_t)g->leaf_count;
-    ayf_leaf_info *leaf = ayf_grow(g->ctx, g->leaf, g->leaf_count, (size_t)g->leaf_count + 1, sizeof *leaf);
-    if (!leaf) {
-        g->status = AYF_E_MEMORY;
-        ayf_free(g->ctx, full);
-        return 0;
-    }
-    g->leaf = leaf;
+    g->status = ayf_reserve(g->ctx, &g->leaf, g->leaf_count, &g->leaf_capacity, sizeof *g->leaf);
     ayf_id id = ayf_emit(g, &n);
     if (!id) {
         ayf_free(g->ctx, full);
@@ -514,15 +503,11 @@ void ayf_output(ayf_graph *g, const char *name, ayf_id id) {
     if (g->status != AYF_OK || id == 0) return;
     char *full = scoped(g, name);
     if (!full) return;
-    ayf_output_info *output =
-        ayf_grow(g->ctx, g->output, g->output_count, (size_t)g->output_count + 1, sizeof *output);
-    if (!output) {
-        g->status = AYF_E_MEMORY;
+    g->status = ayf_reserve(g->ctx, &g->output, g->output_count, &g->output_capacity, sizeof *g->output);
+    if (g->status == AYF_OK)
+        g->output[g->output_count++] = (ayf_output_info){full, id};
+    else
         ayf_free(g->ctx, full);
-        return;
-    }
-    g->output = output;
-    g->output[g->output_count++] = (ayf_output_info){full, id};
 }
 
 static bool is_memory_of_leaf(const ayf_graph *g, ayf_id id) {

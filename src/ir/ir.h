@@ -92,7 +92,7 @@ typedef struct ayf_filter {
 typedef struct ayf_graph {
     ayf_context *ctx;
     ayf_node *node; /* node[0] is unused */
-    uint32_t count, capacity;
+    uint32_t count;
     uint32_t *bucket; /* hash-consing: open addressing over node ids */
     uint32_t bucket_count;
     ayf_leaf_info *leaf;
@@ -101,6 +101,7 @@ typedef struct ayf_graph {
     uint32_t output_count;
     ayf_filter *filter;
     uint32_t filter_count;
+    size_t node_capacity, leaf_capacity, output_capacity, filter_capacity;
     char scope[96];    /* prefix of leaf names and error messages, e.g. "student.unet." */
     ayf_status status; /* sticky */
 } ayf_graph;

@@ -36,7 +36,7 @@ typedef struct fuser {
     uint32_t heap_count;
 
     ayf_group open; /* the group being built */
-    uint32_t value_capacity, view_capacity, terminal_capacity;
+    size_t value_capacity, view_capacity, terminal_capacity;
     int *full_value, *row_value; /* value index + 1 of a node in the open group */
     ayf_id *member;              /* MEMBER nodes of the open group */
     uint32_t member_count;
@@ -268,17 +268,14 @@ static bool can_join(const fuser *f, ayf_id id) {
 
 /* ---- The open group: adding to it ---- */
 
+/* Room for one more element of the open group. */
+static bool reserve(fuser *f, void *array, uint32_t count, size_t *capacity, size_t size) {
+    if (ayf_reserve(f->ctx, array, count, capacity, size) != AYF_OK) f->failed = true;
+    return !f->failed;
+}
+
 static uint16_t add_value(fuser *f, ayf_value value) {
-    if (f->open.value_count == f->value_capacity) {
-        uint32_t capacity = f->value_capacity ? 2 * f->value_capacity : 32;
-        ayf_value *grown = ayf_grow(f->ctx, f->open.value, f->open.value_count, capacity, sizeof *grown);
-        if (!grown) {
-            f->failed = true;
-            return 0;
-        }
-        f->open.value = grown;
-        f->value_capacity = capacity;
-    }
+    if (!reserve(f, &f->open.value, f->open.value_count, &f->value_capacity, sizeof value)) return 0;
     f->open.value[f->open.value_count] = value;
     return (uint16_t)f->open.value_count++;
 }
@@ -302,16 +299,7 @@ static uint16_t add_load(fuser *f, const ayf_view *view, bool row) {
             memcmp(&f->open.view[v->in[0]], view, sizeof *view) == 0)
             return (uint16_t)i;
     }
-    if (f->open.view_count == f->view_capacity) {
-        uint32_t capacity = f->view_capacity ? 2 * f->view_capacity : 16;
-        ayf_view *grown = ayf_grow(f->ctx, f->open.view, f->open.view_count, capacity, sizeof *grown);
-        if (!grown) {
-            f->failed = true;
-            return 0;
-        }
-        f->open.view = grown;
-        f->view_capacity = capacity;
-    }
+    if (!reserve(f, &f->open.view, f->open.view_count, &f->view_capacity, sizeof *view)) return 0;
     f->open.view[f->open.view_count++] = *view;
     add_candidates(f, view->base);
     return add_value(
@@ -340,18 +328,8 @@ static uint16_t resolve(fuser *f, ayf_id id, bool row) {
 }
 
 static void add_terminal(fuser *f, ayf_id id, uint16_t input) {
-    if (f->open.terminal_count == f->terminal_capacity) {
-        uint32_t capacity = f->terminal_capacity ? 2 * f->terminal_capacity : 4;
-        ayf_terminal *grown =
-            ayf_grow(f->ctx, f->open.terminal, f->open.terminal_count, capacity, sizeof *grown);
-        if (!grown) {
-            f->failed = true;
-            return;
-        }
-        f->open.terminal = grown;
-        f->terminal_capacity = capacity;
-    }
     ayf_terminal t = {.value = input, .store = (int)id};
+    if (!reserve(f, &f->open.terminal, f->open.terminal_count, &f->terminal_capacity, sizeof t)) return;
     const ayf_node *n = ayf_at(f->g, id);
     int64_t step = 1;
     for (int i = n->rank; i-- > 0; step *= n->dim[i]) t.stride[i] = n->dim[i] == f->open.dim[i] ? step : 0;
