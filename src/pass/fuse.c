@@ -56,22 +56,6 @@ static bool is_heavy(const ayf_node *n) {
 
 static bool is_view(const ayf_node *n) { return ayf_op_table[n->op].class_ == AYF_CLASS_VIEW; }
 
-static int op_cost(ayf_op op) {
-    switch (op) {
-    case AYF_OP_EXP:
-    case AYF_OP_SIGMOID:
-        return 2;
-    case AYF_OP_LOG:
-    case AYF_OP_TANH:
-    case AYF_OP_SIN:
-    case AYF_OP_COS:
-    case AYF_OP_SOFTPLUS:
-        return 4;
-    default:
-        return 1;
-    }
-}
-
 /* dense: somebody reads the memory of the node itself; viewed: somebody looks at it through a view. */
 static void mark_needs(fuser *f) {
     const ayf_graph *g = f->g;
@@ -103,7 +87,7 @@ static void assign_roles(fuser *f) {
         } else if (is_view(n)) {
             f->role[id] = f->dense[id] && n->op != AYF_OP_RESHAPE ? ROLE_MEMBER : ROLE_VIEW;
         } else {
-            int cost = op_cost((ayf_op)n->op);
+            int cost = info->cost;
             for (int k = 0; k < info->inputs; k++) cost += f->cost[n->in[k]];
             bool local =
                 info->class_ == AYF_CLASS_POINTWISE && !f->dense[id] && !f->viewed[id] && cost <= LOCAL_COST;

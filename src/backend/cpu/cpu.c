@@ -24,24 +24,12 @@ typedef struct cpu_kernel {
 
 /* ---- Preparing ---- */
 
-static void copy_dims(int64_t *to, const ayf_node *n) {
-    for (int i = 0; i < 4; i++) to[i] = n->dim[i];
-}
-
-static ayf_status prepare_conv(cpu_backend *b, cpu_kernel *k) {
+static ayf_status prepare_conv(cpu_backend *b, const ayf_graph *g, cpu_kernel *k) {
     ayf_op op = (ayf_op)k->out.op;
-    const ayf_node *x = op == AYF_OP_CONV_DGRAD ? &k->out : &k->in[0];
-    const ayf_node *w = op == AYF_OP_CONV_WGRAD ? &k->out : &k->in[1];
-    const ayf_node *y = op == AYF_OP_CONV_FPROP ? &k->out : op == AYF_OP_CONV_DGRAD ? &k->in[0] : &k->in[1];
     ayf_dnnl_face face = op == AYF_OP_CONV_FPROP   ? AYF_DNNL_FPROP
                          : op == AYF_OP_CONV_DGRAD ? AYF_DNNL_DGRAD
                                                    : AYF_DNNL_WGRAD;
-    int64_t pad = k->out.attr[1];
-    ayf_conv_shape shape = {
-        .stride = k->out.attr[0], .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
-    copy_dims(shape.x, x);
-    copy_dims(shape.w, w);
-    copy_dims(shape.y, y);
+    ayf_conv_shape shape = ayf_conv_of(g, &k->out);
     return ayf_dnnl_prepare_conv(b->dnnl, &shape, face, &k->heavy);
 }
 
@@ -79,7 +67,7 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
             k->filter = g->filter[k->out.attr[3]];
             *scratch_bytes = ayf_move_upfirdn_scratch(&k->in[0], b->threads);
         }
-        if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, k);
+        if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, g, k);
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
         if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_dnnl_scratch_bytes(k->heavy);
     }

@@ -358,24 +358,16 @@ static ayf_status build_conv(ayf_dnnl_kernel *k, const ayf_conv_shape *s, ayf_dn
 }
 
 static ayf_status check_conv(ayf_dnnl *d, const ayf_conv_shape *s) {
-    bool fits =
-        s->stride > 0 && s->pad_top >= 0 && s->pad_left >= 0 && s->pad_bottom >= 0 && s->pad_right >= 0;
-    for (int i = 0; i < 4; i++) fits = fits && s->x[i] > 0 && s->w[i] > 0 && s->y[i] > 0;
-    fits = fits && s->x[0] == s->y[0] && s->x[3] == s->w[3] && s->w[0] == s->y[3];
-    if (fits) {
-        int64_t tall = s->x[1] + s->pad_top + s->pad_bottom - s->w[1];
-        int64_t wide = s->x[2] + s->pad_left + s->pad_right - s->w[2];
-        fits = tall >= 0 && wide >= 0 && s->y[1] == tall / s->stride + 1 && s->y[2] == wide / s->stride + 1;
-    }
-    if (fits) return AYF_OK;
+    const char *why = ayf_conv_misfit(s);
+    if (!why) return AYF_OK;
     return ayf_fail(d->ctx, AYF_E_INTERNAL,
                     "convolution of [%lld,%lld,%lld,%lld] with [%lld,%lld,%lld,%lld] cannot give "
-                    "[%lld,%lld,%lld,%lld] with stride %lld and padding %lld,%lld,%lld,%lld",
+                    "[%lld,%lld,%lld,%lld] with stride %lld and padding %lld,%lld,%lld,%lld: %s",
                     (long long)s->x[0], (long long)s->x[1], (long long)s->x[2], (long long)s->x[3],
                     (long long)s->w[0], (long long)s->w[1], (long long)s->w[2], (long long)s->w[3],
                     (long long)s->y[0], (long long)s->y[1], (long long)s->y[2], (long long)s->y[3],
                     (long long)s->stride, (long long)s->pad_top, (long long)s->pad_left,
-                    (long long)s->pad_bottom, (long long)s->pad_right);
+                    (long long)s->pad_bottom, (long long)s->pad_right, why);
 }
 
 /* Fixed by measurement; see experiments/bench_conv.c. */

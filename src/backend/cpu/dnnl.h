@@ -15,8 +15,7 @@
 #ifndef AYF_BACKEND_CPU_DNNL_H
 #define AYF_BACKEND_CPU_DNNL_H
 
-#include "base/base.h"
-#include "backend/cpu/conv_shape.h"
+#include "ir/conv.h"
 
 typedef struct ayf_dnnl ayf_dnnl;
 typedef struct ayf_dnnl_kernel ayf_dnnl_kernel;
