@@ -43,14 +43,8 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
     const struct dirent *item;
     while (status == AYF_OK && (item = readdir(handle))) {
         if (!wanted(item->d_name)) continue;
-        char **grown = n->count < n->capacity
-                           ? n->items
-                           : ayf_grow(n->ctx, n->items, n->count, n->capacity * 2 + 8, sizeof *grown);
-        if (grown && grown != n->items) {
-            n->items = grown;
-            n->capacity = n->capacity * 2 + 8;
-        }
-        char *path = grown ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
+        status = ayf_reserve(n->ctx, &n->items, n->count, &n->capacity, sizeof *n->items);
+        char *path = status == AYF_OK ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
         if (path)
             n->items[n->count++] = path;
         else
