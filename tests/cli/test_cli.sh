@@ -106,7 +106,7 @@ expect "fine-tune" 0 "$ayf" finetune tuned --student student $tuned --steps 3
 prints "tuned/model.safetensors" && says "D(real)-D(fake)"
 printf 'train:\n  lr: 0.01\nfinetune:\n  student: student\n' >tuned.yaml
 expect "a file with a key of other runs" 0 "$ayf" finetune filed --config tuned.yaml $tuned --steps 1
-says "tuned.yaml: train.lr means nothing to fine-tuning"
+says "tuned.yaml: train.lr means nothing to ayf finetune"
 expect "a fine-tuned student is a student" 0 "$ayf" info tuned
 prints "student"
 expect "fine-tune nothing" 2 "$ayf" finetune other $tuned --steps 3
