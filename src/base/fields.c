@@ -28,31 +28,33 @@ static const size_t size_of[] = {
     [AYF_FIELD_INTS] = sizeof(ayf_ints), [AYF_FIELD_REALS] = sizeof(ayf_reals),
 };
 
-bool ayf_field_is_list(const ayf_field *f) { return f->type == AYF_FIELD_INTS || f->type == AYF_FIELD_REALS; }
+bool ayf_field_is_list(const ayf_field_row *f) {
+    return f->type == AYF_FIELD_INTS || f->type == AYF_FIELD_REALS;
+}
 
-static bool is_whole(const ayf_field *f) {
+static bool is_whole(const ayf_field_row *f) {
     return f->type == AYF_FIELD_INT || f->type == AYF_FIELD_INT64 || f->type == AYF_FIELD_INTS;
 }
 
-static value load(const ayf_field *f, const void *object) {
+static value load(const ayf_field_row *f, const void *object) {
     value v = {0};
     memcpy(&v, (const char *)object + f->offset, size_of[f->type]);
     return v;
 }
 
-static void store(const ayf_field *f, const value *v, void *object) {
+static void store(const ayf_field_row *f, const value *v, void *object) {
     memcpy((char *)object + f->offset, v, size_of[f->type]);
 }
 
 /* ---- Names ---- */
 
-int ayf_field_find(const ayf_field *fields, size_t count, size_t skip, const char *name) {
+int ayf_field_find(const ayf_field_row *fields, size_t count, size_t skip, const char *name) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(fields[i].name + skip, name) == 0) return (int)i;
     return -1;
 }
 
-const char *ayf_field_nearest(const ayf_field *fields, size_t count, size_t skip, const char *name) {
+const char *ayf_field_nearest(const ayf_field_row *fields, size_t count, size_t skip, const char *name) {
     enum { MOST = 128 };
     const char *names[MOST];
     if (count > MOST) count = MOST;
@@ -61,7 +63,7 @@ const char *ayf_field_nearest(const ayf_field *fields, size_t count, size_t skip
 }
 
 /* The names of a choice, with `between` between them. */
-static void list_choices(const ayf_field *f, const char *between, char *text, size_t size) {
+static void list_choices(const ayf_field_row *f, const char *between, char *text, size_t size) {
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < f->choice_count && used < size; i++)
@@ -69,13 +71,13 @@ static void list_choices(const ayf_field *f, const char *between, char *text, si
             used += (size_t)snprintf(text + used, size - used, "%s%s", used ? between : "", f->choices[i]);
 }
 
-static int find_choice(const ayf_field *f, const char *text) {
+static int find_choice(const ayf_field_row *f, const char *text) {
     for (int i = 0; i < f->choice_count; i++)
         if (f->choices[i] && strcmp(f->choices[i], text) == 0) return i;
     return -1;
 }
 
-static const char *nearest_choice(const ayf_field *f, const char *text) {
+static const char *nearest_choice(const ayf_field_row *f, const char *text) {
     enum { MOST = 32 };
     const char *names[MOST];
     size_t count = 0;
@@ -111,7 +113,7 @@ static bool parse_whole(const char *text, int64_t *out) {
 }
 
 /* "from 1 to 64", or "at least 1". */
-static void range_text(const ayf_field *f, char *text, size_t size) {
+static void range_text(const ayf_field_row *f, char *text, size_t size) {
     int digits = is_whole(f) ? 15 : 10;
     if (f->high >= (is_whole(f) ? NO_WHOLE_LIMIT : NO_REAL_LIMIT))
         snprintf(text, size, "at least %.*g", digits, f->low);
@@ -119,14 +121,14 @@ static void range_text(const ayf_field *f, char *text, size_t size) {
         snprintf(text, size, "from %.*g to %.*g", digits, f->low, digits, f->high);
 }
 
-static ayf_status out_of_range(ayf_context *ctx, const ayf_field *f, const char *text) {
+static ayf_status out_of_range(ayf_context *ctx, const ayf_field_row *f, const char *text) {
     char range[80];
     range_text(f, range, sizeof range);
     return ayf_fail(ctx, AYF_E_CONFIG, "%s%s %.80s is out of range; it must be %s", f->name,
                     ayf_field_is_list(f) ? ": the element" : " =", text, range);
 }
 
-static ayf_status not_a_number(ayf_context *ctx, const ayf_field *f, const char *text) {
+static ayf_status not_a_number(ayf_context *ctx, const ayf_field_row *f, const char *text) {
     const char *kind = is_whole(f) ? "whole number" : "number";
     if (ayf_field_is_list(f))
         return ayf_fail(ctx, AYF_E_CONFIG, "%s must be a list of %ss; \"%.80s\" is not one", f->name, kind,
@@ -135,7 +137,7 @@ static ayf_status not_a_number(ayf_context *ctx, const ayf_field *f, const char 
 }
 
 /* A number or an element of a list. */
-static ayf_status parse_number(ayf_context *ctx, const ayf_field *f, const char *text, int64_t *whole,
+static ayf_status parse_number(ayf_context *ctx, const ayf_field_row *f, const char *text, int64_t *whole,
                                double *real) {
     if (!(is_whole(f) ? parse_whole(text, whole) : ayf_parse_real(text, real)))
         return not_a_number(ctx, f, text);
@@ -143,7 +145,7 @@ static ayf_status parse_number(ayf_context *ctx, const ayf_field *f, const char 
     return *real < f->low || *real > f->high ? out_of_range(ctx, f, text) : AYF_OK;
 }
 
-static ayf_status parse_element(ayf_context *ctx, const ayf_field *f, int index, const char *text,
+static ayf_status parse_element(ayf_context *ctx, const ayf_field_row *f, int index, const char *text,
                                 value *out) {
     int64_t whole = 0;
     double real = 0;
@@ -167,7 +169,7 @@ static const char *trim(const char *text, size_t *size) {
     return text;
 }
 
-static ayf_status parse_list(ayf_context *ctx, const ayf_field *f, const char *text, value *out) {
+static ayf_status parse_list(ayf_context *ctx, const ayf_field_row *f, const char *text, value *out) {
     size_t left = strlen(text);
     text = trim(text, &left);
     if (left >= 2 && text[0] == '[' && text[left - 1] == ']') {
@@ -190,7 +192,7 @@ static ayf_status parse_list(ayf_context *ctx, const ayf_field *f, const char *t
     return AYF_OK;
 }
 
-static ayf_status parse_choice(ayf_context *ctx, const ayf_field *f, const char *text, value *out) {
+static ayf_status parse_choice(ayf_context *ctx, const ayf_field_row *f, const char *text, value *out) {
     out->integer = find_choice(f, text);
     if (out->integer >= 0) return AYF_OK;
     char list[AYF_FIELD_SIZE];
@@ -202,7 +204,7 @@ static ayf_status parse_choice(ayf_context *ctx, const ayf_field *f, const char 
     return ayf_fail(ctx, AYF_E_CONFIG, "%s must be one of %s, not \"%.80s\"", f->name, list, text);
 }
 
-static ayf_status parse(ayf_context *ctx, const ayf_field *f, const char *text, value *out) {
+static ayf_status parse(ayf_context *ctx, const ayf_field_row *f, const char *text, value *out) {
     int64_t whole = 0;
     double real = 0;
     memset(out, 0, sizeof *out); /* all of it: elements behind the end of a list are 0 */
@@ -228,17 +230,17 @@ static ayf_status parse(ayf_context *ctx, const ayf_field *f, const char *text, 
     return AYF_OK;
 }
 
-ayf_status ayf_field_accepts(ayf_context *ctx, const ayf_field *f, const char *text) {
+ayf_status ayf_field_accepts(ayf_context *ctx, const ayf_field_row *f, const char *text) {
     value unused;
     return parse(ctx, f, text, &unused);
 }
 
-ayf_status ayf_field_accepts_element(ayf_context *ctx, const ayf_field *f, int index, const char *text) {
+ayf_status ayf_field_accepts_element(ayf_context *ctx, const ayf_field_row *f, int index, const char *text) {
     value unused = {0};
     return parse_element(ctx, f, index, text, &unused);
 }
 
-ayf_status ayf_field_set(ayf_context *ctx, const ayf_field *f, const char *text, void *object) {
+ayf_status ayf_field_set(ayf_context *ctx, const ayf_field_row *f, const char *text, void *object) {
     value v;
     AYF_TRY(parse(ctx, f, text, &v));
     if (f->type == AYF_FIELD_STRING) {
@@ -250,12 +252,12 @@ ayf_status ayf_field_set(ayf_context *ctx, const ayf_field *f, const char *text,
     return AYF_OK;
 }
 
-ayf_status ayf_fields_default(ayf_context *ctx, const ayf_field *fields, size_t count, void *object) {
+ayf_status ayf_fields_default(ayf_context *ctx, const ayf_field_row *fields, size_t count, void *object) {
     for (size_t i = 0; i < count; i++) AYF_TRY(ayf_field_set(ctx, &fields[i], fields[i].text, object));
     return AYF_OK;
 }
 
-void ayf_fields_free(ayf_context *ctx, const ayf_field *fields, size_t count, void *object) {
+void ayf_fields_free(ayf_context *ctx, const ayf_field_row *fields, size_t count, void *object) {
     static const value none;
     for (size_t i = 0; i < count; i++) {
         if (fields[i].type != AYF_FIELD_STRING) continue;
@@ -273,7 +275,8 @@ static void print_real(double number, ayf_field_style style, char text[AYF_REAL_
         ayf_print_real(text, number);
 }
 
-static void print_list(const ayf_field *f, const value *v, ayf_field_style style, char *text, size_t size) {
+static void print_list(const ayf_field_row *f, const value *v, ayf_field_style style, char *text,
+                       size_t size) {
     bool ints = f->type == AYF_FIELD_INTS, typed = style == AYF_FIELD_TYPED;
     int count = ints ? v->ints.count : v->reals.count;
     char number[AYF_REAL_SIZE];
@@ -288,7 +291,8 @@ static void print_list(const ayf_field *f, const value *v, ayf_field_style style
     if (used < size) snprintf(text + used, size - used, "%s", typed ? "]" : "");
 }
 
-void ayf_field_print(const ayf_field *f, const void *object, ayf_field_style style, char *text, size_t size) {
+void ayf_field_print(const ayf_field_row *f, const void *object, ayf_field_style style, char *text,
+                     size_t size) {
     value v = load(f, object);
     char number[AYF_REAL_SIZE];
     switch (f->type) {
@@ -318,7 +322,7 @@ void ayf_field_print(const ayf_field *f, const void *object, ayf_field_style sty
     }
 }
 
-void ayf_field_values(const ayf_field *f, char *text, size_t size) {
+void ayf_field_values(const ayf_field_row *f, char *text, size_t size) {
     static const char *const names[] = {[AYF_FIELD_BOOL] = "true or false",
                                         [AYF_FIELD_INT] = "whole number ",
                                         [AYF_FIELD_INT64] = "whole number ",
@@ -337,14 +341,14 @@ void ayf_field_values(const ayf_field *f, char *text, size_t size) {
 
 /* ---- Ranges ---- */
 
-static ayf_status check_number(ayf_context *ctx, const ayf_field *f, double number) {
+static ayf_status check_number(ayf_context *ctx, const ayf_field_row *f, double number) {
     if (number >= f->low && number <= f->high) return AYF_OK;
     char text[AYF_REAL_SIZE];
     snprintf(text, sizeof text, "%.17g", number);
     return out_of_range(ctx, f, text);
 }
 
-ayf_status ayf_field_check(ayf_context *ctx, const ayf_field *f, const void *object) {
+ayf_status ayf_field_check(ayf_context *ctx, const ayf_field_row *f, const void *object) {
     value v = load(f, object);
     switch (f->type) {
     case AYF_FIELD_BOOL:

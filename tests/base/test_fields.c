@@ -28,7 +28,7 @@ typedef struct object {
 
 enum { FLAG, WHOLE, WIDE, REAL, CHOICE, STRING, INTS, REALS, COUNT };
 #define AT(member) .name = #member, .offset = offsetof(object, member)
-static const ayf_field fields[COUNT] = {
+static const ayf_field_row fields[COUNT] = {
     [FLAG] = {AT(flag), .type = AYF_FIELD_BOOL, .text = "true"},
     [WHOLE] = {AT(whole), .type = AYF_FIELD_INT, .text = "7", .low = -3, .high = 64000},
     [WIDE] = {AT(wide), .type = AYF_FIELD_INT64, .text = "-1", .low = -1, .high = 0x1p63},
@@ -158,7 +158,7 @@ static void test_round_trip(void **state) {
         {REALS, "-0.3333333333333333,-0.12345678901234568,-1.2345678901234567e-100,-0.1,-0.2,-0.7,-1,0"}};
     for (size_t i = 0; i < AYF_COUNT(cases); i++)
         for (int style = AYF_FIELD_PLAIN; style <= AYF_FIELD_TYPED; style++) {
-            const ayf_field *f = &fields[cases[i].row];
+            const ayf_field_row *f = &fields[cases[i].row];
             char text[AYF_FIELD_SIZE], again[AYF_FIELD_SIZE];
             object back = {0};
             set(cases[i].row, cases[i].text);
@@ -213,7 +213,7 @@ static void test_bad_text(void **state) {
         {REALS, "-1.5", "reals: the element -1.5 is out of range; it must be from -1 to 1"},
     };
     for (size_t i = 0; i < AYF_COUNT(cases); i++) {
-        const ayf_field *f = &fields[cases[i].row];
+        const ayf_field_row *f = &fields[cases[i].row];
         object before = o;
         assert_int_equal(ayf_field_accepts(ctx, f, cases[i].text), AYF_E_CONFIG);
         if (ayf_field_set(ctx, f, cases[i].text, &o) != AYF_E_CONFIG) fail_msg("accepted: %s", cases[i].text);
@@ -275,7 +275,7 @@ static void test_names(void **state) {
     assert_string_equal(ayf_field_nearest(fields, COUNT, 0, "choise"), "choice");
     assert_null(ayf_field_nearest(fields, COUNT, 0, "zzzzzzzz"));
     /* Names behind a prefix that they share. */
-    static const ayf_field shared[] = {{.name = "a.first"}, {.name = "a.second"}};
+    static const ayf_field_row shared[] = {{.name = "a.first"}, {.name = "a.second"}};
     assert_int_equal(ayf_field_find(shared, 2, 2, "second"), 1);
     assert_int_equal(ayf_field_find(shared, 2, 2, "a.second"), -1);
     assert_string_equal(ayf_field_nearest(shared, 2, 2, "frist"), "first");
