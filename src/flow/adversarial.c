@@ -65,8 +65,10 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
         if (i + 1 == step->fake_steps) s = 0;
         x = ayf_stop(g, x);
         ayf_scope(g, "student.");
-        ayf_id F = ayf_flow_velocity(g, &distill->spec, AYF_STORE_STATE, x, all(g, distill->batch, t),
-                                     all(g, distill->batch, s), in->guidance, in->onehot);
+        ayf_condition c = in->condition;
+        c.s = all(g, distill->batch, s);
+        c.t = all(g, distill->batch, t);
+        ayf_id F = ayf_flow_velocity(g, &distill->spec, AYF_STORE_STATE, x, c);
         ayf_scope(g, "%s", "");
         x = ayf_add(g, x, ayf_mulc(g, F, s - t));
     }
@@ -125,7 +127,7 @@ static void emit(ayf_graph *g, const ayf_finetune_step *step, const ayf_params *
     ayf_id fake = make_fakes(g, step, &in, noise);
     ayf_discriminator_nodes d =
         ayf_discriminator_emit(g, &step->discriminator, in.x0, fake,
-                               step->discriminator.label_dim ? in.onehot : 0, step->penalty_weight);
+                               step->discriminator.label_dim ? in.condition.onehot : 0, step->penalty_weight);
     ayf_id g_loss = ayf_pairing_loss(g, d.fake, d.real);
     ayf_output(g, "g_loss", g_loss);
     ayf_output(g, "d_loss", ayf_pairing_loss(g, d.real, d.fake));

@@ -52,14 +52,15 @@ typedef struct ayf_distill_nodes {
     ayf_id cotangent; /* d loss / d F */
 } ayf_distill_nodes;
 typedef struct ayf_distill_inputs {
-    ayf_id x0, x1, t, s, guidance, onehot /* or 0 */, r;
+    ayf_condition condition; /* of the student */
+    ayf_id x0, x1, r;
     ayf_id x_t, v; /* target GIVEN: in place of x0, x1 and r */
 } ayf_distill_inputs;
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in);
 
 /* ---- Pieces that steps are made of ---- */
 
-/* The rest of ayf_distill_emit() for any map: n->x_t, and n->F made from it, in->t and in->s, are given. */
+/* The rest of ayf_distill_emit() for any map: n->x_t, and n->F made from it and in->condition, are given. */
 void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in,
                            ayf_distill_nodes *n);
 

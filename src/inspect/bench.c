@@ -39,17 +39,18 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     if (!g) return NULL;
     ayf_shape shape = AYF_SHAPE(n, spec->img_resolution, spec->img_resolution, spec->img_channels);
     ayf_id x = ayf_step_leaf(g, AYF_STEP_X0, shape), other = ayf_step_leaf(g, AYF_STEP_X1, shape);
-    ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n)), s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(n));
-    ayf_id guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n));
-    ayf_id onehot = spec->label_dim ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, spec->label_dim)) : 0;
+    ayf_condition c = {.t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n))};
+    c.s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(n));
+    c.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n));
+    if (spec->label_dim) c.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, spec->label_dim));
     ayf_scope(g, "student.");
-    ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, t, s, guidance, onehot), dF;
+    ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, c), dF;
     ayf_scope(g, "%s", "");
     ayf_output(g, "F", F);
     if (which == FORWARD_BACKWARD) emit_gradients(g, student->params, F, other);
     if (which == FORWARD_TANGENT) {
-        ayf_id one = ayf_const_like(g, t, 1);
-        ayf_jvp(g, 2, (ayf_id[]){x, t}, (ayf_id[]){other, one}, 1, &F, &dF);
+        ayf_id one = ayf_const_like(g, c.t, 1);
+        ayf_jvp(g, 2, (ayf_id[]){x, c.t}, (ayf_id[]){other, one}, 1, &F, &dF);
         ayf_output(g, "dF", dF);
     }
     return g;

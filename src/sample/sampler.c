@@ -22,17 +22,19 @@ static ayf_graph *build(const ayf_sampler_spec *spec) {
     if (!g) return NULL;
     int batch = spec->batch;
     ayf_id x = ayf_step_leaf(g, AYF_STEP_X, AYF_SHAPE(batch, spec->shape.height, spec->shape.width, spec->shape.channels));
-    ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(batch)), velocity;
-    ayf_id onehot = spec->shape.classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, spec->shape.classes)) : 0;
-    ayf_id guidance =
-        spec->student || spec->guided ? ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(batch)) : 0;
+    ayf_condition condition = {.t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(batch))};
+    ayf_id velocity;
+    if (spec->shape.classes)
+        condition.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, spec->shape.classes));
+    if (spec->student || spec->guided)
+        condition.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(batch));
     if (spec->student) {
-        ayf_id s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(batch));
+        condition.s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(batch));
         ayf_scope(g, "student.");
-        velocity = ayf_flow_velocity(g, &spec->student->spec, AYF_STORE_PARAM, x, t, s, guidance, onehot);
+        velocity = ayf_flow_velocity(g, &spec->student->spec, AYF_STORE_PARAM, x, condition);
         ayf_scope(g, "%s", "");
     } else {
-        velocity = spec->teacher->emit(g, spec->teacher, x, t, guidance, onehot);
+        velocity = spec->teacher->emit(g, spec->teacher, x, condition);
     }
     ayf_output(g, "velocity", velocity);
     return g;

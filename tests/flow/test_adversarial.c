@@ -243,8 +243,9 @@ static ayf_graph *graph_of_two_jumps(const trial *t) {
            onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(BATCH, CLASSES));
     for (int i = 0; i < 2; i++) {
         ayf_scope(g, "%s", scope[i]);
-        ayf_id F = ayf_flow_velocity(g, &t->step.distill.spec, AYF_STORE_STATE, x, ayf_full(g, each, time[i]),
-                                     ayf_full(g, each, time[i + 1]), guidance, onehot);
+        ayf_condition condition = {ayf_full(g, each, time[i]), ayf_full(g, each, time[i + 1]), guidance,
+                                   onehot};
+        ayf_id F = ayf_flow_velocity(g, &t->step.distill.spec, AYF_STORE_STATE, x, condition);
         ayf_scope(g, "%s", "");
         x = ayf_add(g, x, ayf_mulc(g, F, time[i + 1] - time[i]));
     }

@@ -79,7 +79,8 @@ static ayf_program *velocity_program(ayf_backend *backend, const ayf_velocity *v
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", shape), t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(n));
     ayf_id guidance = guided ? ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(n)) : 0;
     ayf_id onehot = classes ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(n, classes)) : 0;
-    ayf_output(g, "v", velocity->emit(g, velocity, x, t, guidance, onehot));
+    ayf_condition condition = {.t = t, .guidance = guidance, .onehot = onehot};
+    ayf_output(g, "v", velocity->emit(g, velocity, x, condition));
     ayf_program *p;
     ok(ayf_compile(backend, g, NULL, &p));
     return p;
@@ -241,7 +242,8 @@ static void test_wrong_roles(void **state) {
     ayf_velocity velocity = ayf_velocity_network(&student);
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(1, 8, 8, 3));
-    velocity.emit(g, &velocity, x, ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(1)), 0, 0);
+    ayf_condition condition = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(1))};
+    velocity.emit(g, &velocity, x, condition);
     assert_int_equal(ayf_graph_check(g), AYF_E_USAGE);
     expect_message("a student");
     ayf_graph_free(g);
@@ -266,9 +268,9 @@ static void test_copy(void **state) {
         ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
         ayf_id onehot = classes ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(2, classes)) : 0;
         ayf_scope(g, "teacher.");
-        ayf_output(g, "v", ayf_flow_velocity(g, &specs[k][0], AYF_STORE_PARAM, x, t, 0, 0, onehot));
+        ayf_output(g, "v", ayf_flow_velocity(g, &specs[k][0], AYF_STORE_PARAM, x, (ayf_condition){.t = t, .onehot = onehot}));
         ayf_scope(g, "student.");
-        ayf_output(g, "F", ayf_flow_velocity(g, &specs[k][1], AYF_STORE_PARAM, x, t, s, lambda, onehot));
+        ayf_output(g, "F", ayf_flow_velocity(g, &specs[k][1], AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
         ayf_program *p;
         ok(ayf_compile(ref, g, NULL, &p));
         ok(ayf_weights_bind(teacher, p, "teacher."));

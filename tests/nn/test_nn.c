@@ -304,7 +304,7 @@ static ayf_id flow_graph(ayf_graph *g, const ayf_model_spec *spec, int batch) {
     ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(batch)), onehot = 0;
     if (spec->label_dim) onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, spec->label_dim));
     ayf_scope(g, "net.");
-    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, t, s, lambda, onehot);
+    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
     if (f) assert_true(ayf_same_shape(g, f, x));
     return f;
 }
@@ -355,7 +355,7 @@ static void test_wrong_roles(void **state) {
                    student = SPEC("kind", "mlp", "is_student", "true");
     static const struct {
         bool student;
-        int used; /* bits: noise_label, gap, guidance, onehot */
+        int used; /* bits: t, s, guidance, onehot, onehot of a wrong size */
         const char *message;
     } cases[] = {
         {false, 1 | 8, NULL},
@@ -372,12 +372,14 @@ static void test_wrong_roles(void **state) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 1, 1, 2));
         ayf_id t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(4));
-        ayf_id gap = ayf_leaf(g, AYF_STORE_INPUT, "gap", AYF_SHAPE(4));
+        ayf_id s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(4));
         ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(4, cases[i].used & 16 ? 3 : 2));
         int used = cases[i].used;
-        ayf_id out =
-            ayf_network(g, cases[i].student ? &student : &teacher, AYF_STORE_PARAM, x, used & 1 ? t : 0,
-                        used & 2 ? gap : 0, used & 4 ? gap : 0, used & 24 ? onehot : 0);
+        ayf_condition condition = {.t = used & 1 ? t : 0,
+                                   .s = used & 2 ? s : 0,
+                                   .guidance = used & 4 ? s : 0,
+                                   .onehot = used & 24 ? onehot : 0};
+        ayf_id out = ayf_network(g, cases[i].student ? &student : &teacher, AYF_STORE_PARAM, x, condition);
         assert_int_equal(ayf_graph_check(g), cases[i].message ? AYF_E_USAGE : AYF_OK);
         assert_int_equal(out != 0, cases[i].message == NULL);
         if (cases[i].message) expect_message(cases[i].message);

@@ -84,7 +84,7 @@ static ayf_id velocity(ayf_graph *g, const ayf_model_spec *spec, int batch, cons
     ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(batch));
     ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, spec->label_dim));
     ayf_scope(g, "%s", scope);
-    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, t, s, lambda, onehot);
+    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
     ayf_scope(g, "%s", "");
     return f;
 }
@@ -347,7 +347,8 @@ static void test_adam(void **state) {
             ok(ayf_program_get_f64(p, "norm", &reported, 1));
             assert_true(fabs(reported - sqrt(norm)) < 1e-9);
             for (int i = 0; i < 2; i++)
-                plain_step(&s[i], gradient[i], fmin(1, o->clip / sqrt(norm)), i == 0 ? 2 : 0, 0.1, o, step, decay);
+                plain_step(&s[i], gradient[i], fmin(1, o->clip / sqrt(norm)), i == 0 ? 2 : 0, 0.1, o, step,
+                           decay);
         }
         for (int i = 0; i < 2; i++) {
             const double *expected[] = {s[i].w, s[i].m, s[i].v, s[i].ema};

@@ -39,12 +39,12 @@ static ayf_graph *make_unet(ayf_context *ctx, uint64_t seed, int kind) {
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(2, 4, 4, 2)),
            v = ayf_leaf(g, AYF_STORE_INPUT, "v", AYF_SHAPE(2, 4, 4, 2));
     ayf_id t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(2)),
-           gap = ayf_leaf(g, AYF_STORE_INPUT, "gap", AYF_SHAPE(2));
+           s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(2));
     ayf_id guidance = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
     ayf_id label = ayf_leaf(g, AYF_STORE_INPUT, "label", AYF_SHAPE(2, 3)),
            ones = ayf_full(g, AYF_SHAPE(2), 1);
-    ayf_id y = ayf_network(g, &spec, AYF_STORE_STATE, x, t, gap, guidance, label), dy;
-    ayf_jvp(g, 3, (ayf_id[]){x, t, gap}, (ayf_id[]){v, ones, ones}, 1, &y, &dy);
+    ayf_id y = ayf_network(g, &spec, AYF_STORE_STATE, x, (ayf_condition){t, s, guidance, label}), dy;
+    ayf_jvp(g, 2, (ayf_id[]){x, t}, (ayf_id[]){v, ones}, 1, &y, &dy);
     ayf_id target = ayf_stop(g, ayf_add(g, y, ayf_mulc(g, dy, 0.1)));
     ayf_id loss = ayf_mean_all(g, ayf_square(g, ayf_sub(g, y, target))), one = ayf_const(g, 1);
     ayf_output(g, "y", y);

@@ -128,12 +128,12 @@ static void tangents(ayf_loss loss, double shift, double *x_t, double *tangent, 
                              .teacher = ayf_velocity_mixture(&gaussian)};
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_shape each = AYF_SHAPE(PAIRS), image = AYF_SHAPE(PAIRS, 1, 1, 1);
-    ayf_distill_inputs in = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", each),
-                             .s = ayf_leaf(g, AYF_STORE_INPUT, "s", each),
+    ayf_distill_inputs in = {.condition = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", each),
+                                           .s = ayf_leaf(g, AYF_STORE_INPUT, "s", each)},
                              .r = ayf_leaf(g, AYF_STORE_INPUT, "r", AYF_SHAPE(1))};
     ayf_distill_nodes n = {.x_t = ayf_leaf(g, AYF_STORE_INPUT, "x", image)};
-    ayf_id ratio = ayf_addc(g, ayf_div(g, q_of(g, in.s), q_of(g, in.t)), -1);
-    ayf_id mean_slope = ayf_div(g, ratio, ayf_sub(g, in.s, in.t));
+    ayf_id ratio = ayf_addc(g, ayf_div(g, q_of(g, in.condition.s), q_of(g, in.condition.t)), -1);
+    ayf_id mean_slope = ayf_div(g, ratio, ayf_sub(g, in.condition.s, in.condition.t));
     n.F = ayf_addc(g, ayf_mul(g, n.x_t, ayf_per_sample(g, mean_slope, n.x_t)), shift);
     ayf_distill_loss_emit(g, &step, &in, &n);
     ayf_output(g, "g", n.tangent);
