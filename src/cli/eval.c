@@ -285,57 +285,7 @@ static void fidelity_json(const job *j) {
 
 /* ---- Distance to data: results ---- */
 
-/* What a number is called, for people and in JSON: never without what it is by. */
-typedef struct figure {
-    const char *name, *key;
-    size_t offset;
-    int decimals;
-} figure;
-#define FIGURE(name, key, member, decimals)                                                                  \
-    { name, key, offsetof(ayf_eval_row, member), decimals }
-static const figure image_figures[] = {
-    FIGURE("FD (our features)", "fd_our_features", fd, 4),
-    FIGURE("KID (our features)", "kid_our_features", kid, 5),
-    FIGURE("  deviation of subsets", "kid_deviation_our_features", kid_std, 5),
-    FIGURE("precision (our features)", "precision_our_features", precision, 4),
-    FIGURE("recall (our features)", "recall_our_features", recall, 4),
-    FIGURE("density (our features)", "density_our_features", density, 4),
-    FIGURE("coverage (our features)", "coverage_our_features", coverage, 4),
-    FIGURE("class accuracy (our features)", "class_accuracy_our_features", class_accuracy, 4),
-    FIGURE("sliced Wasserstein (pixels)", "sliced_wasserstein_pixels", sliced_wasserstein, 4),
-    FIGURE("seconds to draw", "seconds_to_draw", seconds, 1),
-};
-static const figure inception_figures[] = {
-    FIGURE("FID", "fid", fd, 4),
-    FIGURE("KID", "kid", kid, 6),
-    FIGURE("  deviation of subsets", "kid_deviation", kid_std, 6),
-    FIGURE("Inception score", "inception_score", inception_score, 4),
-    FIGURE("  deviation of parts", "inception_score_deviation", inception_score_std, 4),
-    FIGURE("precision (Inception)", "precision_inception", precision, 4),
-    FIGURE("recall (Inception)", "recall_inception", recall, 4),
-    FIGURE("density (Inception)", "density_inception", density, 4),
-    FIGURE("coverage (Inception)", "coverage_inception", coverage, 4),
-    FIGURE("sliced Wasserstein (pixels)", "sliced_wasserstein_pixels", sliced_wasserstein, 4),
-    FIGURE("seconds to draw", "seconds_to_draw", seconds, 1),
-};
-static const figure point_figures[] = {
-    FIGURE("FD (coordinates)", "fd_coordinates", fd, 6),
-    FIGURE("sliced Wasserstein (coordinates)", "sliced_wasserstein_coordinates", sliced_wasserstein, 5),
-    FIGURE("seconds to draw", "seconds_to_draw", seconds, 1),
-};
-
-/* Points have no kernel distance. */
-static const figure *figures_of(const job *j, size_t *count) {
-    bool points = !isfinite(j->rows[0].row.kid);
-    if (isfinite(j->rows[0].row.inception_score)) {
-        *count = COUNT(inception_figures);
-        return inception_figures;
-    }
-    *count = points ? COUNT(point_figures) : COUNT(image_figures);
-    return points ? point_figures : image_figures;
-}
-
-static double number(const ayf_eval_row *row, const figure *f) {
+static double number(const ayf_eval_row *row, const ayf_eval_figure *f) {
     return *(const double *)(const void *)((const char *)row + f->offset);
 }
 
@@ -344,7 +294,7 @@ enum { NAME_CELL = 33, CELL = 10, COLUMNS = 8 };
 static void print_block(const job *j, size_t first, size_t end) {
     size_t count;
     bool gammas = false;
-    const figure *figures = figures_of(j, &count);
+    const ayf_eval_figure *figures = ayf_eval_figures(j->eval, &count);
     printf("\n%-*s", NAME_CELL, "");
     for (size_t i = first; i < end; i++) printf(" %*s", CELL, j->rows[i].name);
     for (size_t i = first; i < end; i++) gammas |= isfinite(j->rows[i].gamma);
@@ -355,7 +305,7 @@ static void print_block(const job *j, size_t first, size_t end) {
         printf(" %*s", CELL, gamma);
     }
     for (size_t k = 0; k < count; k++) {
-        printf("\n%-*s", NAME_CELL, figures[k].name);
+        printf("\n%-*s", NAME_CELL, figures[k].title);
         for (size_t i = first; i < end; i++) {
             double value = number(&j->rows[i].row, &figures[k]);
             if (isfinite(value))
@@ -401,7 +351,7 @@ static void recipe_json(void *user, const char *line) {
 
 static void distance_json(const job *j) {
     size_t count;
-    const figure *figures = figures_of(j, &count);
+    const ayf_eval_figure *figures = ayf_eval_figures(j->eval, &count);
     bool any = false;
     fputs("\"recipe\": {", stdout);
     ayf_eval_describe(j->eval, recipe_json, &any);
@@ -415,7 +365,7 @@ static void distance_json(const job *j) {
         if (isfinite(m->gamma)) put_member("gamma", m->gamma);
         printf(", \"count\": %llu, \"reference\": %llu, \"paired\": %llu", (unsigned long long)m->row.count,
                (unsigned long long)m->row.reference, (unsigned long long)m->row.paired);
-        for (size_t k = 0; k < count; k++) put_member(figures[k].key, number(&m->row, &figures[k]));
+        for (size_t k = 0; k < count; k++) put_member(figures[k].name, number(&m->row, &figures[k]));
         putchar('}');
     }
     putchar(']');
