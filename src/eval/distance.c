@@ -32,14 +32,14 @@ typedef struct sample_set {
 /* With labels when it has them: they tell how often the classifier is right, and nothing else needs them. */
 static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset **out) {
     ayf_context *ctx = e->ctx;
-    ayf_dataset_spec spec = {
-        .source = source, .resolution = e->resolution, .channels = e->channels, .labels = true};
-    ayf_log_fn *log = ctx->log;
-    ctx->log = NULL;
+    ayf_dataset_spec spec = {.source = source,
+                             .resolution = e->resolution,
+                             .channels = e->channels,
+                             .labels = true,
+                             .quiet = true};
     ayf_status status = ayf_dataset_open(ctx, &spec, out);
-    ctx->log = log;
     if (status == AYF_E_FORMAT) {
-        spec.labels = false;
+        spec.labels = spec.quiet = false;
         status = ayf_dataset_open(ctx, &spec, out);
     }
     if (status == AYF_E_USAGE && e->resolution)
