@@ -316,6 +316,19 @@ typedef struct ayf_eval_row {  /* NaN: the figure does not apply */
 AYF_API ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out);
 AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
 
+/* The name of a number in a row, and where the number is. */
+typedef struct ayf_eval_figure {
+    const char *name;  /* for programs: "fd_our_features" */
+    const char *title; /* for people: "FD (our features)" */
+    const char *help;  /* one line */
+    size_t offset;     /* of a double in ayf_eval_row */
+    int decimals;      /* worth printing */
+} ayf_eval_figure;
+
+/* The figures that apply to what `eval` compares, in the order in which people read them. There are `*count`, valid
+ * until `eval` is closed. */
+AYF_API const ayf_eval_figure *ayf_eval_figures(const ayf_eval *eval, size_t *count);
+
 /* Prints the recipe to `print`, line by line: reference, resizing, features and their hash, number of
  * samples, seeds and baseline. */
 AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, void *user);

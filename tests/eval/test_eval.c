@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "ir/build.h"
 #include "nn/net.h"
+#include "frechet.h"
 #include "test_context.h"
 
 enum { SIDE = 8, PIXELS = SIDE * SIDE, REAL = 600, FEW = 100, DIM = 64, CLASSES = 10 };
@@ -272,14 +273,17 @@ static void numbers_are_those_of_the_features(void **state) {
     ayf_eval *eval = open_eval(held_path, FEW);
     ok(ayf_eval_floor(eval, &floor));
     ok(ayf_eval_data(eval, noise_path, &noise));
+    size_t figures;
+    assert_string_equal(ayf_eval_figures(eval, &figures)[0].name, "fd_our_features");
+    assert_int_equal(figures, 10);
     ayf_eval_close(eval);
     double fd, accuracy;
     float *real = features_of(real_path, REAL, NULL), *held = features_of(held_path, FEW, &accuracy),
           *other = features_of(noise_path, FEW, NULL);
-    ok(ayf_frechet_distance(ctx, real, REAL, held, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, held, FEW, DIM, &fd));
     expect_near(floor.fd, fd, 1e-3 * fd);
     expect_near(floor.class_accuracy, accuracy, 1e-12);
-    ok(ayf_frechet_distance(ctx, real, REAL, other, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, other, FEW, DIM, &fd));
     expect_near(noise.fd, fd, 1e-3 * fd);
     assert_true(isnan(noise.class_accuracy)); /* it has no classes */
     assert_int_equal(noise.count, FEW);
@@ -431,7 +435,7 @@ static void samples_of_a_model_come_from_the_seeds(void **state) {
             if (logits[i * CLASSES + k] > logits[i * CLASSES + best]) best = k;
         right += best == classes[i];
     }
-    ok(ayf_frechet_distance(ctx, real, REAL, features, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, features, FEW, DIM, &fd));
     expect_near(row.fd, fd, 1e-3 * fd);
     expect_near(row.class_accuracy, right / (double)FEW, 1e-12);
     free(images);

@@ -7,6 +7,7 @@
 #include "io/safetensors.h"
 #include "nn/net.h"
 #include "nn/params.h"
+#include "frechet.h"
 #include "test_context.h"
 
 /* The network takes seconds per image when every access is checked. */
@@ -214,7 +215,7 @@ static void distances_are_as_computed_apart(void **state) {
     ok(ayf_st_read_f32(fixture, "distances", want, 3));
     ok(ayf_kid(ctx, features, COUNT, features + COUNT * DIM, COUNT, DIM, NULL, &kid));
     ok(ayf_inception_score(ctx, logits, COUNT, CLASSES, true, 1, &score, &deviation));
-    ok(ayf_frechet_distance(ctx, few[0][0], COUNT, few[1][0], COUNT, FEW, &distance));
+    ok(frechet_of_sets(ctx, few[0][0], COUNT, few[1][0], COUNT, FEW, &distance));
     expect_near(kid.mean / want[0], 1, 1e-4);
     expect_near((score - 1) / (want[1] - 1), 1, 1e-3);
     expect_near(distance / want[2], 1, 1e-4);

@@ -24,7 +24,7 @@ static ayf_context *ctx;
 static ayf_backend *ref, *cpu;
 static char folder[] = "/tmp/ayf-test-XXXXXX";
 
-static void ok(ayf_status status) {
+static inline void ok(ayf_status status) {
     if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
 }
 
@@ -37,7 +37,7 @@ static inline void expect_near(double got, double want, double tolerance) {
 }
 
 /* SPEC("kind", "mlp", ...): the default network with these keys set. */
-static ayf_model_spec spec_of(const char *const *settings) {
+static inline ayf_model_spec spec_of(const char *const *settings) {
     ayf_model_spec spec = ayf_model_spec_default();
     for (; *settings; settings += 2) ok(ayf_model_spec_set(ctx, &spec, settings[0], settings[1]));
     return spec;
@@ -45,7 +45,7 @@ static ayf_model_spec spec_of(const char *const *settings) {
 #define SPEC(...) spec_of((const char *const[]){__VA_ARGS__, NULL})
 
 /* A file in the folder; the text is valid for three more calls. */
-static char *path_of(const char *name) {
+static inline char *path_of(const char *name) {
     static char path[4][128];
     static int next;
     next = (next + 1) % 4;
