@@ -27,6 +27,7 @@ file_edges() {
         # Meson writes cpu/cpu.c as cpu_cpu.c.o.
         source=src/$1/$(basename "$object" .o)
         [ -f "$source" ] || source=src/$1/$(basename "$object" .o | sed 's|_|/|')
+        [ -f "$source" ] || continue # left behind by a source that is gone
         nm -g "$object" | awk -v file="$source" 'NF == 3 { print "def", $3, file } NF == 2 { print "use", $2, file }'
     done | sort | awk '$1 == "def" { at[$2] = $3 } $1 == "use" && ($2 in at) && at[$2] != $3 { print $3, at[$2] }'
 }
