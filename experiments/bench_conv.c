@@ -118,8 +118,7 @@ int main(int argc, char **argv) {
     ayf_context *ctx = ayf_open(NULL);
     ayf_heavy *h;
     if (!ctx) return 1;
-    ayf_status status = ayf_heavy_open(ctx, threads, &h);
-    if (status == AYF_OK && argc > 3) ayf_heavy_own_kernels(h, false);
+    ayf_status status = ayf_heavy_open(ctx, threads, argc > 3 ? AYF_HEAVY_ONEDNN : AYF_HEAVY_FASTER, &h);
     if (status == AYF_OK) status = bench_all(ctx, h, budget);
     if (status != AYF_OK) fprintf(stderr, "bench_conv: %s\n", ayf_error(ctx));
     ayf_heavy_close(h);

@@ -358,7 +358,8 @@ ayf_status ayf_dataset_get(ayf_dataset *d, size_t index, bool flip, float *out, 
     return AYF_OK;
 }
 
-size_t ayf_dataset_index(const ayf_dataset *d, uint64_t seed, uint64_t k) {
+/* Where training sample k comes from. */
+static size_t index_of(const ayf_dataset *d, uint64_t seed, uint64_t k) {
     ayf_rng_key key = {.seed = seed, .purpose = AYF_RNG_ORDER, .step = k / d->info.count};
     return (size_t)ayf_rng_permute(key, k % d->info.count, d->info.count);
 }
@@ -371,7 +372,7 @@ ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size
         if (d->spec.mirror)
             ayf_rng_bits((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_AUGMENT, .sample = first + i}, &word,
                          1);
-        AYF_TRY(ayf_dataset_get(d, ayf_dataset_index(d, seed, first + i), word & 1, out + i * size,
+        AYF_TRY(ayf_dataset_get(d, index_of(d, seed, first + i), word & 1, out + i * size,
                                 labels ? labels + i : NULL));
     }
     return AYF_OK;

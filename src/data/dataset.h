@@ -71,12 +71,9 @@ ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
  * (points never are); *label in [0, classes), -1 without labels. `label` may be NULL. */
 ayf_status ayf_dataset_get(ayf_dataset *data, size_t index, bool flip, float *out, int *label);
 
-/* Where training sample k comes from: every epoch (k / count) visits each index once, in an order keyed by
- * (seed, AYF_RNG_ORDER, epoch). */
-size_t ayf_dataset_index(const ayf_dataset *data, uint64_t seed, uint64_t k);
-
 /* Training samples first .. first + count - 1 into out[count][height][width][channels] and labels[count]
- * (NULL if not wanted). Sample k is flipped when the spec says mirror and bit 0 of word 0 of (seed,
+ * (NULL if not wanted). Every epoch (k / the data set's count) visits each index once, in an order keyed by (seed,
+ * AYF_RNG_ORDER, epoch). Sample k is flipped when the spec says mirror and bit 0 of word 0 of (seed,
  * AYF_RNG_AUGMENT, step 0, sample k) is set. */
 ayf_status ayf_dataset_batch(ayf_dataset *data, uint64_t seed, uint64_t first, size_t count, float *out,
                              int *labels);

@@ -78,10 +78,6 @@ ayf_id ayf_clamp(ayf_graph *g, ayf_id a, double low, double high) {
     return ayf_min(g, ayf_max(g, a, ayf_const_like(g, a, low)), ayf_const_like(g, a, high));
 }
 
-ayf_id ayf_lerp(ayf_graph *g, ayf_id a, ayf_id b, double t) {
-    return ayf_add(g, ayf_mulc(g, a, 1 - t), ayf_mulc(g, b, t));
-}
-
 /* ---- Reductions ---- */
 
 static ayf_id reduce(ayf_graph *g, ayf_op op, ayf_id a, unsigned axes) {

@@ -31,7 +31,6 @@ ayf_id ayf_square(ayf_graph *g, ayf_id a);
 ayf_id ayf_clamp(ayf_graph *g, ayf_id a, double low, double high);
 ayf_id ayf_silu(ayf_graph *g, ayf_id a);                     /* a sigmoid(a) */
 ayf_id ayf_leaky_relu(ayf_graph *g, ayf_id a, double slope); /* max(a, slope a), 0 < slope < 1 */
-ayf_id ayf_lerp(ayf_graph *g, ayf_id a, ayf_id b, double t); /* a + t (b - a) */
 
 /* Axes as a bit mask: bit i = axis i. The reduced axes stay, with size 1. */
 #define AYF_AXIS(i) (1u << (i))

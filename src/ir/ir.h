@@ -146,7 +146,4 @@ double ayf_node_flops(const ayf_graph *g, ayf_id id);
 /* One line of text: "%12 = mul(%3, %11) 32x16x16x64". `size` bytes at `text` are filled. */
 void ayf_node_print(const ayf_graph *g, ayf_id id, char *text, size_t size);
 
-/* Every node follows the rules of its op (a check of our own passes). */
-ayf_status ayf_graph_verify(const ayf_graph *g);
-
 #endif

@@ -138,22 +138,6 @@ const char *ayf_broken_rule(const ayf_graph *g, const ayf_node *n) {
     return rules[n->op](g, n, in[0], in[1]);
 }
 
-ayf_status ayf_graph_verify(const ayf_graph *g) {
-    AYF_TRY(ayf_graph_check(g));
-    for (ayf_id id = 1; id < g->count; id++) {
-        const ayf_node *n = ayf_at(g, id);
-        const char *why = ayf_broken_rule(g, n);
-        for (int k = 0; !why && k < ayf_op_table[n->op].inputs; k++)
-            if (n->in[k] >= id) why = "an input comes later than its user";
-        if (why) {
-            char text[160];
-            ayf_node_print(g, id, text, sizeof text);
-            return ayf_fail(g->ctx, AYF_E_INTERNAL, "graph: %s: %s", text, why);
-        }
-    }
-    return AYF_OK;
-}
-
 double ayf_node_flops(const ayf_graph *g, ayf_id id) {
     const ayf_node *n = ayf_at(g, id);
     switch (ayf_op_table[n->op].class_) {

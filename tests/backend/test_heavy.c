@@ -37,19 +37,20 @@ static void *counting_alloc(void *user, void *pointer, size_t size) {
 
 typedef struct fixture {
     ayf_context *ctx;
-    ayf_heavy *heavy;
+    ayf_heavy *heavy[2]; /* oneDNN alone; our own kernels where the processor runs them */
 } fixture;
 
 static fixture open_with(int threads) {
     fixture f;
     f.ctx = ayf_open(&(ayf_options){.alloc = counting_alloc});
     assert_non_null(f.ctx);
-    assert_int_equal(ayf_heavy_open(f.ctx, threads, &f.heavy), AYF_OK);
+    assert_int_equal(ayf_heavy_open(f.ctx, threads, AYF_HEAVY_ONEDNN, &f.heavy[0]), AYF_OK);
+    assert_int_equal(ayf_heavy_open(f.ctx, threads, AYF_HEAVY_OWN, &f.heavy[1]), AYF_OK);
     return f;
 }
 
 static void close_all(fixture f) {
-    ayf_heavy_close(f.heavy);
+    for (int own = 0; own < 2; own++) ayf_heavy_close(f.heavy[own]);
     ayf_close(f.ctx);
     assert_int_equal(live, 0);
 }
@@ -128,9 +129,9 @@ static ayf_conv_shape conv_shape(int n, int h, int w, int in, int out, int kh, i
         .pad_right = right};
 }
 
-static void check_face(fixture f, const ayf_conv_shape *s, ayf_op face) {
+static void check_face(fixture f, int own, const ayf_conv_shape *s, ayf_op face) {
     ayf_heavy_kernel *k;
-    if (ayf_heavy_prepare_conv(f.heavy, s, face, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
+    if (ayf_heavy_prepare_conv(f.heavy[own], s, face, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
     int64_t count = count4(face_array(s, face, 2));
     float *a = random_array(count4(face_array(s, face, 0)), 1),
           *b = random_array(count4(face_array(s, face, 1)), 2);
@@ -160,12 +161,9 @@ static void check_face(fixture f, const ayf_conv_shape *s, ayf_op face) {
     free(a);
 }
 
-/* Our own kernels, where the processor runs them, and oneDNN's. */
 static void check_shape(fixture f, ayf_conv_shape s) {
-    for (int own = 0; own <= 1; own++) {
-        ayf_heavy_own_kernels(f.heavy, own);
-        for (int face = 0; face < 3; face++) check_face(f, &s, faces[face]);
-    }
+    for (int own = 0; own < 2; own++)
+        for (int face = 0; face < 3; face++) check_face(f, own, &s, faces[face]);
 }
 
 static void test_conv_shapes(void **state) {
@@ -222,18 +220,18 @@ static void test_conv_rejects_wrong_shapes(void **state) {
     ayf_heavy_kernel *k;
     ayf_conv_shape s = conv_shape(2, 5, 7, 3, 4, 3, 3, 1, 1, 1, 1, 1);
     s.y[1]++;
-    assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, AYF_OP_CONV_FPROP, &k), AYF_E_INTERNAL);
+    assert_int_equal(ayf_heavy_prepare_conv(f.heavy[0], &s, AYF_OP_CONV_FPROP, &k), AYF_E_INTERNAL);
     assert_null(k);
     assert_non_null(strstr(ayf_error(f.ctx), "[2,5,7,3]"));
     s.y[1]--;
     s.w[3]++;
-    assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, AYF_OP_CONV_WGRAD, &k), AYF_E_INTERNAL);
+    assert_int_equal(ayf_heavy_prepare_conv(f.heavy[0], &s, AYF_OP_CONV_WGRAD, &k), AYF_E_INTERNAL);
     close_all(f);
 }
 
 static void check_gemm(fixture f, ayf_gemm_shape s) {
     ayf_heavy_kernel *k;
-    if (ayf_heavy_prepare_gemm(f.heavy, &s, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
+    if (ayf_heavy_prepare_gemm(f.heavy[0], &s, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
     int64_t step_a = s.stride_a ? s.stride_a : s.m * s.k, step_b = s.stride_b ? s.stride_b : s.k * s.n;
     int64_t count = s.batch * s.m * s.n;
     float *a = random_array(s.batch * step_a, 5), *b = random_array(s.batch * step_b, 6);
@@ -294,7 +292,6 @@ static void test_rule(void **state) {
     (void)state;
     if (!ayf_avx2_available()) skip();
     fixture f = open_with(THREADS);
-    ayf_heavy_own_kernels(f.heavy, true);
     static const char *const names[3][3] = {{"avx2 direct", "avx2 direct", "avx2 wgrad"},
                                             {"avx2 few outputs", "onednn", "avx2 wgrad"},
                                             {"onednn", "avx2 few outputs", "avx2 wgrad over outputs"}};
@@ -303,7 +300,7 @@ static void test_rule(void **state) {
         for (int face = 0; face < 3; face++) {
             ayf_conv_shape s = conv_shape(2, 8, 8, channels[i][0], channels[i][1], 3, 3, 1, 1, 1, 1, 1);
             ayf_heavy_kernel *k;
-            assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, faces[face], &k), AYF_OK);
+            assert_int_equal(ayf_heavy_prepare_conv(f.heavy[1], &s, faces[face], &k), AYF_OK);
             assert_ptr_equal(strstr(ayf_heavy_describe(k), names[i][face]), ayf_heavy_describe(k));
             ayf_heavy_release(k);
         }
@@ -317,9 +314,8 @@ static void test_kernels_do_not_remember(void **state) {
     ayf_conv_shape s = conv_shape(3, 6, 6, 12, 20, 3, 3, 1, 1, 1, 1, 1);
     for (int i = 0; i < 6; i++) {
         ayf_op face = faces[i / 2];
-        ayf_heavy_own_kernels(f.heavy, i % 2);
         ayf_heavy_kernel *k;
-        assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, face, &k), AYF_OK);
+        assert_int_equal(ayf_heavy_prepare_conv(f.heavy[i % 2], &s, face, &k), AYF_OK);
         int64_t sizes[3];
         float *arrays[2][3];
         void *scratch[2];
@@ -351,7 +347,7 @@ static void test_out_of_memory(void **state) {
         fail_at = requests + nth;
         ayf_heavy *h = NULL;
         ayf_heavy_kernel *conv = NULL, *gemm = NULL;
-        ayf_status status = ayf_heavy_open(ctx, THREADS, &h);
+        ayf_status status = ayf_heavy_open(ctx, THREADS, AYF_HEAVY_OWN, &h);
         if (status == AYF_OK) status = ayf_heavy_prepare_conv(h, &s, AYF_OP_CONV_FPROP, &conv);
         ayf_gemm_shape g = {.batch = 1, .m = 4, .n = 4, .k = 4};
         if (status == AYF_OK) status = ayf_heavy_prepare_gemm(h, &g, &gemm);
@@ -373,7 +369,7 @@ static void test_conv_peak(void **state) {
     (void)state;
     fixture f = open_with(THREADS);
     double gflops = 0.0;
-    assert_int_equal(ayf_heavy_conv_peak(f.heavy, &gflops), AYF_OK);
+    assert_int_equal(ayf_heavy_conv_peak(f.heavy[0], &gflops), AYF_OK);
     assert_true(gflops > 0.1 && gflops < 1e6);
     close_all(f);
 }

@@ -15,6 +15,7 @@
 #include "flow/map.h"
 #include "nn/net.h"
 #include "nn/optim.h"
+#include "verify.h"
 
 static ayf_context *ctx;
 
@@ -332,7 +333,7 @@ static void test_graphs(void **state) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id f = flow_graph(g, &spec, 2);
         if (!f || ayf_graph_check(g) != AYF_OK) fail_msg("config %zu: %s", i, ayf_error(ctx));
-        assert_int_equal(ayf_graph_verify(g), AYF_OK);
+        assert_int_equal(test_verify(g), AYF_OK);
         uint32_t leaves = g->leaf_count, inputs = 4 + (spec.label_dim > 0);
         ayf_params *p = table(&spec);
         assert_int_equal(leaves - inputs, p->count); /* the network uses all of its table and nothing else */
@@ -413,7 +414,7 @@ static void test_optimiser_graph(void **state) {
     assert_int_equal(ayf_leaf_find(g, "student.unet.out_gain"), -1); /* had no gradient */
     for (uint32_t i = 0; i < g->leaf_count; i++)
         assert_int_equal(g->leaf[i].update != 0, g->leaf[i].storage == AYF_STORE_STATE);
-    assert_int_equal(ayf_graph_verify(g), AYF_OK);
+    assert_int_equal(test_verify(g), AYF_OK);
     free(grad);
     ayf_params_free(p);
     ayf_graph_free(g);

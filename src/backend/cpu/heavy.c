@@ -188,13 +188,14 @@ ayf_status ayf_heavy_conv_peak(ayf_heavy *heavy, double *gflops) {
 
 /* ---- Life ---- */
 
-ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy **out) {
+ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice, ayf_heavy **out) {
     *out = NULL;
     ayf_heavy *h = ayf_alloc(ctx, 1, sizeof *h);
     if (!h) return AYF_E_MEMORY;
     h->ctx = ctx;
     h->threads = threads > 0 ? threads : 1;
-    h->own_kernels = ayf_avx2_available() && !ayf_avx512_available();
+    h->own_kernels = choice != AYF_HEAVY_ONEDNN && ayf_avx2_available() &&
+                     (choice == AYF_HEAVY_OWN || !ayf_avx512_available());
     ayf_status status = ayf_onednn_open(ctx, h->threads, &h->onednn);
     if (status != AYF_OK) {
         ayf_heavy_close(h);
@@ -203,8 +204,6 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy **out) {
     *out = h;
     return AYF_OK;
 }
-
-void ayf_heavy_own_kernels(ayf_heavy *heavy, bool use) { heavy->own_kernels = use && ayf_avx2_available(); }
 
 void ayf_heavy_close(ayf_heavy *heavy) {
     if (!heavy) return;

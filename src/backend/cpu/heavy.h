@@ -1,6 +1,6 @@
 /* The heavy kernels of the CPU backend: the three faces of a convolution and batched matrix products.
  *
- *     ayf_heavy *h;                        ayf_heavy_open(ctx, threads, &h)
+ *     ayf_heavy *h;                        ayf_heavy_open(ctx, threads, AYF_HEAVY_FASTER, &h)
  *     ayf_heavy_kernel *k;                 ayf_heavy_prepare_conv(h, &shape, AYF_OP_CONV_FPROP, &k)
  *     scratch of ayf_heavy_scratch_bytes(k), 64-byte aligned, from the caller's arena
  *     ayf_heavy_run(k, x, w, y, scratch)   as often as wanted
@@ -19,13 +19,16 @@
 typedef struct ayf_heavy ayf_heavy;
 typedef struct ayf_heavy_kernel ayf_heavy_kernel;
 
-/* `threads` > 0 is the number of OpenMP threads that every kernel uses. The context must outlive it. */
-ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy **out);
-void ayf_heavy_close(ayf_heavy *heavy); /* NULL is fine; after its kernels */
+/* Where kernels of our own may be chosen. ONEDNN and OWN are for tests and measurements. */
+typedef enum ayf_heavy_choice {
+    AYF_HEAVY_FASTER, /* on processors where they are the faster ones */
+    AYF_HEAVY_OWN,    /* on all that can run them */
+    AYF_HEAVY_ONEDNN  /* on none */
+} ayf_heavy_choice;
 
-/* Whether kernels prepared from here on may be our own; the default is the rule above. For tests and
- * measurements: `false` leaves oneDNN alone, `true` allows ours wherever the processor can run them. */
-void ayf_heavy_own_kernels(ayf_heavy *heavy, bool use);
+/* `threads` > 0 is the number of OpenMP threads that every kernel uses. The context must outlive it. */
+ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice, ayf_heavy **out);
+void ayf_heavy_close(ayf_heavy *heavy); /* NULL is fine; after its kernels */
 
 /* `face`: AYF_OP_CONV_FPROP (a = x, b = w, out = y), _DGRAD (a = dy, b = w, out = dx) or _WGRAD (a = x, b = dy,
  * out = dw). AYF_E_INTERNAL when the three shapes do not belong together or oneDNN offers nothing for them. */
