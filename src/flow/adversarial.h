@@ -28,7 +28,7 @@ typedef struct ayf_discriminator_nodes {
     ayf_id loss;       /* (1) */
 } ayf_discriminator_nodes;
 /* `penalty_weight` 0: no penalties. D's leaves are STATE leaves under "disc.". */
-ayf_discriminator_nodes ayf_discriminator_emit(ayf_graph *g, const ayf_model_spec *discriminator, ayf_id real,
+ayf_discriminator_nodes ayf_discriminator_emit(ayf_graph *g, const ayf_params *discriminator, ayf_id real,
                                                ayf_id fake, ayf_id onehot, double penalty_weight);
 
 /* Gradients of nodes->loss in params->at[] under "disc.", and D's optimiser, which leaves the rows of weights as they
@@ -38,7 +38,7 @@ void ayf_discriminator_train(ayf_graph *g, const ayf_params *params, const ayf_d
 
 typedef struct ayf_finetune_step {
     ayf_distill_step distill; /* the loss that goes on, and the student's optimiser */
-    ayf_model_spec discriminator;
+    const ayf_params *discriminator;
     ayf_optim_options disc_optim;
     int fake_steps; /* jumps from noise to data, evenly spaced; only the last one carries gradient */
     bool adaptive;  /* w = |grad_p L| / (|grad_p L_G| + 1e-8) in [0, 1e4], p the output layer; else w = 1 */

@@ -8,13 +8,12 @@
 #ifndef AYF_NN_FLOW_H
 #define AYF_NN_FLOW_H
 
-#include "ir/ir.h"
 #include "nn/condition.h"
-#include "nn/spec.h"
+#include "nn/params.h"
 
 /* x (N,...); t, and onehot if the network has classes. A student needs s and guidance, a teacher ignores both. The gap
  * t-s is part of the graph: derivatives in t and s include it. Returns F with the shape of x. */
-ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_params *network, ayf_storage storage, ayf_id x,
                          ayf_condition condition);
 
 /* (N) -> (N,1,...,1) with the rank of x, for products with x. */

@@ -46,22 +46,17 @@ void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scop
 }
 
 /* F of the network that is trained. */
-static ayf_id student(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_condition condition) {
+static ayf_id student(ayf_graph *g, const ayf_params *network, ayf_id x, ayf_condition condition) {
     ayf_scope(g, "student.");
-    ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, condition);
+    ayf_id F = ayf_flow_velocity(g, network, AYF_STORE_STATE, x, condition);
     ayf_scope(g, "%s", "");
     return F;
 }
 
 /* Gradients of everything trained in "student.", the optimiser, and the gradient norm as an output. */
-static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_optim_options *optim,
-                          ayf_id out, ayf_id cotangent) {
-    ayf_params *params;
+static void emit_training(ayf_graph *g, const ayf_params *params, const ayf_optim_options *optim, ayf_id out,
+                          ayf_id cotangent) {
     if (ayf_graph_check(g) != AYF_OK) return;
-    if (ayf_params_new(g->ctx, spec, &params) != AYF_OK) {
-        ayf_graph_fail(g, ayf_last_status(g->ctx), "%s", g->ctx->message);
-        return;
-    }
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
     if (grad) {
         ayf_gradients(g, params, "student.", out, cotangent, grad);
@@ -70,7 +65,6 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
         g->status = AYF_E_MEMORY;
     }
     ayf_free(g->ctx, grad);
-    ayf_params_free(params);
 }
 
 /* ---- Teacher ---- */
@@ -78,18 +72,18 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
 ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step) {
     ayf_graph *g = ayf_graph_new(ctx);
     if (!g) return NULL;
-    int n = step->batch, classes = step->spec.label_dim;
-    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    int n = step->batch, classes = step->network->spec.label_dim;
+    ayf_shape shape = ayf_sample_shape(&step->network->spec, n);
     ayf_id x0 = ayf_step_leaf(g, AYF_STEP_X0, shape), x1 = ayf_step_leaf(g, AYF_STEP_X1, shape);
     ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n));
     ayf_id onehot = classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, classes)) : 0;
     ayf_id x_t = interpolate(g, x0, x1, t);
-    ayf_id F = student(g, &step->spec, x_t, (ayf_condition){.t = t, .onehot = onehot});
+    ayf_id F = student(g, step->network, x_t, (ayf_condition){.t = t, .onehot = onehot});
     ayf_id error = ayf_sub(g, F, ayf_sub(g, x1, x0));
     ayf_output(g, "loss", ayf_mean_all(g, ayf_square(g, error)));
     ayf_output(g, "sample_loss", mean_square(g, error));
     ayf_id cotangent = error ? ayf_mulc(g, error, 2.0 / (double)ayf_elements(g, error)) : 0;
-    emit_training(g, &step->spec, &step->optim, F, cotangent);
+    emit_training(g, step->network, &step->optim, F, cotangent);
     return g;
 }
 
@@ -151,14 +145,14 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in) {
     ayf_distill_nodes n = {0};
     n.x_t = step->target == AYF_TARGET_GIVEN ? in->x_t : interpolate(g, in->x0, in->x1, in->condition.t);
-    n.F = student(g, &step->spec, n.x_t, in->condition);
+    n.F = student(g, step->student, n.x_t, in->condition);
     ayf_distill_loss_emit(g, step, in, &n);
     return n;
 }
 
 ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step) {
-    int n = step->batch, classes = step->spec.label_dim;
-    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    int n = step->batch, classes = step->student->spec.label_dim;
+    ayf_shape shape = ayf_sample_shape(&step->student->spec, n);
     bool given = step->target == AYF_TARGET_GIVEN;
     return (ayf_distill_inputs){
         .x0 = given ? 0 : ayf_step_leaf(g, AYF_STEP_X0, shape),
@@ -188,7 +182,7 @@ ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step
     ayf_distill_inputs in = ayf_distill_leaves(g, step);
     ayf_distill_nodes nodes = ayf_distill_emit(g, step, &in);
     ayf_distill_outputs(g, &in, &nodes);
-    emit_training(g, &step->spec, &step->optim, nodes.F, nodes.cotangent);
+    emit_training(g, step->student, &step->optim, nodes.F, nodes.cotangent);
     return g;
 }
 

@@ -17,7 +17,7 @@ typedef enum ayf_norm { AYF_NORM_RMS, AYF_NORM_L2, AYF_NORM_NONE } ayf_norm;
 
 /* Teacher training by flow matching: loss = mean (F(x_t,t) - (x1 - x0))^2. */
 typedef struct ayf_teacher_step {
-    ayf_model_spec spec;
+    const ayf_params *network; /* what is trained: not a student */
     int batch;
     ayf_optim_options optim;
 } ayf_teacher_step;
@@ -27,7 +27,7 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
 
 /* Distillation of a flow map (ayf_distill_emit) and its optimiser. */
 typedef struct ayf_distill_step {
-    ayf_model_spec spec; /* is_student */
+    const ayf_params *student;
     int batch;
     ayf_loss loss;
     ayf_target target;

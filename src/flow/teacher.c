@@ -9,9 +9,9 @@
 
 /* ---- Networks ---- */
 
-static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_model_spec *spec, ayf_id x,
+static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_params *network, ayf_id x,
                          ayf_condition condition) {
-    if (spec->is_student)
+    if (network->spec.is_student)
         return ayf_graph_fail(
             g, AYF_E_USAGE,
             "a student (is_student: true) cannot be used as a %steacher: its velocity depends on a "
@@ -20,22 +20,22 @@ static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_model_spec *
     char outer[sizeof g->scope];
     memcpy(outer, g->scope, sizeof outer);
     ayf_scope(g, "%s", scope);
-    if (!spec->label_dim) condition.onehot = 0;
-    ayf_id v = ayf_flow_velocity(g, spec, AYF_STORE_PARAM, x, condition);
+    if (!network->spec.label_dim) condition.onehot = 0;
+    ayf_id v = ayf_flow_velocity(g, network, AYF_STORE_PARAM, x, condition);
     ayf_scope(g, "%s", outer);
     return v;
 }
 
 static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf_condition condition) {
     const ayf_network_teacher *teacher = self->data;
-    ayf_id v = network_at(g, "teacher.", &teacher->spec, x, condition), weak;
+    ayf_id v = network_at(g, "teacher.", teacher->params, x, condition), weak;
     if (!teacher->guided || !condition.guidance) return v;
     if (teacher->classifier_free) {
         ayf_condition nameless = condition;
         if (nameless.onehot) nameless.onehot = ayf_const_like(g, nameless.onehot, 0);
-        weak = network_at(g, "teacher.", &teacher->spec, x, nameless);
+        weak = network_at(g, "teacher.", teacher->params, x, nameless);
     } else {
-        weak = network_at(g, "weak.", &teacher->weak, x, condition);
+        weak = network_at(g, "weak.", teacher->weak, x, condition);
     }
     /* v + (lambda - 1)(v - weak): exactly v for lambda = 1. */
     ayf_id beyond = ayf_per_sample(g, ayf_addc(g, condition.guidance, -1), x);

@@ -4,7 +4,7 @@
 
 #include "ir/ir.h"
 #include "nn/condition.h"
-#include "nn/spec.h"
+#include "nn/params.h"
 
 /* x (N,H,W,C) or (N,1,1,2); t; guidance or 0 (= 1); onehot or 0; s is ignored -> v with the shape of x. */
 typedef struct ayf_velocity {
@@ -16,11 +16,11 @@ typedef struct ayf_velocity {
  * is a weaker network (autoguidance) or the teacher itself without the class (classifier-free guidance, arXiv
  * 2207.12598). Leaves: "teacher.*" and, for a weaker network, "weak.*", storage PARAM. `onehot` is given to each
  * network that has classes. Students are refused. */
-typedef struct ayf_network_teacher {
-    ayf_model_spec spec;
+typedef struct ayf_network_teacher { /* the tables must outlive it */
+    const ayf_params *params;
     bool guided;
-    bool classifier_free; /* guided by itself: `weak` is unused */
-    ayf_model_spec weak;
+    bool classifier_free;   /* guided by itself: `weak` is unused */
+    const ayf_params *weak; /* when guided and not classifier_free */
 } ayf_network_teacher;
 ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher);
 

@@ -143,12 +143,12 @@ static ayf_optim_options discriminator_optim(const ayf_config *cfg) {
 /* `shared`: its leaves are those of a program that is there already. */
 static ayf_status make_program(ayf_run *run, double penalty_weight, bool shared, ayf_program **out) {
     ayf_finetune_step step = {.distill = ayf_distill_from_config(&run->cfg),
-                              .discriminator = run->finetune.spec,
+                              .discriminator = run->finetune.disc->params,
                               .disc_optim = discriminator_optim(&run->cfg),
                               .fake_steps = run->cfg.finetune.fake_steps,
                               .adaptive = run->cfg.finetune.adaptive,
                               .penalty_weight = penalty_weight};
-    step.distill.spec = run->spec;
+    step.distill.student = run->weights->params;
     step.distill.teacher = run->teacher;
     AYF_TRY(ayf_compile(run->backend, ayf_finetune_step_graph(run->ctx, &step), NULL, out));
     AYF_TRY(ayf_run_bind(run, *out));

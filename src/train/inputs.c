@@ -46,14 +46,14 @@ static ayf_status read_teacher(ayf_run *run, const char *key, const char *path, 
 static ayf_match_side teacher_side(const ayf_run *run, double sigma) {
     return (ayf_match_side){.what = "the teacher (distill.teacher)",
                             .path = run->cfg.distill.teacher,
-                            .spec = &run->network.spec,
+                            .spec = &run->teacher_at->spec,
                             .sigma_data = sigma};
 }
 
 static ayf_status check_weak(const ayf_run *run, double sigma, double weak_sigma) {
     ayf_match_side teacher = teacher_side(run, sigma), weak = {.what = "the weak teacher (distill.weak)",
                                                                .path = run->cfg.distill.weak,
-                                                               .spec = &run->network.weak,
+                                                               .spec = &run->weak_at->spec,
                                                                .sigma_data = weak_sigma,
                                                                .needs_no_classes = true};
     return ayf_models_match(run->ctx, AYF_E_CONFIG, &weak, &teacher, "train both on the same data");
@@ -98,13 +98,13 @@ static ayf_status open_teachers(ayf_run *run) {
         return AYF_OK;
     }
     AYF_TRY(read_teacher(run, "distill.teacher", cfg->distill.teacher, &run->teacher_at, &run->sigma_data));
-    run->network.spec = run->teacher_at->spec;
+    run->network.params = run->teacher_at->params;
     run->network.guided = is_guided(run);
     run->network.classifier_free = is_classifier_free(run);
     if (is_guided(run) && !is_classifier_free(run)) {
         double weak_sigma;
         AYF_TRY(read_teacher(run, "distill.weak", cfg->distill.weak, &run->weak_at, &weak_sigma));
-        run->network.weak = run->weak_at->spec;
+        run->network.weak = run->weak_at->params;
         AYF_TRY(check_weak(run, run->sigma_data, weak_sigma));
     }
     run->teacher = ayf_velocity_network(&run->network);

@@ -38,11 +38,11 @@ static ayf_status make_weights(ayf_run *run) {
 static ayf_graph *step_graph(const ayf_run *run) {
     if (run->kind == AYF_RUN_TRAIN)
         return ayf_teacher_step_graph(run->ctx,
-                                      &(ayf_teacher_step){.spec = run->spec,
+                                      &(ayf_teacher_step){.network = run->weights->params,
                                                           .batch = run->cfg.train.batch,
                                                           .optim = ayf_optim_from_config(&run->cfg)});
     ayf_distill_step step = ayf_distill_from_config(&run->cfg);
-    step.spec = run->spec;
+    step.student = run->weights->params;
     step.teacher = run->teacher;
     if (ayf_run_midtrains(run)) step.target = AYF_TARGET_GIVEN;
     return ayf_distill_step_graph(run->ctx, &step);

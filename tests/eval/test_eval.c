@@ -8,7 +8,6 @@
 #include "base/rng.h"
 #include "data/dataset.h"
 #include "ir/build.h"
-#include "nn/net.h"
 #include "test_context.h"
 
 enum { SIDE = 8, PIXELS = SIDE * SIDE, REAL = 600, FEW = 100, DIM = 64, CLASSES = 10 };

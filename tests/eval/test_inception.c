@@ -4,7 +4,8 @@
 #include "eval/features_inception.h"
 #include "metrics/metrics.h"
 #include "io/safetensors.h"
-#include "nn/net.h"
+#include "nn/inception.h"
+#include "nn/network.h"
 #include "nn/params.h"
 #include "test_context.h"
 

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "io/file.h"
 #include "io/safetensors.h"
+#include "nn/network.h"
 #include "flow/map.h"
 #include "test_context.h"
 
@@ -183,9 +184,10 @@ static void test_autoguidance(void **state) {
                                "num_blocks", "1", "channels_per_head", "4");
     ayf_weights *a = random_weights(ref, &strong, 1), *b = random_weights(ref, &weak, 2);
     double va[384], vb[384], v[384];
-    velocity_values(&(ayf_network_teacher){.spec = strong}, a, NULL, va);
-    velocity_values(&(ayf_network_teacher){.spec = weak}, b, NULL, vb);
-    velocity_values(&(ayf_network_teacher){.spec = strong, .guided = true, .weak = weak}, a, b, v);
+    velocity_values(&(ayf_network_teacher){.params = a->params}, a, NULL, va);
+    velocity_values(&(ayf_network_teacher){.params = b->params}, b, NULL, vb);
+    ayf_network_teacher guided = {.params = a->params, .guided = true, .weak = b->params};
+    velocity_values(&guided, a, b, v);
     double apart = 0;
     for (int i = 0; i < 384; i++) {
         double lambda = i < 192 ? 1.5 : 3;
@@ -202,7 +204,7 @@ static void test_classifier_free(void **state) {
     (void)state;
     ayf_model_spec spec = SPEC(UNET);
     ayf_weights *w = random_weights(ref, &spec, 1);
-    ayf_network_teacher teacher = {.spec = spec, .guided = true, .classifier_free = true};
+    ayf_network_teacher teacher = {.params = w->params, .guided = true, .classifier_free = true};
     ayf_velocity velocity = ayf_velocity_network(&teacher);
     ayf_program *p = velocity_program(ref, &velocity, AYF_SHAPE(3, 8, 8, 3), 3, true);
     assert_false(ayf_program_has_leaf(p, "weak.unet.out_gain"));
@@ -238,7 +240,10 @@ static void test_classifier_free(void **state) {
 
 static void test_wrong_roles(void **state) {
     (void)state;
-    ayf_network_teacher student = {.spec = SPEC(UNET, "is_student", "true")};
+    ayf_model_spec spec = SPEC(UNET, "is_student", "true");
+    ayf_params *params;
+    ok(ayf_params_new(ctx, &spec, &params));
+    ayf_network_teacher student = {.params = params};
     ayf_velocity velocity = ayf_velocity_network(&student);
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(1, 8, 8, 3));
@@ -247,6 +252,7 @@ static void test_wrong_roles(void **state) {
     assert_int_equal(ayf_graph_check(g), AYF_E_USAGE);
     expect_message("a student");
     ayf_graph_free(g);
+    ayf_params_free(params);
 }
 
 /* A student with its teacher's weights is the teacher, for every s and guidance. */
@@ -268,9 +274,9 @@ static void test_copy(void **state) {
         ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
         ayf_id onehot = classes ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(2, classes)) : 0;
         ayf_scope(g, "teacher.");
-        ayf_output(g, "v", ayf_flow_velocity(g, &specs[k][0], AYF_STORE_PARAM, x, (ayf_condition){.t = t, .onehot = onehot}));
+        ayf_output(g, "v", ayf_flow_velocity(g, teacher->params, AYF_STORE_PARAM, x, (ayf_condition){.t = t, .onehot = onehot}));
         ayf_scope(g, "student.");
-        ayf_output(g, "F", ayf_flow_velocity(g, &specs[k][1], AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
+        ayf_output(g, "F", ayf_flow_velocity(g, student->params, AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
         ayf_program *p;
         ok(ayf_compile(ref, g, NULL, &p));
         ok(ayf_weights_bind(teacher, p, "teacher."));
