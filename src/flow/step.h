@@ -75,21 +75,4 @@ void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_d
 void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scope, const ayf_id *grad,
                         const ayf_optim_options *optim, const char *norm_name);
 
-/* ---- Time pairs (host side) ---- */
-
-typedef struct ayf_time_sampler {
-    double gap_mean, gap_std; /* gap = sigmoid(N(mean, std^2)), s ~ U[0, 1 - gap], t = s + gap */
-    double p_s0;              /* share of samples with s = 0 (t = gap) */
-    double p_st;              /* share with s = t */
-    bool s_zero_only;         /* every s = 0: consistency model */
-} ayf_time_sampler;
-
-/* (t, s) of sample `sample` of step `step`: a pure function of its arguments. */
-void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t,
-                   float *s);
-/* t of teacher training: sigmoid(N(mean, std^2)). */
-float ayf_teacher_time(double mean, double std, uint64_t seed, uint64_t step, uint64_t sample);
-/* guidance strength, uniform in [low, high]. */
-float ayf_guidance_draw(double low, double high, uint64_t seed, uint64_t step, uint64_t sample);
-
 #endif

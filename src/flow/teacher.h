@@ -24,22 +24,4 @@ typedef struct ayf_network_teacher { /* the tables must outlive it */
 } ayf_network_teacher;
 ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher);
 
-/* Mixture of `count` Gaussians with equal weights, N(mean_k, sigma^2 I), in `dim` dimensions: closed form.
- * With count = 1 and mean 0 it is the Gaussian of the tests. */
-enum { AYF_MIXTURE_MAX = 16 };
-typedef struct ayf_mixture {
-    int count, dim;
-    double mean[AYF_MIXTURE_MAX][2]; /* coordinates beyond the second are 0 */
-    double sigma;
-} ayf_mixture;
-ayf_mixture ayf_mixture_gaussian(double sigma);
-/* The distribution of a built-in data set ("builtin:ring", "builtin:gaussian"); false: no closed form. */
-bool ayf_mixture_of_data(const char *source, ayf_mixture *out);
-ayf_mixture ayf_mixture_ring(void); /* 8 components, overall unit standard deviation, sigma 0.15 */
-/* `onehot` (N,count) names the component: the velocity is then that of data from this component alone (a row
- * of zeros: of all). `guidance` is ignored. */
-ayf_velocity ayf_velocity_mixture(const ayf_mixture *mixture);
-void ayf_mixture_velocity_at(const ayf_mixture *m, const double *x, double t,
-                             double *v); /* one point, in double */
-
 #endif

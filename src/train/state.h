@@ -16,8 +16,9 @@
 
 #include "flow/adversarial.h"
 #include "sample/sampler.h"
+#include "flow/mixture.h"
 #include "flow/step.h"
-#include "flow/teacher.h"
+#include "flow/times.h"
 #include "model/file.h"
 #include "config/config.h"
 #include "data/dataset.h"

@@ -1,5 +1,6 @@
 /* Teacher velocities against closed forms, weights shared by programs, model files and what breaks them. */
 #include "algo_fixture.h"
+#include "mixture_velocity.h"
 
 #include "flow/teacher.h"
 #include "model/file.h"
@@ -45,7 +46,7 @@ static void test_mixture_score(void **state) {
         normal(x, 2, (uint64_t)i);
         normal(u, 1, 1000 + (uint64_t)i);
         double t = 0.1 + 0.8 / (1 + exp(-u[0]));
-        ayf_mixture_velocity_at(&ring, x, t, v);
+        mixture_velocity(&ring, x, t, v);
         for (int k = 0; k < 2; k++) {
             double up[2] = {x[0], x[1]}, down[2] = {x[0], x[1]};
             up[k] += h;
@@ -65,9 +66,9 @@ static void test_mixture_moments(void **state) {
     expect_near(variance + ring.sigma * ring.sigma, 1, 1e-12);
     /* At t = 0 the velocity is E[x1] - x0 = -x, at t = 1 it is x1 - E[x0] = x. */
     double x[2] = {0.7, 1.1}, v[2];
-    ayf_mixture_velocity_at(&ring, x, 0, v);
+    mixture_velocity(&ring, x, 0, v);
     for (int k = 0; k < 2; k++) expect_near(v[k], -x[k], 1e-12);
-    ayf_mixture_velocity_at(&ring, x, 1, v);
+    mixture_velocity(&ring, x, 1, v);
     for (int k = 0; k < 2; k++) expect_near(v[k], x[k], 1e-12);
 }
 
@@ -103,7 +104,7 @@ static void check_mixture_graph(ayf_backend *backend, double tolerance, bool lab
     for (int i = 0; i < POINTS; i++) {
         ayf_mixture one = {
             .count = 1, .dim = 2, .sigma = ring.sigma, .mean = {{ring.mean[i % 8][0], ring.mean[i % 8][1]}}};
-        ayf_mixture_velocity_at(labels && i % 2 == 0 ? &one : &ring, &x[2 * i], t[i], want);
+        mixture_velocity(labels && i % 2 == 0 ? &one : &ring, &x[2 * i], t[i], want);
         for (int k = 0; k < 2; k++) expect_near(v[2 * i + k], want[k], tolerance * (1 + fabs(want[k])));
     }
     ayf_program_free(p);
