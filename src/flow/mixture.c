@@ -6,12 +6,13 @@
 #include "data/points.h"
 #include "ir/build.h"
 
-/* x_t = a x0 + t x1 with a = 1 - t; within component k, x_t ~ N(a mu_k, q^2 I), q^2 = a^2 sigma^2 + t^2, and
+/* x_t = a x0 + t x1 with a = 1 - t; within component k, x_t ~ N(a mu_k, q^2 I), q^2 = a^2 sigma^2 + t^2,
+ * and
  *
  *   E[x1 - x0 | x_t, k] = (t - a sigma^2)/q^2 (x_t - a mu_k) - mu_k.
  *
- * This is affine in mu_k, so the posterior mean over components needs only m = sum_k w_k mu_k. In the logits of w,
- * |x_t|^2 is common to all and left out. */
+ * This is affine in mu_k, so the posterior mean over components needs only m = sum_k w_k mu_k. In the
+ * logits of w, |x_t|^2 is common to all and left out. */
 
 static double mean_at(const ayf_mixture *m, int k, int axis) { return axis < 2 ? m->mean[k][axis] : 0; }
 

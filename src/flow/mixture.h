@@ -18,8 +18,8 @@ ayf_mixture ayf_mixture_gaussian(double sigma); /* one component at 0, in two di
 /* The distribution of a built-in data set ("builtin:ring", "builtin:gaussian"); false: no closed form. */
 bool ayf_mixture_of_data(const char *source, ayf_mixture *out);
 
-/* `mixture` must outlive it. condition.onehot (N,count) names the component: the velocity is then that of data from this
- * component alone (a row of zeros: of all). Guidance is ignored. */
+/* `mixture` must outlive it. condition.onehot (N,count) names the component: the velocity is then that of
+ * data from this component alone (a row of zeros: of all). Guidance is ignored. */
 ayf_velocity ayf_velocity_mixture(const ayf_mixture *mixture);
 
 #endif

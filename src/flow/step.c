@@ -93,7 +93,9 @@ static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
                     norm == AYF_NORM_L2 ? ayf_sum(g, square, SAMPLE_AXES) : ayf_mean(g, square, SAMPLE_AXES));
 }
 
-/* v, dF and the derivative term of the tangent: EMD. */
+/* The losses. Each makes n->v and n->dF and returns the derivative term of the tangent without its factor
+ * r; `gap` is t - s with the rank of x. */
+
 static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                        ayf_distill_nodes *n) {
     n->v = step->target == AYF_TARGET_DATA ? ayf_sub(g, in->x1, in->x0)
@@ -103,7 +105,6 @@ static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_dis
     return ayf_mul(g, gap, n->dF);
 }
 
-/* The same for LMD. */
 static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                          ayf_distill_nodes *n) {
     ayf_id s = in->condition.s;
@@ -118,6 +119,12 @@ static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_d
     return ayf_neg(g, ayf_mul(g, gap, n->dF));
 }
 
+static ayf_id (*const derivative_term[])(ayf_graph *, const ayf_distill_step *, const ayf_distill_inputs *,
+                                         ayf_id gap, ayf_distill_nodes *) = {
+    [AYF_LOSS_EMD] = eulerian,
+    [AYF_LOSS_LMD] = lagrangian,
+};
+
 void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in,
                            ayf_distill_nodes *n) {
     if (ayf_graph_check(g) != AYF_OK) return;
@@ -126,8 +133,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
         n->tangent = ayf_sub(g, n->F, n->v);
     } else {
         ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->condition.t, in->condition.s), n->x_t);
-        ayf_id slope =
-            step->loss == AYF_LOSS_EMD ? eulerian(g, step, in, gap, n) : lagrangian(g, step, in, gap, n);
+        ayf_id slope = derivative_term[step->loss](g, step, in, gap, n);
         ayf_id r = ayf_reshape(g, in->r, AYF_SHAPE(1, 1, 1, 1));
         n->tangent = ayf_add(g, ayf_sub(g, n->F, n->v), ayf_mul(g, r, slope));
     }

@@ -1,6 +1,6 @@
 /* Training steps as graphs: one graph holds teacher, weak teacher, student, tangent, normalisation, loss,
- * gradients, optimiser and weight average. Inputs are leaves of storage INPUT: those of flow/inputs.h, and the
- * optimiser's (nn/optim.h, under the scope "student.").
+ * gradients, optimiser and weight average. Inputs are leaves of storage INPUT: those of flow/inputs.h, and
+ * the optimiser's (nn/optim.h, under the scope "student.").
  *
  * The trained network has the scope "student." in every step, its average "student.ema." (nn/optim.h).
  */
@@ -38,15 +38,21 @@ typedef struct ayf_distill_step {
 } ayf_distill_step;
 
 /* Outputs: "loss" (1), and per sample (N): "tangent_rms" (of g before normalisation), "error_rms" |F - v|,
- * "jvp_rms" |(t-s) dF| (unless target is GIVEN); "grad_norm" (1). With target GIVEN the inputs x_t and v take the
- * place of x0, x1 and r. */
+ * "jvp_rms" |(t-s) dF| (unless target is GIVEN); "grad_norm" (1). With target GIVEN the inputs x_t and v
+ * take the place of x0, x1 and r. */
 ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step);
 
 /* The mathematics of one distillation step, for the step above and for checks against reference numbers.
- * EMD (Align Your Flow, Algorithm 1): x_t = (1-t) x0 + t x1; v = teacher; (F, dF) = student and its JVP along
- * (v, 1, 0); g = (F - v) + r (t-s) dF. LMD: dF along (0, 0, 1); g = F + r (s-t) dF - v(x_t + (s-t) F, s).
- * Mid-training (CMT, arXiv 2509.24526; target GIVEN, any loss): g = F - v without a derivative, v being the mean velocity
- * from (x_t, t) to s. g_hat = g / (|g| + c), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
+ *
+ * EMD (Align Your Flow, Algorithm 1): x_t = (1-t) x0 + t x1; v = teacher; (F, dF) = student and its JVP
+ * along (v, 1, 0); g = (F - v) + r (t-s) dF.
+ *
+ * LMD: dF along (0, 0, 1); g = F + r (s-t) dF - v(x_t + (s-t) F, s).
+ *
+ * Mid-training (CMT, arXiv 2509.24526; target GIVEN, any loss): g = F - v without a derivative. v is the
+ * mean velocity from (x_t, t) to s.
+ *
+ * g_hat = g / (|g| + c), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
 typedef struct ayf_distill_nodes {
     ayf_id x_t, v, F, dF, tangent, tangent_norm /* (N) */, loss /* (1) */;
     ayf_id cotangent; /* d loss / d F */

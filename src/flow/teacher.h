@@ -1,6 +1,6 @@
 /* Teachers: anything that gives the velocity v(x,t) of the probability-flow ODE as a graph. */
-#ifndef AYF_VELOCITY_H
-#define AYF_VELOCITY_H
+#ifndef AYF_TEACHER_H
+#define AYF_TEACHER_H
 
 #include "ir/ir.h"
 #include "nn/condition.h"
@@ -12,10 +12,10 @@ typedef struct ayf_velocity {
     const void *data; /* of the kind at hand; must outlive the velocity */
 } ayf_velocity;
 
-/* Network with optional guidance (Align Your Flow, Eq. 3): v = lambda v_teacher + (1 - lambda) v_weak, where v_weak
- * is a weaker network (autoguidance) or the teacher itself without the class (classifier-free guidance, arXiv
- * 2207.12598). Leaves: "teacher.*" and, for a weaker network, "weak.*", storage PARAM. `onehot` is given to each
- * network that has classes. Students are refused. */
+/* Network with optional guidance (Align Your Flow, Eq. 3): v = lambda v_teacher + (1 - lambda) v_weak,
+ * where v_weak is a weaker network (autoguidance) or the teacher itself without the class (classifier-free
+ * guidance, arXiv 2207.12598). Leaves: "teacher.*" and, for a weaker network, "weak.*", storage PARAM.
+ * `onehot` is given to each network that has classes. Students are refused. */
 typedef struct ayf_network_teacher { /* the tables must outlive it */
     const ayf_params *params;
     bool guided;

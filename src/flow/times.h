@@ -1,4 +1,5 @@
-/* What a step draws for each sample on the host: times and guidance. Every draw is a pure function of its arguments. */
+/* What a step draws for each sample on the host: times and guidance. Every draw is a pure function of its
+ * arguments. */
 #ifndef AYF_TIMES_H
 #define AYF_TIMES_H
 

@@ -1,5 +1,5 @@
-/* The classifier behind "our features": plain convolutions with He's initialisation (arXiv 1502.01852), two per
- * resolution, then the mean over the pixels and one hidden layer, whose units are the features. */
+/* The classifier behind "our features": plain convolutions with He's initialisation (arXiv 1502.01852), two
+ * per resolution, then the mean over the pixels and one hidden layer, whose units are the features. */
 #include "nn/feature_net.h"
 
 #include <math.h>

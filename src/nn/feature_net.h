@@ -7,9 +7,9 @@
 /* Fills the table of p->spec. False without memory. */
 bool ayf_features_params(ayf_params *p);
 
-/* Per value of feature_channels two 3x3 convolutions with leaky ReLU, the resolution halved between them; the mean over
- * the pixels; a hidden layer of feature_dim units, the features; a linear layer. x (N,H,W,C), pixels in [-1,1] -> logits
- * (N,label_dim), *features (N,feature_dim). */
+/* Per value of feature_channels two 3x3 convolutions with leaky ReLU, the resolution halved between them;
+ * the mean over the pixels; a hidden layer of feature_dim units, the features; a linear layer. x (N,H,W,C),
+ * pixels in [-1,1] -> logits (N,label_dim), *features (N,feature_dim). */
 ayf_id ayf_feature_network(ayf_graph *g, const ayf_params *params, ayf_storage storage, ayf_id x,
                            ayf_id *features);
 

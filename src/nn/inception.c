@@ -4,7 +4,8 @@
 
 #include "ir/build.h"
 
-/* One walk over the network makes the parameter table or the graph, so that names and shapes are written once. */
+/* One walk over the network makes the parameter table or the graph, so that names and shapes are written
+ * once. */
 typedef struct walk {
     ayf_params *table; /* to be filled (only the channels of `maps` count); NULL: the walk makes the graph */
     bool failed;       /* no memory for the table */
@@ -118,8 +119,8 @@ static maps largest(walk *w, maps x) {
     return x;
 }
 
-/* The same on every second pixel of an odd-sized image, on whole windows only. A last row and column make the sizes even:
- * as (N, H/2, 2, W/2, 2C), rows and columns 2i + k are slices. */
+/* The same on every second pixel of an odd-sized image, on whole windows only. A last row and column make
+ * the sizes even: as (N, H/2, 2, W/2, 2C), rows and columns 2i + k are slices. */
 static maps largest_halved(walk *w, maps x) {
     if (!x.id) return x;
     ayf_graph *g = w->g;

@@ -10,7 +10,7 @@ bool ayf_net_open(ayf_net *net, ayf_graph *g, const ayf_params *params, ayf_stor
     *net = (ayf_net){.g = g, .params = params, .spec = &params->spec, .storage = storage};
     if (ayf_graph_check(g) != AYF_OK) return false;
     if (params->spec.kind == kind) return true;
-    ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' cannot stand in for one of kind '%s'",
+    ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' cannot be used as one of kind '%s'",
                    ayf_model_kind_name(params->spec.kind), ayf_model_kind_name(kind));
     return false;
 }

@@ -1,4 +1,4 @@
-/* What the networks share: access to the table while a graph is written, checks of what goes in, and layers. */
+/* What the networks share: access to the table while a graph is written, checks of inputs, and layers. */
 #ifndef AYF_NN_LAYERS_H
 #define AYF_NN_LAYERS_H
 
@@ -11,12 +11,13 @@ typedef struct ayf_net {
     ayf_graph *g;
     const ayf_params *params;
     const ayf_model_spec *spec; /* of `params` */
-    ayf_storage storage;        /* of the leaves: PARAM frozen, STATE trained */
+    ayf_storage storage;        /* of the leaves: PARAM or STATE */
     ayf_condition condition;    /* flow networks */
     ayf_id gap;                 /* (N), t - s; students only */
 } ayf_net;
 
-/* Begins a network. False: the graph has failed, now or before; a table of another kind than `kind` fails it. */
+/* Begins a network. A table of another kind than `kind` fails the graph. False: the graph has failed, now or
+ * before. */
 bool ayf_net_open(ayf_net *net, ayf_graph *g, const ayf_params *params, ayf_storage storage,
                   ayf_model_kind kind);
 
@@ -44,7 +45,8 @@ ayf_id ayf_linear(ayf_graph *g, ayf_id x, ayf_id w);
 ayf_id ayf_pixels(ayf_graph *g, ayf_id x);
 /* A 1x1 convolution: (N,H,W,in) with w (out,in) -> (N,H,W,out). */
 ayf_id ayf_conv1(ayf_graph *g, ayf_id x, ayf_id w);
-/* A convolution's weight from the table, (out, height width in), as ayf_conv() takes it: (out,height,width,in). */
+/* A convolution's weight from the table, (out, height width in), as ayf_conv() takes it:
+ * (out,height,width,in). */
 ayf_id ayf_kernel(ayf_graph *g, ayf_id w, int height, int width);
 
 #endif

@@ -1,8 +1,8 @@
-/* The parameter table: what tensors a network has, under which names and shapes they live in files and in
- * the graph, and how they start.
+/* The parameter table: which tensors a network has, their names and shapes in files and in the graph, and
+ * their start values.
  *
  *     ayf_params *p;
- *     AYF_TRY(ayf_params_new(ctx, &spec, &p));           // nn/network.h: which network has which table
+ *     AYF_TRY(ayf_params_new(ctx, &spec, &p));           // nn/network.h
  *     for (int i = 0; i < p->count; i++) {
  *         const ayf_param *w = &p->at[i];
  *         ayf_param_init(w, seed, values);               // in the graph's layout, w->size floats
@@ -10,9 +10,10 @@
  *     }
  *     ayf_params_free(p);
  *
- * Files keep the names and shapes of EDM2's and stylegan2-ada-pytorch's state_dict (OIHW). In the graph every weight is a matrix with one
- * row per output channel, so that a row's norm is a reduction of the last axis; the columns of a convolution
- * are ordered (KH,KW,I), and a reshape to (O,KH,KW,I) is what ayf_conv() takes.
+ * Files keep the names and shapes of EDM2's and stylegan2-ada-pytorch's state_dict (OIHW). In the graph
+ * every weight is a matrix with one row per output channel, so that a row's norm is a reduction of the last
+ * axis; the columns of a convolution are ordered (KH,KW,I), and a reshape to (O,KH,KW,I) is what ayf_conv()
+ * takes.
  */
 #ifndef AYF_NN_PARAMS_H
 #define AYF_NN_PARAMS_H
@@ -100,8 +101,8 @@ ayf_param *ayf_params_add_matrix(ayf_params *p, ayf_param_role role, const char 
 ayf_param *ayf_params_add_conv(ayf_params *p, ayf_param_role role, const char *name, int out, int in,
                                int kernel, double scale);
 
-/* The buffers of ayf_net_fourier() (nn/layers.h), `prefix`.freqs and .phases; bandwidth: the spread of the frequencies in
- * cycles. False without memory. */
+/* The buffers of ayf_net_fourier() (nn/layers.h), `prefix`.freqs and .phases; bandwidth: the spread of the
+ * frequencies in cycles. False without memory. */
 bool ayf_params_add_fourier(ayf_params *p, const char *prefix, int count, double bandwidth);
 
 #endif

@@ -1,5 +1,5 @@
-/* The discriminator of stylegan2-ada-pytorch, resnet architecture. Every layer is linear, bias, leaky ReLU and
- * a gain; a leaky ReLU is homogeneous, so the gains are carried by weights and biases, where they cost
+/* The discriminator of stylegan2-ada-pytorch, resnet architecture. Every layer is linear, bias, leaky ReLU
+ * and a gain; a leaky ReLU is homogeneous, so the gains are carried by weights and biases, where they cost
  * nothing. */
 #include "nn/sg2.h"
 

@@ -410,7 +410,7 @@ static void test_refused_inputs(void **state) {
     refuse(&conditional, AYF_SHAPE(4, 8, 8, 2), 0, AYF_E_USAGE, "needs class labels");
     refuse(&conditional, AYF_SHAPE(4, 8, 8, 2), 2, AYF_E_USAGE, "shape (N, label_dim)");
     refuse(&unet, AYF_SHAPE(4, 32, 32, 3), 0, AYF_E_USAGE,
-           "kind 'unet' cannot stand in for one of kind 'discriminator'");
+           "kind 'unet' cannot be used as one of kind 'discriminator'");
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 8, 8, 2)), t;
     t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(4));

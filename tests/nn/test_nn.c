@@ -338,6 +338,8 @@ static void test_graphs(void **state) {
         assert_int_equal(ayf_graph_verify(g), AYF_OK);
         uint32_t leaves = g->leaf_count, inputs = 4 + (spec.label_dim > 0);
         ayf_params *p = table(&spec);
+        assert_string_equal(p->at[p->output_layer].name,
+                            spec.kind == AYF_MODEL_MLP ? "mlp.out.weight" : "unet.out_conv.weight");
         assert_int_equal(leaves - inputs, p->count); /* the network uses all of its table and nothing else */
         for (int k = 0; k < p->count; k++) {
             ayf_param_leaf(g, &p->at[k], AYF_STORE_STATE);
