@@ -111,22 +111,12 @@ static ayf_status check_guidance(const ayf_run *run) {
         run->cfg.finetune.student, f->guidance_min, f->guidance_max, low, high);
 }
 
-static ayf_status check_resolution(const ayf_run *run) {
-    int resolution = run->spec.img_resolution;
-    if (resolution >= 4 && (resolution & (resolution - 1)) == 0) return AYF_OK;
-    return ayf_fail(
-        run->ctx, AYF_E_CONFIG,
-        "finetune.student: %s draws images of %d x %d, and a discriminator takes 4, 8, 16, 32, 64 ... "
-        "pixels a side; fine-tuning needs a teacher and a student of such a data.resolution",
-        run->cfg.finetune.student, resolution, resolution);
-}
-
 ayf_status ayf_run_finetune_weights(ayf_run *run) {
     ayf_run_finetune *f = &run->finetune;
     AYF_TRY(check_guidance(run));
-    AYF_TRY(check_resolution(run));
     f->spec = ayf_discriminator_from_config(&run->cfg, &run->spec);
-    AYF_TRY(ayf_model_spec_check(run->ctx, &f->spec));
+    if (ayf_model_spec_check(run->ctx, &f->spec) != AYF_OK)
+        return ayf_fail_prefix(run->ctx, "finetune.student = %s: ", run->cfg.finetune.student);
     AYF_TRY(ayf_weights_new(run->backend, &f->spec, &f->disc));
     AYF_TRY(ayf_weights_new(run->backend, &f->spec, &f->adam_m));
     AYF_TRY(ayf_weights_new(run->backend, &f->spec, &f->adam_v));

@@ -103,7 +103,7 @@ static ayf_status open_teachers(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     if (run->kind == AYF_RUN_TRAIN) return AYF_OK;
     if (is_analytic(run)) return open_analytic(run);
-    if (!(cfg->distill.target == AYF_CFG_TARGET_TEACHER || starts_from_teacher(run))) {
+    if (!(cfg->distill.target == AYF_TARGET_TEACHER || starts_from_teacher(run))) {
         if (cfg->distill.teacher[0])
             ayf_say(run->ctx, "distill.teacher = %s is not used: distill.target = data",
                     cfg->distill.teacher);
@@ -213,7 +213,7 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
     }
-    ayf_spec_to_config(&run->spec, &taken);
+    taken.model = run->spec;
     AYF_TRY(ayf_run_config_take_model(run, &taken));
     return ayf_model_spec_check(run->ctx, &run->spec);
 }
