@@ -97,7 +97,7 @@ static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
     if (!*cfg->finetune.student)
         REFUSE("finetune.student is not set; give the model file or run folder of a distilled student");
     if (cfg->train.batch % cfg->finetune.deviation_group != 0)
-        REFUSE("train.batch = %d is no multiple of finetune.deviation_group = %d; change one of them",
+        REFUSE("train.batch = %d is not a multiple of finetune.deviation_group = %d; change one of them",
                cfg->train.batch, cfg->finetune.deviation_group);
     if (cfg->distill.midtrain_steps > 0)
         REFUSE("distill.midtrain_steps = %lld is for a student that is new; leave it out of fine-tuning",

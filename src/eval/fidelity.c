@@ -10,7 +10,7 @@ enum { IMAGES = 64 };
 typedef struct comparison {
     ayf_context *ctx;
     const ayf_model *model; /* the student */
-    ayf_sampler_spec shape;
+    ayf_data_shape shape;
     ayf_sampler *student, *teacher; /* teacher: NULL when there is none */
     ayf_sampler *closed_form;       /* what is to be freed */
     ayf_mixture mixture;
@@ -37,20 +37,8 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
         return ayf_fail(ctx, AYF_E_USAGE,
                         "%s is a student, but a teacher is needed: use a model trained with ayf train",
                         teacher->path);
-    ayf_sampler_spec a = ayf_model_shape(&student->weights->spec),
-                     b = ayf_model_shape(&teacher->weights->spec);
-    if (a.height != b.height || a.channels != b.channels || a.classes != b.classes)
-        return ayf_fail(ctx, AYF_E_USAGE,
-                        "the student %s makes %dx%dx%d data of %d classes, but %s %dx%dx%d of %d: give the "
-                        "teacher it was distilled from",
-                        student->path, a.height, a.width, a.channels, a.classes, teacher->path, b.height,
-                        b.width, b.channels, b.classes);
-    if (fabs(student->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
-        return ayf_fail(
-            ctx, AYF_E_USAGE,
-            "the student %s has sigma_data %g, but %s has %g: give the teacher it was distilled from",
-            student->path, student->card.sigma_data, teacher->path, teacher->card.sigma_data);
-    return AYF_OK;
+    ayf_match_side a = ayf_model_side(student, "the student"), b = ayf_model_side(teacher, "the teacher");
+    return ayf_models_match(ctx, AYF_E_USAGE, &a, &b, "give the teacher it was distilled from");
 }
 
 /* The ring's closed form when no teacher is given and the student's data is the ring. */
@@ -58,17 +46,17 @@ static ayf_status find_teacher(comparison *c, ayf_model *teacher) {
     if (teacher) return ayf_model_sampler(teacher, &c->teacher);
     if (!ayf_mixture_of_data(c->model->card.data, &c->mixture)) return AYF_OK;
     c->velocity = ayf_velocity_mixture(&c->mixture);
-    ayf_sampler_spec spec = c->shape;
-    spec.backend = c->model->backend;
-    spec.batch = ayf_sampler_batch(&c->model->weights->spec);
-    spec.teacher = &c->velocity;
+    ayf_sampler_spec spec = {.backend = c->model->backend,
+                             .batch = ayf_sampler_batch(&c->model->weights->spec),
+                             .shape = c->shape,
+                             .teacher = &c->velocity};
     AYF_TRY(ayf_sampler_new(&spec, &c->closed_form));
     c->teacher = c->closed_form;
     return AYF_OK;
 }
 
 static ayf_status allocate(comparison *c, uint64_t first_seed) {
-    c->size = (size_t)c->shape.height * (size_t)c->shape.width * (size_t)c->shape.channels;
+    c->size = ayf_data_values(c->shape);
     c->values = c->count * c->size;
     c->seeds = ayf_alloc(c->ctx, c->count, sizeof *c->seeds);
     c->labels = ayf_alloc(c->ctx, c->count, sizeof *c->labels);
@@ -128,7 +116,7 @@ static void show(const comparison *c, const float *x, float *out) {
 /* Means of PSNR and SSIM over the images. */
 static ayf_status likeness(comparison *c, double *psnr, double *ssim) {
     *psnr = *ssim = NAN;
-    if (c->model->weights->spec.kind == AYF_MODEL_MLP) return AYF_OK;
+    if (c->shape.points) return AYF_OK;
     float *want = ayf_alloc(c->ctx, c->size, sizeof *want), *got = ayf_alloc(c->ctx, c->size, sizeof *got);
     ayf_status status = want && got ? AYF_OK : AYF_E_MEMORY;
     double of_one, sum_psnr = 0, sum_ssim = 0;

@@ -2,6 +2,7 @@
 
 #include "ad/ad.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "ir/build.h"
 #include "flow/map.h"
 #include "nn/net.h"
@@ -64,8 +65,10 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
         if (i + 1 == step->fake_steps) s = 0;
         x = ayf_stop(g, x);
         ayf_scope(g, "student.");
-        ayf_id F = ayf_flow_velocity(g, &distill->spec, AYF_STORE_STATE, x, all(g, distill->batch, t),
-                                     all(g, distill->batch, s), in->guidance, in->onehot);
+        ayf_condition c = in->condition;
+        c.s = all(g, distill->batch, s);
+        c.t = all(g, distill->batch, t);
+        ayf_id F = ayf_flow_velocity(g, &distill->spec, AYF_STORE_STATE, x, c);
         ayf_scope(g, "%s", "");
         x = ayf_add(g, x, ayf_mulc(g, F, s - t));
     }
@@ -95,7 +98,7 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
     ayf_id *grad = ayf_alloc(g->ctx, count, sizeof *grad), *other = ayf_alloc(g->ctx, count, sizeof *other);
     if (!grad || !other) g->status = AYF_E_MEMORY;
     if (ayf_graph_check(g) == AYF_OK) {
-        ayf_id alpha = ayf_leaf(g, AYF_STORE_INPUT, "alpha", AYF_SHAPE(1));
+        ayf_id alpha = ayf_step_leaf(g, AYF_STEP_ALPHA, AYF_SHAPE(1));
         ayf_gradients(g, params, "student.", kept->F, kept->cotangent, grad);
         ayf_gradients(g, params, "student.", adversarial_loss, ayf_const(g, 1), other);
         int p = output_layer(params);
@@ -120,11 +123,11 @@ static void emit(ayf_graph *g, const ayf_finetune_step *step, const ayf_params *
     ayf_distill_inputs in = ayf_distill_leaves(g, distill);
     ayf_distill_nodes kept = ayf_distill_emit(g, distill, &in);
     ayf_distill_outputs(g, &in, &kept);
-    ayf_id noise = ayf_leaf(g, AYF_STORE_INPUT, "noise", ayf_sample_shape(&distill->spec, distill->batch));
+    ayf_id noise = ayf_step_leaf(g, AYF_STEP_NOISE, ayf_sample_shape(&distill->spec, distill->batch));
     ayf_id fake = make_fakes(g, step, &in, noise);
     ayf_discriminator_nodes d =
         ayf_discriminator_emit(g, &step->discriminator, in.x0, fake,
-                               step->discriminator.label_dim ? in.onehot : 0, step->penalty_weight);
+                               step->discriminator.label_dim ? in.condition.onehot : 0, step->penalty_weight);
     ayf_id g_loss = ayf_pairing_loss(g, d.fake, d.real);
     ayf_output(g, "g_loss", g_loss);
     ayf_output(g, "d_loss", ayf_pairing_loss(g, d.real, d.fake));

@@ -10,15 +10,15 @@ ayf_id ayf_per_sample(ayf_graph *g, ayf_id values, ayf_id x) {
     return ayf_reshape(g, values, shape);
 }
 
-ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id t,
-                         ayf_id s, ayf_id guidance, ayf_id onehot) {
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                         ayf_condition condition) {
+    ayf_id t = condition.t;
+    if (!spec->is_student) condition.s = condition.guidance = 0;
     ayf_id q2 = ayf_add(g, ayf_square(g, t), ayf_square(g, ayf_addc(g, ayf_neg(g, t), 1)));
     ayf_id scale = ayf_sqrt(g, q2);
     scale = scale ? ayf_div(g, ayf_const_like(g, scale, 1), scale) : 0;
     ayf_id per_image = ayf_per_sample(g, scale, x);
-    ayf_id gap = spec->is_student ? ayf_sub(g, t, s) : 0;
-    ayf_id u = ayf_network(g, spec, storage, ayf_mul(g, x, per_image), t, gap,
-                           spec->is_student ? guidance : 0, onehot);
+    ayf_id u = ayf_network(g, spec, storage, ayf_mul(g, x, per_image), condition);
     ayf_id f = ayf_mul(g, u, ayf_neg(g, per_image));
     if (spec->precond == AYF_PRECOND_NONE) return f;
     ayf_id a = ayf_div(g, ayf_addc(g, ayf_mulc(g, t, 2), -1), q2);

@@ -9,12 +9,13 @@
 #define AYF_NN_FLOW_H
 
 #include "ir/ir.h"
+#include "nn/condition.h"
 #include "nn/spec.h"
 
-/* x (N,...), t, s, guidance (N), onehot (N,label_dim) or 0. A teacher ignores s and guidance (0 is fine). The
- * gap t-s is part of the graph: derivatives in t and s include it. Returns F with the shape of x. */
-ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id t,
-                         ayf_id s, ayf_id guidance, ayf_id onehot);
+/* x (N,...); t, and onehot if the network has classes. A student needs s and guidance, a teacher ignores both. The gap
+ * t-s is part of the graph: derivatives in t and s include it. Returns F with the shape of x. */
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+                         ayf_condition condition);
 
 /* (N) -> (N,1,...,1) with the rank of x, for products with x. */
 ayf_id ayf_per_sample(ayf_graph *g, ayf_id values, ayf_id x);

@@ -4,6 +4,7 @@
 
 #include "ad/ad.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "base/rng.h"
 #include "ir/build.h"
 #include "flow/map.h"
@@ -14,10 +15,6 @@ ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch) {
     return spec->kind == AYF_MODEL_MLP
                ? AYF_SHAPE(batch, 1, 1, spec->mlp_dim)
                : AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
-}
-
-static ayf_id input(ayf_graph *g, const char *name, ayf_shape shape) {
-    return ayf_leaf(g, AYF_STORE_INPUT, name, shape);
 }
 
 static ayf_id flat(ayf_graph *g, ayf_id per_sample) {
@@ -48,6 +45,14 @@ void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scop
     ayf_output(g, norm_name, nodes.grad_norm);
 }
 
+/* F of the network that is trained. */
+static ayf_id student(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_condition condition) {
+    ayf_scope(g, "student.");
+    ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, condition);
+    ayf_scope(g, "%s", "");
+    return F;
+}
+
 /* Gradients of everything trained in "student.", the optimiser, and the gradient norm as an output. */
 static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_optim_options *optim,
                           ayf_id out, ayf_id cotangent) {
@@ -75,12 +80,11 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
     if (!g) return NULL;
     int n = step->batch, classes = step->spec.label_dim;
     ayf_shape shape = ayf_sample_shape(&step->spec, n);
-    ayf_id x0 = input(g, "x0", shape), x1 = input(g, "x1", shape), t = input(g, "t", AYF_SHAPE(n));
-    ayf_id onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0;
+    ayf_id x0 = ayf_step_leaf(g, AYF_STEP_X0, shape), x1 = ayf_step_leaf(g, AYF_STEP_X1, shape);
+    ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n));
+    ayf_id onehot = classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, classes)) : 0;
     ayf_id x_t = interpolate(g, x0, x1, t);
-    ayf_scope(g, "student.");
-    ayf_id F = ayf_flow_velocity(g, &step->spec, AYF_STORE_STATE, x_t, t, 0, 0, onehot);
-    ayf_scope(g, "%s", "");
+    ayf_id F = student(g, &step->spec, x_t, (ayf_condition){.t = t, .onehot = onehot});
     ayf_id error = ayf_sub(g, F, ayf_sub(g, x1, x0));
     ayf_output(g, "loss", ayf_mean_all(g, ayf_square(g, error)));
     ayf_output(g, "sample_loss", mean_square(g, error));
@@ -90,14 +94,6 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
 }
 
 /* ---- Distillation ---- */
-
-static ayf_id student(ayf_graph *g, const ayf_distill_step *step, ayf_id x, ayf_id t, ayf_id s,
-                      const ayf_distill_inputs *in) {
-    ayf_scope(g, "student.");
-    ayf_id F = ayf_flow_velocity(g, &step->spec, AYF_STORE_STATE, x, t, s, in->guidance, in->onehot);
-    ayf_scope(g, "%s", "");
-    return F;
-}
 
 /* |g| per sample: root mean square or Euclidean. */
 static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
@@ -109,10 +105,9 @@ static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
 /* v, dF and the derivative term of the tangent: EMD. */
 static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                        ayf_distill_nodes *n) {
-    n->v = step->target == AYF_TARGET_DATA
-               ? ayf_sub(g, in->x1, in->x0)
-               : step->teacher.emit(g, &step->teacher, n->x_t, in->t, in->guidance, in->onehot);
-    ayf_id wrt[] = {n->x_t, in->t}, along[] = {n->v, ayf_const_like(g, in->t, 1)};
+    n->v = step->target == AYF_TARGET_DATA ? ayf_sub(g, in->x1, in->x0)
+                                           : step->teacher.emit(g, &step->teacher, n->x_t, in->condition);
+    ayf_id t = in->condition.t, wrt[] = {n->x_t, t}, along[] = {n->v, ayf_const_like(g, t, 1)};
     ayf_jvp(g, 2, wrt, along, 1, &n->F, &n->dF);
     return ayf_mul(g, gap, n->dF);
 }
@@ -120,12 +115,15 @@ static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_dis
 /* The same for LMD. */
 static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                          ayf_distill_nodes *n) {
-    ayf_id landed = ayf_sub(g, n->x_t, ayf_mul(g, gap, n->F)), one = ayf_const_like(g, in->s, 1);
+    ayf_id s = in->condition.s;
+    ayf_id landed = ayf_sub(g, n->x_t, ayf_mul(g, gap, n->F)), one = ayf_const_like(g, s, 1);
+    ayf_condition at_s = in->condition;
+    at_s.t = s;
     n->v = step->target == AYF_TARGET_DATA
                ? ayf_graph_fail(g, AYF_E_CONFIG,
                                 "LMD needs a teacher: the data give no velocity at the student's own output")
-               : step->teacher.emit(g, &step->teacher, landed, in->s, in->guidance, in->onehot);
-    ayf_jvp(g, 1, &in->s, &one, 1, &n->F, &n->dF);
+               : step->teacher.emit(g, &step->teacher, landed, at_s);
+    ayf_jvp(g, 1, &s, &one, 1, &n->F, &n->dF);
     return ayf_neg(g, ayf_mul(g, gap, n->dF));
 }
 
@@ -136,7 +134,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
         n->v = in->v;
         n->tangent = ayf_sub(g, n->F, n->v);
     } else {
-        ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), n->x_t);
+        ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->condition.t, in->condition.s), n->x_t);
         ayf_id slope =
             step->loss == AYF_LOSS_EMD ? eulerian(g, step, in, gap, n) : lagrangian(g, step, in, gap, n);
         ayf_id r = ayf_reshape(g, in->r, AYF_SHAPE(1, 1, 1, 1));
@@ -144,8 +142,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
     }
     ayf_id size = tangent_size(g, step->norm, n->tangent), unit = n->tangent;
     n->tangent_norm = flat(g, size);
-    if (step->norm != AYF_NORM_NONE)
-        unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c > 0 ? step->norm_c : 0.1));
+    if (step->norm != AYF_NORM_NONE) unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c));
     /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
     n->loss = ayf_mean_all(g, ayf_square(g, unit));
     n->cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;
@@ -153,8 +150,8 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
 
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in) {
     ayf_distill_nodes n = {0};
-    n.x_t = step->target == AYF_TARGET_GIVEN ? in->x_t : interpolate(g, in->x0, in->x1, in->t);
-    n.F = student(g, step, n.x_t, in->t, in->s, in);
+    n.x_t = step->target == AYF_TARGET_GIVEN ? in->x_t : interpolate(g, in->x0, in->x1, in->condition.t);
+    n.F = student(g, &step->spec, n.x_t, in->condition);
     ayf_distill_loss_emit(g, step, in, &n);
     return n;
 }
@@ -164,21 +161,21 @@ ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step
     ayf_shape shape = ayf_sample_shape(&step->spec, n);
     bool given = step->target == AYF_TARGET_GIVEN;
     return (ayf_distill_inputs){
-        .x0 = given ? 0 : input(g, "x0", shape),
-        .x1 = given ? 0 : input(g, "x1", shape),
-        .x_t = given ? input(g, "x_t", shape) : 0,
-        .v = given ? input(g, "v", shape) : 0,
-        .t = input(g, "t", AYF_SHAPE(n)),
-        .s = input(g, "s", AYF_SHAPE(n)),
-        .guidance = input(g, "guidance", AYF_SHAPE(n)),
-        .onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0,
-        .r = given ? 0 : input(g, "r", AYF_SHAPE(1)),
+        .x0 = given ? 0 : ayf_step_leaf(g, AYF_STEP_X0, shape),
+        .x1 = given ? 0 : ayf_step_leaf(g, AYF_STEP_X1, shape),
+        .x_t = given ? ayf_step_leaf(g, AYF_STEP_X_T, shape) : 0,
+        .v = given ? ayf_step_leaf(g, AYF_STEP_V, shape) : 0,
+        .condition.t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n)),
+        .condition.s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(n)),
+        .condition.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n)),
+        .condition.onehot = classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, classes)) : 0,
+        .r = given ? 0 : ayf_step_leaf(g, AYF_STEP_R, AYF_SHAPE(1)),
     };
 }
 
 void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_distill_nodes *nodes) {
     if (ayf_graph_check(g) != AYF_OK) return;
-    ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->t, in->s), nodes->x_t);
+    ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->condition.t, in->condition.s), nodes->x_t);
     ayf_output(g, "loss", nodes->loss);
     ayf_output(g, "tangent_rms", rms(g, nodes->tangent));
     ayf_output(g, "error_rms", rms(g, ayf_sub(g, nodes->F, nodes->v)));

@@ -9,8 +9,8 @@
 
 /* ---- Networks ---- */
 
-static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_model_spec *spec, ayf_id x, ayf_id t,
-                         ayf_id onehot) {
+static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_model_spec *spec, ayf_id x,
+                         ayf_condition condition) {
     if (spec->is_student)
         return ayf_graph_fail(
             g, AYF_E_USAGE,
@@ -20,21 +20,25 @@ static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_model_spec *
     char outer[sizeof g->scope];
     memcpy(outer, g->scope, sizeof outer);
     ayf_scope(g, "%s", scope);
-    ayf_id v = ayf_flow_velocity(g, spec, AYF_STORE_PARAM, x, t, 0, 0, spec->label_dim ? onehot : 0);
+    if (!spec->label_dim) condition.onehot = 0;
+    ayf_id v = ayf_flow_velocity(g, spec, AYF_STORE_PARAM, x, condition);
     ayf_scope(g, "%s", outer);
     return v;
 }
 
-static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf_id t, ayf_id guidance,
-                           ayf_id onehot) {
+static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf_condition condition) {
     const ayf_network_teacher *teacher = self->data;
-    ayf_id v = network_at(g, "teacher.", &teacher->spec, x, t, onehot);
-    if (!teacher->guided || !guidance) return v;
-    ayf_id weak = teacher->classifier_free ? network_at(g, "teacher.", &teacher->spec, x, t,
-                                                        onehot ? ayf_const_like(g, onehot, 0) : 0)
-                                           : network_at(g, "weak.", &teacher->weak, x, t, onehot);
+    ayf_id v = network_at(g, "teacher.", &teacher->spec, x, condition), weak;
+    if (!teacher->guided || !condition.guidance) return v;
+    if (teacher->classifier_free) {
+        ayf_condition nameless = condition;
+        if (nameless.onehot) nameless.onehot = ayf_const_like(g, nameless.onehot, 0);
+        weak = network_at(g, "teacher.", &teacher->spec, x, nameless);
+    } else {
+        weak = network_at(g, "weak.", &teacher->weak, x, condition);
+    }
     /* v + (lambda - 1)(v - weak): exactly v for lambda = 1. */
-    ayf_id beyond = ayf_per_sample(g, ayf_addc(g, guidance, -1), x);
+    ayf_id beyond = ayf_per_sample(g, ayf_addc(g, condition.guidance, -1), x);
     return ayf_add(g, v, ayf_mul(g, beyond, ayf_sub(g, v, weak)));
 }
 
@@ -93,10 +97,9 @@ static ayf_id posterior_mean(ayf_graph *g, const ayf_mixture *m, ayf_id x, ayf_i
     return ayf_gemm(g, ayf_softmax(g, logits), means, false, true);
 }
 
-static ayf_id mixture_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf_id t, ayf_id guidance,
-                           ayf_id onehot) {
-    (void)guidance;
+static ayf_id mixture_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf_condition condition) {
     const ayf_mixture *m = self->data;
+    ayf_id t = condition.t, onehot = condition.onehot;
     if (!x || !t) return 0;
     ayf_shape shape = ayf_shape_of(g, x);
     int batch = shape.dim[0];

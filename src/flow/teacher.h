@@ -3,13 +3,12 @@
 #define AYF_VELOCITY_H
 
 #include "ir/ir.h"
+#include "nn/condition.h"
 #include "nn/spec.h"
 
-/* x (N,H,W,C) or (N,1,1,2), t (N), guidance (N) or 0 (= 1), onehot (N,classes) or 0 -> v with the shape of x.
- */
+/* x (N,H,W,C) or (N,1,1,2); t; guidance or 0 (= 1); onehot or 0; s is ignored -> v with the shape of x. */
 typedef struct ayf_velocity {
-    ayf_id (*emit)(ayf_graph *g, const struct ayf_velocity *self, ayf_id x, ayf_id t, ayf_id guidance,
-                   ayf_id onehot);
+    ayf_id (*emit)(ayf_graph *g, const struct ayf_velocity *self, ayf_id x, ayf_condition condition);
     const void *data; /* of the kind at hand; must outlive the velocity */
 } ayf_velocity;
 

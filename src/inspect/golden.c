@@ -10,7 +10,7 @@
 
 #include "ad/ad.h"
 #include "flow/step.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/number.h"
 #include "io/file.h"
 #include "nn/net.h"
@@ -31,7 +31,8 @@ static ayf_status check_unet(ayf_golden_check *c) {
         ayf_id dnoise = ayf_golden_leaf(c, g, "in.dnoise_label"), gF = ayf_golden_leaf(c, g, "in.gF"), dF = 0;
         ayf_id grad[2] = {0};
         batch = x ? ayf_at(g, x)->dim[0] : 0;
-        ayf_id F = ayf_edm2_unet(g, &spec, AYF_STORE_STATE, x, noise, 0, 0, ayf_golden_onehot(g, &spec, x));
+        ayf_condition condition = {.t = noise, .onehot = ayf_golden_onehot(g, &spec, x)};
+        ayf_id F = ayf_edm2_unet(g, &spec, AYF_STORE_STATE, x, condition);
         if (ayf_graph_check(g) == AYF_OK)
             ayf_jvp(g, 2, (ayf_id[]){x, noise}, (ayf_id[]){dx, dnoise}, 1, &F, &dF);
         ayf_output(g, "out.F", F);
@@ -92,11 +93,11 @@ static ayf_status check_emd(ayf_golden_check *c) {
     if (g) {
         ayf_distill_inputs in = {.x0 = ayf_golden_leaf(c, g, "in.x0"),
                                  .x1 = ayf_golden_leaf(c, g, "in.x1"),
-                                 .t = ayf_golden_leaf(c, g, "in.t"),
-                                 .s = ayf_golden_leaf(c, g, "in.s"),
-                                 .guidance = ayf_golden_leaf(c, g, "in.guidance"),
+                                 .condition = {.t = ayf_golden_leaf(c, g, "in.t"),
+                                               .s = ayf_golden_leaf(c, g, "in.s"),
+                                               .guidance = ayf_golden_leaf(c, g, "in.guidance")},
                                  .r = ayf_leaf(g, AYF_STORE_INPUT, "r", AYF_SHAPE(1))};
-        in.onehot = ayf_golden_onehot(g, &step.spec, in.x0);
+        in.condition.onehot = ayf_golden_onehot(g, &step.spec, in.x0);
         batch = in.x0 ? ayf_at(g, in.x0)->dim[0] : 0;
         ayf_distill_nodes n = ayf_distill_emit(g, &step, &in);
         ayf_output(g, "out.v", n.v);
@@ -181,14 +182,13 @@ ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print,
     bool failed = false;
     if (count == 0)
         status = ayf_fail(ctx, AYF_E_FORMAT, "%s: there are no .safetensors files in this folder", folder);
-    if (status == AYF_OK) status = ayf_cpu_open(ctx, &backend);
+    if (status == AYF_OK) status = ayf_backend_open(ctx, &backend);
     for (int i = 0; i < count; i++) {
         if (status == AYF_OK)
             status = check_file(ctx, backend, folder, entry[i]->d_name, print, user, &failed);
         free(entry[i]);
     }
     free(entry);
-    ayf_backend_close(backend);
     if (status == AYF_OK && failed)
         return ayf_fail(ctx, AYF_E_CHECK, "%s: some outputs differ from the reference numbers", folder);
     return status;

@@ -134,23 +134,24 @@ static ayf_id branch(ayf_net *net, const char *fourier, const char *layer, ayf_i
 static ayf_id embedding(ayf_net *net) {
     ayf_graph *g = net->g;
     const ayf_model_spec *spec = net->spec;
-    double share = net->onehot ? main_part(spec->label_balance) : 1;
-    ayf_id features = ayf_net_fourier(net, "unet.emb_fourier", net->noise_label), e;
+    double share = net->condition.onehot ? main_part(spec->label_balance) : 1;
+    ayf_id features = ayf_net_fourier(net, "unet.emb_fourier", net->condition.t), e;
     if (spec->is_student) {
         ayf_id g1 = ayf_net_leaf(net, "unet", "emb_gap_gain"),
                g2 = ayf_net_leaf(net, "unet", "emb_guidance_gain");
         e = linear(net, features, "unet.emb_noise", "weight", sqrt(2));
         e = ayf_add(g, e, branch(net, "unet.emb_gap_fourier", "unet.emb_gap", g1, net->gap));
-        e = ayf_add(g, e, branch(net, "unet.emb_guidance_fourier", "unet.emb_guidance", g2, net->guidance));
+        e = ayf_add(
+            g, e, branch(net, "unet.emb_guidance_fourier", "unet.emb_guidance", g2, net->condition.guidance));
         ayf_id norm = ayf_sqrt(g, ayf_addc(g, ayf_add(g, ayf_square(g, g1), ayf_square(g, g2)), 1));
         if (!norm) return 0;
         e = ayf_mul(g, e, ayf_div(g, ayf_const_like(g, norm, share), norm));
     } else {
         e = linear(net, features, "unet.emb_noise", "weight", sqrt(2) * share);
     }
-    if (net->onehot) {
+    if (net->condition.onehot) {
         double factor = sqrt(spec->label_dim) * side_part(spec->label_balance);
-        e = ayf_add(g, e, linear(net, net->onehot, "unet.emb_label", "weight", factor));
+        e = ayf_add(g, e, linear(net, net->condition.onehot, "unet.emb_label", "weight", factor));
     }
     return ayf_silu(g, e);
 }
@@ -189,10 +190,9 @@ static ayf_id unet(ayf_net *net, ayf_id x) {
 }
 
 ayf_id ayf_edm2_unet(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                     ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot) {
+                     ayf_condition condition) {
     ayf_net net;
-    if (!ayf_net_begin(&net, g, spec, storage, x, (const ayf_id[]){noise_label, gap, guidance, onehot}))
-        return 0;
+    if (!ayf_net_begin(&net, g, spec, storage, x, condition)) return 0;
     ayf_id out = unet(&net, x);
     ayf_net_end(&net);
     return out;

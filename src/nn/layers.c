@@ -18,31 +18,35 @@ bool ayf_net_open(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_st
     return false;
 }
 
+/* What is wrong with a condition for a batch; NULL: nothing. */
+static const char *misfit(const ayf_graph *g, const ayf_model_spec *spec, ayf_id x, const ayf_condition *c) {
+    if (!x || !c->t) return "a network needs x and a time";
+    if (spec->is_student && (!c->s || !c->guidance))
+        return "a student (is_student: true) needs the time s and the guidance strength";
+    if (!spec->is_student && (c->s || c->guidance))
+        return "a teacher (is_student: false) takes neither the time s nor guidance";
+    if ((spec->label_dim > 0) != (c->onehot != 0))
+        return spec->label_dim ? "a class-conditional network needs class labels"
+                               : "a network with label_dim 0 takes no class labels";
+    int batch = ayf_at(g, x)->dim[0];
+    if (!is_vector(g, c->t, batch) || (c->s && !is_vector(g, c->s, batch)) ||
+        (c->guidance && !is_vector(g, c->guidance, batch)))
+        return "times and guidance have shape (N)";
+    if (c->onehot && (ayf_at(g, c->onehot)->rank != 2 || ayf_at(g, c->onehot)->dim[0] != batch ||
+                      ayf_at(g, c->onehot)->dim[1] != spec->label_dim))
+        return "class labels have shape (N, label_dim)";
+    return NULL;
+}
+
 bool ayf_net_begin(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                   const ayf_id condition[4]) {
+                   ayf_condition condition) {
     if (!ayf_net_open(net, g, spec, storage)) return false;
-    net->noise_label = condition[0];
-    net->gap = condition[1];
-    net->guidance = condition[2];
-    net->onehot = condition[3];
-    const char *wrong = NULL;
-    int batch = x ? ayf_at(g, x)->dim[0] : 0;
-    if (!x || !net->noise_label)
-        wrong = "a network needs x and a time";
-    else if (spec->is_student && (!net->gap || !net->guidance))
-        wrong = "a student (is_student: true) needs the gap t-s and the guidance strength";
-    else if (!spec->is_student && (net->gap || net->guidance))
-        wrong = "a teacher (is_student: false) takes neither gap nor guidance";
-    else if ((spec->label_dim > 0) != (net->onehot != 0))
-        wrong = spec->label_dim ? "a class-conditional network needs class labels"
-                                : "a network with label_dim 0 takes no class labels";
-    else if (!is_vector(g, net->noise_label, batch) || (net->gap && !is_vector(g, net->gap, batch)) ||
-             (net->guidance && !is_vector(g, net->guidance, batch)))
-        wrong = "times and guidance have shape (N)";
-    else if (net->onehot && (ayf_at(g, net->onehot)->rank != 2 || ayf_at(g, net->onehot)->dim[0] != batch ||
-                             ayf_at(g, net->onehot)->dim[1] != spec->label_dim))
-        wrong = "class labels have shape (N, label_dim)";
-    if (!wrong) return true;
+    const char *wrong = misfit(g, spec, x, &condition);
+    net->condition = condition;
+    if (!wrong) {
+        net->gap = spec->is_student ? ayf_sub(g, condition.t, condition.s) : 0;
+        return true;
+    }
     ayf_graph_fail(g, AYF_E_USAGE, "%s", wrong);
     ayf_net_end(net);
     return false;
@@ -89,11 +93,10 @@ ayf_id ayf_net_fourier(ayf_net *net, const char *prefix, ayf_id t) {
 }
 
 ayf_id ayf_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                   ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot) {
+                   ayf_condition condition) {
     if (!ayf_model_is_flow(spec))
         return ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' has no velocity: use a U-Net or an MLP",
                               ayf_model_kind_name(spec->kind));
-    return spec->kind == AYF_MODEL_MLP
-               ? ayf_mlp(g, spec, storage, x, noise_label, gap, guidance, onehot)
-               : ayf_edm2_unet(g, spec, storage, x, noise_label, gap, guidance, onehot);
+    return spec->kind == AYF_MODEL_MLP ? ayf_mlp(g, spec, storage, x, condition)
+                                       : ayf_edm2_unet(g, spec, storage, x, condition);
 }

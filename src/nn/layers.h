@@ -3,6 +3,7 @@
 #define AYF_NN_LAYERS_H
 
 #include "ir/build.h"
+#include "nn/condition.h"
 #include "nn/params.h"
 
 typedef struct ayf_net {
@@ -10,14 +11,15 @@ typedef struct ayf_net {
     const ayf_model_spec *spec;
     ayf_storage storage;
     ayf_params *params;
-    ayf_id noise_label, gap, guidance, onehot;
+    ayf_condition condition;
+    ayf_id gap; /* t - s; students only */
 } ayf_net;
 
 /* Makes the parameter table; no conditioning. False: the graph has failed, and nothing needs ending. */
 bool ayf_net_open(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage);
-/* For flow networks: also checks that the conditioning fits the spec. */
+/* For flow networks: also checks that the condition fits the spec and the batch of x. */
 bool ayf_net_begin(ayf_net *net, ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                   const ayf_id condition[4]); /* noise_label, gap, guidance, onehot */
+                   ayf_condition condition);
 void ayf_net_end(ayf_net *net);
 
 /* The leaf `prefix`.`suffix` of the parameter table; an unknown name fails the graph. */

@@ -20,13 +20,14 @@ static ayf_id points(ayf_net *net, ayf_id x) {
         return ayf_graph_fail(g, AYF_E_USAGE, "the network takes points of %d numbers (mlp_dim), not %zu",
                               net->spec->mlp_dim, ayf_elements(g, x) / (size_t)batch);
     ayf_id h = linear(net, ayf_reshape(g, x, AYF_SHAPE(batch, net->spec->mlp_dim)), "mlp.in_x");
-    h = ayf_add(g, h, linear(net, fourier(net, "mlp.fourier", net->noise_label), "mlp.in_noise"));
+    h = ayf_add(g, h, linear(net, fourier(net, "mlp.fourier", net->condition.t), "mlp.in_noise"));
     if (net->spec->is_student) {
         h = ayf_add(g, h, linear(net, fourier(net, "mlp.gap_fourier", net->gap), "mlp.in_gap"));
-        h = ayf_add(g, h,
-                    linear(net, fourier(net, "mlp.guidance_fourier", net->guidance), "mlp.in_guidance"));
+        h = ayf_add(
+            g, h,
+            linear(net, fourier(net, "mlp.guidance_fourier", net->condition.guidance), "mlp.in_guidance"));
     }
-    if (net->onehot) h = ayf_add(g, h, linear(net, net->onehot, "mlp.in_label"));
+    if (net->condition.onehot) h = ayf_add(g, h, linear(net, net->condition.onehot, "mlp.in_label"));
     h = ayf_silu(g, ayf_add(g, h, ayf_net_leaf(net, "mlp.in", "bias")));
     for (int i = 1; i < net->spec->mlp_layers; i++) {
         char name[32];
@@ -37,11 +38,10 @@ static ayf_id points(ayf_net *net, ayf_id x) {
     return h ? ayf_reshape(g, h, ayf_shape_of(g, x)) : 0;
 }
 
-ayf_id ayf_mlp(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id noise_label,
-               ayf_id gap, ayf_id guidance, ayf_id onehot) {
+ayf_id ayf_mlp(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+               ayf_condition condition) {
     ayf_net net;
-    if (!ayf_net_begin(&net, g, spec, storage, x, (const ayf_id[]){noise_label, gap, guidance, onehot}))
-        return 0;
+    if (!ayf_net_begin(&net, g, spec, storage, x, condition)) return 0;
     ayf_id out = points(&net, x);
     ayf_net_end(&net);
     return out;

@@ -1,37 +1,37 @@
-/* Networks as graphs. All take a batch of N samples; the flow networks take per-sample scalars of shape (N):
+/* Networks as graphs. All take a batch of N samples; the flow networks take a condition per sample:
  *
  *     ayf_scope(g, "student.");
- *     ayf_id u = ayf_network(g, &spec, AYF_STORE_STATE, x, noise_label, gap, guidance, onehot);
+ *     ayf_condition c = {.t = t, .s = s, .guidance = guidance, .onehot = onehot};
+ *     ayf_id u = ayf_network(g, &spec, AYF_STORE_STATE, x, c);
  *
  * The leaves are those of the parameter table (params.h) with the graph's scope in front; `storage` is their
  * storage (PARAM: frozen, STATE: trained). Calling twice with the same arguments gives the same node.
- * Arguments a network does not take are 0: gap and guidance unless spec->is_student, onehot if label_dim is
- * 0.
+ * A condition holds exactly what the network takes: t; s and guidance if spec->is_student; onehot if label_dim is not
+ * 0. Anything else fails the graph.
  */
 #ifndef AYF_NN_NET_H
 #define AYF_NN_NET_H
 
 #include "ir/ir.h"
+#include "nn/condition.h"
 #include "nn/params.h"
 
 /* EDM2's "config G" U-Net (arXiv 2312.02696, Figure 21), magnitude-preserving.
- * x (N,H,W,C), H = W = img_resolution; noise_label, gap, guidance (N): what the Fourier features see; onehot
- * (N,label_dim): a row of zeros is "no class". Returns (N,H,W,C).
- * A student's embedding before the class is added:
- *   (emb_noise(f(noise_label)) + g1 emb_gap(f1(gap)) + g2 emb_guidance(f2(guidance))) / sqrt(1 + g1^2 +
- * g2^2). */
+ * x (N,H,W,C), H = W = img_resolution. Returns (N,H,W,C).
+ * A student's embedding before the class is added, with Fourier features f, f1, f2:
+ *   (emb_noise(f(t)) + g1 emb_gap(f1(t-s)) + g2 emb_guidance(f2(guidance))) / sqrt(1 + g1^2 + g2^2). */
 ayf_id ayf_edm2_unet(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                     ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot);
+                     ayf_condition condition);
 
 /* Fully connected network with SiLU for points; x (N,...) with mlp_dim values per sample, the result has the
- * shape of x:  h = silu(Wx x + Wt f(noise_label) [+ Wg f1(gap) + Wl f2(guidance)] [+ Wc onehot] + b), then
- * mlp_layers - 1 hidden layers and a linear one. */
-ayf_id ayf_mlp(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x, ayf_id noise_label,
-               ayf_id gap, ayf_id guidance, ayf_id onehot);
+ * shape of x:  h = silu(Wx x + Wt f(t) [+ Wg f1(t-s) + Wl f2(guidance)] [+ Wc onehot] + b), then mlp_layers - 1
+ * hidden layers and a linear one. */
+ayf_id ayf_mlp(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+               ayf_condition condition);
 
 /* The flow network that spec->kind names. */
 ayf_id ayf_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
-                   ayf_id noise_label, ayf_id gap, ayf_id guidance, ayf_id onehot);
+                   ayf_condition condition);
 
 /* The residual discriminator of StyleGAN2 (arXiv 1912.04958) as in NVIDIA's stylegan2-ada-pytorch: FIR
  * [1,3,3,1] resampling, equalised learning rate, leaky ReLU, minibatch standard deviation and, with classes,

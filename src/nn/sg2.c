@@ -101,7 +101,7 @@ static ayf_id minibatch_deviation(ayf_net *net, ayf_id x) {
 /* The class embedding (N, cmap_dim). */
 static ayf_id mapping(ayf_net *net) {
     ayf_graph *g = net->g;
-    ayf_id y = linear(net, net->onehot, "mapping.embed", 1, 1);
+    ayf_id y = linear(net, net->condition.onehot, "mapping.embed", 1, 1);
     y = ayf_div(g, y, ayf_sqrt(g, ayf_addc(g, ayf_mean(g, ayf_square(g, y), AYF_AXIS(1)), 1e-8)));
     double rate = AYF_SG2_MAPPING_RATE * sqrt(2);
     for (int i = 0; i < net->spec->mapping_layers; i++) {
@@ -119,7 +119,7 @@ static ayf_id epilogue(ayf_net *net, ayf_id x) {
     x = ayf_reshape(g, x, AYF_SHAPE(batch, 16 * channels));
     x = leaky_relu(g, linear(net, x, "b4.fc", sqrt(2), sqrt(2)));
     x = linear(net, x, "b4.out", 1, 1);
-    if (net->onehot) {
+    if (net->condition.onehot) {
         double width = ayf_sg2_cmap_dim(net->spec);
         x = ayf_mulc(g, ayf_sum(g, ayf_mul(g, x, mapping(net)), AYF_AXIS(1)), 1 / sqrt(width));
     }
@@ -133,12 +133,12 @@ static ayf_id discriminator(ayf_net *net, ayf_id x) {
     if (s.rank != 4 || s.dim[1] != size || s.dim[2] != size || s.dim[3] != net->spec->img_channels)
         return ayf_graph_fail(g, AYF_E_USAGE, "the discriminator takes images (N,%d,%d,%d)", size, size,
                               net->spec->img_channels);
-    if ((classes > 0) != (net->onehot != 0))
+    if ((classes > 0) != (net->condition.onehot != 0))
         return ayf_graph_fail(g, AYF_E_USAGE, "%s",
                               classes ? "a class-conditional discriminator needs class labels"
                                       : "a discriminator with label_dim 0 takes no class labels");
-    if (net->onehot) {
-        const ayf_node *onehot = ayf_at(g, net->onehot);
+    if (net->condition.onehot) {
+        const ayf_node *onehot = ayf_at(g, net->condition.onehot);
         if (onehot->rank != 2 || onehot->dim[0] != s.dim[0] || onehot->dim[1] != classes)
             return ayf_graph_fail(g, AYF_E_USAGE, "class labels have shape (N, label_dim)");
     }
@@ -156,7 +156,7 @@ ayf_id ayf_sg2_discriminator(ayf_graph *g, const ayf_model_spec *spec, ayf_stora
         return ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' is no discriminator",
                               ayf_model_kind_name(spec->kind));
     if (!ayf_net_open(&net, g, spec, storage)) return 0;
-    net.onehot = onehot;
+    net.condition.onehot = onehot;
     ayf_id logits = discriminator(&net, x);
     ayf_net_end(&net);
     return logits;

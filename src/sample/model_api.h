@@ -1,14 +1,15 @@
-/* The models of ayf.h as the rest of algo sees them. */
+/* The models of ayf.h as the library sees them. */
 #ifndef AYF_MODEL_API_H
 #define AYF_MODEL_API_H
 
 #include "model/file.h"
+#include "model/match.h"
 #include "sample/sampler.h"
 
 struct ayf_model {
     ayf_context *ctx;
     char *path;
-    ayf_backend *backend; /* its own */
+    ayf_backend *backend; /* of the context */
     ayf_weights *weights;
     ayf_model_card card;
     const ayf_model *weak; /* guidance: teachers only; the model itself: classifier-free */
@@ -23,8 +24,8 @@ bool ayf_model_is_student(const ayf_model *model);
  * model cannot be used with `wanted`. */
 ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *guidance);
 
-/* Height, width, channels, classes. */
-ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec);
+/* For ayf_models_match(). */
+ayf_match_side ayf_model_side(const ayf_model *model, const char *what);
 
 /* The model's sampler, with ayf_sampler_batch(). */
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler);

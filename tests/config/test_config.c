@@ -300,7 +300,7 @@ static void test_validate(void **state) {
         {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none", "finetune.student is not set"},
         {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s", NULL},
         {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s train.batch=6",
-         "no multiple of finetune.deviation_group = 4"},
+         "is not a multiple of finetune.deviation_group = 4"},
         {AYF_CONFIG_FINETUNE,
          "distill.teacher=t distill.guidance=none finetune.student=s train.steps=50 finetune.disc_first=50",
          "finetune.disc_first = 50 leaves the student no steps"},

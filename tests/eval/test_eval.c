@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "ir/build.h"
 #include "nn/net.h"
+#include "frechet.h"
 #include "test_context.h"
 
 enum { SIDE = 8, PIXELS = SIDE * SIDE, REAL = 600, FEW = 100, DIM = 64, CLASSES = 10 };
@@ -134,7 +135,7 @@ static void network_is_as_described(void **state) {
         const ayf_param *p = &weights->params->at[i];
         ayf_rng_normal((ayf_rng_key){2, AYF_RNG_TEST, 0, (uint64_t)i}, values, p->size);
         for (size_t k = 0; k < p->size; k++) values[k] *= 0.4f;
-        ayf_buffer_set(weights->at[i], values);
+        ok(ayf_buffer_set(weights->at[i], values));
         ayf_param_export(p, values, file[i]);
     }
     ayf_rng_normal((ayf_rng_key){2, AYF_RNG_TEST, 1, 0}, image, AYF_COUNT(image));
@@ -158,7 +159,7 @@ static void network_is_as_described(void **state) {
 
     ayf_extractor *net;
     ok(ayf_features_of(weights, &net));
-    ok(ayf_extract(net, image, 1, (const int[]){SIZE, SIZE, IN}, features, logits));
+    ok(ayf_extract(net, image, 1, ayf_image_shape(SIZE, SIZE, IN), features, logits));
     for (int i = 0; i < FEATURES; i++) expect_near((double)features[i], y[i], 1e-4);
     for (int i = 0; i < LOGITS; i++) expect_near((double)logits[i], want[i], 1e-4);
     ayf_extractor_close(net);
@@ -204,7 +205,7 @@ static float *features_of(const char *source, size_t count, double *accuracy) {
     ok(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = source, .labels = accuracy != NULL}, &data));
     int *labels = malloc(count * sizeof *labels);
     for (size_t i = 0; i < count; i++) ok(ayf_dataset_get(data, i, false, images + i * PIXELS, &labels[i]));
-    ok(ayf_extract(net, images, count, (const int[]){SIDE, SIDE, 1}, features, logits));
+    ok(ayf_extract(net, images, count, ayf_image_shape(SIDE, SIDE, 1), features, logits));
     for (size_t i = 0; i < count; i++) {
         int best = 0;
         for (int k = 1; k < CLASSES; k++)
@@ -272,14 +273,17 @@ static void numbers_are_those_of_the_features(void **state) {
     ayf_eval *eval = open_eval(held_path, FEW);
     ok(ayf_eval_floor(eval, &floor));
     ok(ayf_eval_data(eval, noise_path, &noise));
+    size_t figures;
+    assert_string_equal(ayf_eval_figures(eval, &figures)[0].name, "fd_our_features");
+    assert_int_equal(figures, 10);
     ayf_eval_close(eval);
     double fd, accuracy;
     float *real = features_of(real_path, REAL, NULL), *held = features_of(held_path, FEW, &accuracy),
           *other = features_of(noise_path, FEW, NULL);
-    ok(ayf_frechet_distance(ctx, real, REAL, held, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, held, FEW, DIM, &fd));
     expect_near(floor.fd, fd, 1e-3 * fd);
     expect_near(floor.class_accuracy, accuracy, 1e-12);
-    ok(ayf_frechet_distance(ctx, real, REAL, other, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, other, FEW, DIM, &fd));
     expect_near(noise.fd, fd, 1e-3 * fd);
     assert_true(isnan(noise.class_accuracy)); /* it has no classes */
     assert_int_equal(noise.count, FEW);
@@ -357,10 +361,11 @@ static void a_floor_of_fewer_samples_says_so(void **state) {
     (void)state;
     expect_floor((ayf_eval_options){.count = 301}, 300,
                  "300 samples of one random half of the reference against its other half of 300; NOT AT THE "
-                 "SAME NUMBER: 300 is all there is for the 301 measured (more: --heldout)\n");
+                 "SAME NUMBER: only 300 are available for the 301 measured (more: --heldout)\n");
     expect_floor((ayf_eval_options){.count = 300}, 300, "its other half of 300\n");
-    expect_floor((ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
-                 "against the reference; NOT AT THE SAME NUMBER: 100 is all there is for the 101 measured\n");
+    expect_floor(
+        (ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
+        "against the reference; NOT AT THE SAME NUMBER: only 100 are available for the 101 measured\n");
     expect_floor((ayf_eval_options){.count = FEW, .heldout = held_path}, FEW, "against the reference\n");
 }
 
@@ -387,7 +392,7 @@ static void write_model(const char *name, const ayf_model_spec *spec, float gain
     ok(ayf_weights_new(cpu, spec, &w));
     ok(ayf_weights_init(w, 4));
     for (int i = 0; i < w->params->count; i++)
-        if (strcmp(w->params->at[i].name, "unet.out_gain") == 0) ayf_buffer_set(w->at[i], &gain);
+        if (strcmp(w->params->at[i].name, "unet.out_gain") == 0) ok(ayf_buffer_set(w->at[i], &gain));
     ayf_model_card card = {.role = spec->is_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
                            .sigma_data = 0.5,
                            .guidance_min = 1,
@@ -422,7 +427,7 @@ static void samples_of_a_model_come_from_the_seeds(void **state) {
     ok(ayf_model_sample(model, &(ayf_sample_options){.steps = 2, .gamma = 0.5, .first_seed = 7}, FEW, images,
                         classes));
     ok(ayf_features_open(ctx, features_path, &net));
-    ok(ayf_extract(net, images, FEW, (const int[]){SIDE, SIDE, 1}, features, logits));
+    ok(ayf_extract(net, images, FEW, ayf_image_shape(SIDE, SIDE, 1), features, logits));
     ayf_extractor_close(net);
     for (int i = 0; i < FEW; i++) {
         int best = 0;
@@ -430,7 +435,7 @@ static void samples_of_a_model_come_from_the_seeds(void **state) {
             if (logits[i * CLASSES + k] > logits[i * CLASSES + best]) best = k;
         right += best == classes[i];
     }
-    ok(ayf_frechet_distance(ctx, real, REAL, features, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, features, FEW, DIM, &fd));
     expect_near(row.fd, fd, 1e-3 * fd);
     expect_near(row.class_accuracy, right / (double)FEW, 1e-12);
     free(images);
@@ -481,7 +486,7 @@ static void what_cannot_be_compared_is_refused(void **state) {
     write_model("model", &spec, 0.5f);
     expect_no_eval((ayf_eval_options){.data = ""}, "--data");
     expect_no_eval((ayf_eval_options){.features = NULL}, "--fit-features");
-    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is no features model but a unet");
+    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is not a features model but a unet");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = 1}, "at least 2");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = DIM}, "at least 65");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = FEW, .reference = 129},
@@ -524,9 +529,9 @@ static void write_damaged(const char *tensor, float factor) {
     const ayf_param *p = ayf_params_find(w->params, tensor);
     assert_non_null(p);
     float *values = malloc(p->size * sizeof *values);
-    ayf_buffer_get(w->at[p - w->params->at], values);
+    ok(ayf_buffer_get(w->at[p - w->params->at], values));
     for (size_t i = 0; i < p->size; i++) values[i] *= factor;
-    ayf_buffer_set(w->at[p - w->params->at], values);
+    ok(ayf_buffer_set(w->at[p - w->params->at], values));
     ok(ayf_model_write(path_of("other"), w, &card));
     free(values);
     ayf_weights_free(w);

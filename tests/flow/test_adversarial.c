@@ -79,7 +79,7 @@ static ayf_graph *graph_of(const trial *t) {
 }
 
 static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) {
-    ayf_optim_options optim = {.beta1 = BETA1, .beta2 = 0.99, .ema = false, .free_weights = true};
+    ayf_optim_options optim = {.beta1 = BETA1, .beta2 = 0.99, .eps = 1e-8, .free_weights = true};
     *t = (trial){0};
     t->teacher.spec =
         SPEC("img_resolution", "8", "img_channels", "1", "label_dim", "3", "model_channels", "4",
@@ -89,6 +89,7 @@ static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) 
                                               .loss = AYF_LOSS_EMD,
                                               .target = AYF_TARGET_TEACHER,
                                               .norm = AYF_NORM_RMS,
+                                              .norm_c = 0.1,
                                               .teacher = ayf_velocity_network(&t->teacher),
                                               .optim = optim},
                                   .discriminator =
@@ -242,8 +243,9 @@ static ayf_graph *graph_of_two_jumps(const trial *t) {
            onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(BATCH, CLASSES));
     for (int i = 0; i < 2; i++) {
         ayf_scope(g, "%s", scope[i]);
-        ayf_id F = ayf_flow_velocity(g, &t->step.distill.spec, AYF_STORE_STATE, x, ayf_full(g, each, time[i]),
-                                     ayf_full(g, each, time[i + 1]), guidance, onehot);
+        ayf_condition condition = {ayf_full(g, each, time[i]), ayf_full(g, each, time[i + 1]), guidance,
+                                   onehot};
+        ayf_id F = ayf_flow_velocity(g, &t->step.distill.spec, AYF_STORE_STATE, x, condition);
         ayf_scope(g, "%s", "");
         x = ayf_add(g, x, ayf_mulc(g, F, time[i + 1] - time[i]));
     }

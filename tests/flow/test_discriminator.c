@@ -404,7 +404,7 @@ static void test_refused_inputs(void **state) {
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 8, 8, 2)), t;
     t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(4));
-    assert_int_equal(ayf_network(g, &spec, AYF_STORE_STATE, x, t, 0, 0, 0), 0);
+    assert_int_equal(ayf_network(g, &spec, AYF_STORE_STATE, x, (ayf_condition){.t = t}), 0);
     assert_int_equal(ayf_graph_check(g), AYF_E_USAGE);
     expect_message("'discriminator' has no velocity");
     ayf_graph_free(g);

@@ -15,6 +15,7 @@
 #include "flow/map.h"
 #include "nn/net.h"
 #include "nn/optim.h"
+#include "verify.h"
 
 static ayf_context *ctx;
 
@@ -304,7 +305,7 @@ static ayf_id flow_graph(ayf_graph *g, const ayf_model_spec *spec, int batch) {
     ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(batch)), onehot = 0;
     if (spec->label_dim) onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, spec->label_dim));
     ayf_scope(g, "net.");
-    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, t, s, lambda, onehot);
+    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
     if (f) assert_true(ayf_same_shape(g, f, x));
     return f;
 }
@@ -332,7 +333,7 @@ static void test_graphs(void **state) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id f = flow_graph(g, &spec, 2);
         if (!f || ayf_graph_check(g) != AYF_OK) fail_msg("config %zu: %s", i, ayf_error(ctx));
-        assert_int_equal(ayf_graph_verify(g), AYF_OK);
+        assert_int_equal(test_verify(g), AYF_OK);
         uint32_t leaves = g->leaf_count, inputs = 4 + (spec.label_dim > 0);
         ayf_params *p = table(&spec);
         assert_int_equal(leaves - inputs, p->count); /* the network uses all of its table and nothing else */
@@ -355,7 +356,7 @@ static void test_wrong_roles(void **state) {
                    student = SPEC("kind", "mlp", "is_student", "true");
     static const struct {
         bool student;
-        int used; /* bits: noise_label, gap, guidance, onehot */
+        int used; /* bits: t, s, guidance, onehot, onehot of a wrong size */
         const char *message;
     } cases[] = {
         {false, 1 | 8, NULL},
@@ -372,12 +373,14 @@ static void test_wrong_roles(void **state) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 1, 1, 2));
         ayf_id t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(4));
-        ayf_id gap = ayf_leaf(g, AYF_STORE_INPUT, "gap", AYF_SHAPE(4));
+        ayf_id s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(4));
         ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(4, cases[i].used & 16 ? 3 : 2));
         int used = cases[i].used;
-        ayf_id out =
-            ayf_network(g, cases[i].student ? &student : &teacher, AYF_STORE_PARAM, x, used & 1 ? t : 0,
-                        used & 2 ? gap : 0, used & 4 ? gap : 0, used & 24 ? onehot : 0);
+        ayf_condition condition = {.t = used & 1 ? t : 0,
+                                   .s = used & 2 ? s : 0,
+                                   .guidance = used & 4 ? s : 0,
+                                   .onehot = used & 24 ? onehot : 0};
+        ayf_id out = ayf_network(g, cases[i].student ? &student : &teacher, AYF_STORE_PARAM, x, condition);
         assert_int_equal(ayf_graph_check(g), cases[i].message ? AYF_E_USAGE : AYF_OK);
         assert_int_equal(out != 0, cases[i].message == NULL);
         if (cases[i].message) expect_message(cases[i].message);
@@ -411,7 +414,7 @@ static void test_optimiser_graph(void **state) {
     assert_int_equal(ayf_leaf_find(g, "student.unet.out_gain"), -1); /* had no gradient */
     for (uint32_t i = 0; i < g->leaf_count; i++)
         assert_int_equal(g->leaf[i].update != 0, g->leaf[i].storage == AYF_STORE_STATE);
-    assert_int_equal(ayf_graph_verify(g), AYF_OK);
+    assert_int_equal(test_verify(g), AYF_OK);
     free(grad);
     ayf_params_free(p);
     ayf_graph_free(g);
@@ -446,12 +449,16 @@ static void test_schedules(void **state) {
     close_to(ayf_ema_power(6.94, 0), 0, 0);
     close_to(ayf_ema_power(1, 3), 0.5625, 1e-12); /* (3/4)^2 */
     float step_size, v_scale;
-    ayf_adam_scalars(0.01, 0, 0, 0, &step_size, &v_scale);
+    ayf_optim_options usual = ayf_optim_default();
+    ayf_adam_scalars(0.01, usual.beta1, usual.beta2, 0, &step_size, &v_scale);
     close_to(step_size, 0.1, 1e-7);
     close_to(v_scale, 31.6227766, 1e-5);
-    ayf_adam_scalars(0.01, -1, 0.99, 1, &step_size, &v_scale);
+    ayf_adam_scalars(0.01, 0, 0.99, 1, &step_size, &v_scale);
     close_to(step_size, 0.01, 1e-8);
     close_to(v_scale, 1 / sqrt(1 - 0.9801), 1e-5);
+    ayf_adam_scalars(0.01, 0, 0, 0, &step_size, &v_scale); /* zero means zero */
+    close_to(step_size, 0.01, 1e-8);
+    close_to(v_scale, 1, 0);
 }
 
 /* ---- Memory

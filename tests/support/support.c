@@ -128,7 +128,8 @@ static void append_states(const ayf_graph *g, ayf_buffer *const *buffer, test_re
         r->start = must(realloc(r->start, (r->count + 2) * sizeof *r->start));
         r->name = must(realloc(r->name, (r->count + 1) * sizeof *r->name));
         r->value = must(realloc(r->value, (at + count + 1) * sizeof *r->value));
-        buffer[i]->backend->ops->fetch(buffer[i]->backend, r->value + at, buffer[i]->memory, count, true);
+        ayf_backend *b = buffer[i]->backend;
+        test_ok(g->ctx, b->ops->fetch(b, r->value + at, buffer[i]->memory, count, true));
         snprintf(r->name[r->count], sizeof r->name[0], "state %.50s", g->leaf[i].name);
         r->start[++r->count] = at + count;
     }
@@ -140,7 +141,7 @@ void test_run(ayf_context *ctx, const test_backend *backend, ayf_graph *g, uint6
     ayf_backend *b = NULL;
     ayf_program *p = NULL;
     if (!options) options = &defaults;
-    test_ok(ctx, ayf_graph_verify(g));
+    test_ok(ctx, test_verify(g));
     test_ok(ctx, backend->open(ctx, &b));
     ayf_compile_options compile = {.plan = options->plan};
     test_ok(ctx, ayf_compile(b, g, &compile, &p));
