@@ -38,7 +38,7 @@ ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, a
     ayf_id features,
         x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(batch, input.height, input.width, input.channels));
     ayf_scope(g, "net.");
-    ayf_id logits = e->kind->network(g, &weights->spec, x, &features);
+    ayf_id logits = e->kind->network(g, weights->params, x, &features);
     ayf_scope(g, "%s", "");
     ayf_output(g, "features", features);
     ayf_output(g, "logits", logits);

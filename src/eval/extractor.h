@@ -22,7 +22,7 @@ typedef struct ayf_extractor_kind {
     /* One image -> what the network gets for it. */
     ayf_status (*fill)(const ayf_extractor *e, const float *image, ayf_data_shape shape, float *to);
     /* The network on x[batch] -> logits[batch][classes] and features[batch][dim]. */
-    ayf_id (*network)(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_id *features);
+    ayf_id (*network)(ayf_graph *g, const ayf_params *params, ayf_id x, ayf_id *features);
 } ayf_extractor_kind;
 
 struct ayf_extractor {

@@ -4,7 +4,7 @@
 
 #include "backend/open.h"
 #include "model/file.h"
-#include "nn/net.h"
+#include "nn/feature_net.h"
 
 static ayf_status check_shape(const ayf_extractor *e, const float *images, size_t count,
                               ayf_data_shape shape) {
@@ -25,8 +25,8 @@ static ayf_status copy(const ayf_extractor *e, const float *image, ayf_data_shap
     return AYF_OK;
 }
 
-static ayf_id network(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_id *features) {
-    return ayf_feature_network(g, spec, AYF_STORE_PARAM, x, features);
+static ayf_id network(ayf_graph *g, const ayf_params *params, ayf_id x, ayf_id *features) {
+    return ayf_feature_network(g, params, AYF_STORE_PARAM, x, features);
 }
 
 static const ayf_extractor_kind classifier = {

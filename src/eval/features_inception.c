@@ -4,7 +4,7 @@
 
 #include "backend/open.h"
 #include "image/image.h"
-#include "nn/net.h"
+#include "nn/inception.h"
 
 enum { SIZE = AYF_INCEPTION_SIZE };
 
@@ -70,13 +70,8 @@ static ayf_status resize(const ayf_extractor *e, const float *image, ayf_data_sh
     return AYF_OK;
 }
 
-static ayf_id network(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_id *features) {
-    (void)spec;
-    return ayf_inception(g, x, features);
-}
-
 static const ayf_extractor_kind inception = {
-    .batch = 4, .check = check_images, .fill = resize, .network = network};
+    .batch = 4, .check = check_images, .fill = resize, .network = ayf_inception};
 
 /* ---- Opening ---- */
 

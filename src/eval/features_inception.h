@@ -7,7 +7,7 @@
  *
  * What these numbers mean is fixed by the recipe as much as by the weights, so nothing of it can be chosen: images are
  * rounded to bytes as they would be in a file, brought to 299 x 299 by TensorFlow 1's bilinear resize, and go through
- * the network of ayf_inception() (nn/net.h). */
+ * the network of ayf_inception() (nn/inception.h). */
 #ifndef AYF_INCEPTION_H
 #define AYF_INCEPTION_H
 

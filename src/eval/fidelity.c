@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "flow/mixture.h"
 #include "metrics/metrics.h"
 #include "sample/model_api.h"
 #include "base/wait.h"

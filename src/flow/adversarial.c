@@ -5,7 +5,7 @@
 #include "flow/inputs.h"
 #include "ir/build.h"
 #include "flow/map.h"
-#include "nn/net.h"
+#include "nn/sg2.h"
 
 /* ---- Losses ---- */
 
@@ -21,7 +21,7 @@ ayf_id ayf_gradient_penalty(ayf_graph *g, ayf_id logits, ayf_id x) {
     return square ? ayf_reshape(g, square, AYF_SHAPE(ayf_at(g, x)->dim[0])) : 0;
 }
 
-ayf_discriminator_nodes ayf_discriminator_emit(ayf_graph *g, const ayf_model_spec *discriminator, ayf_id real,
+ayf_discriminator_nodes ayf_discriminator_emit(ayf_graph *g, const ayf_params *discriminator, ayf_id real,
                                                ayf_id fake, ayf_id onehot, double penalty_weight) {
     ayf_discriminator_nodes n = {0};
     ayf_scope(g, "disc.");
@@ -68,7 +68,7 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
         ayf_condition c = in->condition;
         c.s = all(g, distill->batch, s);
         c.t = all(g, distill->batch, t);
-        ayf_id F = ayf_flow_velocity(g, &distill->spec, AYF_STORE_STATE, x, c);
+        ayf_id F = ayf_flow_velocity(g, distill->student, AYF_STORE_STATE, x, c);
         ayf_scope(g, "%s", "");
         x = ayf_add(g, x, ayf_mulc(g, F, s - t));
     }
@@ -77,23 +77,14 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
 
 static ayf_id norm(ayf_graph *g, ayf_id a) { return ayf_sqrt(g, ayf_sum_all(g, ayf_square(g, a))); }
 
-/* The student's output layer: the last trained weight. */
-static int output_layer(const ayf_params *params) {
-    int found = -1;
-    for (int i = 0; i < params->count; i++)
-        if (params->at[i].role == AYF_PARAM_WEIGHT ||
-            (params->at[i].role == AYF_PARAM_PLAIN && params->at[i].file_rank > 1))
-            found = i;
-    return found;
-}
-
 static ayf_id adaptive_weight(ayf_graph *g, ayf_id kept, ayf_id adversarial) {
     ayf_id ratio = ayf_div(g, norm(g, kept), ayf_addc(g, norm(g, adversarial), 1e-8));
     return ayf_clamp(g, ratio, 0, 1e4);
 }
 
-static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf_params *params,
-                          const ayf_distill_nodes *kept, ayf_id adversarial_loss) {
+static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf_distill_nodes *kept,
+                          ayf_id adversarial_loss) {
+    const ayf_params *params = step->distill.student;
     size_t count = (size_t)params->count;
     ayf_id *grad = ayf_alloc(g->ctx, count, sizeof *grad), *other = ayf_alloc(g->ctx, count, sizeof *other);
     if (!grad || !other) g->status = AYF_E_MEMORY;
@@ -101,7 +92,7 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
         ayf_id alpha = ayf_step_leaf(g, AYF_STEP_ALPHA, AYF_SHAPE(1));
         ayf_gradients(g, params, "student.", kept->F, kept->cotangent, grad);
         ayf_gradients(g, params, "student.", adversarial_loss, ayf_const(g, 1), other);
-        int p = output_layer(params);
+        int p = params->output_layer;
         ayf_id weight = step->adaptive ? adaptive_weight(g, grad[p], other[p]) : ayf_const(g, 1);
         ayf_output(g, "adaptive_weight", weight);
         ayf_id scale = ayf_mul(g, alpha, weight);
@@ -117,17 +108,19 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
     ayf_free(g->ctx, other);
 }
 
-static void emit(ayf_graph *g, const ayf_finetune_step *step, const ayf_params *student,
-                 const ayf_params *disc) {
+ayf_graph *ayf_finetune_step_graph(ayf_context *ctx, const ayf_finetune_step *step) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    if (!g) return NULL;
     const ayf_distill_step *distill = &step->distill;
     ayf_distill_inputs in = ayf_distill_leaves(g, distill);
     ayf_distill_nodes kept = ayf_distill_emit(g, distill, &in);
     ayf_distill_outputs(g, &in, &kept);
-    ayf_id noise = ayf_step_leaf(g, AYF_STEP_NOISE, ayf_sample_shape(&distill->spec, distill->batch));
+    ayf_id noise =
+        ayf_step_leaf(g, AYF_STEP_NOISE, ayf_sample_shape(&distill->student->spec, distill->batch));
     ayf_id fake = make_fakes(g, step, &in, noise);
-    ayf_discriminator_nodes d =
-        ayf_discriminator_emit(g, &step->discriminator, in.x0, fake,
-                               step->discriminator.label_dim ? in.condition.onehot : 0, step->penalty_weight);
+    ayf_discriminator_nodes d = ayf_discriminator_emit(
+        g, step->discriminator, in.x0, fake, step->discriminator->spec.label_dim ? in.condition.onehot : 0,
+        step->penalty_weight);
     ayf_id g_loss = ayf_pairing_loss(g, d.fake, d.real);
     ayf_output(g, "g_loss", g_loss);
     ayf_output(g, "d_loss", ayf_pairing_loss(g, d.real, d.fake));
@@ -137,21 +130,8 @@ static void emit(ayf_graph *g, const ayf_finetune_step *step, const ayf_params *
         ayf_output(g, "r1", d.r1);
         ayf_output(g, "r2", d.r2);
     }
-    if (ayf_graph_check(g) != AYF_OK) return;
-    train_student(g, step, student, &kept, g_loss);
-    ayf_discriminator_train(g, disc, &d, &step->disc_optim);
-}
-
-ayf_graph *ayf_finetune_step_graph(ayf_context *ctx, const ayf_finetune_step *step) {
-    ayf_params *student = NULL, *disc = NULL;
-    ayf_graph *g = ayf_graph_new(ctx);
-    if (!g) return NULL;
-    if (ayf_params_new(ctx, &step->distill.spec, &student) == AYF_OK &&
-        ayf_params_new(ctx, &step->discriminator, &disc) == AYF_OK)
-        emit(g, step, student, disc);
-    else
-        ayf_graph_fail(g, ayf_last_status(ctx), "%s", ctx->message);
-    ayf_params_free(student);
-    ayf_params_free(disc);
+    if (ayf_graph_check(g) != AYF_OK) return g;
+    train_student(g, step, &kept, g_loss);
+    ayf_discriminator_train(g, step->discriminator, &d, &step->disc_optim);
     return g;
 }

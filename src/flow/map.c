@@ -1,7 +1,7 @@
 #include "flow/map.h"
 
 #include "ir/build.h"
-#include "nn/net.h"
+#include "nn/network.h"
 
 ayf_id ayf_per_sample(ayf_graph *g, ayf_id values, ayf_id x) {
     if (!values || !x) return 0;
@@ -10,17 +10,17 @@ ayf_id ayf_per_sample(ayf_graph *g, ayf_id values, ayf_id x) {
     return ayf_reshape(g, values, shape);
 }
 
-ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_params *network, ayf_storage storage, ayf_id x,
                          ayf_condition condition) {
     ayf_id t = condition.t;
-    if (!spec->is_student) condition.s = condition.guidance = 0;
+    if (!network->spec.is_student) condition.s = condition.guidance = 0;
     ayf_id q2 = ayf_add(g, ayf_square(g, t), ayf_square(g, ayf_addc(g, ayf_neg(g, t), 1)));
     ayf_id scale = ayf_sqrt(g, q2);
     scale = scale ? ayf_div(g, ayf_const_like(g, scale, 1), scale) : 0;
     ayf_id per_image = ayf_per_sample(g, scale, x);
-    ayf_id u = ayf_network(g, spec, storage, ayf_mul(g, x, per_image), condition);
+    ayf_id u = ayf_network(g, network, storage, ayf_mul(g, x, per_image), condition);
     ayf_id f = ayf_mul(g, u, ayf_neg(g, per_image));
-    if (spec->precond == AYF_PRECOND_NONE) return f;
+    if (network->spec.precond == AYF_PRECOND_NONE) return f;
     ayf_id a = ayf_div(g, ayf_addc(g, ayf_mulc(g, t, 2), -1), q2);
     return ayf_add(g, f, ayf_mul(g, x, ayf_per_sample(g, a, x)));
 }

@@ -5,16 +5,16 @@
  *
  * for data of unit standard deviation, t = 0 data, t = 1 noise. The flow map is x + (s-t) F. A teacher has s
  * = t: F is dx/dt of the probability-flow ODE. */
-#ifndef AYF_NN_FLOW_H
-#define AYF_NN_FLOW_H
+#ifndef AYF_MAP_H
+#define AYF_MAP_H
 
-#include "ir/ir.h"
 #include "nn/condition.h"
-#include "nn/spec.h"
+#include "nn/params.h"
 
-/* x (N,...); t, and onehot if the network has classes. A student needs s and guidance, a teacher ignores both. The gap
- * t-s is part of the graph: derivatives in t and s include it. Returns F with the shape of x. */
-ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+/* x (N,...); t, and onehot if the network has classes. A student needs s and guidance, a teacher ignores
+ * both. The gap t-s is part of the graph: derivatives in t and s include it. Returns F with the shape of x.
+ */
+ayf_id ayf_flow_velocity(ayf_graph *g, const ayf_params *network, ayf_storage storage, ayf_id x,
                          ayf_condition condition);
 
 /* (N) -> (N,1,...,1) with the rank of x, for products with x. */

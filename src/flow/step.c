@@ -1,11 +1,8 @@
 #include "flow/step.h"
 
-#include <math.h>
-
 #include "ad/ad.h"
 #include "flow/gradients.h"
 #include "flow/inputs.h"
-#include "base/rng.h"
 #include "ir/build.h"
 #include "flow/map.h"
 
@@ -46,22 +43,17 @@ void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scop
 }
 
 /* F of the network that is trained. */
-static ayf_id student(ayf_graph *g, const ayf_model_spec *spec, ayf_id x, ayf_condition condition) {
+static ayf_id student(ayf_graph *g, const ayf_params *network, ayf_id x, ayf_condition condition) {
     ayf_scope(g, "student.");
-    ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, condition);
+    ayf_id F = ayf_flow_velocity(g, network, AYF_STORE_STATE, x, condition);
     ayf_scope(g, "%s", "");
     return F;
 }
 
 /* Gradients of everything trained in "student.", the optimiser, and the gradient norm as an output. */
-static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_optim_options *optim,
-                          ayf_id out, ayf_id cotangent) {
-    ayf_params *params;
+static void emit_training(ayf_graph *g, const ayf_params *params, const ayf_optim_options *optim, ayf_id out,
+                          ayf_id cotangent) {
     if (ayf_graph_check(g) != AYF_OK) return;
-    if (ayf_params_new(g->ctx, spec, &params) != AYF_OK) {
-        ayf_graph_fail(g, ayf_last_status(g->ctx), "%s", g->ctx->message);
-        return;
-    }
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
     if (grad) {
         ayf_gradients(g, params, "student.", out, cotangent, grad);
@@ -70,7 +62,6 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
         g->status = AYF_E_MEMORY;
     }
     ayf_free(g->ctx, grad);
-    ayf_params_free(params);
 }
 
 /* ---- Teacher ---- */
@@ -78,18 +69,18 @@ static void emit_training(ayf_graph *g, const ayf_model_spec *spec, const ayf_op
 ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step) {
     ayf_graph *g = ayf_graph_new(ctx);
     if (!g) return NULL;
-    int n = step->batch, classes = step->spec.label_dim;
-    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    int n = step->batch, classes = step->network->spec.label_dim;
+    ayf_shape shape = ayf_sample_shape(&step->network->spec, n);
     ayf_id x0 = ayf_step_leaf(g, AYF_STEP_X0, shape), x1 = ayf_step_leaf(g, AYF_STEP_X1, shape);
     ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n));
     ayf_id onehot = classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, classes)) : 0;
     ayf_id x_t = interpolate(g, x0, x1, t);
-    ayf_id F = student(g, &step->spec, x_t, (ayf_condition){.t = t, .onehot = onehot});
+    ayf_id F = student(g, step->network, x_t, (ayf_condition){.t = t, .onehot = onehot});
     ayf_id error = ayf_sub(g, F, ayf_sub(g, x1, x0));
     ayf_output(g, "loss", ayf_mean_all(g, ayf_square(g, error)));
     ayf_output(g, "sample_loss", mean_square(g, error));
     ayf_id cotangent = error ? ayf_mulc(g, error, 2.0 / (double)ayf_elements(g, error)) : 0;
-    emit_training(g, &step->spec, &step->optim, F, cotangent);
+    emit_training(g, step->network, &step->optim, F, cotangent);
     return g;
 }
 
@@ -102,7 +93,9 @@ static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
                     norm == AYF_NORM_L2 ? ayf_sum(g, square, SAMPLE_AXES) : ayf_mean(g, square, SAMPLE_AXES));
 }
 
-/* v, dF and the derivative term of the tangent: EMD. */
+/* The losses. Each makes n->v and n->dF and returns the derivative term of the tangent without its factor
+ * r; `gap` is t - s with the rank of x. */
+
 static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                        ayf_distill_nodes *n) {
     n->v = step->target == AYF_TARGET_DATA ? ayf_sub(g, in->x1, in->x0)
@@ -112,7 +105,6 @@ static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_dis
     return ayf_mul(g, gap, n->dF);
 }
 
-/* The same for LMD. */
 static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                          ayf_distill_nodes *n) {
     ayf_id s = in->condition.s;
@@ -127,6 +119,12 @@ static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_d
     return ayf_neg(g, ayf_mul(g, gap, n->dF));
 }
 
+static ayf_id (*const derivative_term[])(ayf_graph *, const ayf_distill_step *, const ayf_distill_inputs *,
+                                         ayf_id gap, ayf_distill_nodes *) = {
+    [AYF_LOSS_EMD] = eulerian,
+    [AYF_LOSS_LMD] = lagrangian,
+};
+
 void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in,
                            ayf_distill_nodes *n) {
     if (ayf_graph_check(g) != AYF_OK) return;
@@ -135,8 +133,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
         n->tangent = ayf_sub(g, n->F, n->v);
     } else {
         ayf_id gap = ayf_per_sample(g, ayf_sub(g, in->condition.t, in->condition.s), n->x_t);
-        ayf_id slope =
-            step->loss == AYF_LOSS_EMD ? eulerian(g, step, in, gap, n) : lagrangian(g, step, in, gap, n);
+        ayf_id slope = derivative_term[step->loss](g, step, in, gap, n);
         ayf_id r = ayf_reshape(g, in->r, AYF_SHAPE(1, 1, 1, 1));
         n->tangent = ayf_add(g, ayf_sub(g, n->F, n->v), ayf_mul(g, r, slope));
     }
@@ -151,14 +148,14 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
 ayf_distill_nodes ayf_distill_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in) {
     ayf_distill_nodes n = {0};
     n.x_t = step->target == AYF_TARGET_GIVEN ? in->x_t : interpolate(g, in->x0, in->x1, in->condition.t);
-    n.F = student(g, &step->spec, n.x_t, in->condition);
+    n.F = student(g, step->student, n.x_t, in->condition);
     ayf_distill_loss_emit(g, step, in, &n);
     return n;
 }
 
 ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step) {
-    int n = step->batch, classes = step->spec.label_dim;
-    ayf_shape shape = ayf_sample_shape(&step->spec, n);
+    int n = step->batch, classes = step->student->spec.label_dim;
+    ayf_shape shape = ayf_sample_shape(&step->student->spec, n);
     bool given = step->target == AYF_TARGET_GIVEN;
     return (ayf_distill_inputs){
         .x0 = given ? 0 : ayf_step_leaf(g, AYF_STEP_X0, shape),
@@ -188,37 +185,6 @@ ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step
     ayf_distill_inputs in = ayf_distill_leaves(g, step);
     ayf_distill_nodes nodes = ayf_distill_emit(g, step, &in);
     ayf_distill_outputs(g, &in, &nodes);
-    emit_training(g, &step->spec, &step->optim, nodes.F, nodes.cotangent);
+    emit_training(g, step->student, &step->optim, nodes.F, nodes.cotangent);
     return g;
-}
-
-/* ---- Times ---- */
-
-static double logistic_normal(double mean, double std, ayf_rng_key key) {
-    float z;
-    ayf_rng_normal(key, &z, 1);
-    return 1 / (1 + exp(-(mean + std * (double)z)));
-}
-
-void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t,
-                   float *s) {
-    ayf_rng_key key = {seed, AYF_RNG_TIME, step, sample};
-    double gap = logistic_normal(sampler->gap_mean, sampler->gap_std, key);
-    float u[6]; /* the first block of the key made the gap: 0 to 3 are not used again */
-    ayf_rng_uniform(key, u, 6);
-    double kind = (double)u[4], start = (double)u[5] * (1 - gap);
-    if (sampler->s_zero_only || kind < sampler->p_s0) start = 0;
-    *t = (float)(start + gap);
-    *s = (float)start;
-    if (!sampler->s_zero_only && kind >= sampler->p_s0 && kind < sampler->p_s0 + sampler->p_st) *s = *t;
-}
-
-float ayf_teacher_time(double mean, double std, uint64_t seed, uint64_t step, uint64_t sample) {
-    return (float)logistic_normal(mean, std, (ayf_rng_key){seed, AYF_RNG_TIME, step, sample});
-}
-
-float ayf_guidance_draw(double low, double high, uint64_t seed, uint64_t step, uint64_t sample) {
-    float u;
-    ayf_rng_uniform((ayf_rng_key){seed, AYF_RNG_GUIDANCE, step, sample}, &u, 1);
-    return (float)(low + (high - low) * (double)u);
 }

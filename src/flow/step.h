@@ -1,6 +1,6 @@
 /* Training steps as graphs: one graph holds teacher, weak teacher, student, tangent, normalisation, loss,
- * gradients, optimiser and weight average. Inputs are leaves of storage INPUT: those of flow/inputs.h, and the
- * optimiser's (nn/optim.h, under the scope "student.").
+ * gradients, optimiser and weight average. Inputs are leaves of storage INPUT: those of flow/inputs.h, and
+ * the optimiser's (nn/optim.h, under the scope "student.").
  *
  * The trained network has the scope "student." in every step, its average "student.ema." (nn/optim.h).
  */
@@ -13,7 +13,7 @@
 
 /* Teacher training by flow matching: loss = mean (F(x_t,t) - (x1 - x0))^2. */
 typedef struct ayf_teacher_step {
-    ayf_model_spec spec;
+    const ayf_params *network; /* what is trained: not a student */
     int batch;
     ayf_optim_options optim;
 } ayf_teacher_step;
@@ -23,7 +23,7 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
 
 /* Distillation of a flow map (ayf_distill_emit) and its optimiser. */
 typedef struct ayf_distill_step {
-    ayf_model_spec spec; /* is_student */
+    const ayf_params *student;
     int batch;
     ayf_loss loss;
     ayf_target target;
@@ -34,15 +34,21 @@ typedef struct ayf_distill_step {
 } ayf_distill_step;
 
 /* Outputs: "loss" (1), and per sample (N): "tangent_rms" (of g before normalisation), "error_rms" |F - v|,
- * "jvp_rms" |(t-s) dF| (unless target is GIVEN); "grad_norm" (1). With target GIVEN the inputs x_t and v take the
- * place of x0, x1 and r. */
+ * "jvp_rms" |(t-s) dF| (unless target is GIVEN); "grad_norm" (1). With target GIVEN the inputs x_t and v
+ * take the place of x0, x1 and r. */
 ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step);
 
 /* The mathematics of one distillation step, for the step above and for checks against reference numbers.
- * EMD (Align Your Flow, Algorithm 1): x_t = (1-t) x0 + t x1; v = teacher; (F, dF) = student and its JVP along
- * (v, 1, 0); g = (F - v) + r (t-s) dF. LMD: dF along (0, 0, 1); g = F + r (s-t) dF - v(x_t + (s-t) F, s).
- * Mid-training (CMT, arXiv 2509.24526; target GIVEN, any loss): g = F - v without a derivative, v being the mean velocity
- * from (x_t, t) to s. g_hat = g / (|g| + c), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
+ *
+ * EMD (Align Your Flow, Algorithm 1): x_t = (1-t) x0 + t x1; v = teacher; (F, dF) = student and its JVP
+ * along (v, 1, 0); g = (F - v) + r (t-s) dF.
+ *
+ * LMD: dF along (0, 0, 1); g = F + r (s-t) dF - v(x_t + (s-t) F, s).
+ *
+ * Mid-training (CMT, arXiv 2509.24526; target GIVEN, any loss): g = F - v without a derivative. v is the
+ * mean velocity from (x_t, t) to s.
+ *
+ * g_hat = g / (|g| + c), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
 typedef struct ayf_distill_nodes {
     ayf_id x_t, v, F, dF, tangent, tangent_norm /* (N) */, loss /* (1) */;
     ayf_id cotangent; /* d loss / d F */
@@ -70,22 +76,5 @@ void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_d
  * becomes the output `norm_name`. */
 void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scope, const ayf_id *grad,
                         const ayf_optim_options *optim, const char *norm_name);
-
-/* ---- Time pairs (host side) ---- */
-
-typedef struct ayf_time_sampler {
-    double gap_mean, gap_std; /* gap = sigmoid(N(mean, std^2)), s ~ U[0, 1 - gap], t = s + gap */
-    double p_s0;              /* share of samples with s = 0 (t = gap) */
-    double p_st;              /* share with s = t */
-    bool s_zero_only;         /* every s = 0: consistency model */
-} ayf_time_sampler;
-
-/* (t, s) of sample `sample` of step `step`: a pure function of its arguments. */
-void ayf_time_pair(const ayf_time_sampler *sampler, uint64_t seed, uint64_t step, uint64_t sample, float *t,
-                   float *s);
-/* t of teacher training: sigmoid(N(mean, std^2)). */
-float ayf_teacher_time(double mean, double std, uint64_t seed, uint64_t step, uint64_t sample);
-/* guidance strength, uniform in [low, high]. */
-float ayf_guidance_draw(double low, double high, uint64_t seed, uint64_t step, uint64_t sample);
 
 #endif

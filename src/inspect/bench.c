@@ -44,7 +44,7 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     c.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n));
     if (spec->label_dim) c.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, spec->label_dim));
     ayf_scope(g, "student.");
-    ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, c), dF;
+    ayf_id F = ayf_flow_velocity(g, student->params, AYF_STORE_STATE, x, c), dF;
     ayf_scope(g, "%s", "");
     ayf_output(g, "F", F);
     if (which == FORWARD_BACKWARD) emit_gradients(g, student->params, F, other);
@@ -127,7 +127,6 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
     ayf_context *ctx = backend->ctx;
     ayf_model_spec student_spec = *spec;
     student_spec.is_student = true;
-    ayf_network_teacher network = {.spec = *spec, .guided = true, .weak = *spec};
     ayf_weights *student = NULL, *teacher = NULL, *weak = NULL;
     ayf_timing t[4] = {{0}};
     ayf_backend_facts facts = {0};
@@ -138,7 +137,8 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
     if (status == AYF_OK) status = ayf_weights_init(teacher, 2);
     if (status == AYF_OK) status = ayf_weights_init(weak, 3);
     for (part which = FORWARD; status == AYF_OK && which <= WHOLE_STEP; which++) {
-        ayf_distill_step step = {.spec = student_spec,
+        ayf_network_teacher network = {.params = teacher->params, .guided = true, .weak = weak->params};
+        ayf_distill_step step = {.student = student->params,
                                  .batch = batch,
                                  .norm_c = 0.1,
                                  .teacher = ayf_velocity_network(&network),

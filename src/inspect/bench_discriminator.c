@@ -4,6 +4,7 @@
 #include "inspect/bench.h"
 #include "model/weights.h"
 #include "backend/open.h"
+#include "nn/network.h"
 #include "base/rng.h"
 
 /* Logits of data and of noise in the place of fakes, the gradient of L_D, and Adam. */
@@ -13,7 +14,7 @@ static ayf_graph *step_graph(const ayf_weights *disc, int batch, double penalty_
     if (!g) return NULL;
     ayf_shape shape = AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
     ayf_id real = ayf_step_leaf(g, AYF_STEP_X0, shape), fake = ayf_step_leaf(g, AYF_STEP_NOISE, shape);
-    ayf_discriminator_nodes nodes = ayf_discriminator_emit(g, spec, real, fake, 0, penalty_weight);
+    ayf_discriminator_nodes nodes = ayf_discriminator_emit(g, disc->params, real, fake, 0, penalty_weight);
     ayf_discriminator_train(g, disc->params, &nodes, &(ayf_optim_options){.beta2 = 0.99, .eps = 1e-8});
     return g;
 }

@@ -13,7 +13,7 @@
 #include "backend/open.h"
 #include "base/number.h"
 #include "io/file.h"
-#include "nn/net.h"
+#include "nn/network.h"
 
 /* ---- Kinds ---- */
 
@@ -32,7 +32,7 @@ static ayf_status check_unet(ayf_golden_check *c) {
         ayf_id grad[2] = {0};
         batch = x ? ayf_at(g, x)->dim[0] : 0;
         ayf_condition condition = {.t = noise, .onehot = ayf_golden_onehot(g, &spec, x)};
-        ayf_id F = ayf_edm2_unet(g, &spec, AYF_STORE_STATE, x, condition);
+        ayf_id F = ayf_network(g, params, AYF_STORE_STATE, x, condition);
         if (ayf_graph_check(g) == AYF_OK)
             ayf_jvp(g, 2, (ayf_id[]){x, noise}, (ayf_id[]){dx, dnoise}, 1, &F, &dF);
         ayf_output(g, "out.F", F);
@@ -45,7 +45,7 @@ static ayf_status check_unet(ayf_golden_check *c) {
     }
     if (status == AYF_OK) status = ayf_golden_inputs(c);
     if (status == AYF_OK) status = ayf_golden_classes(c, batch, spec.label_dim);
-    if (status == AYF_OK) status = ayf_golden_parameters(c, &spec, "", "param.", true);
+    if (status == AYF_OK) status = ayf_golden_parameters(c, params, "", "param.", true);
     if (status == AYF_OK) status = ayf_program_run(c->program);
     if (status == AYF_OK) status = ayf_golden_compare(c, "out.F", "out.F", NULL, false);
     if (status == AYF_OK) status = ayf_golden_compare(c, "out.dF", "out.dF", NULL, false);
@@ -69,60 +69,76 @@ static ayf_status read_norm(const ayf_golden_check *c, ayf_norm *norm) {
                 : AYF_E_FORMAT;
 }
 
-static ayf_status check_emd(ayf_golden_check *c) {
-    ayf_network_teacher network = {.guided = ayf_golden_has(c, "weak.")};
-    ayf_distill_step step = {.teacher = ayf_velocity_network(&network)};
-    const char *r_text = ayf_golden_meta(c, "r"), *c_text = ayf_golden_meta(c, "c");
-    if (!r_text || !c_text) return AYF_E_FORMAT;
-    double r_value;
-    if (!ayf_parse_real(r_text, &r_value) || !ayf_parse_real(c_text, &step.norm_c))
-        return ayf_fail(c->ctx, AYF_E_FORMAT, "%s: r '%s' or c '%s' is not a number", ayf_st_path(c->st),
-                        r_text, c_text);
-    float r = (float)r_value;
-    AYF_TRY(read_norm(c, &step.norm));
-    AYF_TRY(ayf_golden_spec(c, "config", true, &step.spec));
-    AYF_TRY(ayf_golden_spec(c, "config", false, &network.spec));
-    network.weak = network.spec;
-    if (network.guided && ayf_st_meta(c->st, "weak_config"))
-        AYF_TRY(ayf_golden_spec(c, "weak_config", false, &network.weak));
-    ayf_params *params;
-    AYF_TRY(ayf_params_new(c->ctx, &step.spec, &params));
+/* The table of the network that the JSON in the metadata `key` describes. */
+static ayf_status read_params(const ayf_golden_check *c, const char *key, bool student, ayf_params **params) {
+    ayf_model_spec spec;
+    AYF_TRY(ayf_golden_spec(c, key, student, &spec));
+    return ayf_params_new(c->ctx, &spec, params);
+}
+
+static ayf_status compile_emd(ayf_golden_check *c, const ayf_distill_step *step, int *batch) {
     ayf_graph *g = ayf_graph_new(c->ctx);
-    ayf_status status = g ? AYF_OK : AYF_E_MEMORY;
-    int batch = 0;
-    if (g) {
-        ayf_distill_inputs in = {.x0 = ayf_golden_leaf(c, g, "in.x0"),
-                                 .x1 = ayf_golden_leaf(c, g, "in.x1"),
-                                 .condition = {.t = ayf_golden_leaf(c, g, "in.t"),
-                                               .s = ayf_golden_leaf(c, g, "in.s"),
-                                               .guidance = ayf_golden_leaf(c, g, "in.guidance")},
-                                 .r = ayf_leaf(g, AYF_STORE_INPUT, "r", AYF_SHAPE(1))};
-        in.condition.onehot = ayf_golden_onehot(g, &step.spec, in.x0);
-        batch = in.x0 ? ayf_at(g, in.x0)->dim[0] : 0;
-        ayf_distill_nodes n = ayf_distill_emit(g, &step, &in);
-        ayf_output(g, "out.v", n.v);
-        ayf_output(g, "out.F", n.F);
-        ayf_output(g, "out.dF", n.dF);
-        ayf_output(g, "out.tangent", n.tangent);
-        ayf_output(g, "out.tangent_norm", n.tangent_norm);
-        ayf_output(g, "out.loss", n.loss);
-        ayf_golden_emit_gradients(g, params, "student.", n.F, n.cotangent, "out.grad.");
-        status = ayf_compile(c->backend, g, NULL, &c->program);
-    }
-    if (status == AYF_OK) status = ayf_golden_inputs(c);
-    if (status == AYF_OK) status = ayf_program_set(c->program, "r", &r, 1);
-    if (status == AYF_OK) status = ayf_golden_classes(c, batch, step.spec.label_dim);
-    if (status == AYF_OK) status = ayf_golden_parameters(c, &step.spec, "student.", "student.", false);
-    if (status == AYF_OK) status = ayf_golden_parameters(c, &network.spec, "teacher.", "teacher.", false);
-    if (status == AYF_OK && network.guided)
-        status = ayf_golden_parameters(c, &network.weak, "weak.", "weak.", false);
-    if (status == AYF_OK) status = ayf_program_run(c->program);
+    if (!g) return AYF_E_MEMORY;
+    ayf_distill_inputs in = {.x0 = ayf_golden_leaf(c, g, "in.x0"),
+                             .x1 = ayf_golden_leaf(c, g, "in.x1"),
+                             .condition = {.t = ayf_golden_leaf(c, g, "in.t"),
+                                           .s = ayf_golden_leaf(c, g, "in.s"),
+                                           .guidance = ayf_golden_leaf(c, g, "in.guidance")},
+                             .r = ayf_leaf(g, AYF_STORE_INPUT, "r", AYF_SHAPE(1))};
+    in.condition.onehot = ayf_golden_onehot(g, &step->student->spec, in.x0);
+    *batch = in.x0 ? ayf_at(g, in.x0)->dim[0] : 0;
+    ayf_distill_nodes n = ayf_distill_emit(g, step, &in);
+    ayf_output(g, "out.v", n.v);
+    ayf_output(g, "out.F", n.F);
+    ayf_output(g, "out.dF", n.dF);
+    ayf_output(g, "out.tangent", n.tangent);
+    ayf_output(g, "out.tangent_norm", n.tangent_norm);
+    ayf_output(g, "out.loss", n.loss);
+    ayf_golden_emit_gradients(g, step->student, "student.", n.F, n.cotangent, "out.grad.");
+    return ayf_compile(c->backend, g, NULL, &c->program);
+}
+
+static ayf_status compare_emd(ayf_golden_check *c, const ayf_distill_step *step,
+                              const ayf_network_teacher *teacher, double r_value) {
     static const char *const outputs[] = {"out.v",   "out.F", "out.dF", "out.tangent", "out.tangent_norm",
                                           "out.loss"};
-    for (size_t i = 0; status == AYF_OK && i < AYF_COUNT(outputs); i++)
-        status = ayf_golden_compare(c, outputs[i], outputs[i], NULL, false);
-    if (status == AYF_OK) status = ayf_golden_gradients(c, params, "out.grad.", false);
-    ayf_params_free(params);
+    int batch;
+    float r = (float)r_value;
+    AYF_TRY(compile_emd(c, step, &batch));
+    AYF_TRY(ayf_golden_inputs(c));
+    AYF_TRY(ayf_program_set(c->program, "r", &r, 1));
+    AYF_TRY(ayf_golden_classes(c, batch, step->student->spec.label_dim));
+    AYF_TRY(ayf_golden_parameters(c, step->student, "student.", "student.", false));
+    AYF_TRY(ayf_golden_parameters(c, teacher->params, "teacher.", "teacher.", false));
+    if (teacher->guided) AYF_TRY(ayf_golden_parameters(c, teacher->weak, "weak.", "weak.", false));
+    AYF_TRY(ayf_program_run(c->program));
+    for (size_t i = 0; i < AYF_COUNT(outputs); i++)
+        AYF_TRY(ayf_golden_compare(c, outputs[i], outputs[i], NULL, false));
+    return ayf_golden_gradients(c, step->student, "out.grad.", false);
+}
+
+static ayf_status check_emd(ayf_golden_check *c) {
+    const char *r_text = ayf_golden_meta(c, "r"), *c_text = ayf_golden_meta(c, "c");
+    if (!r_text || !c_text) return AYF_E_FORMAT;
+    double r, norm_c;
+    if (!ayf_parse_real(r_text, &r) || !ayf_parse_real(c_text, &norm_c))
+        return ayf_fail(c->ctx, AYF_E_FORMAT, "%s: r '%s' or c '%s' is not a number", ayf_st_path(c->st),
+                        r_text, c_text);
+    ayf_params *student = NULL, *strong = NULL, *weak = NULL;
+    ayf_network_teacher teacher = {.guided = ayf_golden_has(c, "weak.")};
+    ayf_distill_step step = {.norm_c = norm_c, .teacher = ayf_velocity_network(&teacher)};
+    bool smaller = teacher.guided && ayf_st_meta(c->st, "weak_config");
+    ayf_status status = read_norm(c, &step.norm);
+    if (status == AYF_OK) status = read_params(c, "config", true, &student);
+    if (status == AYF_OK) status = read_params(c, "config", false, &strong);
+    if (status == AYF_OK) status = read_params(c, smaller ? "weak_config" : "config", false, &weak);
+    step.student = student;
+    teacher.params = strong;
+    teacher.weak = weak;
+    if (status == AYF_OK) status = compare_emd(c, &step, &teacher, r);
+    ayf_params_free(student);
+    ayf_params_free(strong);
+    ayf_params_free(weak);
     return status;
 }
 

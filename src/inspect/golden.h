@@ -42,7 +42,7 @@ ayf_id ayf_golden_onehot(ayf_graph *g, const ayf_model_spec *spec, ayf_id x);
  * name from the tensors `prefix` + name, where `strip` leaves "unet." out of the latter. */
 ayf_status ayf_golden_inputs(ayf_golden_check *c);
 ayf_status ayf_golden_classes(ayf_golden_check *c, int batch, int classes);
-ayf_status ayf_golden_parameters(ayf_golden_check *c, const ayf_model_spec *spec, const char *scope,
+ayf_status ayf_golden_parameters(ayf_golden_check *c, const ayf_params *params, const char *scope,
                                  const char *prefix, bool strip);
 
 /* ---- Comparing ---- */

@@ -166,10 +166,8 @@ ayf_status ayf_golden_classes(ayf_golden_check *c, int batch, int classes) {
     return status;
 }
 
-ayf_status ayf_golden_parameters(ayf_golden_check *c, const ayf_model_spec *spec, const char *scope,
+ayf_status ayf_golden_parameters(ayf_golden_check *c, const ayf_params *params, const char *scope,
                                  const char *prefix, bool strip) {
-    ayf_params *params;
-    AYF_TRY(ayf_params_new(c->ctx, spec, &params));
     ayf_status status = AYF_OK;
     for (int i = 0; status == AYF_OK && i < params->count; i++) {
         const ayf_param *p = &params->at[i];
@@ -187,7 +185,6 @@ ayf_status ayf_golden_parameters(ayf_golden_check *c, const ayf_model_spec *spec
         ayf_free(c->ctx, file);
         ayf_free(c->ctx, graph);
     }
-    ayf_params_free(params);
     return status;
 }
 

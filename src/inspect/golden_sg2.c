@@ -9,7 +9,8 @@
 #include "flow/adversarial.h"
 #include "base/rng.h"
 #include "ir/build.h"
-#include "nn/net.h"
+#include "nn/network.h"
+#include "nn/sg2.h"
 
 /* The low-pass filter is a constant of our graph: a file with another one cannot be compared. */
 static ayf_status check_filters(const ayf_golden_check *c, const ayf_params *params) {
@@ -28,13 +29,12 @@ static ayf_status check_filters(const ayf_golden_check *c, const ayf_params *par
     return AYF_OK;
 }
 
-static ayf_status build(ayf_golden_check *c, const ayf_model_spec *spec, const ayf_params *params,
-                        int *batch) {
+static ayf_status build(ayf_golden_check *c, const ayf_params *params, int *batch) {
     ayf_graph *g = ayf_graph_new(c->ctx);
     if (!g) return AYF_E_MEMORY;
     ayf_id x = ayf_golden_leaf(c, g, "in.x"), gradient = 0;
     *batch = x ? ayf_at(g, x)->dim[0] : 0;
-    ayf_id logits = ayf_sg2_discriminator(g, spec, AYF_STORE_STATE, x, ayf_golden_onehot(g, spec, x));
+    ayf_id logits = ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, ayf_golden_onehot(g, &params->spec, x));
     ayf_id ones = ayf_const_like(g, logits, 1);
     ayf_vjp(g, 1, &logits, &ones, 1, &x, &gradient);
     ayf_id r1 = ayf_gradient_penalty(g, logits, x);
@@ -123,13 +123,13 @@ static ayf_status compare_r1(ayf_golden_check *c, const ayf_params *params) {
 
 /* ---- The check ---- */
 
-static ayf_status run(ayf_golden_check *c, const ayf_model_spec *spec, const ayf_params *params) {
+static ayf_status run(ayf_golden_check *c, const ayf_params *params) {
     int batch;
     AYF_TRY(check_filters(c, params));
-    AYF_TRY(build(c, spec, params, &batch));
+    AYF_TRY(build(c, params, &batch));
     AYF_TRY(ayf_golden_inputs(c));
-    AYF_TRY(ayf_golden_classes(c, batch, spec->label_dim));
-    AYF_TRY(ayf_golden_parameters(c, spec, "", "param.", false));
+    AYF_TRY(ayf_golden_classes(c, batch, params->spec.label_dim));
+    AYF_TRY(ayf_golden_parameters(c, params, "", "param.", false));
     AYF_TRY(ayf_program_run(c->program));
     AYF_TRY(ayf_golden_compare(c, "out.logits", "out.logits", NULL, false));
     AYF_TRY(ayf_golden_gradients(c, params, "out.grad.", false));
@@ -144,7 +144,7 @@ ayf_status ayf_golden_sg2(ayf_golden_check *c) {
     AYF_TRY(ayf_golden_spec(c, "config", false, &spec));
     spec.kind = AYF_MODEL_DISCRIMINATOR;
     AYF_TRY(ayf_params_new(c->ctx, &spec, &params));
-    ayf_status status = run(c, &spec, params);
+    ayf_status status = run(c, params);
     ayf_params_free(params);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "model/file.h"
+#include "nn/network.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "io/file.h"

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/weights.h"
+#include "nn/network.h"
 
 static void print_shape(char *text, size_t size, int rank, const int64_t *shape) {
     size_t used = (size_t)snprintf(text, size, "[");

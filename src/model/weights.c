@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "nn/network.h"
+
 ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
     ayf_context *ctx = backend->ctx;
     *out = NULL;

@@ -2,10 +2,186 @@
  * and sums and concatenations are weighted so that unit variance stays. A constant factor behind a linear
  * layer or in front of it is carried by the layer's weight, where it costs nothing: 1/0.596 of SiLU, sqrt(2)
  * of the Fourier features, the weights of a sum. */
+#include "nn/edm2.h"
+
 #include <math.h>
+#include <stdio.h>
 
 #include "nn/layers.h"
-#include "nn/net.h"
+
+/* ---- The list of stages ---- */
+
+/* One entry of the encoder or decoder. */
+typedef struct stage {
+    char name[48]; /* "unet.enc.32x32_block0" */
+    bool decoder;
+    bool conv;     /* the first convolution; every other stage is a residual block */
+    int skip;      /* its input is joined with the output of this stage of the encoder; -1: with none */
+    int resample;  /* -1 halves, +1 doubles the resolution before the block */
+    int in, out;   /* channels; `in` after the join */
+    int heads;     /* of self-attention, 0 = none */
+    ayf_id output; /* while the graph is written */
+} stage;
+
+/* In the order in which they run. */
+typedef struct stages {
+    const ayf_model_spec *spec;
+    stage *at;
+    int count;
+} stages;
+
+static stage *append(stages *list, bool decoder, int resolution, const char *what, int index) {
+    stage *s = &list->at[list->count++];
+    char number[16] = "";
+    if (index >= 0) snprintf(number, sizeof number, "%d", index);
+    *s = (stage){.decoder = decoder, .skip = -1};
+    snprintf(s->name, sizeof s->name, "unet.%s.%dx%d_%s%s", decoder ? "dec" : "enc", resolution, resolution,
+             what, number);
+    return s;
+}
+
+static int heads_at(const ayf_model_spec *spec, int resolution, int channels) {
+    for (int i = 0; i < spec->attn_resolutions.count; i++)
+        if (spec->attn_resolutions.at[i] == resolution) return channels / spec->channels_per_head;
+    return 0;
+}
+
+static void list_encoder(stages *list) {
+    const ayf_model_spec *spec = list->spec;
+    int channels = spec->img_channels + 1; /* one channel of ones stands in for biases */
+    for (int level = 0; level < spec->channel_mult.count; level++) {
+        int resolution = spec->img_resolution >> level,
+            wide = spec->model_channels * spec->channel_mult.at[level];
+        stage *s = append(list, false, resolution, level == 0 ? "conv" : "down", -1);
+        s->conv = level == 0;
+        s->resample = level == 0 ? 0 : -1;
+        s->in = channels;
+        s->out = channels = level == 0 ? wide : channels;
+        for (int i = 0; i < spec->num_blocks; i++) {
+            s = append(list, false, resolution, "block", i);
+            s->in = channels;
+            s->out = channels = wide;
+            s->heads = heads_at(spec, resolution, wide);
+        }
+    }
+}
+
+static void list_decoder(stages *list) {
+    const ayf_model_spec *spec = list->spec;
+    int channels = list->at[list->count - 1].out, unused_skip = list->count;
+    for (int level = spec->channel_mult.count - 1; level >= 0; level--) {
+        int resolution = spec->img_resolution >> level,
+            wide = spec->model_channels * spec->channel_mult.at[level];
+        bool lowest = level == spec->channel_mult.count - 1;
+        stage *s = append(list, true, resolution, lowest ? "in" : "up", lowest ? 0 : -1);
+        s->resample = lowest ? 0 : 1;
+        s->in = s->out = channels;
+        s->heads = lowest ? channels / spec->channels_per_head : 0;
+        if (lowest) {
+            s = append(list, true, resolution, "in", 1);
+            s->in = s->out = channels;
+        }
+        for (int i = 0; i <= spec->num_blocks; i++) {
+            s = append(list, true, resolution, "block", i);
+            s->skip = --unused_skip;
+            s->in = channels + list->at[s->skip].out;
+            s->out = channels = wide;
+            s->heads = heads_at(spec, resolution, wide);
+        }
+    }
+}
+
+/* The caller frees list->at. False without memory. */
+static bool list_stages(ayf_context *ctx, const ayf_model_spec *spec, stages *list) {
+    int count = spec->channel_mult.count * (2 * spec->num_blocks + 3) + 1;
+    *list = (stages){.spec = spec, .at = ayf_alloc(ctx, (size_t)count, sizeof *list->at)};
+    if (!list->at) return false;
+    list_encoder(list);
+    list_decoder(list);
+    return true;
+}
+
+/* ---- Parameters ---- */
+
+static bool add_gain(ayf_params *p, const char *name) {
+    return ayf_params_add(p, AYF_PARAM_GAIN, name, 1, (const int[]){1}) != NULL;
+}
+
+static bool add_linear(ayf_params *p, const char *name, int out, int in) {
+    return ayf_params_add_matrix(p, AYF_PARAM_WEIGHT, name, out, in, 1) != NULL;
+}
+
+static ayf_param *add_conv(ayf_params *p, const char *name, int out, int in, int kernel) {
+    return ayf_params_add_conv(p, AYF_PARAM_WEIGHT, name, out, in, kernel, 1);
+}
+
+static bool add_block(ayf_params *p, const stage *s, int embedding) {
+    char name[96];
+    snprintf(name, sizeof name, "%s.emb_gain", s->name);
+    if (!add_gain(p, name)) return false;
+    snprintf(name, sizeof name, "%s.conv_res0.weight", s->name);
+    if (!add_conv(p, name, s->out, s->decoder ? s->in : s->out, 3)) return false;
+    snprintf(name, sizeof name, "%s.emb_linear.weight", s->name);
+    if (!add_linear(p, name, s->out, embedding)) return false;
+    snprintf(name, sizeof name, "%s.conv_res1.weight", s->name);
+    if (!add_conv(p, name, s->out, s->out, 3)) return false;
+    snprintf(name, sizeof name, "%s.conv_skip.weight", s->name);
+    if (s->in != s->out && !add_conv(p, name, s->out, s->in, 1)) return false;
+    if (s->heads == 0) return true;
+    snprintf(name, sizeof name, "%s.attn_qkv.weight", s->name);
+    ayf_param *qkv = add_conv(p, name, 3 * s->out, s->out, 1);
+    if (!qkv) return false;
+    qkv->layout = AYF_LAYOUT_QKV;
+    qkv->heads = s->heads;
+    snprintf(name, sizeof name, "%s.attn_proj.weight", s->name);
+    return add_conv(p, name, s->out, s->out, 1) != NULL;
+}
+
+static bool add_stage(ayf_params *p, const stage *s, int embedding) {
+    char name[96];
+    if (!s->conv) return add_block(p, s, embedding);
+    snprintf(name, sizeof name, "%s.weight", s->name);
+    return add_conv(p, name, s->out, s->in, 3) != NULL;
+}
+
+static bool add_embeddings(ayf_params *p, int embedding) {
+    const ayf_model_spec *spec = &p->spec;
+    int noise = spec->model_channels *
+                (spec->channel_mult_noise ? spec->channel_mult_noise : spec->channel_mult.at[0]);
+    if (!ayf_params_add_fourier(p, "unet.emb_fourier", noise, spec->bandwidth_noise)) return false;
+    if (!add_linear(p, "unet.emb_noise.weight", embedding, noise)) return false;
+    if (spec->is_student) {
+        if (!ayf_params_add_fourier(p, "unet.emb_gap_fourier", noise, spec->bandwidth_gap)) return false;
+        if (!add_linear(p, "unet.emb_gap.weight", embedding, noise)) return false;
+        if (!add_gain(p, "unet.emb_gap_gain")) return false;
+        if (!ayf_params_add_fourier(p, "unet.emb_guidance_fourier", noise, spec->bandwidth_guidance))
+            return false;
+        if (!add_linear(p, "unet.emb_guidance.weight", embedding, noise)) return false;
+        if (!add_gain(p, "unet.emb_guidance_gain")) return false;
+    }
+    return spec->label_dim == 0 || add_linear(p, "unet.emb_label.weight", embedding, spec->label_dim);
+}
+
+static int embedding_size(const ayf_model_spec *spec) {
+    int most = spec->channel_mult_emb;
+    for (int i = 0; !spec->channel_mult_emb && i < spec->channel_mult.count; i++)
+        most = spec->channel_mult.at[i] > most ? spec->channel_mult.at[i] : most;
+    return spec->model_channels * most;
+}
+
+bool ayf_edm2_params(ayf_params *p) {
+    stages list;
+    int embedding = embedding_size(&p->spec);
+    if (!list_stages(p->ctx, &p->spec, &list)) return false;
+    bool done = add_embeddings(p, embedding);
+    for (int i = 0; done && i < list.count; i++) done = add_stage(p, &list.at[i], embedding);
+    p->output_layer = p->count;
+    done = done && add_conv(p, "unet.out_conv.weight", p->spec.img_channels, list.at[list.count - 1].out, 3);
+    ayf_free(p->ctx, list.at);
+    return done && add_gain(p, "unet.out_gain");
+}
+
+/* ---- Graph ---- */
 
 static const double silu_gain = 1 / 0.596;
 
@@ -13,40 +189,19 @@ static const double silu_gain = 1 / 0.596;
 static double main_part(double t) { return (1 - t) / sqrt((1 - t) * (1 - t) + t * t); }
 static double side_part(double t) { return t / sqrt((1 - t) * (1 - t) + t * t); }
 
-static ayf_id weight(ayf_net *net, const char *prefix, const char *suffix, double factor) {
+static ayf_id weight(const ayf_net *net, const char *prefix, const char *suffix, double factor) {
     return ayf_normalized(net->g, ayf_net_leaf(net, prefix, suffix), factor);
 }
 
-static ayf_id linear(ayf_net *net, ayf_id x, const char *prefix, const char *suffix, double factor) {
-    return ayf_gemm(net->g, x, weight(net, prefix, suffix, factor), false, true);
+static ayf_id linear(const ayf_net *net, ayf_id x, const char *prefix, const char *suffix, double factor) {
+    return ayf_linear(net->g, x, weight(net, prefix, suffix, factor));
 }
 
-static ayf_id conv3(ayf_net *net, ayf_id x, const char *prefix, const char *suffix, double factor) {
-    ayf_graph *g = net->g;
-    ayf_id w = weight(net, prefix, suffix, factor);
-    if (!w || !x) return 0;
-    ayf_shape shape = ayf_shape_of(g, w);
-    return ayf_conv(g, x, ayf_reshape(g, w, AYF_SHAPE(shape.dim[0], 3, 3, shape.dim[1] / 9)), 1, 1);
+static ayf_id conv3(const ayf_net *net, ayf_id x, const char *prefix, const char *suffix, double factor) {
+    return ayf_conv(net->g, x, ayf_kernel(net->g, weight(net, prefix, suffix, factor), 3, 3), 1, 1);
 }
 
-/* (N,H,W,C) -> (N H W, C) */
-static ayf_id pixels(ayf_graph *g, ayf_id x) {
-    if (!x) return 0;
-    ayf_shape s = ayf_shape_of(g, x);
-    return ayf_reshape(g, x, AYF_SHAPE(s.dim[0] * s.dim[1] * s.dim[2], s.dim[3]));
-}
-
-/* A 1x1 convolution: rows of pixels times a matrix. */
-static ayf_id conv1(ayf_net *net, ayf_id x, ayf_id w) {
-    ayf_graph *g = net->g;
-    if (!x || !w) return 0;
-    ayf_shape shape = ayf_shape_of(g, x);
-    shape.dim[3] = ayf_at(g, w)->dim[0];
-    ayf_id y = ayf_gemm(g, pixels(g, x), w, false, true);
-    return y ? ayf_reshape(g, y, shape) : 0;
-}
-
-static ayf_id resample(ayf_net *net, ayf_id x, int direction) {
+static ayf_id resample(const ayf_net *net, ayf_id x, int direction) {
     ayf_graph *g = net->g;
     const ayf_reals *taps = &net->spec->resample_filter;
     if (!x || direction == 0) return x;
@@ -61,12 +216,12 @@ static ayf_id resample(ayf_net *net, ayf_id x, int direction) {
 }
 
 /* (N,H,W,C) -> (N heads, HW, C/heads), normalised along the last axis to norm `norm`. */
-static ayf_id heads_of(ayf_net *net, ayf_id x, ayf_id w, int heads, double norm) {
+static ayf_id heads_of(const ayf_net *net, ayf_id x, ayf_id w, int heads, double norm) {
     ayf_graph *g = net->g;
     if (!x || !w) return 0;
     ayf_shape s = ayf_shape_of(g, x);
     int batch = s.dim[0], area = s.dim[1] * s.dim[2], size = s.dim[3] / heads;
-    ayf_id y = ayf_gemm(g, pixels(g, x), w, false, true);
+    ayf_id y = ayf_linear(g, ayf_pixels(g, x), w);
     y = y ? ayf_normalized(g, ayf_reshape(g, y, AYF_SHAPE(batch, area, heads, size)), norm) : 0;
     if (heads > 1) y = ayf_permute(g, y, (const int[]){0, 2, 1, 3});
     return y ? ayf_reshape(g, y, AYF_SHAPE(batch * heads, area, size)) : 0;
@@ -75,12 +230,12 @@ static ayf_id heads_of(ayf_net *net, ayf_id x, ayf_id w, int heads, double norm)
 /* softmax(q k^T / sqrt(c)) v with q, k, v of unit RMS along c. No shift is needed in front of exp: by
  * Cauchy-Schwarz the exponent is at most sqrt(c). Rows are divided after the product with v, where they are
  * short. */
-static ayf_id attention(ayf_net *net, const ayf_stage *stage, ayf_id x, double factor) {
+static ayf_id attention(const ayf_net *net, const stage *at, ayf_id x, double factor) {
     ayf_graph *g = net->g;
-    ayf_id qkv = weight(net, stage->name, "attn_qkv.weight", 1);
+    ayf_id qkv = weight(net, at->name, "attn_qkv.weight", 1);
     if (!x || !qkv) return 0;
     ayf_shape s = ayf_shape_of(g, x);
-    int channels = stage->out, heads = stage->heads, size = channels / heads, area = s.dim[1] * s.dim[2];
+    int channels = at->out, heads = at->heads, size = channels / heads, area = s.dim[1] * s.dim[2];
     ayf_id q = heads_of(net, x, ayf_slice(g, qkv, 0, 0, channels), heads, 1);
     ayf_id k = heads_of(net, x, ayf_slice(g, qkv, 0, channels, channels), heads, sqrt(size));
     ayf_id v = heads_of(net, x, ayf_slice(g, qkv, 0, 2 * channels, channels), heads, sqrt(size));
@@ -92,46 +247,46 @@ static ayf_id attention(ayf_net *net, const ayf_stage *stage, ayf_id x, double f
         y = ayf_permute(g, y, (const int[]){0, 2, 1, 3});
     }
     y = y ? ayf_reshape(g, y, AYF_SHAPE(s.dim[0] * area, channels)) : 0;
-    y = linear(net, y, stage->name, "attn_proj.weight", factor);
+    y = linear(net, y, at->name, "attn_proj.weight", factor);
     return y ? ayf_reshape(g, y, s) : 0;
 }
 
 /* `emb` (N,E) is SiLU of the embedding without its gain. */
-static ayf_id block(ayf_net *net, const ayf_stage *stage, ayf_id x, ayf_id emb) {
+static ayf_id block(const ayf_net *net, const stage *at, ayf_id x, ayf_id emb) {
     ayf_graph *g = net->g;
     const ayf_model_spec *spec = net->spec;
-    bool has_skip = ayf_net_has(net, stage->name, "conv_skip.weight");
-    x = resample(net, x, stage->resample);
-    if (!stage->decoder) {
-        if (has_skip) x = conv1(net, x, weight(net, stage->name, "conv_skip.weight", 1));
-        x = ayf_normalized(g, x, sqrt(stage->out));
+    bool has_skip = ayf_net_has(net, at->name, "conv_skip.weight");
+    x = resample(net, x, at->resample);
+    if (!at->decoder) {
+        if (has_skip) x = ayf_conv1(g, x, weight(net, at->name, "conv_skip.weight", 1));
+        x = ayf_normalized(g, x, sqrt(at->out));
     }
-    ayf_id y = conv3(net, ayf_silu(g, x), stage->name, "conv_res0.weight", silu_gain);
-    ayf_id c = linear(net, emb, stage->name, "emb_linear.weight", silu_gain);
-    c = ayf_addc(g, ayf_mul(g, c, ayf_net_leaf(net, stage->name, "emb_gain")), 1);
+    ayf_id y = conv3(net, ayf_silu(g, x), at->name, "conv_res0.weight", silu_gain);
+    ayf_id c = linear(net, emb, at->name, "emb_linear.weight", silu_gain);
+    c = ayf_addc(g, ayf_mul(g, c, ayf_net_leaf(net, at->name, "emb_gain")), 1);
     if (!c) return 0;
-    y = ayf_mul(g, y, ayf_reshape(g, c, AYF_SHAPE(ayf_at(g, c)->dim[0], 1, 1, stage->out)));
-    y = conv3(net, ayf_silu(g, y), stage->name, "conv_res1.weight", silu_gain * side_part(spec->res_balance));
+    y = ayf_mul(g, y, ayf_reshape(g, c, AYF_SHAPE(ayf_at(g, c)->dim[0], 1, 1, at->out)));
+    y = conv3(net, ayf_silu(g, y), at->name, "conv_res1.weight", silu_gain * side_part(spec->res_balance));
     double rest = main_part(spec->res_balance);
-    if (stage->decoder && has_skip)
-        x = conv1(net, x, weight(net, stage->name, "conv_skip.weight", rest));
+    if (at->decoder && has_skip)
+        x = ayf_conv1(g, x, weight(net, at->name, "conv_skip.weight", rest));
     else
         x = ayf_mulc(g, x, rest);
     x = ayf_add(g, x, y);
-    if (stage->heads) {
-        y = attention(net, stage, x, side_part(spec->attn_balance));
+    if (at->heads) {
+        y = attention(net, at, x, side_part(spec->attn_balance));
         x = ayf_add(g, ayf_mulc(g, x, main_part(spec->attn_balance)), y);
     }
     return spec->clip_act > 0 ? ayf_clamp(g, x, -spec->clip_act, spec->clip_act) : x;
 }
 
 /* One branch of a student's embedding: gain * linear(Fourier features). */
-static ayf_id branch(ayf_net *net, const char *fourier, const char *layer, ayf_id gain, ayf_id t) {
+static ayf_id branch(const ayf_net *net, const char *fourier, const char *layer, ayf_id gain, ayf_id t) {
     ayf_id e = linear(net, ayf_net_fourier(net, fourier, t), layer, "weight", sqrt(2));
     return ayf_mul(net->g, e, gain);
 }
 
-static ayf_id embedding(ayf_net *net) {
+static ayf_id embedding(const ayf_net *net) {
     ayf_graph *g = net->g;
     const ayf_model_spec *spec = net->spec;
     double share = net->condition.onehot ? main_part(spec->label_balance) : 1;
@@ -164,36 +319,31 @@ static ayf_id join(ayf_graph *g, ayf_id a, ayf_id b, double t) {
     return ayf_concat(g, ayf_mulc(g, a, sqrt(scale / na) * (1 - t)), ayf_mulc(g, b, sqrt(scale / nb) * t), 3);
 }
 
-static ayf_id unet(ayf_net *net, ayf_id x) {
+static ayf_id unet(const ayf_net *net, const stages *list, ayf_id x) {
     ayf_graph *g = net->g;
-    const ayf_params *p = net->params;
-    ayf_shape shape = ayf_shape_of(g, x), ones = shape;
-    if (shape.rank != 4 || shape.dim[1] != net->spec->img_resolution ||
-        shape.dim[2] != net->spec->img_resolution || shape.dim[3] != net->spec->img_channels)
-        return ayf_graph_fail(g, AYF_E_USAGE, "the network takes images (N,%d,%d,%d)",
-                              net->spec->img_resolution, net->spec->img_resolution, net->spec->img_channels);
+    ayf_shape ones = ayf_shape_of(g, x);
     ones.dim[3] = 1;
     ayf_id emb = embedding(net);
     x = ayf_concat(g, x, ayf_full(g, ones, 1), 3);
-    ayf_id *skip = ayf_alloc(g->ctx, (size_t)p->stage_count, sizeof *skip);
-    if (!skip) return ayf_graph_fail(g, AYF_E_MEMORY, "no memory for the list of skip connections");
-    int skips = 0;
-    for (int i = 0; i < p->stage_count; i++) {
-        const ayf_stage *stage = &p->stage[i];
-        if (stage->use_skip) x = join(g, x, skip[--skips], net->spec->concat_balance);
-        x = stage->conv ? conv3(net, x, stage->name, "weight", 1) : block(net, stage, x, emb);
-        if (!stage->decoder) skip[skips++] = x;
+    for (int i = 0; i < list->count; i++) {
+        stage *at = &list->at[i];
+        if (at->skip >= 0) x = join(g, x, list->at[at->skip].output, net->spec->concat_balance);
+        x = at->conv ? conv3(net, x, at->name, "weight", 1) : block(net, at, x, emb);
+        at->output = x;
     }
-    ayf_free(g->ctx, skip);
     x = conv3(net, x, "unet.out_conv", "weight", 1);
     return ayf_mul(g, x, ayf_net_leaf(net, "unet", "out_gain"));
 }
 
-ayf_id ayf_edm2_unet(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+ayf_id ayf_edm2_unet(ayf_graph *g, const ayf_params *params, ayf_storage storage, ayf_id x,
                      ayf_condition condition) {
     ayf_net net;
-    if (!ayf_net_begin(&net, g, spec, storage, x, condition)) return 0;
-    ayf_id out = unet(&net, x);
-    ayf_net_end(&net);
+    stages list;
+    if (!ayf_net_open(&net, g, params, storage, AYF_MODEL_UNET)) return 0;
+    if (!ayf_net_take(&net, x, condition) || !ayf_net_takes_images(&net, x)) return 0;
+    if (!list_stages(g->ctx, net.spec, &list))
+        return ayf_graph_fail(g, AYF_E_MEMORY, "no memory for the list of stages");
+    ayf_id out = unet(&net, &list, x);
+    ayf_free(g->ctx, list.at);
     return out;
 }

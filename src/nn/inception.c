@@ -1,16 +1,17 @@
+#include "nn/inception.h"
+
 #include <stdio.h>
 
 #include "ir/build.h"
-#include "nn/net.h"
-#include "nn/params_build.h"
 
-/* One walk over the network makes both the parameter table (`g` is NULL; only the channels of `maps` count) and the
- * graph, so that names and shapes stand in one place. */
+/* One walk over the network makes the parameter table or the graph, so that names and shapes are written
+ * once. */
 typedef struct walk {
-    ayf_params *params;
-    ayf_graph *g;
-    const char *block; /* in front of the names, "Mixed_5b." */
+    ayf_params *table; /* to be filled (only the channels of `maps` count); NULL: the walk makes the graph */
     bool failed;       /* no memory for the table */
+    ayf_graph *g;      /* NULL: the walk fills the table */
+    const ayf_params *params; /* of the graph */
+    const char *block;        /* in front of the names, "Mixed_5b." */
 } walk;
 
 typedef struct maps {
@@ -23,7 +24,7 @@ typedef struct maps {
 static ayf_param *add_tensor(walk *w, const char *unit, const char *suffix, int rank, const int *shape) {
     char name[sizeof((ayf_param *)0)->name];
     snprintf(name, sizeof name, "%s%s.%s", w->block, unit, suffix);
-    ayf_param *param = ayf_params_add(w->params, AYF_PARAM_BUFFER, name, rank, shape);
+    ayf_param *param = ayf_params_add(w->table, AYF_PARAM_BUFFER, name, rank, shape);
     if (!param) w->failed = true;
     return param;
 }
@@ -118,8 +119,8 @@ static maps largest(walk *w, maps x) {
     return x;
 }
 
-/* The same on every second pixel of an odd-sized image, on whole windows only. A last row and column make the sizes even:
- * as (N, H/2, 2, W/2, 2C), rows and columns 2i + k are slices. */
+/* The same on every second pixel of an odd-sized image, on whole windows only. A last row and column make
+ * the sizes even: as (N, H/2, 2, W/2, 2C), rows and columns 2i + k are slices. */
 static maps largest_halved(walk *w, maps x) {
     if (!x.id) return x;
     ayf_graph *g = w->g;
@@ -227,18 +228,15 @@ static maps features_of(walk *w, maps x) {
     return block_7(w, x, "Mixed_7c.", largest);
 }
 
-bool ayf_params_inception(ayf_params *p, const ayf_model_spec *spec) {
-    (void)spec;
-    walk w = {.params = p};
+bool ayf_inception_params(ayf_params *p) {
+    walk w = {.table = p};
     maps x = features_of(&w, (maps){0, 3});
     w.block = "";
     add_tensor(&w, "fc", "weight", 2, (const int[]){AYF_INCEPTION_CLASSES, x.channels});
     return !w.failed;
 }
 
-ayf_id ayf_inception(ayf_graph *g, ayf_id x, ayf_id *features) {
-    ayf_model_spec spec = ayf_model_spec_default();
-    spec.kind = AYF_MODEL_INCEPTION;
+ayf_id ayf_inception(ayf_graph *g, const ayf_params *params, ayf_id x, ayf_id *features) {
     *features = 0;
     if (!x || ayf_graph_check(g) != AYF_OK) return 0;
     const ayf_node *n = ayf_at(g, x);
@@ -246,15 +244,11 @@ ayf_id ayf_inception(ayf_graph *g, ayf_id x, ayf_id *features) {
         return ayf_graph_fail(g, AYF_E_USAGE, "the Inception network takes images of shape (N,%d,%d,3)",
                               AYF_INCEPTION_SIZE, AYF_INCEPTION_SIZE);
     int batch = n->dim[0];
-    walk w = {.g = g};
-    ayf_status status = ayf_params_new(g->ctx, &spec, &w.params);
-    if (status != AYF_OK) return ayf_graph_fail(g, status, "%s", ayf_error(g->ctx));
+    walk w = {.g = g, .params = params};
     maps top = features_of(&w, (maps){x, 3});
     w.block = "";
     *features = top.id ? ayf_reshape(g, ayf_mean(g, top.id, AYF_AXIS(1) | AYF_AXIS(2)),
                                      AYF_SHAPE(batch, top.channels))
                        : 0;
-    ayf_id logits = ayf_gemm(g, *features, leaf(&w, "fc", "weight"), false, true);
-    ayf_params_free(w.params);
-    return logits;
+    return ayf_gemm(g, *features, leaf(&w, "fc", "weight"), false, true);
 }

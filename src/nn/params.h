@@ -1,8 +1,8 @@
-/* The parameter table: what tensors a network has, under which names and shapes they live in files and in
- * the graph, and how they start.
+/* The parameter table: which tensors a network has, their names and shapes in files and in the graph, and
+ * their start values.
  *
  *     ayf_params *p;
- *     AYF_TRY(ayf_params_new(ctx, &spec, &p));
+ *     AYF_TRY(ayf_params_new(ctx, &spec, &p));           // nn/network.h
  *     for (int i = 0; i < p->count; i++) {
  *         const ayf_param *w = &p->at[i];
  *         ayf_param_init(w, seed, values);               // in the graph's layout, w->size floats
@@ -10,9 +10,10 @@
  *     }
  *     ayf_params_free(p);
  *
- * Files keep the names and shapes of EDM2's and stylegan2-ada-pytorch's state_dict (OIHW). In the graph every weight is a matrix with one
- * row per output channel, so that a row's norm is a reduction of the last axis; the columns of a convolution
- * are ordered (KH,KW,I), and a reshape to (O,KH,KW,I) is what ayf_conv() takes.
+ * Files keep the names and shapes of EDM2's and stylegan2-ada-pytorch's state_dict (OIHW). In the graph
+ * every weight is a matrix with one row per output channel, so that a row's norm is a reduction of the last
+ * axis; the columns of a convolution are ordered (KH,KW,I), and a reshape to (O,KH,KW,I) is what ayf_conv()
+ * takes.
  */
 #ifndef AYF_NN_PARAMS_H
 #define AYF_NN_PARAMS_H
@@ -55,27 +56,14 @@ typedef struct ayf_param {
     size_t size;     /* elements */
 } ayf_param;
 
-/* One entry of the U-Net's encoder or decoder, in the order in which they run. */
-typedef struct ayf_stage {
-    char name[48]; /* "unet.enc.32x32_block0" */
-    bool decoder;
-    bool conv;     /* the first convolution; every other stage is a residual block */
-    bool use_skip; /* its input is joined with the output of an encoder stage, the latest first */
-    int resample;  /* -1 halves, +1 doubles the resolution before the block */
-    int in, out;   /* channels; `in` after the join */
-    int heads;     /* of self-attention, 0 = none */
-} ayf_stage;
-
 typedef struct ayf_params {
     ayf_context *ctx;
+    ayf_model_spec spec; /* of the network */
     ayf_param *at;
     int count, capacity;
-    ayf_stage *stage; /* U-Net only */
-    int stage_count, stage_capacity;
+    int output_layer; /* flow networks: the index of the last layer's weight */
 } ayf_params;
 
-/* Checks `spec` and makes its table; free it with ayf_params_free(). On failure *out is NULL. */
-ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_params **out);
 void ayf_params_free(ayf_params *params); /* NULL is fine */
 
 const ayf_param *ayf_params_find(const ayf_params *params, const char *name); /* NULL: there is none */
@@ -96,5 +84,25 @@ void ayf_param_export(const ayf_param *param, const float *graph, float *file);
 /* WEIGHT: scales every row to unit RMS, w / (1e-4 + ||w||/sqrt(n)) (arXiv 2312.02696, Eq. 66); other roles:
  * nothing. */
 void ayf_param_normalize(const ayf_param *param, float *graph);
+
+/* ---- For networks: filling a table ---- */
+
+/* Each appends one parameter and returns it, valid until the next is added; NULL without memory. */
+
+/* The leaf has the file's shape; start values 0. */
+ayf_param *ayf_params_add(ayf_params *p, ayf_param_role role, const char *name, int rank,
+                          const int *file_shape);
+
+/* A matrix (out,in), or a vector (out) when `in` is 0; starts as scale * N(0,1), or 0 when `scale` is 0. */
+ayf_param *ayf_params_add_matrix(ayf_params *p, ayf_param_role role, const char *name, int out, int in,
+                                 double scale);
+
+/* File (out,in,kernel,kernel), leaf (out, kernel kernel in); starts as scale * N(0,1). */
+ayf_param *ayf_params_add_conv(ayf_params *p, ayf_param_role role, const char *name, int out, int in,
+                               int kernel, double scale);
+
+/* The buffers of ayf_net_fourier() (nn/layers.h), `prefix`.freqs and .phases; bandwidth: the spread of the
+ * frequencies in cycles. False without memory. */
+bool ayf_params_add_fourier(ayf_params *p, const char *prefix, int count, double bandwidth);
 
 #endif

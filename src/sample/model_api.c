@@ -20,7 +20,7 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
         ayf_model_close(model);
         return status;
     }
-    model->network.spec = model->weights->spec;
+    model->network.params = model->weights->params;
     model->velocity = ayf_velocity_network(&model->network);
     *out = model;
     return AYF_OK;
@@ -94,7 +94,7 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     teacher->weak = weak;
     teacher->network.guided = weak != NULL;
     teacher->network.classifier_free = weak == teacher;
-    if (weak) teacher->network.weak = weak->weights->spec;
+    if (weak) teacher->network.weak = weak->weights->params;
     return AYF_OK;
 }
 

@@ -31,7 +31,7 @@ static ayf_graph *build(const ayf_sampler_spec *spec) {
     if (spec->student) {
         condition.s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(batch));
         ayf_scope(g, "student.");
-        velocity = ayf_flow_velocity(g, &spec->student->spec, AYF_STORE_PARAM, x, condition);
+        velocity = ayf_flow_velocity(g, spec->student->params, AYF_STORE_PARAM, x, condition);
         ayf_scope(g, "%s", "");
     } else {
         velocity = spec->teacher->emit(g, spec->teacher, x, condition);

@@ -16,7 +16,7 @@
 #include "io/file.h"
 #include "io/text.h"
 #include "ir/build.h"
-#include "nn/net.h"
+#include "nn/feature_net.h"
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
@@ -140,7 +140,7 @@ static ayf_status emit_step(ayf_graph *g, const fit *f, const ayf_params *params
     ayf_id x = ayf_step_leaf(g, AYF_STEP_X, ayf_sample_shape(&f->spec, batch)), features;
     ayf_id onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, f->spec.label_dim));
     ayf_scope(g, "net.");
-    ayf_id logits = ayf_feature_network(g, &f->spec, AYF_STORE_STATE, x, &features);
+    ayf_id logits = ayf_feature_network(g, params, AYF_STORE_STATE, x, &features);
     ayf_scope(g, "%s", "");
     ayf_id loss = cross_entropy(g, logits, onehot);
     ayf_output(g, "loss", loss);

@@ -36,7 +36,7 @@ static ayf_status open(ayf_run *run) {
 static ayf_status compile(ayf_run *run) {
     if (midtrains(run) && !regresses_paths(run)) AYF_TRY(ayf_paths_open(run));
     ayf_distill_step step = ayf_distill_from_config(&run->cfg);
-    step.spec = run->spec;
+    step.student = run->learner[0].weights->params;
     step.teacher = run->teachers.velocity;
     if (midtrains(run)) step.target = AYF_TARGET_GIVEN;
     return ayf_run_compile(run, 0, ayf_distill_step_graph(run->ctx, &step));

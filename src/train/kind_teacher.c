@@ -10,8 +10,9 @@ static const ayf_unused_key unused[] = {{"distill.", NULL}, {"finetune.", NULL},
 static double rate(const ayf_config *cfg) { return cfg->train.lr; }
 
 static ayf_status compile(ayf_run *run) {
-    ayf_teacher_step step = {
-        .spec = run->spec, .batch = run->cfg.train.batch, .optim = run->learner[0].optim};
+    ayf_teacher_step step = {.network = run->learner[0].weights->params,
+                             .batch = run->cfg.train.batch,
+                             .optim = run->learner[0].optim};
     return ayf_run_compile(run, 0, ayf_teacher_step_graph(run->ctx, &step));
 }
 

@@ -5,7 +5,7 @@
 #ifndef AYF_MIDTRAIN_H
 #define AYF_MIDTRAIN_H
 
-#include "flow/step.h"
+#include "flow/times.h"
 #include "train/state.h"
 
 /* Trajectories from times[0] = 1 to times[steps] = 0, in units of the network; all zero: none are needed. */

@@ -26,7 +26,7 @@ static ayf_status open_sampler(ayf_run *run) {
     if (is_student(run)) {
         spec.student = run->learner[0].average;
     } else {
-        run->trained = (ayf_network_teacher){.spec = run->spec};
+        run->trained = (ayf_network_teacher){.params = run->learner[0].average->params};
         run->trained_velocity = ayf_velocity_network(&run->trained);
         spec.teacher = &run->trained_velocity;
         spec.teacher_weights = run->learner[0].average;

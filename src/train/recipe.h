@@ -3,6 +3,7 @@
 #define AYF_TRAIN_RECIPE_H
 
 #include "flow/step.h"
+#include "flow/times.h"
 #include "config/config.h"
 #include "data/dataset.h"
 

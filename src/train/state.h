@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "flow/inputs.h"
+#include "flow/mixture.h"
 #include "flow/teacher.h"
 #include "io/jsonl.h"
 #include "sample/sampler.h"

@@ -41,7 +41,7 @@ static ayf_status read_teacher(const ayf_run *run, const char *key, const char *
 ayf_match_side ayf_run_teacher_side(const ayf_run *run) {
     return (ayf_match_side){.what = "the teacher (distill.teacher)",
                             .path = run->cfg.distill.teacher,
-                            .spec = &run->teachers.network.spec,
+                            .spec = &run->teachers.teacher->spec,
                             .sigma_data = run->sigma_data};
 }
 
@@ -66,10 +66,10 @@ static ayf_status open_weak(ayf_run *run, const char *hint) {
     ayf_run_teachers *t = &run->teachers;
     ayf_match_side teacher = ayf_run_teacher_side(run), weak = {.what = "the weak teacher (distill.weak)",
                                                                 .path = run->cfg.distill.weak,
-                                                                .spec = &t->network.weak,
                                                                 .needs_no_classes = true};
     AYF_TRY(read_teacher(run, "distill.weak", hint, run->cfg.distill.weak, &t->weak, &weak.sigma_data));
-    t->network.weak = t->weak->spec;
+    t->network.weak = t->weak->params;
+    weak.spec = &t->weak->spec;
     return ayf_models_match(run->ctx, AYF_E_CONFIG, &weak, &teacher, "train both on the same data");
 }
 
@@ -84,7 +84,7 @@ ayf_status ayf_run_open_teachers(ayf_run *run, bool needs_network, const char *h
     }
     AYF_TRY(
         read_teacher(run, "distill.teacher", hint, run->cfg.distill.teacher, &t->teacher, &run->sigma_data));
-    t->network.spec = t->teacher->spec;
+    t->network.params = t->teacher->params;
     t->network.guided = is_guided(run);
     t->network.classifier_free = is_classifier_free(run);
     if (is_guided(run) && !is_classifier_free(run)) AYF_TRY(open_weak(run, hint));

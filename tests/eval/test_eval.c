@@ -8,7 +8,6 @@
 #include "base/rng.h"
 #include "data/dataset.h"
 #include "ir/build.h"
-#include "nn/net.h"
 #include "frechet.h"
 #include "test_context.h"
 

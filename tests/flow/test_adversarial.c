@@ -6,6 +6,7 @@
 #include "algo_fixture.h"
 #include "base/rng.h"
 #include "ir/build.h"
+#include "nn/network.h"
 #include "flow/map.h"
 
 enum { BATCH = 4, SIZE = 8, CHANNELS = 1, CLASSES = 3, PIXELS = SIZE * SIZE * CHANNELS };
@@ -78,13 +79,31 @@ static ayf_graph *graph_of(const trial *t) {
     return g;
 }
 
+static ayf_params *table(const ayf_model_spec *spec) {
+    ayf_params *params;
+    ok(ayf_params_new(ctx, spec, &params));
+    return params;
+}
+
+static ayf_model_spec discriminator(const char *resolution) {
+    return SPEC("kind", "discriminator", "img_resolution", resolution, "img_channels", "1", "label_dim", "3",
+                "channel_base", "64", "channel_max", "8");
+}
+
 static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) {
     ayf_optim_options optim = {.beta1 = BETA1, .beta2 = 0.99, .eps = 1e-8, .free_weights = true};
     *t = (trial){0};
-    t->teacher.spec =
+    ayf_model_spec taught =
         SPEC("img_resolution", "8", "img_channels", "1", "label_dim", "3", "model_channels", "4",
              "channel_mult", "1,2", "num_blocks", "1", "attn_resolutions", "", "channels_per_head", "4");
-    t->step = (ayf_finetune_step){.distill = {.spec = t->teacher.spec,
+    ayf_model_spec student = taught;
+    student.is_student = true;
+    t->taught = table(&taught);
+    t->student = table(&student);
+    ayf_model_spec judge = discriminator("8");
+    t->disc = table(&judge);
+    t->teacher.params = t->taught;
+    t->step = (ayf_finetune_step){.distill = {.student = t->student,
                                               .batch = BATCH,
                                               .loss = AYF_LOSS_EMD,
                                               .target = AYF_TARGET_TEACHER,
@@ -92,17 +111,11 @@ static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) 
                                               .norm_c = 0.1,
                                               .teacher = ayf_velocity_network(&t->teacher),
                                               .optim = optim},
-                                  .discriminator =
-                                      SPEC("kind", "discriminator", "img_resolution", "8", "img_channels",
-                                           "1", "label_dim", "3", "channel_base", "64", "channel_max", "8"),
+                                  .discriminator = t->disc,
                                   .disc_optim = optim,
                                   .fake_steps = fake_steps,
                                   .adaptive = adaptive,
                                   .penalty_weight = penalty};
-    t->step.distill.spec.is_student = true;
-    ok(ayf_params_new(ctx, &t->step.distill.spec, &t->student));
-    ok(ayf_params_new(ctx, &t->teacher.spec, &t->taught));
-    ok(ayf_params_new(ctx, &t->step.discriminator, &t->disc));
     ok(ayf_compile(ref, graph_of(t), NULL, &t->program));
 }
 
@@ -245,11 +258,11 @@ static ayf_graph *graph_of_two_jumps(const trial *t) {
         ayf_scope(g, "%s", scope[i]);
         ayf_condition condition = {ayf_full(g, each, time[i]), ayf_full(g, each, time[i + 1]), guidance,
                                    onehot};
-        ayf_id F = ayf_flow_velocity(g, &t->step.distill.spec, AYF_STORE_STATE, x, condition);
+        ayf_id F = ayf_flow_velocity(g, t->student, AYF_STORE_STATE, x, condition);
         ayf_scope(g, "%s", "");
         x = ayf_add(g, x, ayf_mulc(g, F, time[i + 1] - time[i]));
     }
-    ayf_discriminator_nodes d = ayf_discriminator_emit(g, &t->step.discriminator, x0, x, onehot, 0);
+    ayf_discriminator_nodes d = ayf_discriminator_emit(g, t->disc, x0, x, onehot, 0);
     ayf_output(g, "g_loss", ayf_pairing_loss(g, d.fake, d.real));
     return g;
 }
@@ -361,9 +374,12 @@ static void test_refusals(void **state) {
     trial t;
     ayf_program *program;
     open_trial(&t, 1, true, 0);
-    t.step.discriminator.img_resolution = 16;
+    ayf_model_spec judge = discriminator("16");
+    ayf_params *larger = table(&judge);
+    t.step.discriminator = larger;
     assert_int_not_equal(ayf_compile(ref, ayf_finetune_step_graph(ctx, &t.step), NULL, &program), AYF_OK);
     expect_message("16");
+    ayf_params_free(larger);
     close_trial(&t);
 }
 

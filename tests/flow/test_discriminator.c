@@ -9,7 +9,8 @@
 #include "base/rng.h"
 #include "io/safetensors.h"
 #include "ir/build.h"
-#include "nn/net.h"
+#include "nn/network.h"
+#include "nn/sg2.h"
 
 #define D "kind", "discriminator"
 #define SMALL D, "img_resolution", "8", "img_channels", "2", "channel_base", "40", "channel_max", "6"
@@ -18,17 +19,22 @@
 
 enum { MOST = 96, LARGEST = 1 << 17 }; /* parameters of a network, values of one */
 
+static ayf_params *table(const ayf_model_spec *spec) {
+    ayf_params *params;
+    ok(ayf_params_new(ctx, spec, &params));
+    return params;
+}
+
 /* Outputs: "logits" (N), "penalty" = mean |grad_x D|^2 / 2, "gradient" = grad_x sum(logits), and per
  * parameter "first.<name>" = d sum(logits), "second.<name>" = d penalty. */
 static ayf_program *differentiated(ayf_backend *backend, const ayf_model_spec *spec, int batch) {
-    ayf_params *params;
-    ok(ayf_params_new(ctx, spec, &params));
+    ayf_params *params = table(spec);
     ayf_graph *g = ayf_graph_new(ctx);
     int size = spec->img_resolution;
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(batch, size, size, spec->img_channels)), gradient;
     ayf_id onehot =
         spec->label_dim ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, spec->label_dim)) : 0;
-    ayf_id logits = ayf_sg2_discriminator(g, spec, AYF_STORE_STATE, x, onehot), ones;
+    ayf_id logits = ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, onehot), ones;
     ones = ayf_const_like(g, logits, 1);
     ayf_vjp(g, 1, &logits, &ones, 1, &x, &gradient);
     ayf_id penalty = ayf_mulc(g, ayf_sum_all(g, ayf_square(g, gradient)), 0.5 / batch);
@@ -67,8 +73,7 @@ static void start_of(const ayf_param *w, float *values) {
 static void fill(ayf_program *p, const ayf_model_spec *spec, int batch) {
     static float values[LARGEST];
     size_t pixels = (size_t)(batch * spec->img_resolution * spec->img_resolution * spec->img_channels);
-    ayf_params *params;
-    ok(ayf_params_new(ctx, spec, &params));
+    ayf_params *params = table(spec);
     for (int i = 0; i < params->count; i++) {
         const ayf_param *w = &params->at[i];
         if (w->role == AYF_PARAM_BUFFER) continue;
@@ -268,7 +273,9 @@ static void test_groups(void **state) {
                                "mbstd_group_size", "2", "mbstd_num_channels", "2");
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(6, 4, 4, 1));
-    ayf_output(g, "logits", ayf_sg2_discriminator(g, &spec, AYF_STORE_STATE, x, 0));
+    ayf_params *params = table(&spec);
+    ayf_output(g, "logits", ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, 0));
+    ayf_params_free(params);
     ayf_program *p;
     ok(ayf_compile(cpu, g, NULL, &p));
     fill(p, &spec, 6);
@@ -384,7 +391,9 @@ static void refuse(const ayf_model_spec *spec, ayf_shape shape, int classes, ayf
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", shape);
     ayf_id onehot = classes ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(shape.dim[0], classes)) : 0;
-    assert_int_equal(ayf_sg2_discriminator(g, spec, AYF_STORE_STATE, x, onehot), 0);
+    ayf_params *params = table(spec);
+    assert_int_equal(ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, onehot), 0);
+    ayf_params_free(params);
     assert_int_equal(ayf_graph_check(g), status);
     expect_message(message);
     ayf_graph_free(g);
@@ -400,11 +409,14 @@ static void test_refused_inputs(void **state) {
     refuse(&spec, AYF_SHAPE(4, 8, 8, 2), 3, AYF_E_USAGE, "takes no class labels");
     refuse(&conditional, AYF_SHAPE(4, 8, 8, 2), 0, AYF_E_USAGE, "needs class labels");
     refuse(&conditional, AYF_SHAPE(4, 8, 8, 2), 2, AYF_E_USAGE, "shape (N, label_dim)");
-    refuse(&unet, AYF_SHAPE(4, 32, 32, 3), 0, AYF_E_USAGE, "kind 'unet' is no discriminator");
+    refuse(&unet, AYF_SHAPE(4, 32, 32, 3), 0, AYF_E_USAGE,
+           "kind 'unet' cannot be used as one of kind 'discriminator'");
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 8, 8, 2)), t;
     t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(4));
-    assert_int_equal(ayf_network(g, &spec, AYF_STORE_STATE, x, (ayf_condition){.t = t}), 0);
+    ayf_params *params = table(&spec);
+    assert_int_equal(ayf_network(g, params, AYF_STORE_STATE, x, (ayf_condition){.t = t}), 0);
+    ayf_params_free(params);
     assert_int_equal(ayf_graph_check(g), AYF_E_USAGE);
     expect_message("'discriminator' has no velocity");
     ayf_graph_free(g);
@@ -431,16 +443,20 @@ static void test_no_memory(void **state) {
         ayf_context *small = ayf_open(&(ayf_options){.alloc = limited});
         assert_non_null(small);
         allowed = limit;
+        ayf_params *params = NULL;
         ayf_graph *g = ayf_graph_new(small);
-        if (g) {
+        if (g && ayf_params_new(small, &spec, &params) != AYF_OK)
+            assert_int_equal(ayf_last_status(small), AYF_E_MEMORY);
+        if (params) {
             ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 8, 8, 2));
             ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(4, 3));
-            if (ayf_sg2_discriminator(g, &spec, AYF_STORE_STATE, x, onehot))
+            if (ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, onehot))
                 needed = limit;
             else
                 assert_int_equal(ayf_graph_check(g), AYF_E_MEMORY);
-            ayf_graph_free(g);
         }
+        ayf_params_free(params);
+        ayf_graph_free(g);
         ayf_close(small);
     }
     assert_true(needed > 20);

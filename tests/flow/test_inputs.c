@@ -3,6 +3,7 @@
 #include "flow/inputs.h"
 #include "flow/step.h"
 #include "ir/build.h"
+#include "nn/network.h"
 
 enum { N = 3 };
 
@@ -89,9 +90,10 @@ static void test_given_velocity(void **state) {
     enum { VALUES = 2 * N };
     const float x_t[VALUES] = {0}, v[VALUES] = {0}, t[N] = {1, 1, 1}, s[N] = {0};
     ayf_step_inputs given = {.x_t = x_t, .v = v, .t = t, .s = s, .guidance = t};
-    ayf_distill_step step = {.spec = SPEC("kind", "mlp", "is_student", "true", "mlp_hidden", "8"),
-                             .batch = N,
-                             .target = AYF_TARGET_GIVEN};
+    ayf_model_spec spec = SPEC("kind", "mlp", "is_student", "true", "mlp_hidden", "8");
+    ayf_params *student;
+    ok(ayf_params_new(ctx, &spec, &student));
+    ayf_distill_step step = {.student = student, .batch = N, .target = AYF_TARGET_GIVEN};
     ayf_program *p;
     ok(ayf_compile(ref, ayf_distill_step_graph(ctx, &step), NULL, &p));
     ok(ayf_step_feed(p, &given));
@@ -100,6 +102,7 @@ static void test_given_velocity(void **state) {
     assert_int_equal(ayf_step_feed(p, &given), AYF_E_INTERNAL);
     expect_message("the step's input 'v' has no values");
     ayf_program_free(p);
+    ayf_params_free(student);
 }
 
 static int end(void **state) {

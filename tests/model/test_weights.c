@@ -1,11 +1,13 @@
 /* Teacher velocities against closed forms, weights shared by programs, model files and what breaks them. */
 #include "algo_fixture.h"
+#include "mixture_velocity.h"
 
 #include "flow/teacher.h"
 #include "model/file.h"
 #include "base/rng.h"
 #include "io/file.h"
 #include "io/safetensors.h"
+#include "nn/network.h"
 #include "flow/map.h"
 #include "test_context.h"
 
@@ -44,7 +46,7 @@ static void test_mixture_score(void **state) {
         normal(x, 2, (uint64_t)i);
         normal(u, 1, 1000 + (uint64_t)i);
         double t = 0.1 + 0.8 / (1 + exp(-u[0]));
-        ayf_mixture_velocity_at(&ring, x, t, v);
+        mixture_velocity(&ring, x, t, v);
         for (int k = 0; k < 2; k++) {
             double up[2] = {x[0], x[1]}, down[2] = {x[0], x[1]};
             up[k] += h;
@@ -64,9 +66,9 @@ static void test_mixture_moments(void **state) {
     expect_near(variance + ring.sigma * ring.sigma, 1, 1e-12);
     /* At t = 0 the velocity is E[x1] - x0 = -x, at t = 1 it is x1 - E[x0] = x. */
     double x[2] = {0.7, 1.1}, v[2];
-    ayf_mixture_velocity_at(&ring, x, 0, v);
+    mixture_velocity(&ring, x, 0, v);
     for (int k = 0; k < 2; k++) expect_near(v[k], -x[k], 1e-12);
-    ayf_mixture_velocity_at(&ring, x, 1, v);
+    mixture_velocity(&ring, x, 1, v);
     for (int k = 0; k < 2; k++) expect_near(v[k], x[k], 1e-12);
 }
 
@@ -102,7 +104,7 @@ static void check_mixture_graph(ayf_backend *backend, double tolerance, bool lab
     for (int i = 0; i < POINTS; i++) {
         ayf_mixture one = {
             .count = 1, .dim = 2, .sigma = ring.sigma, .mean = {{ring.mean[i % 8][0], ring.mean[i % 8][1]}}};
-        ayf_mixture_velocity_at(labels && i % 2 == 0 ? &one : &ring, &x[2 * i], t[i], want);
+        mixture_velocity(labels && i % 2 == 0 ? &one : &ring, &x[2 * i], t[i], want);
         for (int k = 0; k < 2; k++) expect_near(v[2 * i + k], want[k], tolerance * (1 + fabs(want[k])));
     }
     ayf_program_free(p);
@@ -183,9 +185,10 @@ static void test_autoguidance(void **state) {
                                "num_blocks", "1", "channels_per_head", "4");
     ayf_weights *a = random_weights(ref, &strong, 1), *b = random_weights(ref, &weak, 2);
     double va[384], vb[384], v[384];
-    velocity_values(&(ayf_network_teacher){.spec = strong}, a, NULL, va);
-    velocity_values(&(ayf_network_teacher){.spec = weak}, b, NULL, vb);
-    velocity_values(&(ayf_network_teacher){.spec = strong, .guided = true, .weak = weak}, a, b, v);
+    velocity_values(&(ayf_network_teacher){.params = a->params}, a, NULL, va);
+    velocity_values(&(ayf_network_teacher){.params = b->params}, b, NULL, vb);
+    ayf_network_teacher guided = {.params = a->params, .guided = true, .weak = b->params};
+    velocity_values(&guided, a, b, v);
     double apart = 0;
     for (int i = 0; i < 384; i++) {
         double lambda = i < 192 ? 1.5 : 3;
@@ -202,7 +205,7 @@ static void test_classifier_free(void **state) {
     (void)state;
     ayf_model_spec spec = SPEC(UNET);
     ayf_weights *w = random_weights(ref, &spec, 1);
-    ayf_network_teacher teacher = {.spec = spec, .guided = true, .classifier_free = true};
+    ayf_network_teacher teacher = {.params = w->params, .guided = true, .classifier_free = true};
     ayf_velocity velocity = ayf_velocity_network(&teacher);
     ayf_program *p = velocity_program(ref, &velocity, AYF_SHAPE(3, 8, 8, 3), 3, true);
     assert_false(ayf_program_has_leaf(p, "weak.unet.out_gain"));
@@ -238,7 +241,10 @@ static void test_classifier_free(void **state) {
 
 static void test_wrong_roles(void **state) {
     (void)state;
-    ayf_network_teacher student = {.spec = SPEC(UNET, "is_student", "true")};
+    ayf_model_spec spec = SPEC(UNET, "is_student", "true");
+    ayf_params *params;
+    ok(ayf_params_new(ctx, &spec, &params));
+    ayf_network_teacher student = {.params = params};
     ayf_velocity velocity = ayf_velocity_network(&student);
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(1, 8, 8, 3));
@@ -247,6 +253,7 @@ static void test_wrong_roles(void **state) {
     assert_int_equal(ayf_graph_check(g), AYF_E_USAGE);
     expect_message("a student");
     ayf_graph_free(g);
+    ayf_params_free(params);
 }
 
 /* A student with its teacher's weights is the teacher, for every s and guidance. */
@@ -268,9 +275,9 @@ static void test_copy(void **state) {
         ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
         ayf_id onehot = classes ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(2, classes)) : 0;
         ayf_scope(g, "teacher.");
-        ayf_output(g, "v", ayf_flow_velocity(g, &specs[k][0], AYF_STORE_PARAM, x, (ayf_condition){.t = t, .onehot = onehot}));
+        ayf_output(g, "v", ayf_flow_velocity(g, teacher->params, AYF_STORE_PARAM, x, (ayf_condition){.t = t, .onehot = onehot}));
         ayf_scope(g, "student.");
-        ayf_output(g, "F", ayf_flow_velocity(g, &specs[k][1], AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
+        ayf_output(g, "F", ayf_flow_velocity(g, student->params, AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
         ayf_program *p;
         ok(ayf_compile(ref, g, NULL, &p));
         ok(ayf_weights_bind(teacher, p, "teacher."));

@@ -13,7 +13,7 @@
 #include "io/safetensors.h"
 #include "ir/build.h"
 #include "flow/map.h"
-#include "nn/net.h"
+#include "nn/network.h"
 #include "nn/optim.h"
 #include "verify.h"
 
@@ -304,8 +304,12 @@ static ayf_id flow_graph(ayf_graph *g, const ayf_model_spec *spec, int batch) {
            s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(batch));
     ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(batch)), onehot = 0;
     if (spec->label_dim) onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, spec->label_dim));
+    ayf_params *params;
+    ayf_status status = ayf_params_new(g->ctx, spec, &params);
+    if (status != AYF_OK) return ayf_graph_fail(g, status, "%s", ayf_error(g->ctx));
     ayf_scope(g, "net.");
-    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
+    ayf_id f = ayf_flow_velocity(g, params, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
+    ayf_params_free(params);
     if (f) assert_true(ayf_same_shape(g, f, x));
     return f;
 }
@@ -336,6 +340,8 @@ static void test_graphs(void **state) {
         assert_int_equal(test_verify(g), AYF_OK);
         uint32_t leaves = g->leaf_count, inputs = 4 + (spec.label_dim > 0);
         ayf_params *p = table(&spec);
+        assert_string_equal(p->at[p->output_layer].name,
+                            spec.kind == AYF_MODEL_MLP ? "mlp.out.weight" : "unet.out_conv.weight");
         assert_int_equal(leaves - inputs, p->count); /* the network uses all of its table and nothing else */
         for (int k = 0; k < p->count; k++) {
             ayf_param_leaf(g, &p->at[k], AYF_STORE_STATE);
@@ -380,7 +386,9 @@ static void test_wrong_roles(void **state) {
                                    .s = used & 2 ? s : 0,
                                    .guidance = used & 4 ? s : 0,
                                    .onehot = used & 24 ? onehot : 0};
-        ayf_id out = ayf_network(g, cases[i].student ? &student : &teacher, AYF_STORE_PARAM, x, condition);
+        ayf_params *p = table(cases[i].student ? &student : &teacher);
+        ayf_id out = ayf_network(g, p, AYF_STORE_PARAM, x, condition);
+        ayf_params_free(p);
         assert_int_equal(ayf_graph_check(g), cases[i].message ? AYF_E_USAGE : AYF_OK);
         assert_int_equal(out != 0, cases[i].message == NULL);
         if (cases[i].message) expect_message(cases[i].message);

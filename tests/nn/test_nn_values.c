@@ -15,7 +15,7 @@
 #include "exec/program.h"
 #include "ir/build.h"
 #include "flow/map.h"
-#include "nn/net.h"
+#include "nn/network.h"
 #include "nn/optim.h"
 
 static ayf_context *ctx;
@@ -83,9 +83,12 @@ static ayf_id velocity(ayf_graph *g, const ayf_model_spec *spec, int batch, cons
            s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(batch));
     ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(batch));
     ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, spec->label_dim));
+    ayf_params *table;
+    ok(ayf_params_new(ctx, spec, &table));
     ayf_scope(g, "%s", scope);
-    ayf_id f = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
+    ayf_id f = ayf_flow_velocity(g, table, AYF_STORE_STATE, x, (ayf_condition){t, s, lambda, onehot});
     ayf_scope(g, "%s", "");
+    ayf_params_free(table);
     return f;
 }
 

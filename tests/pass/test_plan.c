@@ -9,7 +9,7 @@
 
 #include "ad/ad.h"
 #include "faulty.h"
-#include "nn/net.h"
+#include "nn/network.h"
 #include "random_graph.h"
 
 /* ---- Modes ---- */
@@ -34,6 +34,8 @@ static ayf_graph *make_unet(ayf_context *ctx, uint64_t seed, int kind) {
     spec.channel_mult = (ayf_ints){2, {1, 2}};
     spec.attn_resolutions = (ayf_ints){1, {2}};
     test_ok(ctx, ayf_model_spec_check(ctx, &spec));
+    ayf_params *params;
+    test_ok(ctx, ayf_params_new(ctx, &spec, &params));
     ayf_graph *g = ayf_graph_new(ctx);
     assert_non_null(g);
     ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(2, 4, 4, 2)),
@@ -43,7 +45,8 @@ static ayf_graph *make_unet(ayf_context *ctx, uint64_t seed, int kind) {
     ayf_id guidance = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
     ayf_id label = ayf_leaf(g, AYF_STORE_INPUT, "label", AYF_SHAPE(2, 3)),
            ones = ayf_full(g, AYF_SHAPE(2), 1);
-    ayf_id y = ayf_network(g, &spec, AYF_STORE_STATE, x, (ayf_condition){t, s, guidance, label}), dy;
+    ayf_id y = ayf_network(g, params, AYF_STORE_STATE, x, (ayf_condition){t, s, guidance, label}), dy;
+    ayf_params_free(params);
     ayf_jvp(g, 2, (ayf_id[]){x, t}, (ayf_id[]){v, ones}, 1, &y, &dy);
     ayf_id target = ayf_stop(g, ayf_add(g, y, ayf_mulc(g, dy, 0.1)));
     ayf_id loss = ayf_mean_all(g, ayf_square(g, ayf_sub(g, y, target))), one = ayf_const(g, 1);

@@ -1,5 +1,6 @@
 /* Update rules against exact flow maps, and orders of the solvers. */
 #include "algo_fixture.h"
+#include "mixture_velocity.h"
 
 #include "base/rng.h"
 #include "sample/sampler.h"
@@ -136,7 +137,7 @@ static ayf_status ring_at(void *self, const double *x, const double *t, const do
     ayf_mixture ring = ayf_mixture_ring();
     for (int i = 0; i < field->batch; i++) {
         assert_true(t[i] >= 0 && t[i] <= 1 && s[i] == t[i]);
-        ayf_mixture_velocity_at(&ring, x + 2 * i, t[i], out + 2 * i);
+        mixture_velocity(&ring, x + 2 * i, t[i], out + 2 * i);
     }
     return AYF_OK;
 }

@@ -9,6 +9,7 @@
 #include "train/recipe.h"
 #include "backend/ref/ref.h"
 #include "io/safetensors.h"
+#include "nn/network.h"
 #include "ir/build.h"
 #include "flow/map.h"
 
@@ -309,11 +310,14 @@ static void test_given_target(void **state) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_MLP;
     spec.is_student = true;
-    ayf_distill_step step = {.spec = spec, .batch = 2, .target = AYF_TARGET_GIVEN, .norm = AYF_NORM_NONE};
+    ayf_params *student;
+    assert_int_equal(ayf_params_new(ctx, &spec, &student), AYF_OK);
+    ayf_distill_step step = {.student = student, .batch = 2, .target = AYF_TARGET_GIVEN, .norm = AYF_NORM_NONE};
     ayf_backend *ref;
     ayf_program *p;
     assert_int_equal(ayf_ref_open(ctx, &ref), AYF_OK);
     assert_int_equal(ayf_compile(ref, ayf_distill_step_graph(ctx, &step), NULL, &p), AYF_OK);
+    ayf_params_free(student);
     static const char *const absent[] = {"x0", "x1", "r", "teacher.mlp.out.weight"};
     for (size_t i = 0; i < AYF_COUNT(absent); i++) assert_false(ayf_program_has_leaf(p, absent[i]));
     assert_false(ayf_program_has_output(p, "jvp_rms"));

@@ -5,6 +5,7 @@
 
 #include "comma_locale.h"
 #include "run_fixture.h"
+#include "mixture_velocity.h"
 
 #include "train/recipe.h"
 #include "model/file.h"
@@ -185,7 +186,7 @@ static double best_loss(void) {
         ayf_rng_normal((ayf_rng_key){5, AYF_RNG_TEST, 0, i}, x1, 2);
         double t = ayf_teacher_time(0, 1, 5, 0, i), x[2], v[2];
         for (int k = 0; k < 2; k++) x[k] = (1 - t) * x0[k] + t * x1[k];
-        ayf_mixture_velocity_at(&ring, x, t, v);
+        mixture_velocity(&ring, x, t, v);
         for (int k = 0; k < 2; k++) sum += pow(v[k] - (x1[k] - x0[k]), 2) / 2;
     }
     return sum / SAMPLES;

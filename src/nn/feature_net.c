@@ -1,11 +1,11 @@
-/* The classifier behind "our features": plain convolutions with He's initialisation (arXiv 1502.01852), two per
- * resolution, then the mean over the pixels and one hidden layer, whose units are the features. */
+/* The classifier behind "our features": plain convolutions with He's initialisation (arXiv 1502.01852), two
+ * per resolution, then the mean over the pixels and one hidden layer, whose units are the features. */
+#include "nn/feature_net.h"
+
 #include <math.h>
 #include <stdio.h>
 
 #include "nn/layers.h"
-#include "nn/net.h"
-#include "nn/params_build.h"
 
 enum { CONVS = 2 };
 static const double leak = 0.1;
@@ -22,14 +22,15 @@ static void conv_name(char *name, size_t size, const ayf_model_spec *spec, int l
 static bool add(ayf_params *p, const char *prefix, int out, int in, int kernel, double scale) {
     char name[80];
     snprintf(name, sizeof name, "%s.weight", prefix);
-    if (!(kernel > 1 ? ayf_params_add_plain_conv(p, name, out, in, kernel, scale)
-                     : ayf_params_add_plain(p, name, out, in, scale)))
+    if (!(kernel > 1 ? ayf_params_add_conv(p, AYF_PARAM_PLAIN, name, out, in, kernel, scale)
+                     : ayf_params_add_matrix(p, AYF_PARAM_PLAIN, name, out, in, scale)))
         return false;
     snprintf(name, sizeof name, "%s.bias", prefix);
-    return ayf_params_add_plain(p, name, out, 0, 0) != NULL;
+    return ayf_params_add_matrix(p, AYF_PARAM_PLAIN, name, out, 0, 0) != NULL;
 }
 
-bool ayf_params_features(ayf_params *p, const ayf_model_spec *spec) {
+bool ayf_features_params(ayf_params *p) {
+    const ayf_model_spec *spec = &p->spec;
     int channels = spec->img_channels;
     for (int level = 0; level < spec->feature_channels.count; level++)
         for (int i = 0; i < CONVS; i++) {
@@ -47,18 +48,15 @@ bool ayf_params_features(ayf_params *p, const ayf_model_spec *spec) {
 
 static ayf_id rectify(ayf_graph *g, ayf_id x) { return x ? ayf_leaky_relu(g, x, leak) : 0; }
 
-static ayf_id linear(ayf_net *net, ayf_id x, const char *prefix) {
+static ayf_id linear(const ayf_net *net, ayf_id x, const char *prefix) {
     ayf_graph *g = net->g;
-    return ayf_add(g, ayf_gemm(g, x, ayf_net_leaf(net, prefix, "weight"), false, true),
+    return ayf_add(g, ayf_linear(g, x, ayf_net_leaf(net, prefix, "weight")),
                    ayf_net_leaf(net, prefix, "bias"));
 }
 
-static ayf_id conv3(ayf_net *net, ayf_id x, const char *prefix) {
+static ayf_id conv3(const ayf_net *net, ayf_id x, const char *prefix) {
     ayf_graph *g = net->g;
-    ayf_id w = ayf_net_leaf(net, prefix, "weight");
-    if (!x || !w) return 0;
-    ayf_shape shape = ayf_shape_of(g, w);
-    w = ayf_reshape(g, w, AYF_SHAPE(shape.dim[0], 3, 3, shape.dim[1] / 9));
+    ayf_id w = ayf_kernel(g, ayf_net_leaf(net, prefix, "weight"), 3, 3);
     return rectify(g, ayf_add(g, ayf_conv(g, x, w, 1, 1), ayf_net_leaf(net, prefix, "bias")));
 }
 
@@ -69,7 +67,7 @@ static ayf_id halve(ayf_graph *g, ayf_id x) {
     return ayf_upfirdn(g, x, 1, 2, 0, ayf_at(g, x)->dim[1] / 2, ayf_at(g, x)->dim[2] / 2, &mean);
 }
 
-static ayf_id classify(ayf_net *net, ayf_id x, ayf_id *features) {
+static ayf_id classify(const ayf_net *net, ayf_id x, ayf_id *features) {
     ayf_graph *g = net->g;
     for (int level = 0; level < net->spec->feature_channels.count; level++) {
         char name[48];
@@ -86,19 +84,10 @@ static ayf_id classify(ayf_net *net, ayf_id x, ayf_id *features) {
     return linear(net, *features, "features.out");
 }
 
-ayf_id ayf_feature_network(ayf_graph *g, const ayf_model_spec *spec, ayf_storage storage, ayf_id x,
+ayf_id ayf_feature_network(ayf_graph *g, const ayf_params *params, ayf_storage storage, ayf_id x,
                            ayf_id *features) {
-    ayf_net net = {.g = g, .spec = spec, .storage = storage};
+    ayf_net net;
     *features = 0;
-    if (ayf_graph_check(g) != AYF_OK || !x) return 0;
-    ayf_shape shape = ayf_shape_of(g, x);
-    if (shape.rank != 4 || shape.dim[1] != spec->img_resolution || shape.dim[2] != spec->img_resolution ||
-        shape.dim[3] != spec->img_channels)
-        return ayf_graph_fail(g, AYF_E_USAGE, "the feature network takes images of %d x %d with %d channels",
-                              spec->img_resolution, spec->img_resolution, spec->img_channels);
-    ayf_status status = ayf_params_new(g->ctx, spec, &net.params);
-    if (status != AYF_OK) return ayf_graph_fail(g, status, "%s", ayf_error(g->ctx));
-    ayf_id logits = classify(&net, x, features);
-    ayf_net_end(&net);
-    return logits;
+    bool ready = ayf_net_open(&net, g, params, storage, AYF_MODEL_FEATURES) && ayf_net_takes_images(&net, x);
+    return ready ? classify(&net, x, features) : 0;
 }
