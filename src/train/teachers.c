@@ -76,7 +76,7 @@ static ayf_status open_weak(ayf_run *run, const char *hint) {
 ayf_status ayf_run_open_teachers(ayf_run *run, bool needs_network, const char *hint) {
     ayf_run_teachers *t = &run->teachers;
     if (is_analytic(run)) return open_analytic(run);
-    if (run->cfg.distill.target != AYF_CFG_TARGET_TEACHER && !needs_network) {
+    if (run->cfg.distill.target != AYF_TARGET_TEACHER && !needs_network) {
         if (*run->cfg.distill.teacher)
             ayf_say(run->ctx, "distill.teacher = %s is not used: distill.target = data",
                     run->cfg.distill.teacher);
