@@ -40,7 +40,10 @@ struct ayf_context {
     ayf_log_fn *log;
     void *log_user;
     int threads;
-    bool trace; /* one log line per kernel launched */
+    bool trace;    /* one log line per kernel launched */
+    char *device;  /* NULL: the default */
+    void *backend; /* what backend/open.h opened; NULL before its first use. ayf_close() closes it */
+    void (*close_backend)(void *backend);
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];
 };
@@ -62,6 +65,15 @@ void *ayf_alloc(ayf_context *ctx, size_t count, size_t size);
 /* Like realloc for an array that grows: the first `old_count` elements are kept, the rest is zeroed. On
  * failure NULL is returned and `old` is still valid. */
 void *ayf_grow(ayf_context *ctx, void *old, size_t old_count, size_t new_count, size_t size);
+
+/* Makes room for element `count` of an array that grows at its end; doubles the capacity when it is used up.
+ * `array` is the address of the pointer to the elements: NULL with capacity 0 at first. New elements are zeroed.
+ * AYF_E_MEMORY leaves the array as it was.
+ *
+ *     AYF_TRY(ayf_reserve(ctx, &list->item, list->count, &list->capacity, sizeof *list->item));
+ *     list->item[list->count++] = item;
+ */
+ayf_status ayf_reserve(ayf_context *ctx, void *array, size_t count, size_t *capacity, size_t size);
 
 void ayf_free(ayf_context *ctx, void *pointer); /* NULL is fine */
 char *ayf_strdup(ayf_context *ctx, const char *text);

@@ -51,11 +51,18 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->log_user = options->log_user;
     ctx->threads = options->threads;
     ctx->trace = options->trace;
+    if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
+        ayf_close(ctx);
+        return NULL;
+    }
     return ctx;
 }
 
 void ayf_close(ayf_context *ctx) {
-    if (ctx) ctx->alloc(ctx->alloc_user, ctx, 0);
+    if (!ctx) return;
+    if (ctx->backend) ctx->close_backend(ctx->backend);
+    ayf_free(ctx, ctx->device);
+    ayf_free(ctx, ctx);
 }
 
 const char *ayf_error(const ayf_context *ctx) {
@@ -119,6 +126,19 @@ void *ayf_grow(ayf_context *ctx, void *old, size_t old_count, size_t new_count, 
     if (old && old_count) memcpy(pointer, old, (old_count < new_count ? old_count : new_count) * size);
     ayf_free(ctx, old);
     return pointer;
+}
+
+ayf_status ayf_reserve(ayf_context *ctx, void *array, size_t count, size_t *capacity, size_t size) {
+    enum { FIRST = 16 };
+    if (count < *capacity) return AYF_OK;
+    size_t larger = *capacity ? 2 * *capacity : FIRST;
+    void *old; /* copied in and out: `array` may be the address of a pointer of any type */
+    memcpy(&old, array, sizeof old);
+    void *grown = ayf_grow(ctx, old, count, larger, size);
+    if (!grown) return AYF_E_MEMORY;
+    memcpy(array, &grown, sizeof grown);
+    *capacity = larger;
+    return AYF_OK;
 }
 
 void ayf_free(ayf_context *ctx, void *pointer) {

@@ -21,7 +21,6 @@ static const double guidance = 1.5;
 
 enum {
     COLUMNS = 16,
-    TEACHER_STEPS = 32,
     IMAGES = 128,
     SCALE = 3,
     JUDGED = 1000,
@@ -111,7 +110,7 @@ typedef struct exhibit {
 enum { EXHIBITS = 5 };
 
 static void name_exhibits(const demo *d, exhibit out[EXHIBITS]) {
-    const exhibit all[EXHIBITS] = {{"teacher, Heun", d->teacher, TEACHER_STEPS, JUDGED_TEACHER_STEPS},
+    const exhibit all[EXHIBITS] = {{"teacher, Heun", d->teacher, AYF_TEACHER_STEPS, JUDGED_TEACHER_STEPS},
                                    {"student", d->student, 1, 1},
                                    {"student", d->student, 2, 2},
                                    {"student", d->student, 4, 4},
@@ -136,9 +135,9 @@ static int draw_picture(demo *d) {
     }
     char comment[200];
     snprintf(comment, sizeof comment,
-             "ayf %s demo: rows are the teacher with 32 Heun steps, the student with 1, 2 and 4 calls, the "
+             "ayf %s demo: rows are the teacher with %d Heun steps, the student with 1, 2 and 4 calls, the "
              "fine-tuned student with 1; columns are seeds 0 to 15",
-             ayf_version());
+             ayf_version(), AYF_TEACHER_STEPS);
     int code = status == AYF_OK ? cli_picture(d->c, d->picture_path, images, EXHIBITS * COLUMNS, COLUMNS,
                                               facts.height, facts.width, facts.channels, SCALE, comment)
                                 : cli_fail(d->c);
@@ -205,7 +204,7 @@ static int show(demo *d) {
         printf("\n%s: rows are the teacher with %d Heun steps, the student with 1, 2 and 4 network calls and "
                "the\n"
                "fine-tuned student with 1, from the same noise\n",
-               d->picture_path, TEACHER_STEPS);
+               d->picture_path, AYF_TEACHER_STEPS);
     return code;
 }
 

@@ -43,7 +43,7 @@ static int choose_output(job *j) {
         return cli_error(j->c, AYF_E_USAGE, "--out %s: %s draws images, and only points make a table", j->out,
                          j->args->positional[0]);
     if (!is_folder && (ends_with(j->out, ".jpg") || ends_with(j->out, ".jpeg")))
-        return cli_error(j->c, AYF_E_USAGE, "--out %s: only PNG is written; FILE.png or a folder is meant",
+        return cli_error(j->c, AYF_E_USAGE, "--out %s: only PNG is written; name FILE.png or a folder",
                          j->out);
     j->kind = points && ends_with(j->out, ".csv")                   ? OUT_CSV
               : ends_with(j->out, ".png") || (exists && !is_folder) ? OUT_GRID
@@ -57,7 +57,7 @@ static int read_options(job *j) {
     j->scale = 1;
     if ((code = cli_get_list(a, CLI_OPT_seeds, UINT64_MAX - 1, SEEDS_MAX, &j->seeds, &j->seed_count)) ||
         (code = cli_get_list(a, CLI_OPT_class_, INT_MAX, CLASSES_MAX, &j->class_list, &j->class_count)) ||
-        (code = cli_get_int(a, CLI_OPT_sample_steps, 1, 100000, &j->options.steps)) ||
+        (code = cli_get_int(a, CLI_OPT_sample_steps, 1, AYF_STEPS_MOST, &j->options.steps)) ||
         (code = cli_get_reals(a, CLI_OPT_times, &j->times, &j->time_count)) ||
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
         (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
@@ -67,7 +67,7 @@ static int read_options(job *j) {
         return code;
     if (j->times) {
         if (j->time_count < 2)
-            return cli_error(j->c, AYF_E_USAGE, "--times %s: at least 1,0 is meant", a->value[CLI_OPT_times]);
+            return cli_error(j->c, AYF_E_USAGE, "--times %s: give at least 1,0", a->value[CLI_OPT_times]);
         if (j->options.steps && j->options.steps != (int)j->time_count - 1)
             return cli_error(j->c, AYF_E_USAGE, "--times gives %zu steps, --steps %d; leave one out",
                              j->time_count - 1, j->options.steps);
@@ -119,7 +119,10 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
     char steps[16] = "";
     bool student = strcmp(j->facts.role, "student") == 0;
     if (!j->times && j->options.solver != AYF_SOLVER_REFERENCE)
-        snprintf(steps, sizeof steps, "%d", j->options.steps ? j->options.steps : student ? 4 : 32);
+        snprintf(steps, sizeof steps, "%d",
+                 j->options.steps ? j->options.steps
+                 : student        ? AYF_STUDENT_STEPS
+                                  : AYF_TEACHER_STEPS);
     int used =
         snprintf(text, size, "ayf %s sample: model %s (%s of %s, step %llu), seeds %s", ayf_version(),
                  a->positional[0], j->facts.role, j->facts.data, (unsigned long long)j->facts.step, seeds);

@@ -6,13 +6,7 @@
 #include <strings.h>
 
 ayf_status ayf_archive_add(ayf_archive *a, const char *name, uint64_t where) {
-    if (a->count == a->capacity) {
-        size_t capacity = a->capacity * 2 + 64;
-        ayf_archive_entry *grown = ayf_grow(a->ctx, a->entries, a->count, capacity, sizeof *grown);
-        if (!grown) return AYF_E_MEMORY;
-        a->entries = grown;
-        a->capacity = capacity;
-    }
+    AYF_TRY(ayf_reserve(a->ctx, &a->entries, a->count, &a->capacity, sizeof *a->entries));
     char *copy = ayf_strdup(a->ctx, name);
     if (!copy) return AYF_E_MEMORY;
     for (char *p = copy; *p; p++)
@@ -78,9 +72,9 @@ static int by_name(const void *a, const void *b) {
 
 /* Leaves the pictures in the entries, sorted; takes the label file out. Refuses pictures in other formats,
  * two entries with one name, and a set without pictures. */
-static ayf_status select_pictures(ayf_archive *a, ayf_archive_entry *label_file) {
+static ayf_status select_pictures(ayf_archive *a, bool quiet, ayf_archive_entry *label_file) {
     ayf_context *ctx = a->ctx;
-    ayf_problems problems = {.ctx = ctx};
+    ayf_problems problems = {.ctx = ctx, .quiet = quiet};
     if (a->count) qsort(a->entries, a->count, sizeof *a->entries, by_name);
     size_t kept = 0, total = a->count;
     bool enough_memory = true;
@@ -161,14 +155,14 @@ static ayf_status labels_from_folders(archive_source *s) {
     return problem ? no_labels(a, problem) : AYF_OK;
 }
 
-static ayf_status labels_from_file(archive_source *s, const ayf_archive_entry *file) {
+static ayf_status labels_from_file(archive_source *s, const ayf_archive_entry *file, bool quiet) {
     ayf_archive *a = s->archive;
     ayf_context *ctx = a->ctx;
     void *bytes = NULL;
     size_t size = 0;
     ayf_labels labels = {0};
     ayf_status status = a->read(a, file, &bytes, &size);
-    if (status == AYF_OK) status = ayf_labels_parse(ctx, file->name, bytes, size, &labels);
+    if (status == AYF_OK) status = ayf_labels_parse(ctx, file->name, bytes, size, quiet, &labels);
     ayf_free(ctx, bytes);
     if (status != AYF_OK) {
         ayf_fail_prefix(ctx, "%s: ", a->name);
@@ -183,7 +177,7 @@ static ayf_status labels_from_file(archive_source *s, const ayf_archive_entry *f
     return status;
 }
 
-ayf_status ayf_source_from_archive(ayf_archive *archive, bool labels, ayf_source **out) {
+ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec *spec, ayf_source **out) {
     ayf_context *ctx = archive->ctx;
     *out = NULL;
     archive_source *s = ayf_alloc(ctx, 1, sizeof *s);
@@ -194,14 +188,14 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, bool labels, ayf_source
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
     ayf_archive_entry label_file = {0};
-    ayf_status status = select_pictures(archive, &label_file);
+    ayf_status status = select_pictures(archive, spec->quiet, &label_file);
     s->base.count = archive->count;
-    if (status == AYF_OK && labels) {
+    if (status == AYF_OK && spec->labels) {
         s->base.labels = ayf_alloc(ctx, archive->count, sizeof(int));
         if (!s->base.labels)
             status = AYF_E_MEMORY;
         else
-            status = label_file.name ? labels_from_file(s, &label_file) : labels_from_folders(s);
+            status = label_file.name ? labels_from_file(s, &label_file, spec->quiet) : labels_from_folders(s);
     }
     ayf_free(ctx, label_file.name);
     if (status != AYF_OK)

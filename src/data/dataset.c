@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-static const size_t default_memory = (size_t)2 << 30;
+static size_t memory_of(const ayf_dataset_spec *spec) {
+    return spec->memory ? spec->memory : (size_t)2 << 30;
+}
 
 struct ayf_dataset {
     ayf_context *ctx;
@@ -61,7 +63,7 @@ static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
 
 static ayf_status check_labels(ayf_dataset *d) {
     ayf_context *ctx = d->ctx;
-    ayf_problems problems = {.ctx = ctx};
+    ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
     int most = d->spec.classes ? d->spec.classes : AYF_MAX_CLASSES, largest = -1;
     for (size_t i = 0; i < d->info.count; i++) {
         int label = d->labels[i];
@@ -142,8 +144,8 @@ static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape 
 
 static ayf_status survey(ayf_dataset *d, shape *shapes) {
     ayf_context *ctx = d->ctx;
-    size_t memory = d->spec.memory ? d->spec.memory : default_memory;
-    ayf_problems problems = {.ctx = ctx};
+    size_t memory = memory_of(&d->spec);
+    ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
     for (size_t i = 0; i < d->info.count; i++)
         if (first_look(d, i, memory, &shapes[i]) != AYF_OK && !ayf_problems_add(&problems))
             return AYF_E_MEMORY;
@@ -157,11 +159,11 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         d->source->item(d->source, i, item, sizeof item);
         if (s.height != usual.height || s.width != usual.width)
             ayf_fail(ctx, AYF_E_FORMAT,
-                     "%s: is %d x %d where most are %d x %d (data.resolution brings all to one size)", item,
-                     s.width, s.height, usual.width, usual.height);
+                     "%s: is %d x %d where most are %d x %d (set data.resolution to resize all of them)",
+                     item, s.width, s.height, usual.width, usual.height);
         else
             ayf_fail(ctx, AYF_E_FORMAT,
-                     "%s: is %s where most are %s (data.channels = %d brings all to one kind)", item,
+                     "%s: is %s where most are %s (set data.channels = %d to convert all of them)", item,
                      s.channels == 1 ? "grey" : "RGB", usual.channels == 1 ? "grey" : "RGB", usual.channels);
         if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
     }
@@ -175,7 +177,7 @@ static ayf_status prepare_generated(ayf_dataset *d) {
     d->info.height = image.height;
     d->info.width = image.width;
     d->info.channels = d->spec.channels ? d->spec.channels : image.channels;
-    if (d->info.count > (d->spec.memory ? d->spec.memory : default_memory) / sample_bytes(d)) return AYF_OK;
+    if (d->info.count > memory_of(&d->spec) / sample_bytes(d)) return AYF_OK;
     d->cache = ayf_alloc(d->ctx, d->info.count, sample_bytes(d));
     d->cached = ayf_alloc(d->ctx, d->info.count, 1);
     return d->cache && d->cached ? AYF_OK : AYF_E_MEMORY;
@@ -282,7 +284,7 @@ static ayf_status open_builtin(ayf_context *ctx, const ayf_dataset_spec *spec, c
     static const char *const names[] = {"shapes", "ring", "checkerboard", "moons", "spirals", "gaussian"};
     if (strcmp(name, "shapes") == 0) {
         ayf_source *source;
-        AYF_TRY(ayf_source_open_shapes(ctx, spec->seed, spec->resolution, spec->labels, &source));
+        AYF_TRY(ayf_source_open_shapes(ctx, spec, &source));
         return ayf_dataset_from_source(ctx, spec, source, out);
     }
     ayf_points kind = ayf_points_by_name(name);
@@ -301,8 +303,9 @@ ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
     if (strncmp(spec->source, prefix, sizeof prefix - 1) == 0)
         return open_builtin(ctx, spec, spec->source + sizeof prefix - 1, out);
     ayf_source *source;
-    AYF_TRY(ayf_source_open(ctx, spec->source, spec->labels, spec->memory ? spec->memory : default_memory,
-                            &source));
+    ayf_dataset_spec bounded = *spec;
+    bounded.memory = memory_of(spec);
+    AYF_TRY(ayf_source_open(ctx, &bounded, &source));
     return ayf_dataset_from_source(ctx, spec, source, out);
 }
 
@@ -355,7 +358,8 @@ ayf_status ayf_dataset_get(ayf_dataset *d, size_t index, bool flip, float *out, 
     return AYF_OK;
 }
 
-size_t ayf_dataset_index(const ayf_dataset *d, uint64_t seed, uint64_t k) {
+/* Where training sample k comes from. */
+static size_t index_of(const ayf_dataset *d, uint64_t seed, uint64_t k) {
     ayf_rng_key key = {.seed = seed, .purpose = AYF_RNG_ORDER, .step = k / d->info.count};
     return (size_t)ayf_rng_permute(key, k % d->info.count, d->info.count);
 }
@@ -368,7 +372,7 @@ ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size
         if (d->spec.mirror)
             ayf_rng_bits((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_AUGMENT, .sample = first + i}, &word,
                          1);
-        AYF_TRY(ayf_dataset_get(d, ayf_dataset_index(d, seed, first + i), word & 1, out + i * size,
+        AYF_TRY(ayf_dataset_get(d, index_of(d, seed, first + i), word & 1, out + i * size,
                                 labels ? labels + i : NULL));
     }
     return AYF_OK;

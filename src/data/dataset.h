@@ -22,8 +22,10 @@
  *                     2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
  *   builtin:gaussian  the same, standard deviation 0.5
  *
- * Everything is checked when the set is opened; what is wrong with which files is one message that names as many
- * as fit, and the log gets a line for each. Pictures are kept as bytes when all of them fit in the memory allowed,
+ * Everything is checked when the set is opened. All problems are reported at once: the error message names
+ * the first few files, and each problem gets its own log line.
+ *
+ * Pictures are kept as bytes when all of them fit in the memory allowed,
  * and decoded when asked for otherwise; then a damaged picture is found when it is used. One thread at a time. */
 #ifndef AYF_DATASET_H
 #define AYF_DATASET_H
@@ -38,6 +40,7 @@ typedef struct ayf_dataset_spec { /* all zero but source = as it is, without lab
     int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
     bool mirror;    /* batches flip every other picture, at random, left to right */
     bool labels;    /* wanted: a picture without one is an error */
+    bool quiet;     /* no lines to the log: to try whether a set can be read in this way */
     int classes;    /* labels must be below this; 0 = the largest label + 1 */
     size_t limit;   /* use the first so many only; 0 = all */
     size_t memory;  /* bytes for decoded pictures and unpacked files; 0 = 2 GiB */
@@ -68,12 +71,9 @@ ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
  * (points never are); *label in [0, classes), -1 without labels. `label` may be NULL. */
 ayf_status ayf_dataset_get(ayf_dataset *data, size_t index, bool flip, float *out, int *label);
 
-/* Where training sample k comes from: every epoch (k / count) visits each index once, in an order keyed by
- * (seed, AYF_RNG_ORDER, epoch). */
-size_t ayf_dataset_index(const ayf_dataset *data, uint64_t seed, uint64_t k);
-
 /* Training samples first .. first + count - 1 into out[count][height][width][channels] and labels[count]
- * (NULL if not wanted). Sample k is flipped when the spec says mirror and bit 0 of word 0 of (seed,
+ * (NULL if not wanted). Every epoch (k / the data set's count) visits each index once, in an order keyed by (seed,
+ * AYF_RNG_ORDER, epoch). Sample k is flipped when the spec says mirror and bit 0 of word 0 of (seed,
  * AYF_RNG_AUGMENT, step 0, sample k) is set. */
 ayf_status ayf_dataset_batch(ayf_dataset *data, uint64_t seed, uint64_t first, size_t count, float *out,
                              int *labels);

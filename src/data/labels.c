@@ -46,8 +46,8 @@ static ayf_status add_pair(ayf_context *ctx, const char *file, size_t index, con
     return add(ctx, file, name, json_array_get(pair, 1), labels);
 }
 
-static ayf_status fill(ayf_context *ctx, const char *file, json_t *list, ayf_labels *labels) {
-    ayf_problems problems = {.ctx = ctx};
+static ayf_status fill(ayf_context *ctx, const char *file, json_t *list, bool quiet, ayf_labels *labels) {
+    ayf_problems problems = {.ctx = ctx, .quiet = quiet};
     size_t total = json_is_array(list) ? json_array_size(list) : json_object_size(list);
     labels->items = ayf_alloc(ctx, total, sizeof *labels->items);
     if (!labels->items) return AYF_E_MEMORY;
@@ -71,7 +71,7 @@ static ayf_status fill(ayf_context *ctx, const char *file, json_t *list, ayf_lab
     return ayf_problems_report(&problems, file, total, "labels");
 }
 
-ayf_status ayf_labels_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size,
+ayf_status ayf_labels_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, bool quiet,
                             ayf_labels *labels) {
     *labels = (ayf_labels){0};
     json_error_t error;
@@ -86,7 +86,7 @@ ayf_status ayf_labels_parse(ayf_context *ctx, const char *name, const void *byte
     } else if (list && !json_is_null(list)) {
         labels->present = true;
         if (json_is_array(list) || json_is_object(list))
-            status = fill(ctx, name, list, labels);
+            status = fill(ctx, name, list, quiet, labels);
         else
             status = ayf_fail(ctx, AYF_E_FORMAT, "%s: \"labels\" is not a list of [name, class]", name);
     }

@@ -23,7 +23,7 @@ bool ayf_problems_add(ayf_problems *p) {
     char line[LONGEST];
     size_t length = copy_printable(line, sizeof line, p->ctx->message);
     if (p->count++ == 0) p->status = p->ctx->status;
-    if (p->count <= MAX_LOGGED) ayf_say(p->ctx, "%s", line);
+    if (p->count <= MAX_LOGGED && !p->quiet) ayf_say(p->ctx, "%s", line);
     if (p->shown + 1 == p->count && p->used + length + 3 <= sizeof p->text) {
         p->used +=
             (size_t)snprintf(p->text + p->used, sizeof p->text - p->used, "%s%s", p->used ? "; " : "", line);
@@ -70,21 +70,20 @@ static void shapes_item(const ayf_source *source, size_t index, char *text, size
     snprintf(text, size, "shape %zu", index);
 }
 
-ayf_status ayf_source_open_shapes(ayf_context *ctx, uint64_t seed, int resolution, bool labels,
-                                  ayf_source **out) {
+ayf_status ayf_source_open_shapes(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
     enum { DEFAULT_SIDE = 32, LEAST = 8, MOST = 1024 };
     *out = NULL;
-    if (resolution == 0) resolution = DEFAULT_SIDE;
+    int resolution = spec->resolution ? spec->resolution : DEFAULT_SIDE;
     if (resolution < LEAST || resolution > MOST)
         return ayf_fail(ctx, AYF_E_USAGE, "builtin:shapes: resolution %d is not between %d and %d",
                         resolution, LEAST, MOST);
     shapes_source *s = ayf_alloc(ctx, 1, sizeof *s);
     if (!s) return AYF_E_MEMORY;
-    s->seed = seed;
+    s->seed = spec->seed;
     s->resolution = resolution;
     s->base = (ayf_source){
         .ctx = ctx, .count = AYF_SHAPES_COUNT, .generated = true, .fetch = shapes_fetch, .item = shapes_item};
-    if (labels) {
+    if (spec->labels) {
         s->base.labels = ayf_alloc(ctx, AYF_SHAPES_COUNT, sizeof(int));
         if (!s->base.labels) {
             ayf_source_close(&s->base);

@@ -10,6 +10,7 @@
 
 typedef struct ayf_problems { /* {.ctx = ctx} to begin */
     ayf_context *ctx;
+    bool quiet; /* no lines to the log */
     size_t count, shown;
     ayf_status status;
     char text[640];
@@ -43,23 +44,24 @@ struct ayf_source {
 
 void ayf_source_close(ayf_source *source); /* NULL is fine */
 
-/* Opens a file or folder of any kind, told apart by its content and name. */
-ayf_status ayf_source_open(ayf_context *ctx, const char *path, bool labels, size_t memory, ayf_source **out);
+/* Opens the file or folder spec->source of any kind, told apart by its content and name. */
+ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
-/* Each opens one kind and reads its labels if `labels` (then having none at all is an error). `memory` bounds
+/* Each opens one kind and reads its labels if spec->labels (then having none at all is an error). spec->memory bounds
  * the bytes of an unpacked file. */
-ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, bool labels, size_t memory,
+ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                ayf_source **out);
-ayf_status ayf_source_open_cifar(ayf_context *ctx, const char *const *paths, size_t count, bool labels,
-                                 ayf_source **out);
-ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, bool labels, ayf_source **out);
-ayf_status ayf_source_open_zip(ayf_context *ctx, const char *path, bool labels, ayf_source **out);
-ayf_status ayf_source_open_shapes(ayf_context *ctx, uint64_t seed, int resolution, bool labels,
+ayf_status ayf_source_open_cifar(ayf_context *ctx, const char *const *paths, size_t count,
+                                 const ayf_dataset_spec *spec, ayf_source **out);
+ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                   ayf_source **out);
+ayf_status ayf_source_open_zip(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                               ayf_source **out);
+ayf_status ayf_source_open_shapes(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
 /* The same from memory; `bytes` must outlive the source. */
 ayf_status ayf_source_open_zip_memory(ayf_context *ctx, const char *name, const void *bytes, size_t size,
-                                      bool labels, ayf_source **out);
+                                      const ayf_dataset_spec *spec, ayf_source **out);
 
 /* A data set over any source, which it then owns, on failure too. */
 ayf_status ayf_dataset_from_source(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source *source,
@@ -89,8 +91,8 @@ typedef struct ayf_labels { /* sorted by name */
 } ayf_labels;
 
 /* Reads {"labels": [[name, class], ...]} or {"labels": {name: class, ...}}. Names and classes are checked,
- * duplicates refused, backslashes in names become slashes. */
-ayf_status ayf_labels_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size,
+ * duplicates refused, backslashes in names become slashes. `quiet` as in ayf_dataset_spec. */
+ayf_status ayf_labels_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, bool quiet,
                             ayf_labels *labels);
 int ayf_labels_find(const ayf_labels *labels, const char *name); /* -1 = none */
 void ayf_labels_clear(ayf_context *ctx, ayf_labels *labels);

@@ -73,13 +73,13 @@ static ayf_status open_into(cifar_source *s, const char *const *paths, size_t co
     return AYF_OK;
 }
 
-ayf_status ayf_source_open_cifar(ayf_context *ctx, const char *const *paths, size_t count, bool labels,
-                                 ayf_source **out) {
+ayf_status ayf_source_open_cifar(ayf_context *ctx, const char *const *paths, size_t count,
+                                 const ayf_dataset_spec *spec, ayf_source **out) {
     *out = NULL;
     cifar_source *s = ayf_alloc(ctx, 1, sizeof *s);
     if (!s) return AYF_E_MEMORY;
     s->base = (ayf_source){.ctx = ctx, .fetch = cifar_fetch, .item = cifar_item, .close = cifar_close};
-    ayf_status status = open_into(s, paths, count, labels);
+    ayf_status status = open_into(s, paths, count, spec->labels);
     if (status != AYF_OK)
         ayf_source_close(&s->base);
     else

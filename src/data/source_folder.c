@@ -57,7 +57,8 @@ static ayf_status walk(ayf_archive *a, const char *below, int depth) {
     return status;
 }
 
-ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, bool labels, ayf_source **out) {
+ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                                  ayf_source **out) {
     *out = NULL;
     ayf_archive *a = ayf_alloc(ctx, 1, sizeof *a);
     if (!a) return AYF_E_MEMORY;
@@ -65,7 +66,7 @@ ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, bool label
     a->read = folder_read;
     a->name = ayf_strdup(ctx, path);
     ayf_status status = a->name ? walk(a, "", 0) : AYF_E_MEMORY;
-    if (status == AYF_OK) return ayf_source_from_archive(a, labels, out);
+    if (status == AYF_OK) return ayf_source_from_archive(a, spec, out);
     ayf_archive_close(a);
     return status;
 }

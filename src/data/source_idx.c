@@ -150,14 +150,14 @@ static ayf_status open_into(idx_source *s, const char *path, bool labels, size_t
     return labels ? read_labels(s, memory) : AYF_OK;
 }
 
-ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, bool labels, size_t memory,
+ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                ayf_source **out) {
     *out = NULL;
     idx_source *s = ayf_alloc(ctx, 1, sizeof *s);
     if (!s) return AYF_E_MEMORY;
     s->base =
         (ayf_source){.ctx = ctx, .pad_28 = true, .fetch = idx_fetch, .item = idx_item, .close = idx_close};
-    ayf_status status = open_into(s, path, labels, memory);
+    ayf_status status = open_into(s, path, spec->labels, spec->memory);
     if (status != AYF_OK)
         ayf_source_close(&s->base);
     else

@@ -43,14 +43,8 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
     const struct dirent *item;
     while (status == AYF_OK && (item = readdir(handle))) {
         if (!wanted(item->d_name)) continue;
-        char **grown = n->count < n->capacity
-                           ? n->items
-                           : ayf_grow(n->ctx, n->items, n->count, n->capacity * 2 + 8, sizeof *grown);
-        if (grown && grown != n->items) {
-            n->items = grown;
-            n->capacity = n->capacity * 2 + 8;
-        }
-        char *path = grown ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
+        status = ayf_reserve(n->ctx, &n->items, n->count, &n->capacity, sizeof *n->items);
+        char *path = status == AYF_OK ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
         if (path)
             n->items[n->count++] = path;
         else
@@ -61,8 +55,8 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
     return status;
 }
 
-static ayf_status open_folder(ayf_context *ctx, const char *path, bool labels, size_t memory,
-                              ayf_source **out) {
+static ayf_status open_folder(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
+    const char *path = spec->source;
     names idx = {.ctx = ctx}, cifar = {.ctx = ctx};
     ayf_status status = collect(&idx, path, is_idx_pictures);
     if (status == AYF_OK) status = collect(&cifar, path, is_cifar_batch);
@@ -74,11 +68,11 @@ static ayf_status open_folder(ayf_context *ctx, const char *path, bool labels, s
             const char *slash = strrchr(idx.items[i], '/');
             if (strncmp(slash ? slash + 1 : idx.items[i], "train", 5) == 0) chosen = i;
         }
-        status = ayf_source_open_idx(ctx, idx.items[chosen], labels, memory, out);
+        status = ayf_source_open_idx(ctx, idx.items[chosen], spec, out);
     } else if (cifar.count) {
-        status = ayf_source_open_cifar(ctx, (const char *const *)cifar.items, cifar.count, labels, out);
+        status = ayf_source_open_cifar(ctx, (const char *const *)cifar.items, cifar.count, spec, out);
     } else {
-        status = ayf_source_open_folder(ctx, path, labels, out);
+        status = ayf_source_open_folder(ctx, path, spec, out);
     }
     clear(&idx);
     clear(&cifar);
@@ -99,26 +93,25 @@ static ayf_status peek(ayf_context *ctx, const char *path, unsigned char head[4]
     return AYF_OK;
 }
 
-ayf_status ayf_source_open(ayf_context *ctx, const char *path, bool labels, size_t memory, ayf_source **out) {
+ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
+    const char *path = spec->source;
     *out = NULL;
     struct stat info;
     if (stat(path, &info) != 0) return ayf_fail_errno(ctx, errno, "open data set", path);
-    if (S_ISDIR(info.st_mode)) return open_folder(ctx, path, labels, memory, out);
+    if (S_ISDIR(info.st_mode)) return open_folder(ctx, spec, out);
     if (!S_ISREG(info.st_mode))
         return ayf_fail(ctx, AYF_E_IO, "%s: a data set is a file or a folder; this is neither", path);
     unsigned char head[4] = {0};
     size_t size = 0;
     AYF_TRY(peek(ctx, path, head, &size));
-    if (size >= 2 && head[0] == 'P' && head[1] == 'K') return ayf_source_open_zip(ctx, path, labels, out);
-    if (size >= 2 && head[0] == 0x1f && head[1] == 0x8b)
-        return ayf_source_open_idx(ctx, path, labels, memory, out);
-    if (ends_with(path, ".bin")) return ayf_source_open_cifar(ctx, &path, 1, labels, out);
-    if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, labels, out);
+    if (size >= 2 && head[0] == 'P' && head[1] == 'K') return ayf_source_open_zip(ctx, path, spec, out);
+    if (size >= 2 && head[0] == 0x1f && head[1] == 0x8b) return ayf_source_open_idx(ctx, path, spec, out);
+    if (ends_with(path, ".bin")) return ayf_source_open_cifar(ctx, &path, 1, spec, out);
+    if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
     if ((size >= 3 && head[0] == 0 && head[1] == 0 && head[2] == 8) || strstr(path, "idx"))
-        return ayf_source_open_idx(ctx, path, labels, memory, out);
-    return ayf_fail(
-        ctx, AYF_E_FORMAT,
-        "%s: is none of the data sets that are read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
-        "CIFAR-10 .bin files, builtin:<name>",
-        path);
+        return ayf_source_open_idx(ctx, path, spec, out);
+    return ayf_fail(ctx, AYF_E_FORMAT,
+                    "%s: is not a data set that ayf can read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
+                    "CIFAR-10 .bin files, builtin:<name>",
+                    path);
 }

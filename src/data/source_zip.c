@@ -28,7 +28,7 @@ static ayf_status check_entry(ayf_archive *a, const char *name, const zip_stat_t
     bool stored = info->comp_method == ZIP_CM_STORE;
     if ((s->size && info->comp_size > s->size) || (stored && info->size != info->comp_size) ||
         (!stored && info->size / DEFLATE_MOST > info->comp_size))
-        return entry_fail(a, name, "the ZIP lies about its size");
+        return entry_fail(a, name, "the ZIP states a wrong size");
     return AYF_OK;
 }
 
@@ -90,7 +90,7 @@ static ayf_status list(ayf_archive *a) {
 
 /* Takes over `source`, NULL included: then *error says why. */
 static ayf_status open_source(ayf_context *ctx, const char *name, zip_source_t *source, zip_error_t *error,
-                              bool labels, ayf_source **out) {
+                              const ayf_dataset_spec *spec, ayf_source **out) {
     *out = NULL;
     ayf_archive *a = ayf_alloc(ctx, 1, sizeof *a);
     zip_state *s = ayf_alloc(ctx, 1, sizeof *s);
@@ -121,26 +121,27 @@ static ayf_status open_source(ayf_context *ctx, const char *name, zip_source_t *
     } else {
         status = list(a);
     }
-    if (status == AYF_OK) return ayf_source_from_archive(a, labels, out);
+    if (status == AYF_OK) return ayf_source_from_archive(a, spec, out);
     ayf_archive_close(a);
     return status;
 }
 
-ayf_status ayf_source_open_zip(ayf_context *ctx, const char *path, bool labels, ayf_source **out) {
+ayf_status ayf_source_open_zip(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                               ayf_source **out) {
     zip_error_t error;
     zip_error_init(&error);
     zip_source_t *source = zip_source_file_create(path, 0, -1, &error);
-    ayf_status status = open_source(ctx, path, source, &error, labels, out);
+    ayf_status status = open_source(ctx, path, source, &error, spec, out);
     zip_error_fini(&error);
     return status;
 }
 
 ayf_status ayf_source_open_zip_memory(ayf_context *ctx, const char *name, const void *bytes, size_t size,
-                                      bool labels, ayf_source **out) {
+                                      const ayf_dataset_spec *spec, ayf_source **out) {
     zip_error_t error;
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(bytes, size, 0, &error);
-    ayf_status status = open_source(ctx, name, source, &error, labels, out);
+    ayf_status status = open_source(ctx, name, source, &error, spec, out);
     zip_error_fini(&error);
     return status;
 }

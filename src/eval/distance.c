@@ -1,59 +1,22 @@
 /* Distance of samples to data (ayf_eval_* of include/ayf.h): a reference set is read once, every measurement then
  * compares one set of samples with it. */
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
+#include "eval/distance.h"
+
 #include <string.h>
 
+#include "base/rng.h"
 #include "eval/features_fitted.h"
 #include "eval/features_inception.h"
-#include "metrics/metrics.h"
 #include "sample/model_api.h"
-#include "base/wait.h"
-#include "base/rng.h"
-#include "data/dataset.h"
 
 enum {
     PAIRED_MOST = 10000, /* as many samples at most are compared with as many real ones: quadratic cost */
-    NEIGHBOURS = 5,
     CHUNK = 256,
     PART = 64, /* images between two looks at the clock */
 };
 
 /* Steps of AYF_RNG_SUBSET. */
 enum { REFERENCE_ORDER = 1, SUBJECT_ORDER = 2 };
-
-/* Real samples as the metrics take them. Of all of them the moments are kept, of `kept` the features and pixels. */
-typedef struct real_set {
-    size_t count, kept;
-    ayf_moments *moments;
-    float *features; /* [kept][dim] */
-    float *pixels;   /* [kept][values] */
-    int *labels;     /* [kept]; -1: none */
-} real_set;
-
-struct ayf_eval {
-    ayf_context *ctx;
-    char *source, *heldout;
-    char *samples;   /* NULL: not known yet, or those of a model */
-    size_t reshaped; /* of them, brought to `shape` */
-    size_t count;
-    size_t available; /* in the reference set, of which some are used */
-    uint64_t seed;
-    int resolution, channels;
-    int shape[3];
-    size_t values;
-    int classes; /* of the reference; 0: without labels */
-    bool points;
-    ayf_extractor *net; /* NULL for points, whose coordinates are their features */
-    bool inception;
-    size_t dim;
-    real_set whole, half; /* half: the second half of the shuffled set, for a floor without held-out data */
-    ayf_dataset
-        *floor_data;    /* the held-out set; without one the reference, of whose first half the floor is */
-    size_t floor_count; /* samples of the floor: `count`, or all there are */
-    ayf_wait wait;
-};
 
 /* What is measured. */
 typedef struct sample_set {
@@ -69,14 +32,14 @@ typedef struct sample_set {
 /* With labels when it has them: they tell how often the classifier is right, and nothing else needs them. */
 static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset **out) {
     ayf_context *ctx = e->ctx;
-    ayf_dataset_spec spec = {
-        .source = source, .resolution = e->resolution, .channels = e->channels, .labels = true};
-    ayf_log_fn *log = ctx->log;
-    ctx->log = NULL;
+    ayf_dataset_spec spec = {.source = source,
+                             .resolution = e->resolution,
+                             .channels = e->channels,
+                             .labels = true,
+                             .quiet = true};
     ayf_status status = ayf_dataset_open(ctx, &spec, out);
-    ctx->log = log;
     if (status == AYF_E_FORMAT) {
-        spec.labels = false;
+        spec.labels = spec.quiet = false;
         status = ayf_dataset_open(ctx, &spec, out);
     }
     if (status == AYF_E_USAGE && e->resolution)
@@ -108,12 +71,13 @@ static ayf_status new_samples(const ayf_eval *e, const char *name, size_t count,
 }
 
 static ayf_status check_shape(const ayf_eval *e, const char *name, int height, int width, int channels) {
-    if (height == e->shape[0] && width == e->shape[1] && channels == e->shape[2]) return AYF_OK;
+    const ayf_data_shape *own = &e->shape;
+    if (height == own->height && width == own->width && channels == own->channels) return AYF_OK;
     return ayf_fail(
         e->ctx, AYF_E_USAGE,
         "%s has samples of %d x %d x %d and the reference %s of %d x %d x %d, which cannot be compared: use "
         "the data and features of the model",
-        name, height, width, channels, e->source, e->shape[0], e->shape[1], e->shape[2]);
+        name, height, width, channels, e->source, own->height, own->width, own->channels);
 }
 
 /* The first `count` samples of a set in an order of its own: at random, all different. */
@@ -151,7 +115,8 @@ static ayf_status open_subject(const ayf_eval *e, const char *source, ayf_datase
 
 static ayf_status useless_features(const ayf_eval *e, const char *why) {
     return ayf_fail(e->ctx, AYF_E_FORMAT, "%s: %s: its weights are damaged or were fitted badly%s",
-                    e->net->path, why, e->inception ? "" : "; fit features again (ayf eval --fit-features)");
+                    e->net->path, why,
+                    e->by == AYF_BY_INCEPTION ? "" : "; fit features again (ayf eval --fit-features)");
 }
 
 /* Part of what e->wait counts. The images are finite. */
@@ -173,33 +138,30 @@ static ayf_status features_of(ayf_eval *e, const float *images, size_t count, fl
     return AYF_OK;
 }
 
-static ayf_status new_real_set(const ayf_eval *e, size_t count, real_set *set) {
+static ayf_status new_real_set(const ayf_eval *e, size_t count, ayf_real_set *set) {
     set->count = count;
     set->kept = count < e->count ? count : e->count;
     if (set->kept > PAIRED_MOST) set->kept = PAIRED_MOST;
     AYF_TRY(ayf_moments_new(e->ctx, e->dim, &set->moments));
     set->features = ayf_alloc(e->ctx, set->kept, e->dim * sizeof *set->features);
     set->pixels = ayf_alloc(e->ctx, set->kept, e->values * sizeof *set->pixels);
-    set->labels = ayf_alloc(e->ctx, set->kept, sizeof *set->labels);
-    return set->features && set->pixels && set->labels ? AYF_OK : AYF_E_MEMORY;
+    return set->features && set->pixels ? AYF_OK : AYF_E_MEMORY;
 }
 
-static void clear_real_set(const ayf_eval *e, real_set *set) {
+static void clear_real_set(const ayf_eval *e, ayf_real_set *set) {
     ayf_moments_free(set->moments);
     ayf_free(e->ctx, set->features);
     ayf_free(e->ctx, set->pixels);
-    ayf_free(e->ctx, set->labels);
 }
 
 /* Takes `count` samples that come after `before` others of the set. */
-static ayf_status take(const ayf_eval *e, real_set *set, size_t before, size_t count, const float *images,
-                       const int *labels, const float *features) {
+static ayf_status take(const ayf_eval *e, ayf_real_set *set, size_t before, size_t count, const float *images,
+                       const float *features) {
     AYF_TRY(ayf_moments_add(set->moments, features, count));
     if (before >= set->kept) return AYF_OK;
     size_t room = set->kept - before, n = count < room ? count : room;
     memcpy(set->features + before * e->dim, features, n * e->dim * sizeof *features);
     memcpy(set->pixels + before * e->values, images, n * e->values * sizeof *images);
-    memcpy(set->labels + before, labels, n * sizeof *labels);
     return AYF_OK;
 }
 
@@ -211,9 +173,9 @@ static ayf_status read_chunk(ayf_eval *e, ayf_dataset *data, size_t first, size_
         AYF_TRY(ayf_dataset_get(data, shuffled(e, REFERENCE_ORDER, first + i, e->available), false,
                                 buffer->images + i * e->values, &buffer->labels[i]));
     AYF_TRY(features_of(e, buffer->images, count, features, NULL));
-    AYF_TRY(take(e, &e->whole, first, count, buffer->images, buffer->labels, features));
+    AYF_TRY(take(e, &e->whole, first, count, buffer->images, features));
     if (first < middle) return AYF_OK;
-    return take(e, &e->half, first - middle, count, buffer->images, buffer->labels, features);
+    return take(e, &e->half, first - middle, count, buffer->images, features);
 }
 
 static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
@@ -274,24 +236,24 @@ static ayf_status take_shape_of(ayf_eval *e, const char *samples) {
 static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
     e->resolution = o->resolution;
     e->channels = o->channels;
-    e->inception = o->inception != NULL;
-    if (e->inception) {
+    if (o->inception) {
         if (o->samples && !o->resolution && !o->channels) AYF_TRY(take_shape_of(e, o->samples));
         return ayf_inception_open(e->ctx, o->inception, &e->net);
     }
     if (!o->features) return AYF_OK;
     AYF_TRY(ayf_features_open(e->ctx, o->features, &e->net));
     const ayf_extractor *net = e->net;
-    int side = o->resolution ? o->resolution : net->height;
-    int channels = o->channels ? o->channels : net->channels;
-    if (side != net->height || channels != net->channels)
+    int side = o->resolution ? o->resolution : net->shape.height;
+    int channels = o->channels ? o->channels : net->shape.channels;
+    if (side != net->shape.height || channels != net->shape.channels)
         return ayf_fail(
             e->ctx, AYF_E_USAGE,
             "the features %s were fitted to images of %d x %d x %d, but %d x %d x %d are to be compared: fit "
             "features to these (ayf eval --fit-features FILE --data SOURCE --set data.resolution=%d)",
-            o->features, net->height, net->width, net->channels, side, side, channels, side);
-    e->resolution = net->height;
-    e->channels = net->channels;
+            o->features, net->shape.height, net->shape.width, net->shape.channels, side, side, channels,
+            side);
+    e->resolution = net->shape.height;
+    e->channels = net->shape.channels;
     return AYF_OK;
 }
 
@@ -315,7 +277,7 @@ static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *inf
             ctx, AYF_E_USAGE,
             "%s: %zu samples are too few for a Frechet distance by %zu features: at least %zu are needed%s",
             e->source, used, e->dim, least,
-            e->heldout ? "" : " (half as many with held-out samples for the floor, --heldout)");
+            e->heldout ? "" : " (half as many if --heldout gives the samples of the baseline)");
     if (e->count <= e->dim)
         return ayf_fail(
             ctx, AYF_E_USAGE,
@@ -344,9 +306,9 @@ static ayf_status check_samples(ayf_eval *e, const char *source) {
     e->reshaped = info->reshaped;
     if (info->reshaped)
         ayf_say(e->ctx,
-                "%s: %zu of its %zu pictures are not of %d x %d x %d and are brought to that for the "
-                "comparison, which changes what is measured",
-                source, info->reshaped, info->count, e->shape[0], e->shape[1], e->shape[2]);
+                "%s: %zu of its %zu pictures are not of %d x %d x %d and are converted to that shape for the "
+                "comparison, which changes the result",
+                source, info->reshaped, info->count, e->shape.height, e->shape.width, e->shape.channels);
     ayf_dataset_close(data);
     e->samples = ayf_strdup(e->ctx, source);
     return e->samples ? AYF_OK : AYF_E_MEMORY;
@@ -381,10 +343,14 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     AYF_TRY(choose_shape(e, o));
     AYF_TRY(open_data(e, e->source, &data));
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
-    e->points = info->points;
-    e->classes = info->classes;
-    memcpy(e->shape, (const int[]){info->height, info->width, info->channels}, sizeof e->shape);
-    e->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    e->shape = (ayf_data_shape){.height = info->height,
+                                .width = info->width,
+                                .channels = info->channels,
+                                .classes = info->classes,
+                                .points = info->points};
+    e->values = ayf_data_values(e->shape);
+    e->by = info->points ? AYF_BY_COORDINATES : o->inception ? AYF_BY_INCEPTION : AYF_BY_FITTED;
+    e->figure_count = ayf_metrics_figures(e->by, e->figures);
     e->dim = e->net ? (size_t)e->net->dim : e->values;
     size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
     e->available = info->count;
@@ -408,7 +374,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
     if (!e->net || !e->net->data || strcmp(e->net->data, o->data) == 0) return;
     ayf_say(e->ctx,
-            "%s were fitted to %s and compare with %s here: do not set these numbers beside others unless "
+            "%s were fitted to %s and are used with %s here: compare these numbers with others only if "
             "both are the same data",
             o->features, e->net->data, o->data);
 }
@@ -454,79 +420,47 @@ static ayf_status check_finite(const ayf_eval *e, const sample_set *s) {
                     s->name, index / e->values, bad);
 }
 
-static double share_right(const sample_set *s, const float *logits, int classes) {
-    size_t right = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        const float *row = logits + i * (size_t)classes;
-        int best = 0;
-        for (int k = 1; k < classes; k++)
-            if (row[k] > row[best]) best = k;
-        right += best == s->labels[i];
-    }
-    return (double)right / (double)s->count;
-}
-
-static ayf_status compare(const ayf_eval *e, const real_set *real, const sample_set *s, const float *features,
-                          ayf_eval_row *row) {
-    ayf_context *ctx = e->ctx;
-    size_t paired = s->count < real->kept ? s->count : real->kept;
+static ayf_status compare(const ayf_eval *e, const ayf_real_set *real, const sample_set *s,
+                          const float *features, const float *logits, ayf_eval_row *row) {
+    size_t classes = e->net ? (size_t)e->net->classes : 0;
     ayf_moments *moments;
-    row->paired = paired;
-    AYF_TRY(ayf_moments_new(ctx, e->dim, &moments));
+    AYF_TRY(ayf_moments_new(e->ctx, e->dim, &moments));
+    ayf_comparison c = {.ctx = e->ctx,
+                        .by = e->by,
+                        .dim = e->dim,
+                        .values = e->values,
+                        .classes = classes,
+                        .seed = e->seed,
+                        .real = {real->moments, real->features, real->pixels, real->kept},
+                        .drawn = {moments, features, s->images, s->count},
+                        .paired = s->count < real->kept ? s->count : real->kept,
+                        .logits = logits,
+                        .labels = classes && (size_t)s->classes == classes ? s->labels : NULL};
+    *row = (ayf_eval_row){.count = s->count, .reference = real->count, .paired = c.paired};
     ayf_status status = ayf_moments_add(moments, features, s->count);
-    if (status == AYF_OK) status = ayf_frechet_of_moments(real->moments, moments, &row->fd);
+    if (status == AYF_OK) status = ayf_metrics_measure(&c, row);
     ayf_moments_free(moments);
-    if (status == AYF_OK)
-        status = ayf_sliced_wasserstein(ctx, real->pixels, s->images, paired, e->values, AYF_SLICES, e->seed,
-                                        &row->sliced_wasserstein);
-    if (status != AYF_OK || e->points) return status;
-    ayf_kid_result kid;
-    double near[4];
-    AYF_TRY(ayf_kid(ctx, real->features, real->kept, features, s->count, e->dim,
-                    &(ayf_kid_options){.seed = e->seed}, &kid));
-    AYF_TRY(ayf_prdc(ctx, real->features, real->kept, features, paired, e->dim, NEIGHBOURS, near));
-    row->kid = kid.mean;
-    row->kid_std = kid.subsets > 1 ? kid.deviation : (double)NAN;
-    row->precision = near[AYF_PRECISION];
-    row->recall = near[AYF_RECALL];
-    row->density = near[AYF_DENSITY];
-    row->coverage = near[AYF_COVERAGE];
-    return AYF_OK;
+    return status;
 }
 
-static ayf_status measure(ayf_eval *e, const real_set *real, const sample_set *s, ayf_eval_row *row) {
+static ayf_status measure(ayf_eval *e, const ayf_real_set *real, const sample_set *s, ayf_eval_row *row) {
     ayf_context *ctx = e->ctx;
-    int classes = e->net ? e->net->classes : 0;
-    double none = (double)NAN;
-    *row = (ayf_eval_row){.count = s->count,
-                          .reference = real->count,
-                          .fd = none,
-                          .kid = none,
-                          .kid_std = none,
-                          .precision = none,
-                          .recall = none,
-                          .density = none,
-                          .coverage = none,
-                          .inception_score = none,
-                          .inception_score_std = none,
-                          .class_accuracy = none,
-                          .sliced_wasserstein = none,
-                          .seconds = none};
+    size_t classes = e->net ? (size_t)e->net->classes : 0;
     AYF_TRY(check_finite(e, s));
     float *features = ayf_alloc(ctx, s->count, e->dim * sizeof *features);
-    float *logits = ayf_alloc(ctx, s->count, (size_t)classes * sizeof *logits);
+    float *logits = ayf_alloc(ctx, s->count, classes * sizeof *logits);
     ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
     ayf_wait_begin(&e->wait, ctx, s->name, "features of", s->count);
     if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
-    if (status == AYF_OK) status = compare(e, real, s, features, row);
-    if (status == AYF_OK && e->inception)
-        status = ayf_inception_score(e->ctx, logits, s->count, (size_t)classes, true, 0,
-                                     &row->inception_score, &row->inception_score_std);
-    else if (status == AYF_OK && classes && s->classes == classes)
-        row->class_accuracy = share_right(s, logits, classes);
+    if (status == AYF_OK) status = compare(e, real, s, features, logits, row);
     ayf_free(ctx, features);
     ayf_free(ctx, logits);
     return status;
+}
+
+const ayf_eval_figure *ayf_eval_figures(const ayf_eval *e, size_t *count) {
+    *count = e->figure_count;
+    return e->figures;
 }
 
 ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
@@ -556,7 +490,7 @@ ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
 
 /* In parts, so that what takes minutes says how far it is. */
 static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, const sample_set *s) {
-    size_t most = e->points ? CHUNK : PART;
+    size_t most = e->shape.points ? CHUNK : PART;
     ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
     for (size_t first = 0, n; first < s->count; first += n) {
         ayf_sample_options options = *how;
@@ -587,93 +521,4 @@ ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_option
     row->seconds = taken;
     clear_samples(e, &s);
     return status;
-}
-
-/* ---- The recipe ---- */
-
-static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *line) {
-    if (!line) return AYF_E_MEMORY;
-    print(user, line);
-    ayf_free(e->ctx, line);
-    return AYF_OK;
-}
-
-static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, void *user) {
-    ayf_context *ctx = e->ctx;
-    char some[64] = "";
-    if (e->whole.count < e->available) snprintf(some, sizeof some, " at random of %zu", e->available);
-    if (e->points)
-        return put(e, print, user,
-                   ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
-                              e->whole.count, some));
-    AYF_TRY(put(
-        e, print, user,
-        ayf_format(ctx,
-                   "reference  %s: %zu images%s of %d x %d x %d (centre crop; smaller by whole factors: mean "
-                   "of the pixels, else Lanczos-3)",
-                   e->source, e->whole.count, some, e->shape[0], e->shape[1], e->shape[2])));
-    return put(e, print, user,
-               ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
-                          e->net->recipe));
-}
-
-static char *samples_line(const ayf_eval *e) {
-    if (!e->samples)
-        return ayf_format(e->ctx,
-                          "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
-                          e->count, e->seed, e->seed + e->count - 1);
-    char brought[96] = "";
-    if (e->reshaped)
-        snprintf(brought, sizeof brought, "; %zu of its pictures brought to %d x %d x %d", e->reshaped,
-                 e->shape[0], e->shape[1], e->shape[2]);
-    return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
-                      e->seed, brought);
-}
-
-static ayf_status describe_samples(const ayf_eval *e, ayf_print_fn *print, void *user) {
-    ayf_context *ctx = e->ctx;
-    size_t kept = e->whole.kept, subset = kept < AYF_KID_SIZE ? kept : AYF_KID_SIZE;
-    char parts[64] = "";
-    if (e->inception) snprintf(parts, sizeof parts, "; Inception score over %d parts", AYF_SCORE_SPLITS);
-    AYF_TRY(put(e, print, user, samples_line(e)));
-    if (e->points)
-        return put(
-            e, print, user,
-            ayf_format(
-                ctx,
-                "numbers    FD against the whole reference; sliced Wasserstein (%d directions) of %zu of the "
-                "samples and as many of the reference at random",
-                AYF_SLICES, kept));
-    return put(
-        e, print, user,
-        ayf_format(
-            ctx,
-            "numbers    %s against the whole reference; KID (subsets of %zu) against %zu of it at random; "
-            "precision, recall, density and coverage (%d neighbours) and sliced Wasserstein (%d directions) "
-            "of %zu of the samples and as many of the reference%s",
-            e->inception ? "FID" : "FD", subset, kept, NEIGHBOURS, AYF_SLICES, kept, parts));
-}
-
-/* Few samples are farther away than many, so a floor of fewer must not be taken for one of as many. */
-static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
-    char less[160] = "";
-    if (e->floor_count < e->count)
-        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: %zu is all there is for the %zu measured%s",
-                 e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
-    if (e->heldout)
-        return put(e, print, user,
-                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference%s",
-                              e->floor_count, e->heldout, less));
-    return put(
-        e, print, user,
-        ayf_format(
-            e->ctx,
-            "floor      %zu samples of one random half of the reference against its other half of %zu%s",
-            e->floor_count, e->half.count, less));
-}
-
-ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
-    AYF_TRY(describe_reference(e, print, user));
-    AYF_TRY(describe_samples(e, print, user));
-    return describe_floor(e, print, user);
 }

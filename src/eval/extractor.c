@@ -18,15 +18,14 @@ void ayf_extractor_close(ayf_extractor *e) {
     ayf_context *ctx = e->ctx;
     ayf_program_free(e->program);
     ayf_weights_free(e->weights);
-    if (e->backend) ayf_backend_close(e->backend);
     void *owned[] = {e->path, e->recipe, e->data, e->x, e->features, e->logits, e};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(ctx, owned[i]);
 }
 
-ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, const int shape[3]) {
+ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, ayf_data_shape input) {
     ayf_context *ctx = e->ctx;
     int batch = e->kind->batch;
-    e->input = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+    e->input = ayf_data_values(input);
     e->x = ayf_alloc(ctx, (size_t)batch, e->input * sizeof *e->x);
     e->features = ayf_alloc(ctx, (size_t)batch, (size_t)e->dim * sizeof *e->features);
     e->logits = ayf_alloc(ctx, (size_t)batch, (size_t)e->classes * sizeof *e->logits);
@@ -36,7 +35,8 @@ ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, c
 
     ayf_graph *g = ayf_graph_new(ctx);
     if (!g) return AYF_E_MEMORY;
-    ayf_id features, x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(batch, shape[0], shape[1], shape[2]));
+    ayf_id features,
+        x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(batch, input.height, input.width, input.channels));
     ayf_scope(g, "net.");
     ayf_id logits = e->kind->network(g, weights->params, x, &features);
     ayf_scope(g, "%s", "");
@@ -62,10 +62,10 @@ static ayf_status take(ayf_extractor *e, const char *name, float *batch, size_t 
     return AYF_OK;
 }
 
-ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, const int shape[3],
+ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, ayf_data_shape shape,
                        float *features, float *logits) {
     size_t batch = (size_t)e->kind->batch, dim = (size_t)e->dim, classes = (size_t)e->classes;
-    size_t values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+    size_t values = ayf_data_values(shape);
     AYF_TRY(e->kind->check(e, images, count, shape));
     for (size_t first = 0; first < count; first += batch) {
         size_t n = count - first < batch ? count - first : batch;

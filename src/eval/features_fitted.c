@@ -2,20 +2,24 @@
 
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "model/file.h"
 #include "nn/feature_net.h"
 
-static ayf_status check_shape(const ayf_extractor *e, const float *images, size_t count, const int shape[3]) {
+static ayf_status check_shape(const ayf_extractor *e, const float *images, size_t count,
+                              ayf_data_shape shape) {
     (void)images, (void)count;
-    if (shape[0] == e->height && shape[1] == e->width && shape[2] == e->channels) return AYF_OK;
+    const ayf_data_shape *own = &e->shape;
+    if (shape.height == own->height && shape.width == own->width && shape.channels == own->channels)
+        return AYF_OK;
     return ayf_fail(e->ctx, AYF_E_USAGE,
                     "the features %s take images of %d x %d x %d, not %d x %d x %d: fit features to data "
                     "of this shape",
-                    e->path ? e->path : "", e->height, e->width, e->channels, shape[0], shape[1], shape[2]);
+                    e->path ? e->path : "", own->height, own->width, own->channels, shape.height, shape.width,
+                    shape.channels);
 }
 
-static ayf_status copy(const ayf_extractor *e, const float *image, const int shape[3], float *to) {
+static ayf_status copy(const ayf_extractor *e, const float *image, ayf_data_shape shape, float *to) {
     (void)shape;
     memcpy(to, image, e->input * sizeof *to);
     return AYF_OK;
@@ -33,13 +37,12 @@ static ayf_status prepare(ayf_extractor *e, const ayf_weights *w) {
     if (spec->kind != AYF_MODEL_FEATURES)
         return ayf_fail(
             e->ctx, AYF_E_USAGE,
-            "%s is no features model but a %s: make one with ayf eval --fit-features FILE --data SOURCE",
+            "%s is not a features model but a %s: make one with ayf eval --fit-features FILE --data SOURCE",
             e->path ? e->path : "the network", ayf_model_kind_name(spec->kind));
-    e->height = e->width = spec->img_resolution;
-    e->channels = spec->img_channels;
+    e->shape = ayf_image_shape(spec->img_resolution, spec->img_resolution, spec->img_channels);
     e->dim = spec->feature_dim;
     e->classes = spec->label_dim;
-    return ayf_extractor_prepare(e, w, (const int[]){e->height, e->width, e->channels});
+    return ayf_extractor_prepare(e, w, e->shape);
 }
 
 ayf_status ayf_features_of(const ayf_weights *weights, ayf_extractor **out) {
@@ -49,18 +52,19 @@ ayf_status ayf_features_of(const ayf_weights *weights, ayf_extractor **out) {
 }
 
 static ayf_status describe(ayf_extractor *e, const ayf_model_card *card) {
-    e->recipe =
-        ayf_format(e->ctx, "%d features of %d x %d x %d images, fitted to %s in %llu steps%s%s", e->dim,
-                   e->height, e->width, e->channels, card->data, (unsigned long long)card->step,
-                   card->accuracy ? ", right on " : "", card->accuracy ? card->accuracy : "");
+    e->recipe = ayf_format(e->ctx, "%d features of %d x %d x %d images, fitted to %s in %llu steps%s%s",
+                           e->dim, e->shape.height, e->shape.width, e->shape.channels, card->data,
+                           (unsigned long long)card->step, card->accuracy ? ", right on " : "",
+                           card->accuracy ? card->accuracy : "");
     e->data = ayf_strdup(e->ctx, card->data);
     return e->recipe && e->data ? AYF_OK : AYF_E_MEMORY;
 }
 
 static ayf_status read_file(ayf_extractor *e) {
     ayf_model_card card = {0};
-    AYF_TRY(ayf_cpu_open(e->ctx, &e->backend));
-    ayf_status status = ayf_model_read(e->backend, e->path, &e->weights, &card);
+    ayf_backend *backend;
+    AYF_TRY(ayf_backend_open(e->ctx, &backend));
+    ayf_status status = ayf_model_read(backend, e->path, &e->weights, &card);
     if (status == AYF_E_IO || status == AYF_E_FORMAT)
         ayf_fail_prefix(e->ctx, "features are a file made by ayf eval --fit-features FILE --data SOURCE: ");
     if (status == AYF_OK) status = prepare(e, e->weights);

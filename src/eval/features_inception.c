@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "image/image.h"
 #include "nn/inception.h"
 
@@ -48,24 +48,24 @@ void ayf_inception_resize(const uint8_t *pixels, int height, int width, int chan
 /* ---- The extractor ---- */
 
 static ayf_status check_images(const ayf_extractor *e, const float *images, size_t count,
-                               const int shape[3]) {
-    size_t index, values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-    if (shape[0] < 1 || shape[1] < 1 || (shape[2] != 1 && shape[2] != 3))
+                               ayf_data_shape shape) {
+    size_t index, values = ayf_data_values(shape);
+    if (shape.height < 1 || shape.width < 1 || (shape.channels != 1 && shape.channels != 3))
         return ayf_fail(e->ctx, AYF_E_USAGE,
                         "Inception features are of pictures with 1 or 3 channels, not of %d x %d x %d data",
-                        shape[0], shape[1], shape[2]);
+                        shape.height, shape.width, shape.channels);
     const char *bad = ayf_first_not_finite(images, count * values, &index);
     if (!bad) return AYF_OK;
     return ayf_fail(e->ctx, AYF_E_DIVERGED, "image %zu holds a value that is %s, so it has no features",
                     index / values, bad);
 }
 
-static ayf_status resize(const ayf_extractor *e, const float *image, const int shape[3], float *to) {
-    size_t values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+static ayf_status resize(const ayf_extractor *e, const float *image, ayf_data_shape shape, float *to) {
+    size_t values = ayf_data_values(shape);
     uint8_t *bytes = ayf_alloc(e->ctx, values, 1);
     if (!bytes) return AYF_E_MEMORY;
     ayf_image_quantise(image, bytes, values);
-    ayf_inception_resize(bytes, shape[0], shape[1], shape[2], to);
+    ayf_inception_resize(bytes, shape.height, shape.width, shape.channels, to);
     ayf_free(e->ctx, bytes);
     return AYF_OK;
 }
@@ -87,27 +87,29 @@ static ayf_status check_variances(ayf_extractor *e, const ayf_st *st) {
         status = ayf_buffer_get(e->weights->at[i], values);
         for (size_t k = 0; status == AYF_OK && k < param->size; k++)
             if (values[k] < 0)
-                status = ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s': value %zu is %g, which is no variance",
-                                  ayf_st_path(st), param->name, k, (double)values[k]);
+                status =
+                    ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s': value %zu is %g, which is not a variance",
+                             ayf_st_path(st), param->name, k, (double)values[k]);
         ayf_free(ctx, values);
     }
     return status;
 }
 
-static ayf_status read_weights(ayf_extractor *e) {
+static ayf_status read_weights(ayf_extractor *e, ayf_backend *backend) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_INCEPTION;
     ayf_st *st;
     AYF_TRY(ayf_st_open(e->ctx, e->path, &st));
-    ayf_status status = ayf_weights_read(e->backend, st, &spec, "the Inception network of FID", &e->weights);
+    ayf_status status = ayf_weights_read(backend, st, &spec, "the Inception network of FID", &e->weights);
     if (status == AYF_OK) status = check_variances(e, st);
     ayf_st_close(st);
     return status;
 }
 
 static ayf_status open_file(ayf_extractor *e) {
-    AYF_TRY(ayf_cpu_open(e->ctx, &e->backend));
-    ayf_status status = read_weights(e);
+    ayf_backend *backend;
+    AYF_TRY(ayf_backend_open(e->ctx, &backend));
+    ayf_status status = read_weights(e, backend);
     if (status == AYF_E_FORMAT)
         ayf_fail_prefix(e->ctx,
                         "these are not the Inception weights of FID, which scripts/convert_inception.py "
@@ -122,7 +124,7 @@ static ayf_status open_file(ayf_extractor *e) {
         e->ctx,
         "Inception (2015-12-05): 2048 features, 1008 logits without bias; bytes, TF1 bilinear to 299");
     if (!e->recipe) return AYF_E_MEMORY;
-    return ayf_extractor_prepare(e, e->weights, (const int[]){SIZE, SIZE, 3});
+    return ayf_extractor_prepare(e, e->weights, ayf_image_shape(SIZE, SIZE, 3));
 }
 
 ayf_status ayf_inception_open(ayf_context *ctx, const char *path, ayf_extractor **out) {

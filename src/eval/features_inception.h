@@ -2,7 +2,7 @@
  *
  *     ayf_extractor *net;
  *     AYF_TRY(ayf_inception_open(ctx, "inception.safetensors", &net));
- *     AYF_TRY(ayf_extract(net, images, count, (const int[]){32, 32, 3}, features, logits));
+ *     AYF_TRY(ayf_extract(net, images, count, ayf_image_shape(32, 32, 3), features, logits));
  *     ayf_extractor_close(net);
  *
  * What these numbers mean is fixed by the recipe as much as by the weights, so nothing of it can be chosen: images are

@@ -11,7 +11,7 @@ enum { IMAGES = 64 };
 typedef struct comparison {
     ayf_context *ctx;
     const ayf_model *model; /* the student */
-    ayf_sampler_spec shape;
+    ayf_data_shape shape;
     ayf_sampler *student, *teacher; /* teacher: NULL when there is none */
     ayf_sampler *closed_form;       /* what is to be freed */
     ayf_mixture mixture;
@@ -47,17 +47,17 @@ static ayf_status find_teacher(comparison *c, ayf_model *teacher) {
     if (teacher) return ayf_model_sampler(teacher, &c->teacher);
     if (!ayf_mixture_of_data(c->model->card.data, &c->mixture)) return AYF_OK;
     c->velocity = ayf_velocity_mixture(&c->mixture);
-    ayf_sampler_spec spec = c->shape;
-    spec.backend = c->model->backend;
-    spec.batch = ayf_sampler_batch(&c->model->weights->spec);
-    spec.teacher = &c->velocity;
+    ayf_sampler_spec spec = {.backend = c->model->backend,
+                             .batch = ayf_sampler_batch(&c->model->weights->spec),
+                             .shape = c->shape,
+                             .teacher = &c->velocity};
     AYF_TRY(ayf_sampler_new(&spec, &c->closed_form));
     c->teacher = c->closed_form;
     return AYF_OK;
 }
 
 static ayf_status allocate(comparison *c, uint64_t first_seed) {
-    c->size = (size_t)c->shape.height * (size_t)c->shape.width * (size_t)c->shape.channels;
+    c->size = ayf_data_values(c->shape);
     c->values = c->count * c->size;
     c->seeds = ayf_alloc(c->ctx, c->count, sizeof *c->seeds);
     c->labels = ayf_alloc(c->ctx, c->count, sizeof *c->labels);
@@ -117,7 +117,7 @@ static void show(const comparison *c, const float *x, float *out) {
 /* Means of PSNR and SSIM over the images. */
 static ayf_status likeness(comparison *c, double *psnr, double *ssim) {
     *psnr = *ssim = NAN;
-    if (c->model->weights->spec.kind == AYF_MODEL_MLP) return AYF_OK;
+    if (c->shape.points) return AYF_OK;
     float *want = ayf_alloc(c->ctx, c->size, sizeof *want), *got = ayf_alloc(c->ctx, c->size, sizeof *got);
     ayf_status status = want && got ? AYF_OK : AYF_E_MEMORY;
     double of_one, sum_psnr = 0, sum_ssim = 0;

@@ -6,6 +6,11 @@
 
 typedef struct ayf_backend ayf_backend;
 
+typedef struct ayf_backend_facts {
+    int threads;             /* in use */
+    double conv_peak_gflops; /* of convolutions on this machine, measured; NaN: not known */
+} ayf_backend_facts;
+
 typedef struct ayf_backend_ops {
     const char *name;
     size_t element_size; /* bytes of one element of a stored tensor */
@@ -32,6 +37,8 @@ typedef struct ayf_backend_ops {
     /* Waits until everything asked for is done. Returns the first failure since the last call, whose message is in the
      * context, and forgets it. What was launched after that failure may have been left out. */
     ayf_status (*sync)(ayf_backend *) AYF_MUST_CHECK;
+    /* Takes about half a second, for the measurement. */
+    ayf_status (*facts)(ayf_backend *, ayf_backend_facts *facts);
 } ayf_backend_ops;
 
 struct ayf_backend { /* first member of every backend's own struct */

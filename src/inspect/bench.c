@@ -10,8 +10,9 @@
 #include "flow/inputs.h"
 #include "train/recipe.h"
 #include "flow/step.h"
+#include "model/shape.h"
 #include "model/weights.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/rng.h"
 #include "config/config.h"
 #include "data/dataset.h"
@@ -128,6 +129,7 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
     student_spec.is_student = true;
     ayf_weights *student = NULL, *teacher = NULL, *weak = NULL;
     ayf_timing t[4] = {{0}};
+    ayf_backend_facts facts = {0};
     ayf_status status = ayf_weights_new(backend, &student_spec, &student);
     if (status == AYF_OK) status = ayf_weights_new(backend, spec, &teacher);
     if (status == AYF_OK) status = ayf_weights_new(backend, spec, &weak);
@@ -146,7 +148,9 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
             which == WHOLE_STEP ? ayf_distill_step_graph(ctx, &step) : student_graph(student, which, batch);
         status = time_graph(backend, g, student, teacher, weak, batch, repeats, &t[which]);
     }
-    if (status == AYF_OK) status = ayf_cpu_conv_peak(backend, &result->conv_peak_gflops);
+    if (status == AYF_OK) status = backend->ops->facts(backend, &facts);
+    result->conv_peak_gflops = facts.conv_peak_gflops;
+    result->threads = facts.threads;
     result->parameters = student ? ayf_params_trained(student->params) : 0;
     ayf_weights_free(student);
     ayf_weights_free(teacher);
@@ -192,7 +196,7 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
         status = ayf_config_set(ctx, &cfg, options->settings[i]);
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
-    if (status == AYF_OK && plan->network.kind != AYF_MODEL_UNET)
+    if (status == AYF_OK && ayf_model_shape(&plan->network).points)
         status = ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
     ayf_config_free(ctx, &cfg);
@@ -204,10 +208,8 @@ ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options, ay
     AYF_TRY(ayf_bench_read(ctx, options, 3, &plan));
     *result = (ayf_bench_result){0};
     ayf_backend *backend = NULL;
-    AYF_TRY(ayf_cpu_open(ctx, &backend));
-    result->threads = ayf_cpu_threads(backend);
+    AYF_TRY(ayf_backend_open(ctx, &backend));
     ayf_status status = measure(backend, &plan.network, plan.batch, plan.repeats, result);
-    ayf_backend_close(backend);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     result->peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;

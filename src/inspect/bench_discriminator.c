@@ -4,7 +4,7 @@
 #include "inspect/bench.h"
 #include "model/weights.h"
 #include "nn/network.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/rng.h"
 
 /* Logits of data and of noise in the place of fakes, the gradient of L_D, and Adam. */
@@ -70,6 +70,7 @@ ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *op
     ayf_bench_plan plan;
     ayf_params *params;
     ayf_timing t[2] = {{0}};
+    ayf_backend_facts facts = {0};
     AYF_TRY(ayf_bench_read(ctx, options, 10, &plan));
     *result = (ayf_bench_discriminator_result){.resolution = plan.discriminator.img_resolution,
                                                .channels = plan.discriminator.img_channels};
@@ -77,11 +78,11 @@ ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *op
     result->parameters = ayf_params_trained(params);
     ayf_params_free(params);
     ayf_backend *backend = NULL;
-    AYF_TRY(ayf_cpu_open(ctx, &backend));
-    result->threads = ayf_cpu_threads(backend);
+    AYF_TRY(ayf_backend_open(ctx, &backend));
     ayf_status status = measure(backend, &plan, t);
-    if (status == AYF_OK) status = ayf_cpu_conv_peak(backend, &result->conv_peak_gflops);
-    ayf_backend_close(backend);
+    if (status == AYF_OK) status = backend->ops->facts(backend, &facts);
+    result->conv_peak_gflops = facts.conv_peak_gflops;
+    result->threads = facts.threads;
     result->step_s = t[0].least;
     result->step_gflop = t[0].gflop;
     result->step_bytes = t[0].bytes;

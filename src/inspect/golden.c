@@ -10,7 +10,7 @@
 
 #include "ad/ad.h"
 #include "flow/step.h"
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 #include "base/number.h"
 #include "io/file.h"
 #include "nn/network.h"
@@ -199,14 +199,13 @@ ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print,
     bool failed = false;
     if (count == 0)
         status = ayf_fail(ctx, AYF_E_FORMAT, "%s: there are no .safetensors files in this folder", folder);
-    if (status == AYF_OK) status = ayf_cpu_open(ctx, &backend);
+    if (status == AYF_OK) status = ayf_backend_open(ctx, &backend);
     for (int i = 0; i < count; i++) {
         if (status == AYF_OK)
             status = check_file(ctx, backend, folder, entry[i]->d_name, print, user, &failed);
         free(entry[i]);
     }
     free(entry);
-    ayf_backend_close(backend);
     if (status == AYF_OK && failed)
         return ayf_fail(ctx, AYF_E_CHECK, "%s: some outputs differ from the reference numbers", folder);
     return status;

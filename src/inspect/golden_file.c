@@ -52,7 +52,7 @@ static const char *const fixed[][2] = {
 
 static ayf_status set_option(const ayf_golden_check *c, const char *name, const json_t *value,
                              ayf_model_spec *spec) {
-    char text[AYF_SPEC_TEXT_SIZE];
+    char text[AYF_FIELD_SIZE];
     json_text(value, text, sizeof text);
     for (size_t i = 0; i < AYF_COUNT(fixed); i++)
         if (strcmp(name, fixed[i][0]) == 0)

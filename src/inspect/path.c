@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 
 #include "model/file.h"
-#include "backend/cpu/cpu.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "io/file.h"
 #include "image/image.h"
+#include "nn/network.h"
 #include "train/run_folder.h"
 #include "io/safetensors.h"
 
@@ -82,19 +82,17 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
 static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, ayf_dataset_spec *spec,
                                  ayf_dataset **data) {
     enum { SIDE = 32, COLOUR = 3 };
-    ayf_log_fn *log = ctx->log;
-    *spec = (ayf_dataset_spec){.source = path, .labels = labels};
-    ctx->log = NULL;
+    *spec = (ayf_dataset_spec){.source = path, .labels = labels, .quiet = true};
     ayf_status status = ayf_dataset_open(ctx, spec, data);
-    ctx->log = labels ? NULL : log;
     if (status == AYF_E_FORMAT) {
         spec->resolution = SIDE;
         spec->channels = COLOUR;
+        spec->quiet = labels;
         status = ayf_dataset_open(ctx, spec, data);
-        ctx->log = NULL;
         for (int i = 0; i < 2 && status == AYF_OK; i++) { /* is one of the two enough? */
             ayf_dataset_spec less = *spec;
             ayf_dataset *other;
+            less.quiet = true;
             *(i ? &less.channels : &less.resolution) = 0;
             ayf_status enough = ayf_dataset_open(ctx, &less, &other);
             if (enough == AYF_E_FORMAT) continue;
@@ -104,7 +102,6 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
             status = enough;
         }
     }
-    ctx->log = log;
     return status;
 }
 
@@ -143,46 +140,36 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
 }
 
-/* Networks that ayf_model_open() does not open are read here, to see whether they are whole. */
-static ayf_status describe_tool(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
-    ayf_backend *backend;
-    ayf_weights *weights;
+/* Of a network that ayf_model_open() does not open. */
+static ayf_status describe_tool(ayf_context *ctx, const ayf_model_spec *spec, ayf_path_facts *facts) {
+    ayf_params *params;
+    AYF_TRY(ayf_params_new(ctx, spec, &params));
+    facts->height = facts->width = spec->img_resolution;
+    facts->channels = spec->img_channels;
+    facts->classes = spec->label_dim;
+    facts->parameters = ayf_params_trained(params);
+    ayf_params_free(params);
+    return AYF_OK;
+}
+
+/* By its card: whoever uses the weights reads them. */
+static ayf_status describe_model(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+    ayf_model_spec spec;
     ayf_model_card card;
-    AYF_TRY(ayf_cpu_open(ctx, &backend));
-    ayf_status status = ayf_model_read(backend, path, &weights, &card);
-    if (status == AYF_OK) {
-        facts->height = facts->width = weights->spec.img_resolution;
-        facts->channels = weights->spec.img_channels;
-        facts->classes = weights->spec.label_dim;
-        facts->parameters = ayf_params_trained(weights->params);
-        ayf_weights_free(weights);
-        ayf_model_card_free(ctx, &card);
-    }
-    ayf_backend_close(backend);
-    return status;
-}
-
-static bool draws(const char *role) {
-    return !*role || strcmp(role, "teacher") == 0 || strcmp(role, "student") == 0;
-}
-
-/* As the file says; ayf_model_open() checks whether it is whole. */
-static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, const char *path,
-                                 ayf_path_facts *facts) {
-    const struct {
-        const char *key;
-        char **to;
-    } texts[] = {{"role", &facts->role}, {"data", &facts->data}, {"config", &facts->config}};
-    const char *step = ayf_st_meta(st, "step"), *accuracy = ayf_st_meta(st, "accuracy");
-    facts->step = step ? strtoull(step, NULL, 10) : 0;
-    if (!(facts->model_path = ayf_strdup(ctx, path))) return AYF_E_MEMORY;
+    AYF_TRY(ayf_model_read_card(ctx, path, &spec, &card));
+    facts->step = card.step;
+    facts->draws = ayf_model_is_flow(&spec);
+    facts->model_path = ayf_strdup(ctx, path);
+    facts->role = ayf_strdup(ctx, ayf_model_role_name(card.role));
+    char **const texts[][2] = {
+        {&facts->data, &card.data}, {&facts->config, &card.config}, {&facts->comment, &card.accuracy}};
     for (size_t i = 0; i < AYF_COUNT(texts); i++) {
-        const char *value = ayf_st_meta(st, texts[i].key);
-        if (!(*texts[i].to = ayf_strdup(ctx, value ? value : ""))) return AYF_E_MEMORY;
+        *texts[i][0] = *texts[i][1];
+        *texts[i][1] = NULL;
     }
-    if (accuracy && !(facts->comment = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
-    facts->draws = draws(facts->role);
-    return facts->draws ? AYF_OK : describe_tool(ctx, path, facts);
+    ayf_model_card_free(ctx, &card);
+    if (!facts->model_path || !facts->role) return AYF_E_MEMORY;
+    return facts->draws ? AYF_OK : describe_tool(ctx, &spec, facts);
 }
 
 static ayf_status describe_trajectories(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
@@ -206,7 +193,7 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
     } else if (format && strcmp(format, AYF_TRAJECTORIES_FORMAT) == 0) {
         status = describe_trajectories(ctx, st, facts);
     } else if (format && strcmp(format, AYF_MODEL_FORMAT) == 0) {
-        status = describe_model(ctx, st, path, facts);
+        status = describe_model(ctx, path, facts);
     } else {
         status =
             ayf_fail(ctx, AYF_E_FORMAT, "%s: a safetensors file with %zu tensors that was not made by ayf",

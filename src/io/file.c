@@ -139,13 +139,10 @@ static ayf_status read_open(ayf_context *ctx, const char *path, int fd, size_t l
                             limit);
         }
         if (used < capacity - 1) break;
-        char *larger = ayf_grow(ctx, data, used, capacity * 2, 1);
-        if (!larger) {
+        if (ayf_reserve(ctx, &data, used + 1, &capacity, 1) != AYF_OK) {
             ayf_free(ctx, data);
             return AYF_E_MEMORY;
         }
-        data = larger;
-        capacity *= 2;
     }
     data[used] = 0;
     *bytes = data;
@@ -215,13 +212,18 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
     return AYF_OK;
 }
 
+static void cancel(ayf_file_writer *writer) {
+    if (writer->temporary) unlink(writer->temporary);
+    free_writer(writer);
+}
+
 ayf_status ayf_file_probe(ayf_context *ctx, const char *path) {
     struct stat info;
     bool special = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
     if (special) return AYF_OK; /* opening a pipe may block, and its reader would see an end */
     ayf_file_writer *writer;
     AYF_TRY(ayf_file_begin(ctx, path, &writer));
-    ayf_file_cancel(writer);
+    cancel(writer);
     return AYF_OK;
 }
 
@@ -238,12 +240,6 @@ ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size)
         }
     }
     return writer->status;
-}
-
-void ayf_file_cancel(ayf_file_writer *writer) {
-    if (!writer) return;
-    if (writer->temporary) unlink(writer->temporary);
-    free_writer(writer);
 }
 
 /* Makes a rename survive a power cut. Some file systems cannot sync a folder; the file itself is synced. */

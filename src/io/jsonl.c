@@ -105,16 +105,6 @@ void ayf_jsonl_reals(ayf_jsonl *log, const char *key, const double *values, size
     ayf_text_print(&log->line, "]");
 }
 
-void ayf_jsonl_bool(ayf_jsonl *log, const char *key, bool value) {
-    put_key(log, key);
-    ayf_text_print(&log->line, "%s", value ? "true" : "false");
-}
-
-void ayf_jsonl_string(ayf_jsonl *log, const char *key, const char *value) {
-    put_key(log, key);
-    ayf_text_json(&log->line, value);
-}
-
 /* The whole line or, as far as the system lets us, nothing of it. */
 static ayf_status write_line(ayf_jsonl *log) {
     off_t start = lseek(log->fd, 0, SEEK_END);

@@ -1,8 +1,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "metrics/metrics.h"
 #include "metrics/linear.h"
+#include "metrics/table.h"
 
 enum { ROWS = 512 }; /* samples at a time */
 
@@ -131,18 +131,6 @@ ayf_status ayf_frechet_of_moments(const ayf_moments *a, const ayf_moments *b, do
     return AYF_OK;
 }
 
-ayf_status ayf_frechet_distance(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb,
-                                size_t dim, double *out) {
-    ayf_moments *of_a = NULL, *of_b = NULL;
-    AYF_TRY(ayf_metrics_sets(ctx, a, na, b, nb, dim));
-    AYF_TRY(check_count(ctx, "reference set", na, dim));
-    AYF_TRY(check_count(ctx, "generated set", nb, dim));
-    ayf_status status = ayf_moments_new(ctx, dim, &of_a);
-    if (status == AYF_OK) status = ayf_moments_new(ctx, dim, &of_b);
-    if (status == AYF_OK) status = ayf_moments_add(of_a, a, na);
-    if (status == AYF_OK) status = ayf_moments_add(of_b, b, nb);
-    if (status == AYF_OK) status = ayf_frechet_of_moments(of_a, of_b, out);
-    ayf_moments_free(of_a);
-    ayf_moments_free(of_b);
-    return status;
+ayf_status ayf_metric_frechet(const ayf_comparison *c, ayf_eval_row *row) {
+    return ayf_frechet_of_moments(c->real.moments, c->drawn.moments, &row->fd);
 }

@@ -1,7 +1,7 @@
 #include <math.h>
 
-#include "metrics/metrics.h"
 #include "metrics/linear.h"
+#include "metrics/table.h"
 #include "base/rng.h"
 
 enum { ROWS = 256 };
@@ -92,4 +92,13 @@ ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, 
     ayf_free(ctx, s.block);
     ayf_free(ctx, values);
     return status;
+}
+
+ayf_status ayf_metric_kid(const ayf_comparison *c, ayf_eval_row *row) {
+    ayf_kid_result kid;
+    AYF_TRY(ayf_kid(c->ctx, c->real.features, c->real.count, c->drawn.features, c->drawn.count, c->dim,
+                    &(ayf_kid_options){.seed = c->seed}, &kid));
+    row->kid = kid.mean;
+    if (kid.subsets > 1) row->kid_std = kid.deviation;
+    return AYF_OK;
 }

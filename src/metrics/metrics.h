@@ -38,8 +38,6 @@ ayf_status ayf_moments_add(ayf_moments *m, const float *x, size_t n);
  * AYF_E_USAGE: dims differ; a set has not more samples than dim, so that its covariance is singular for want of
  * samples. */
 ayf_status ayf_frechet_of_moments(const ayf_moments *a, const ayf_moments *b, double *out);
-ayf_status ayf_frechet_distance(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb,
-                                size_t dim, double *out);
 
 /* ---- Kernel distance ---- */
 
@@ -67,8 +65,9 @@ ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, 
 /* ---- Precision, recall, density, coverage ---- */
 
 enum { AYF_PRECISION, AYF_RECALL, AYF_DENSITY, AYF_COVERAGE };
+enum { AYF_NEIGHBOURS = 5 }; /* usual */
 
-/* Around every sample lies the closed ball that reaches to its k-th neighbour in its own set, itself not counted (k = 5 is usual).
+/* Around every sample lies the closed ball that reaches to its k-th neighbour in its own set, itself not counted (k = AYF_NEIGHBOURS is usual).
  * Precision: share of b inside a ball of a; recall: share of a inside a ball of b (arXiv 1904.06991). Density: mean over
  * b of the number of a's balls around it, over k (may exceed 1); coverage: share of a's balls with a sample of b inside
  * (arXiv 2002.09797). Euclidean distances; those equal to 1e-9 relative count as equal. AYF_E_USAGE: k < 1, a set with

@@ -1,8 +1,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "metrics/metrics.h"
 #include "metrics/linear.h"
+#include "metrics/table.h"
 
 enum { ROWS = 256, COLUMNS = 1024 };
 
@@ -190,4 +190,15 @@ ayf_status ayf_prdc(ayf_context *ctx, const float *a, size_t na, const float *b,
     }
     release(&s);
     return status;
+}
+
+ayf_status ayf_metric_prdc(const ayf_comparison *c, ayf_eval_row *row) {
+    double share[4];
+    AYF_TRY(ayf_prdc(c->ctx, c->real.features, c->real.count, c->drawn.features, c->paired, c->dim,
+                     AYF_NEIGHBOURS, share));
+    row->precision = share[AYF_PRECISION];
+    row->recall = share[AYF_RECALL];
+    row->density = share[AYF_DENSITY];
+    row->coverage = share[AYF_COVERAGE];
+    return AYF_OK;
 }

@@ -1,8 +1,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "metrics/metrics.h"
 #include "metrics/linear.h"
+#include "metrics/table.h"
 
 static void softmax(const float *logits, size_t classes, double *p) {
     double largest = -INFINITY, sum = 0;
@@ -72,4 +72,9 @@ ayf_status ayf_inception_score(ayf_context *ctx, const float *values, size_t n, 
     ayf_free(ctx, p);
     ayf_free(ctx, scores);
     return status;
+}
+
+ayf_status ayf_metric_inception_score(const ayf_comparison *c, ayf_eval_row *row) {
+    return ayf_inception_score(c->ctx, c->logits, c->drawn.count, c->classes, true, AYF_SCORE_SPLITS,
+                               &row->inception_score, &row->inception_score_std);
 }

@@ -1,8 +1,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "metrics/metrics.h"
 #include "metrics/linear.h"
+#include "metrics/table.h"
 #include "base/rng.h"
 
 enum { TOGETHER = 16, ROWS = 512 };
@@ -78,4 +78,9 @@ ayf_status ayf_sliced_wasserstein(ayf_context *ctx, const float *a, const float 
     ayf_free(ctx, s.along_a);
     ayf_free(ctx, s.along_b);
     return status;
+}
+
+ayf_status ayf_metric_sliced_wasserstein(const ayf_comparison *c, ayf_eval_row *row) {
+    return ayf_sliced_wasserstein(c->ctx, c->real.pixels, c->drawn.pixels, c->paired, c->values, AYF_SLICES,
+                                  c->seed, &row->sliced_wasserstein);
 }

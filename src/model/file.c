@@ -44,7 +44,7 @@ static ayf_status write_text(ayf_context *ctx, ayf_st_writer *writer, const char
 
 static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_model_spec *spec,
                              const ayf_model_card *card) {
-    char text[AYF_SPEC_TEXT_SIZE], key[64];
+    char text[AYF_FIELD_SIZE], key[64];
     AYF_TRY(ayf_st_write_meta(writer, "format", AYF_MODEL_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "format_version", FORMAT_VERSION));
     AYF_TRY(ayf_st_write_meta(writer, "role", ayf_model_role_name(card->role)));
@@ -191,7 +191,7 @@ static ayf_status read_field(ayf_context *ctx, const ayf_st *st, const char *nam
     snprintf(key, sizeof key, SPEC_PREFIX "%s", name);
     AYF_TRY(required(ctx, st, key, &text));
     if (ayf_model_spec_set(ctx, spec, name, text) == AYF_OK) return AYF_OK;
-    ayf_fail_prefix(ctx, "%s: metadata: ", ayf_st_path(st));
+    ayf_fail_prefix(ctx, "%s: metadata: " SPEC_PREFIX, ayf_st_path(st));
     return ctx->status = AYF_E_FORMAT;
 }
 

@@ -4,8 +4,9 @@
 
 int ayf_sampler_batch(const ayf_model_spec *spec) {
     enum { POINTS = 256, PIXELS = 8192, IMAGES = 8 };
-    if (spec->kind == AYF_MODEL_MLP) return POINTS;
-    int fit = PIXELS / (spec->img_resolution * spec->img_resolution);
+    ayf_data_shape shape = ayf_model_shape(spec);
+    if (shape.points) return POINTS;
+    int fit = PIXELS / (shape.height * shape.width);
     return fit < 1 ? 1 : fit > IMAGES ? IMAGES : fit;
 }
 
@@ -74,7 +75,7 @@ ayf_status ayf_sampler_images(ayf_sampler *s, const ayf_solver_options *how, siz
                .seeds = seeds,
                .labels = labels,
                .out = out};
-    p.size = (size_t)spec->height * (size_t)spec->width * (size_t)spec->channels;
+    p.size = ayf_data_values(spec->shape);
     p.x = ayf_alloc(ctx, batch * p.size, sizeof *p.x);
     p.seed = ayf_alloc(ctx, batch, sizeof *p.seed);
     p.label = ayf_alloc(ctx, batch, sizeof *p.label);

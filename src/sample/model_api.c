@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/open.h"
 
 /* ---- Opening ---- */
 
@@ -14,7 +14,7 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     if (!model) return AYF_E_MEMORY;
     model->ctx = ctx;
     model->path = ayf_strdup(ctx, path);
-    ayf_status status = model->path ? ayf_cpu_open(ctx, &model->backend) : AYF_E_MEMORY;
+    ayf_status status = model->path ? ayf_backend_open(ctx, &model->backend) : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
     if (status != AYF_OK) {
         ayf_model_close(model);
@@ -32,7 +32,6 @@ void ayf_model_close(ayf_model *model) {
     ayf_sampler_free(model->sampler);
     ayf_weights_free(model->weights);
     ayf_model_card_free(ctx, &model->card);
-    ayf_backend_close(model->backend);
     ayf_free(ctx, model->path);
     ayf_free(ctx, model);
 }
@@ -46,18 +45,10 @@ ayf_match_side ayf_model_side(const ayf_model *model, const char *what) {
                             .sigma_data = model->card.sigma_data};
 }
 
-ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec) {
-    bool points = spec->kind == AYF_MODEL_MLP;
-    return (ayf_sampler_spec){.height = points ? 1 : spec->img_resolution,
-                              .width = points ? 1 : spec->img_resolution,
-                              .channels = points ? spec->mlp_dim : spec->img_channels,
-                              .classes = spec->label_dim};
-}
-
 enum { GUIDANCE_LIMIT = 100 };
 
 ayf_model_facts ayf_model_describe(const ayf_model *model) {
-    ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
+    ayf_data_shape shape = ayf_model_shape(&model->weights->spec);
     bool student = ayf_model_is_student(model);
     return (ayf_model_facts){.role = ayf_model_role_name(model->card.role),
                              .data = model->card.data,
@@ -65,7 +56,7 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .height = shape.height,
                              .width = shape.width,
                              .channels = shape.channels,
-                             .points = model->weights->spec.kind == AYF_MODEL_MLP,
+                             .points = shape.points,
                              .classes = shape.classes,
                              .parameters = ayf_params_trained(model->weights->params),
                              .step = model->card.step,
@@ -136,8 +127,7 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler) {
     bool student = ayf_model_is_student(model);
     if (!model->sampler) {
-        ayf_sampler_spec spec = ayf_model_shape(&model->weights->spec);
-        spec.backend = model->backend;
+        ayf_sampler_spec spec = {.backend = model->backend, .shape = ayf_model_shape(&model->weights->spec)};
         spec.batch = ayf_sampler_batch(&model->weights->spec);
         spec.student = student ? model->weights : NULL;
         spec.teacher = student ? NULL : &model->velocity;
@@ -168,8 +158,8 @@ static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_
                         "the reference solver chooses its own steps: leave out steps and times");
     *how = (ayf_solver_options){.times = o->times,
                                 .steps = o->steps  ? o->steps
-                                         : student ? 4
-                                                   : 32,
+                                         : student ? AYF_STUDENT_STEPS
+                                                   : AYF_TEACHER_STEPS,
                                 .gamma = o->gamma};
     switch (o->solver) {
     case AYF_SOLVER_DEFAULT:
@@ -207,11 +197,11 @@ static ayf_status choose(const ayf_model *model, const ayf_sample_options *o, in
 }
 
 /* Pixels beyond [-1,1] cannot be shown; points have no limits. */
-static void scale(const ayf_model *model, float *values, size_t count) {
-    bool points = model->weights->spec.kind == AYF_MODEL_MLP;
-    for (size_t i = 0; i < count; i++) {
-        double value = values[i] * model->card.sigma_data;
-        values[i] = (float)(points ? value : fmin(fmax(value, -1), 1));
+static void scale(const ayf_model *model, float *samples, size_t count) {
+    ayf_data_shape shape = ayf_model_shape(&model->weights->spec);
+    for (size_t i = 0; i < count * ayf_data_values(shape); i++) {
+        double value = samples[i] * model->card.sigma_data;
+        samples[i] = (float)(shape.points ? value : fmin(fmax(value, -1), 1));
     }
 }
 
@@ -230,9 +220,7 @@ ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,
     if (status == AYF_OK) status = ayf_model_sampler(model, &sampler);
     if (status == AYF_OK) status = ayf_sampler_images(sampler, &how, (size_t)count, seeds, labels, images);
     if (status == AYF_OK) {
-        ayf_sampler_spec shape = ayf_model_shape(&model->weights->spec);
-        scale(model, images,
-              (size_t)count * (size_t)shape.height * (size_t)shape.width * (size_t)shape.channels);
+        scale(model, images, (size_t)count);
         if (classes) memcpy(classes, labels, (size_t)count * sizeof *classes);
     }
     ayf_free(ctx, seeds);

@@ -1,4 +1,4 @@
-/* The models of ayf.h as the rest of algo sees them. */
+/* The models of ayf.h as the library sees them. */
 #ifndef AYF_MODEL_API_H
 #define AYF_MODEL_API_H
 
@@ -9,7 +9,7 @@
 struct ayf_model {
     ayf_context *ctx;
     char *path;
-    ayf_backend *backend; /* its own */
+    ayf_backend *backend; /* of the context */
     ayf_weights *weights;
     ayf_model_card card;
     const ayf_model *weak; /* guidance: teachers only; the model itself: classifier-free */
@@ -26,9 +26,6 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
 
 /* For ayf_models_match(). */
 ayf_match_side ayf_model_side(const ayf_model *model, const char *what);
-
-/* Height, width, channels, classes. */
-ayf_sampler_spec ayf_model_shape(const ayf_model_spec *spec);
 
 /* The model's sampler, with ayf_sampler_batch(). */
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler);

@@ -21,11 +21,11 @@ static ayf_graph *build(const ayf_sampler_spec *spec) {
     ayf_graph *g = ayf_graph_new(spec->backend->ctx);
     if (!g) return NULL;
     int batch = spec->batch;
-    ayf_id x = ayf_step_leaf(g, AYF_STEP_X, AYF_SHAPE(batch, spec->height, spec->width, spec->channels));
+    ayf_id x = ayf_step_leaf(g, AYF_STEP_X, AYF_SHAPE(batch, spec->shape.height, spec->shape.width, spec->shape.channels));
     ayf_condition condition = {.t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(batch))};
     ayf_id velocity;
-    if (spec->classes)
-        condition.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, spec->classes));
+    if (spec->shape.classes)
+        condition.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, spec->shape.classes));
     if (spec->student || spec->guided)
         condition.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(batch));
     if (spec->student) {
@@ -55,10 +55,10 @@ ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
     ayf_sampler *s = ayf_alloc(ctx, 1, sizeof *s);
     if (!s) return AYF_E_MEMORY;
     s->spec = *spec;
-    s->size = (size_t)spec->height * (size_t)spec->width * (size_t)spec->channels;
+    s->size = ayf_data_values(spec->shape);
     s->total = (size_t)spec->batch * s->size;
     s->x = ayf_alloc(ctx, s->total, sizeof *s->x);
-    s->onehot = ayf_alloc(ctx, (size_t)spec->batch * (size_t)spec->classes, sizeof *s->onehot);
+    s->onehot = ayf_alloc(ctx, (size_t)spec->batch * (size_t)spec->shape.classes, sizeof *s->onehot);
     s->guidance = ayf_alloc(ctx, (size_t)spec->batch, sizeof *s->guidance);
     ayf_status status = s->x && s->onehot && s->guidance ? AYF_OK : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_compile(spec->backend, build(spec), NULL, &s->program);
@@ -102,7 +102,7 @@ static ayf_status network_at(void *self, const double *x, const double *t, const
 }
 
 static ayf_status set_conditions(ayf_sampler *s, const ayf_solver_options *how, const int *labels) {
-    int batch = s->spec.batch, classes = s->spec.classes;
+    int batch = s->spec.batch, classes = s->spec.shape.classes;
     if (classes) {
         memset(s->onehot, 0, (size_t)batch * (size_t)classes * sizeof *s->onehot);
         for (int i = 0; labels && i < batch; i++) {
@@ -127,7 +127,7 @@ static ayf_status follow(ayf_sampler *s, const ayf_solver_options *how, float *x
     AYF_TRY(set_conditions(s, how, labels));
     for (size_t i = 0; i < s->total; i++) s->x[i] = x[i];
     ayf_field field = {.at = network_at, .self = s, .batch = s->spec.batch, .size = s->size};
-    AYF_TRY(ayf_trajectory_run(s->spec.backend->ctx, &field, how, s->x, seeds, calls));
+    AYF_TRY(ayf_solver_run(s->spec.backend->ctx, &field, how, s->x, seeds, calls));
     for (size_t i = 0; i < s->total; i++) x[i] = (float)s->x[i];
     return AYF_OK;
 }

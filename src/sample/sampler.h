@@ -1,64 +1,22 @@
-/* Sampling: flow map in n jumps, gamma-sampling, and ODE solvers for teachers. */
+/* Samples of a network: a student by its flow map, a teacher by an ODE solver (sample/solver.h). */
 #ifndef AYF_SAMPLER_H
 #define AYF_SAMPLER_H
 
 #include "flow/teacher.h"
+#include "model/shape.h"
 #include "model/weights.h"
-
-typedef enum ayf_method {
-    AYF_METHOD_FLOW_MAP,  /* student: x <- x + (s-t) F(x,t,s) */
-    AYF_METHOD_EULER,     /* teacher: one call per step */
-    AYF_METHOD_HEUN,      /* teacher: two calls per step */
-    AYF_METHOD_REFERENCE, /* teacher: Dormand-Prince 5(4), adaptive to a tolerance or on a fixed grid */
-} ayf_method;
-
-typedef struct ayf_solver_options {
-    ayf_method method;
-    const double *times; /* steps + 1 falling values, the first 1, the last 0; NULL: uniform */
-    int steps;           /* >= 1; REFERENCE: unused unless tolerance < 0 */
-    double gamma;        /* FLOW_MAP: 0 deterministic ... 1 re-noising as consistency models do */
-    double guidance;     /* lambda */
-    const double
-        *guidances;   /* lambda of each sample of the batch in place of `guidance`; NULL: the same for all */
-    double tolerance; /* REFERENCE: relative and absolute error per step and sample; 0 = 1e-4; negative: no
-                            step control, the grid of `times` or `steps` */
-    bool euler_last;  /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
-    double *
-        states; /* receives [steps + 1][batch][size]: x at every time; NULL: nowhere. Not for adaptive steps */
-    double *velocities; /* receives [steps][batch][size]: F at the beginning of every step; NULL: nowhere */
-} ayf_solver_options;
-
-/* ---- Trajectories of any field ---- */
-
-/* out[batch][size] = F(x,t,s) with x [batch][size] and per-sample times t, s [batch]. For an ODE s = t and F
- * is dx/dt. Times stay inside [0,1]. */
-typedef struct ayf_field {
-    ayf_status (*at)(void *self, const double *x, const double *t, const double *s, double *out);
-    void *self;
-    int batch;
-    size_t size;
-} ayf_field;
-
-/* Takes x from the first time to the last, in place. Every sample's result is independent of the others: the
- * step control of REFERENCE is per sample. One jump of gamma-sampling from t to u, with k = sqrt(1 -
- * gamma^2): s = k u / (1 - (1-k) u),  x_s = x + (s-t) F(x,t,s),  x_u = (1 - (1-k) u) x_s + gamma u eps, which
- * has the exact marginal at u for every gamma and adds no noise at u = 0. eps is keyed by seeds[batch] (NULL
- * is fine when gamma is 0). `calls` (may be NULL): evaluations of the field. AYF_E_USAGE: bad times, steps or
- * gamma; AYF_E_DIVERGED: a value that is not finite. */
-ayf_status ayf_trajectory_run(ayf_context *ctx, const ayf_field *field, const ayf_solver_options *how,
-                              double *x, const uint64_t *seeds, int *calls);
-
-/* ---- Networks ---- */
+#include "sample/solver.h"
 
 /* A compiled network for batches of one size. */
 typedef struct ayf_sampler ayf_sampler;
 
 /* `student` for AYF_METHOD_FLOW_MAP; `teacher` (with `teacher_weights`, `weak_weights` bound to "teacher.",
- * "weak."; NULL for closed-form teachers) for the others. One of student and teacher is given. Shapes: batch
- * x height x width x channels; classes 0 = unconditional. All pointers must outlive the sampler. */
+ * "weak."; NULL for closed-form teachers) for the others. One of student and teacher is given.
+ * All pointers must outlive the sampler. */
 typedef struct ayf_sampler_spec {
     ayf_backend *backend;
-    int batch, height, width, channels, classes;
+    int batch;
+    ayf_data_shape shape;
     const ayf_weights *student;
     const ayf_velocity *teacher;
     const ayf_weights *teacher_weights, *weak_weights;

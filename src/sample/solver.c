@@ -1,7 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "sample/sampler.h"
+#include "sample/solver.h"
 #include "base/rng.h"
 
 enum { STAGES = 7 };
@@ -151,7 +151,7 @@ static ayf_status reference_step(walk *w, double from, double to, double *t, dou
     return AYF_OK;
 }
 
-/* ---- Whole trajectories ---- */
+/* ---- From the first time to the last ---- */
 
 static double time_at(const ayf_solver_options *how, int i) {
     return how->times ? how->times[i] : 1 - (double)i / how->steps;
@@ -209,8 +209,8 @@ static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
     return AYF_OK;
 }
 
-ayf_status ayf_trajectory_run(ayf_context *ctx, const ayf_field *field, const ayf_solver_options *how,
-                              double *x, const uint64_t *seeds, int *calls) {
+ayf_status ayf_solver_run(ayf_context *ctx, const ayf_field *field, const ayf_solver_options *how, double *x,
+                          const uint64_t *seeds, int *calls) {
     AYF_TRY(check(ctx, how, seeds));
     size_t batch = (size_t)field->batch, total = batch * field->size;
     size_t stages = how->method == AYF_METHOD_REFERENCE ? STAGES : how->method == AYF_METHOD_HEUN ? 2 : 1;

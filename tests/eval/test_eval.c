@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "data/dataset.h"
 #include "ir/build.h"
+#include "frechet.h"
 #include "test_context.h"
 
 enum { SIDE = 8, PIXELS = SIDE * SIDE, REAL = 600, FEW = 100, DIM = 64, CLASSES = 10 };
@@ -157,7 +158,7 @@ static void network_is_as_described(void **state) {
 
     ayf_extractor *net;
     ok(ayf_features_of(weights, &net));
-    ok(ayf_extract(net, image, 1, (const int[]){SIZE, SIZE, IN}, features, logits));
+    ok(ayf_extract(net, image, 1, ayf_image_shape(SIZE, SIZE, IN), features, logits));
     for (int i = 0; i < FEATURES; i++) expect_near((double)features[i], y[i], 1e-4);
     for (int i = 0; i < LOGITS; i++) expect_near((double)logits[i], want[i], 1e-4);
     ayf_extractor_close(net);
@@ -203,7 +204,7 @@ static float *features_of(const char *source, size_t count, double *accuracy) {
     ok(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = source, .labels = accuracy != NULL}, &data));
     int *labels = malloc(count * sizeof *labels);
     for (size_t i = 0; i < count; i++) ok(ayf_dataset_get(data, i, false, images + i * PIXELS, &labels[i]));
-    ok(ayf_extract(net, images, count, (const int[]){SIDE, SIDE, 1}, features, logits));
+    ok(ayf_extract(net, images, count, ayf_image_shape(SIDE, SIDE, 1), features, logits));
     for (size_t i = 0; i < count; i++) {
         int best = 0;
         for (int k = 1; k < CLASSES; k++)
@@ -271,14 +272,17 @@ static void numbers_are_those_of_the_features(void **state) {
     ayf_eval *eval = open_eval(held_path, FEW);
     ok(ayf_eval_floor(eval, &floor));
     ok(ayf_eval_data(eval, noise_path, &noise));
+    size_t figures;
+    assert_string_equal(ayf_eval_figures(eval, &figures)[0].name, "fd_our_features");
+    assert_int_equal(figures, 10);
     ayf_eval_close(eval);
     double fd, accuracy;
     float *real = features_of(real_path, REAL, NULL), *held = features_of(held_path, FEW, &accuracy),
           *other = features_of(noise_path, FEW, NULL);
-    ok(ayf_frechet_distance(ctx, real, REAL, held, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, held, FEW, DIM, &fd));
     expect_near(floor.fd, fd, 1e-3 * fd);
     expect_near(floor.class_accuracy, accuracy, 1e-12);
-    ok(ayf_frechet_distance(ctx, real, REAL, other, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, other, FEW, DIM, &fd));
     expect_near(noise.fd, fd, 1e-3 * fd);
     assert_true(isnan(noise.class_accuracy)); /* it has no classes */
     assert_int_equal(noise.count, FEW);
@@ -356,10 +360,11 @@ static void a_floor_of_fewer_samples_says_so(void **state) {
     (void)state;
     expect_floor((ayf_eval_options){.count = 301}, 300,
                  "300 samples of one random half of the reference against its other half of 300; NOT AT THE "
-                 "SAME NUMBER: 300 is all there is for the 301 measured (more: --heldout)\n");
+                 "SAME NUMBER: only 300 are available for the 301 measured (more: --heldout)\n");
     expect_floor((ayf_eval_options){.count = 300}, 300, "its other half of 300\n");
-    expect_floor((ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
-                 "against the reference; NOT AT THE SAME NUMBER: 100 is all there is for the 101 measured\n");
+    expect_floor(
+        (ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
+        "against the reference; NOT AT THE SAME NUMBER: only 100 are available for the 101 measured\n");
     expect_floor((ayf_eval_options){.count = FEW, .heldout = held_path}, FEW, "against the reference\n");
 }
 
@@ -421,7 +426,7 @@ static void samples_of_a_model_come_from_the_seeds(void **state) {
     ok(ayf_model_sample(model, &(ayf_sample_options){.steps = 2, .gamma = 0.5, .first_seed = 7}, FEW, images,
                         classes));
     ok(ayf_features_open(ctx, features_path, &net));
-    ok(ayf_extract(net, images, FEW, (const int[]){SIDE, SIDE, 1}, features, logits));
+    ok(ayf_extract(net, images, FEW, ayf_image_shape(SIDE, SIDE, 1), features, logits));
     ayf_extractor_close(net);
     for (int i = 0; i < FEW; i++) {
         int best = 0;
@@ -429,7 +434,7 @@ static void samples_of_a_model_come_from_the_seeds(void **state) {
             if (logits[i * CLASSES + k] > logits[i * CLASSES + best]) best = k;
         right += best == classes[i];
     }
-    ok(ayf_frechet_distance(ctx, real, REAL, features, FEW, DIM, &fd));
+    ok(frechet_of_sets(ctx, real, REAL, features, FEW, DIM, &fd));
     expect_near(row.fd, fd, 1e-3 * fd);
     expect_near(row.class_accuracy, right / (double)FEW, 1e-12);
     free(images);
@@ -480,7 +485,7 @@ static void what_cannot_be_compared_is_refused(void **state) {
     write_model("model", &spec, 0.5f);
     expect_no_eval((ayf_eval_options){.data = ""}, "--data");
     expect_no_eval((ayf_eval_options){.features = NULL}, "--fit-features");
-    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is no features model but a unet");
+    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is not a features model but a unet");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = 1}, "at least 2");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = DIM}, "at least 65");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = FEW, .reference = 129},

@@ -129,7 +129,7 @@ static double defect_by_hand(ayf_model *by, ayf_method way, ayf_model *student, 
     assert_true(batch * size <= AYF_COUNT(start) && batch <= AYF_COUNT(labels));
     for (size_t i = 0; i < batch; i++) {
         ayf_latent(40 + i, start + i * size, size);
-        labels[i] = ayf_latent_class(40 + i, ayf_sampler_describe(jumps)->classes);
+        labels[i] = ayf_latent_class(40 + i, ayf_sampler_describe(jumps)->shape.classes);
     }
     ayf_solver_options how = {.method = way, .times = (const double[]){1, row->t}, .steps = 1, .guidance = 1};
     if (row->t < 1) ok(ayf_sampler_integrate(leads, &how, start, labels));
@@ -168,7 +168,7 @@ static void test_defect(void **state) {
     int batch = ayf_sampler_batch(&student->weights->spec);
     check_defect(student, teacher, batch, PIXELS);
     check_defect(student, NULL, batch, PIXELS);
-    /* the teacher's trajectories are not the student's, and an unfilled batch is not counted */
+    /* the teacher's way is not the student's, and an unfilled batch is not counted */
     assert_true(fabs(defect_by_hand(teacher, AYF_METHOD_REFERENCE, student, &row, PIXELS) -
                      defect_by_hand(student, AYF_METHOD_FLOW_MAP, student, &row, PIXELS)) > 1e-4);
     double mean, all, parts = 0;
@@ -194,7 +194,7 @@ static void test_defect(void **state) {
     ayf_model_close(teacher);
 }
 
-/* A map that stands still composes. The ring's closed form needs no teacher, and then its trajectories are taken. */
+/* A map that stands still composes. The ring's closed form needs no teacher, and then its way is taken. */
 static void test_defect_of_points(void **state) {
     (void)state;
     ayf_model *still =

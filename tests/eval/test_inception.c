@@ -1,12 +1,14 @@
 /* The Inception network and its extractor against torchvision's (tests/fixtures/inception.py). */
 #include "algo_fixture.h"
 
+#include "backend/open.h"
 #include "eval/features_inception.h"
 #include "metrics/metrics.h"
 #include "io/safetensors.h"
 #include "nn/inception.h"
 #include "nn/network.h"
 #include "nn/params.h"
+#include "frechet.h"
 #include "test_context.h"
 
 /* The network takes seconds per image when every access is checked. */
@@ -172,11 +174,11 @@ static void features_are_torchvisions(void **state) {
     assert_int_equal(net->dim, DIM);
     assert_int_equal(net->classes, CLASSES);
     make_image("colour", colour, AYF_COUNT(colour));
-    ok(ayf_extract(net, colour, 1, (const int[]){37, 23, 3}, features, logits));
+    ok(ayf_extract(net, colour, 1, ayf_image_shape(37, 23, 3), features, logits));
     expect_close(features, "colour.features", DIM, 1e-5);
     expect_close(logits, "colour.logits", CLASSES, 1e-5);
     make_image("grey", grey, AYF_COUNT(grey));
-    ok(ayf_extract(net, grey, 1, (const int[]){28, 28, 1}, features, logits));
+    ok(ayf_extract(net, grey, 1, ayf_image_shape(28, 28, 1), features, logits));
     expect_close(features, "grey.features", DIM, 1e-5);
     expect_close(logits, "grey.logits", CLASSES, 1e-5);
     ayf_free(ctx, features);
@@ -204,8 +206,8 @@ static void distances_are_as_computed_apart(void **state) {
         make_image((char[]){'a', (char)('0' + i), 0}, a[i], AYF_COUNT(a[i]));
         make_image((char[]){'b', (char)('0' + i), 0}, b[i], AYF_COUNT(b[i]));
     }
-    ok(ayf_extract(net, a[0], COUNT, (const int[]){16, 16, 3}, features, logits));
-    ok(ayf_extract(net, b[0], COUNT, (const int[]){4, 4, 1}, features + COUNT * DIM, NULL));
+    ok(ayf_extract(net, a[0], COUNT, ayf_image_shape(16, 16, 3), features, logits));
+    ok(ayf_extract(net, b[0], COUNT, ayf_image_shape(4, 4, 1), features + COUNT * DIM, NULL));
     for (int i = 0; i < 2 * COUNT; i++)
         memcpy(few[i / COUNT][i % COUNT], features + i * DIM, sizeof few[0][0]);
 
@@ -214,7 +216,7 @@ static void distances_are_as_computed_apart(void **state) {
     ok(ayf_st_read_f32(fixture, "distances", want, 3));
     ok(ayf_kid(ctx, features, COUNT, features + COUNT * DIM, COUNT, DIM, NULL, &kid));
     ok(ayf_inception_score(ctx, logits, COUNT, CLASSES, true, 1, &score, &deviation));
-    ok(ayf_frechet_distance(ctx, few[0][0], COUNT, few[1][0], COUNT, FEW, &distance));
+    ok(frechet_of_sets(ctx, few[0][0], COUNT, few[1][0], COUNT, FEW, &distance));
     expect_near(kid.mean / want[0], 1, 1e-4);
     expect_near((score - 1) / (want[1] - 1), 1, 1e-3);
     expect_near(distance / want[2], 1, 1e-4);
@@ -279,10 +281,10 @@ static void wrong_files_are_refused(void **state) {
 static void wrong_images_are_refused(void **state) {
     (void)state;
     float images[2 * 2 * 2 * 3] = {0}, *features = ayf_alloc(ctx, 2 * DIM, sizeof *features);
-    assert_int_equal(ayf_extract(net, images, 1, (const int[]){2, 2, 2}, features, NULL), AYF_E_USAGE);
+    assert_int_equal(ayf_extract(net, images, 1, ayf_image_shape(2, 2, 2), features, NULL), AYF_E_USAGE);
     expect_message("1 or 3 channels");
     images[13] = NAN;
-    assert_int_equal(ayf_extract(net, images, 2, (const int[]){2, 2, 3}, features, NULL), AYF_E_DIVERGED);
+    assert_int_equal(ayf_extract(net, images, 2, ayf_image_shape(2, 2, 3), features, NULL), AYF_E_DIVERGED);
     expect_message("image 1 holds a value that is NaN");
     ayf_free(ctx, features);
 }
@@ -320,11 +322,13 @@ static void memory_can_run_out(void **state) {
     float image[3] = {0}, *features = ayf_alloc(ctx, DIM, sizeof *features);
     ayf_context *poor = test_open(&memory);
     ayf_extractor *other;
+    ayf_backend *backend; /* stays open with the context */
+    ok(ayf_backend_open(poor, &backend));
     long before = memory.calls, held = memory.held;
     ok(ayf_inception_open(poor, weights_path, &other));
     long calls = memory.calls - before;
     memory.fail_at = memory.calls + 1;
-    assert_int_equal(ayf_extract(other, image, 1, (const int[]){1, 1, 3}, features, NULL), AYF_E_MEMORY);
+    assert_int_equal(ayf_extract(other, image, 1, ayf_image_shape(1, 1, 3), features, NULL), AYF_E_MEMORY);
     ayf_extractor_close(other);
     assert_int_equal(memory.held, held);
     const long places[] = {1, 2, 5, calls / 2, calls - 1, calls};

@@ -369,11 +369,11 @@ static void test_refused_specs(void **state) {
     static const struct {
         const char *key, *value, *message;
     } cases[] = {
-        {"img_resolution", "24", "a power of two and at least 4, not 24"},
-        {"img_resolution", "2", "a power of two and at least 4, not 2"},
-        {"channel_base", "7", "'channel_base': 7 leaves no channel at resolution 8: use at least 8"},
-        {"mbstd_num_channels", "4", "'mbstd_num_channels': 4 does not divide the 6 channels"},
-        {"mbstd_group_size", "-1", "outside 0 to"},
+        {"img_resolution", "24", "takes images of 4, 8, 16, 32, 64 ... pixels a side, not 24"},
+        {"img_resolution", "2", "takes images of 4, 8, 16, 32, 64 ... pixels a side, not 2;"},
+        {"channel_base", "7", "channel_base = 7 leaves no channel at resolution 8; use at least 8"},
+        {"mbstd_num_channels", "4", "mbstd_num_channels = 4 does not divide the 6 channels"},
+        {"mbstd_group_size", "-1", "mbstd_group_size = -1 is out of range; it must be from 0 to 65536"},
     };
     for (size_t i = 0; i < AYF_COUNT(cases); i++) {
         ayf_model_spec spec = SPEC(SMALL);

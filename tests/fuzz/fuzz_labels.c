@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     ayf_context *ctx = ayf_open(NULL);
     ayf_labels labels;
-    if (ayf_labels_parse(ctx, "input", bytes, size, &labels) == AYF_OK) {
+    if (ayf_labels_parse(ctx, "input", bytes, size, false, &labels) == AYF_OK) {
         for (size_t i = 0; i < labels.count; i++) {
             int label = labels.items[i].label;
             if (label < 0 || label >= AYF_MAX_CLASSES ||

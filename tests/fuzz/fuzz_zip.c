@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 static void use(ayf_context *ctx, const uint8_t *bytes, size_t size, ayf_dataset_spec spec) {
     ayf_source *source;
     ayf_dataset *data;
-    if (ayf_source_open_zip_memory(ctx, "input", bytes, size, spec.labels, &source) != AYF_OK) return;
+    if (ayf_source_open_zip_memory(ctx, "input", bytes, size, &spec, &source) != AYF_OK) return;
     if (ayf_dataset_from_source(ctx, &spec, source, &data) != AYF_OK) return;
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
     float *out =

@@ -15,6 +15,7 @@
 #include "flow/map.h"
 #include "nn/network.h"
 #include "nn/optim.h"
+#include "verify.h"
 
 static ayf_context *ctx;
 
@@ -48,7 +49,7 @@ static void test_spec_text(void **state) {
     assert_true(spec.resample_filter.at[1] == 3.5);
     assert_false(ayf_model_spec_equal(&spec, &copy));
     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
-        char text[AYF_SPEC_TEXT_SIZE];
+        char text[AYF_FIELD_SIZE];
         ayf_model_spec_get(&spec, i, text, sizeof text);
         assert_int_equal(ayf_model_spec_set(ctx, &copy, ayf_model_spec_key(i), text), AYF_OK);
     }
@@ -59,19 +60,20 @@ static void test_spec_errors(void **state) {
     (void)state;
     static const char *const bad[][3] = {
         {"chanel_mult", "1", "did you mean 'channel_mult'"},
-        {"num_blocks", "two", "'num_blocks': 'two' is not a whole number"},
-        {"num_blocks", "1.5", "not a whole number"},
-        {"num_blocks", "", "not a whole number"},
-        {"num_blocks", "99", "99 is outside 1 to 16"},
-        {"num_blocks", "1e400", "not a whole number"},
-        {"res_balance", "nan", "not a number"},
-        {"res_balance", "-1", "outside 0 to 1"},
-        {"is_student", "yes", "not true or false"},
-        {"kind", "resnet", "not unet, mlp, discriminator"},
-        {"channel_mult", "1,2,", "separated by commas"},
-        {"channel_mult", "1,,2", "separated by commas"},
-        {"channel_mult", "1,2,3,4,5,6,7,8,9", "up to 8"},
-        {"channel_mult", "1,0", "0 is outside 1 to 64"},
+        {"num_blocks", "two", "num_blocks must be a whole number, not \"two\""},
+        {"num_blocks", "1.5", "must be a whole number, not \"1.5\""},
+        {"num_blocks", "", "must be a whole number, not \"\""},
+        {"num_blocks", "99", "num_blocks = 99 is out of range; it must be from 1 to 16"},
+        {"num_blocks", "1e400", "must be a whole number"},
+        {"res_balance", "nan", "res_balance must be a number, not \"nan\""},
+        {"res_balance", "-1", "res_balance = -1 is out of range; it must be from 0 to 1"},
+        {"is_student", "yes", "is_student must be true or false, not \"yes\""},
+        {"kind", "resnet", "kind must be one of unet, mlp, discriminator, features, inception"},
+        {"precond", "velocty", "did you mean \"velocity\""},
+        {"channel_mult", "1,2,", "channel_mult must be a list of whole numbers; \"\" is not one"},
+        {"channel_mult", "1,,2", "\"\" is not one"},
+        {"channel_mult", "1,2,3,4,5,6,7,8,9", "channel_mult has more than 8 elements"},
+        {"channel_mult", "1,0", "channel_mult: the element 0 is out of range; it must be from 1 to 64"},
     };
     ayf_model_spec spec = ayf_model_spec_default(), before = spec;
     for (size_t i = 0; i < AYF_COUNT(bad); i++) {
@@ -80,13 +82,13 @@ static void test_spec_errors(void **state) {
         assert_true(ayf_model_spec_equal(&spec, &before));
     }
     static const char *const together[][3] = {
-        {"img_resolution", "30", "img_resolution 30 cannot be halved 2 times: use a multiple of 4"},
-        {"channel_mult", "", "'channel_mult' is empty"},
+        {"img_resolution", "30", "a resolution of 30 cannot be halved 2 times; use a multiple of 4"},
+        {"channel_mult", "", "(channel_mult) is empty"},
         {"channels_per_head", "48", "128 channels at resolution 16 cannot be split"},
         {"model_channels", "50", NULL},
-        {"resample_filter", "1", "'resample_filter'"},
-        {"resample_filter", "1,-1", "'resample_filter'"},
-        {"resample_filter", "1,2,1", "'resample_filter'"},
+        {"resample_filter", "1", "resample_filter must have an even number of taps"},
+        {"resample_filter", "1,-1", "resample_filter must have an even number of taps"},
+        {"resample_filter", "1,2,1", "resample_filter must have an even number of taps"},
     };
     for (size_t i = 0; i < AYF_COUNT(together); i++) {
         spec = SPEC(together[i][0], together[i][1]);
@@ -99,7 +101,7 @@ static void test_spec_errors(void **state) {
     ayf_params *p;
     assert_int_equal(ayf_params_new(ctx, &spec, &p), AYF_E_CONFIG);
     assert_null(p);
-    expect_message("'num_blocks'");
+    expect_message("num_blocks = -3 is out of range");
 }
 
 /* ---- The table ---- */
@@ -335,7 +337,7 @@ static void test_graphs(void **state) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id f = flow_graph(g, &spec, 2);
         if (!f || ayf_graph_check(g) != AYF_OK) fail_msg("config %zu: %s", i, ayf_error(ctx));
-        assert_int_equal(ayf_graph_verify(g), AYF_OK);
+        assert_int_equal(test_verify(g), AYF_OK);
         uint32_t leaves = g->leaf_count, inputs = 4 + (spec.label_dim > 0);
         ayf_params *p = table(&spec);
         assert_string_equal(p->at[p->output_layer].name,
@@ -420,7 +422,7 @@ static void test_optimiser_graph(void **state) {
     assert_int_equal(ayf_leaf_find(g, "student.unet.out_gain"), -1); /* had no gradient */
     for (uint32_t i = 0; i < g->leaf_count; i++)
         assert_int_equal(g->leaf[i].update != 0, g->leaf[i].storage == AYF_STORE_STATE);
-    assert_int_equal(ayf_graph_verify(g), AYF_OK);
+    assert_int_equal(test_verify(g), AYF_OK);
     free(grad);
     ayf_params_free(p);
     ayf_graph_free(g);

@@ -24,20 +24,20 @@ static ayf_context *ctx;
 static ayf_backend *ref, *cpu;
 static char folder[] = "/tmp/ayf-test-XXXXXX";
 
-static void ok(ayf_status status) {
+static inline void ok(ayf_status status) {
     if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
 }
 
-static void expect_message(const char *part) {
+static inline void expect_message(const char *part) {
     if (!strstr(ayf_error(ctx), part)) fail_msg("message \"%s\" does not hold \"%s\"", ayf_error(ctx), part);
 }
 
-static void expect_near(double got, double want, double tolerance) {
+static inline void expect_near(double got, double want, double tolerance) {
     if (!(fabs(got - want) <= tolerance)) fail_msg("%.17g is not %.17g to %g", got, want, tolerance);
 }
 
 /* SPEC("kind", "mlp", ...): the default network with these keys set. */
-static ayf_model_spec spec_of(const char *const *settings) {
+static inline ayf_model_spec spec_of(const char *const *settings) {
     ayf_model_spec spec = ayf_model_spec_default();
     for (; *settings; settings += 2) ok(ayf_model_spec_set(ctx, &spec, settings[0], settings[1]));
     return spec;
@@ -45,7 +45,7 @@ static ayf_model_spec spec_of(const char *const *settings) {
 #define SPEC(...) spec_of((const char *const[]){__VA_ARGS__, NULL})
 
 /* A file in the folder; the text is valid for three more calls. */
-static char *path_of(const char *name) {
+static inline char *path_of(const char *name) {
     static char path[4][128];
     static int next;
     next = (next + 1) % 4;

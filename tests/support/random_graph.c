@@ -400,6 +400,10 @@ static void add_derivatives(maker *m) {
 }
 
 /* Adam, with its moments; the learning rate is an input. */
+static ayf_id mix(ayf_graph *g, ayf_id a, ayf_id b, double t) {
+    return ayf_add(g, ayf_mulc(g, a, 1 - t), ayf_mulc(g, b, t));
+}
+
 static void add_updates(maker *m) {
     ayf_graph *g = m->g;
     enum { MOST = 4 };
@@ -422,7 +426,7 @@ static void add_updates(maker *m) {
         ayf_id second = ayf_leaf(g, AYF_STORE_STATE, name, shape);
         snprintf(name, sizeof name, "ema%zu", k);
         ayf_id ema = ayf_leaf(g, AYF_STORE_STATE, name, shape);
-        ayf_id m1 = ayf_lerp(g, grad[k], first, 0.9), v1 = ayf_lerp(g, ayf_square(g, grad[k]), second, 0.99);
+        ayf_id m1 = mix(g, grad[k], first, 0.9), v1 = mix(g, ayf_square(g, grad[k]), second, 0.99);
         ayf_id root = ayf_addc(g, ayf_sqrt(g, ayf_max(g, v1, ayf_const_like(g, v1, 0))), 0.1);
         ayf_id w1 = ayf_sub(g, wrt[k], ayf_mul(g, ayf_mul(g, rate, ayf_const(g, 0.1)), ayf_div(g, m1, root)));
         if (chance(m, 30)) { /* forced normalisation */
@@ -432,7 +436,7 @@ static void add_updates(maker *m) {
         ayf_update(g, first, m1);
         ayf_update(g, second, v1);
         ayf_update(g, wrt[k], w1);
-        ayf_update(g, ema, chance(m, 80) ? ayf_lerp(g, ema, w1, 0.125) : w1);
+        ayf_update(g, ema, chance(m, 80) ? mix(g, ema, w1, 0.125) : w1);
         if (chance(m, 30)) add_output(m, w1); /* the value that an update writes is also an output */
         if (chance(m, 30)) add_output(m, ayf_mulc(g, wrt[k], 2)); /* the value before the update */
     }

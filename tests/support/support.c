@@ -141,7 +141,7 @@ void test_run(ayf_context *ctx, const test_backend *backend, ayf_graph *g, uint6
     ayf_backend *b = NULL;
     ayf_program *p = NULL;
     if (!options) options = &defaults;
-    test_ok(ctx, ayf_graph_verify(g));
+    test_ok(ctx, test_verify(g));
     test_ok(ctx, backend->open(ctx, &b));
     ayf_compile_options compile = {.plan = options->plan};
     test_ok(ctx, ayf_compile(b, g, &compile, &p));

@@ -11,6 +11,7 @@
 
 #include "exec/program.h"
 #include "ir/build.h"
+#include "verify.h"
 
 /* ---- Contexts ---- */
 

@@ -7,7 +7,8 @@
 
 #include "run_fixture.h"
 
-#include "train/state.h"
+#include "model/file.h"
+#include "train/checkpoint.h"
 #include "backend/cpu/cpu.h"
 #include "faulty.h"
 #include "ir/build.h"
@@ -192,7 +193,7 @@ static void test_unreadable_weights_are_not_saved(void **state) {
     }
     faulty_end(run->backend);
     /* The model; of the checkpoint weights, average and two moments, which buffers have none of. */
-    assert_true(reads > 4 * run->weights->params->count && reads <= 5 * run->weights->params->count);
+    assert_true(reads > 4 * run->learner[0].weights->params->count && reads <= 5 * run->learner[0].weights->params->count);
     ayf_run_close(run);
     expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
     expect_same_file(in_root("run/checkpoints/step-00000003.safetensors"),
@@ -204,18 +205,18 @@ static void test_unreadable_model_is_not_written(void **state) {
     ayf_run *run = three_steps(join(tiny_mlp(), SET("train.steps=6")));
     const ayf_model_card card = {
         .role = AYF_MODEL_ROLE_TEACHER, .sigma_data = 1, .guidance_min = 1, .guidance_max = 1};
-    int count = run->weights->params->count;
+    int count = run->learner[0].weights->params->count;
     assert_int_equal(ayf_file_write(ctx, in_root("old"), "as it was", 9), AYF_OK);
     faulty_begin(run->backend);
     for (int n = 1; n <= count; n++) {
         faulty.fail_fetch = faulty.fetches + n;
-        assert_int_equal(ayf_model_write(in_root("old"), run->weights, &card), AYF_E_INTERNAL);
+        assert_int_equal(ayf_model_write(in_root("old"), run->learner[0].weights, &card), AYF_E_INTERNAL);
         faulty.fail_fetch = faulty.fetches + n;
-        assert_int_equal(ayf_model_write(in_root("new"), run->weights, &card), AYF_E_INTERNAL);
+        assert_int_equal(ayf_model_write(in_root("new"), run->learner[0].weights, &card), AYF_E_INTERNAL);
         assert_true(file_contains(in_root("old"), "as it was"));
         assert_false(ayf_path_exists(in_root("new")));
     }
-    assert_int_equal(ayf_model_write(in_root("new"), run->weights, &card), AYF_OK);
+    assert_int_equal(ayf_model_write(in_root("new"), run->learner[0].weights, &card), AYF_OK);
     faulty_end(run->backend);
     ayf_run_close(run);
 }
@@ -235,11 +236,11 @@ static void test_memory_of_weights(void **state) {
     assert_int_equal(ayf_run_bad_parameter(run, &name), AYF_OK);
     assert_null(name);
     faulty.fail_fetch = faulty.fetches + 2;
-    assert_int_equal(ayf_weights_hash(run->weights, &hash), AYF_E_INTERNAL);
+    assert_int_equal(ayf_weights_hash(run->learner[0].weights, &hash), AYF_E_INTERNAL);
     faulty.fail_copy = 2;
-    assert_int_equal(ayf_weights_copy(run->average, run->weights), AYF_E_INTERNAL);
+    assert_int_equal(ayf_weights_copy(run->learner[0].average, run->learner[0].weights), AYF_E_INTERNAL);
     faulty.fail_upload = faulty.uploads + 2;
-    assert_int_equal(ayf_weights_init(run->weights, 1), AYF_E_INTERNAL);
+    assert_int_equal(ayf_weights_init(run->learner[0].weights, 1), AYF_E_INTERNAL);
     faulty.fail_upload = faulty.uploads + 2;
     assert_int_equal(ayf_model_read(run->backend, in_root("run/model.safetensors"), &read, &card),
                      AYF_E_INTERNAL);

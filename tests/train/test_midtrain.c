@@ -4,7 +4,8 @@
 #include "run_fixture.h"
 
 #include "sample/model_api.h"
-#include "train/state.h"
+#include "train/midtrain.h"
+#include "train/recipe.h"
 #include "train/recipe.h"
 #include "backend/ref/ref.h"
 #include "io/safetensors.h"
@@ -244,7 +245,7 @@ static void test_trajectories(void **state) {
         join(gaussian(), SET("distill.midtrain_solver_steps=64", "distill.midtrain_trajectories=400"));
     assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run"), set, &run), AYF_OK);
     assert_int_equal(prepare(run, 400), 13); /* batches of 32 */
-    const ayf_run_paths *p = run->paths;
+    const ayf_paths *p = run->own;
     assert_true(p->times[0] == 1 && p->times[64] == 0);
     double square = 0;
     for (size_t i = 0; i < 800; i++) {
@@ -272,14 +273,14 @@ static void test_draws(void **state) {
     ayf_run *run;
     assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run"), gaussian(), &run), AYF_OK);
     prepare(run, 80);
-    const ayf_run_paths *p = run->paths;
+    const ayf_paths *p = run->own;
     const ayf_run_batch *b = &run->batch;
     enum { EPOCHS = 100, COUNT = 80 };
     int at_zero = 0, equal = 0, seen[COUNT] = {0};
     ayf_time_sampler pairs = ayf_times_from_config(&run->cfg);
     for (uint64_t sample = 0; sample < EPOCHS * COUNT; sample++) {
-        ayf_run_trajectories_draw(run, &pairs, 3, sample);
-        const float *x = b->x0 + 3 * 2, *v = b->x1 + 3 * 2;
+        ayf_paths_draw(run, &pairs, 3, sample);
+        const float *x = p->x_t + 3 * 2, *v = p->v + 3 * 2;
         int from = (int)lround(8 * (1 - (double)b->t[3])), to = (int)lround(8 * (1 - (double)b->s[3])),
             index = 0;
         assert_true(b->t[3] == (float)p->times[from] && b->s[3] == (float)p->times[to] && to >= from &&

@@ -1,4 +1,4 @@
-/* The CPU backend: oneDNN for convolutions and matrix products, tiles for fused groups, OpenMP. fp32. */
+/* The CPU backend: heavy kernels for convolutions and matrix products, tiles for fused groups, OpenMP. fp32. */
 #ifndef AYF_CPU_H
 #define AYF_CPU_H
 
@@ -6,9 +6,5 @@
 
 /* Uses ctx->threads threads (0: one per processor), never more than OpenMP allows. Not from inside a parallel region. */
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out);
-
-/* Threads in use; the machine's convolution peak in GFLOP/s, measured for about half a second. */
-int ayf_cpu_threads(const ayf_backend *backend);
-ayf_status ayf_cpu_conv_peak(ayf_backend *backend, double *gflops);
 
 #endif

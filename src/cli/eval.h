@@ -1,0 +1,58 @@
+/* ayf eval in parts: eval.c reads the command line and has the verb; eval_fit.c, eval_fidelity.c and eval_distance.c
+ * measure; cli_eval_print.c prints what they found. */
+#ifndef AYF_CLI_EVAL_H
+#define AYF_CLI_EVAL_H
+
+#include "cli.h"
+
+enum { CLI_EVAL_NAME_SIZE = 96 };
+
+/* One set of samples that was compared with the data. */
+typedef struct cli_eval_measured {
+    char name[CLI_EVAL_NAME_SIZE];
+    int calls;    /* 0: does not apply */
+    double gamma; /* NaN: does not apply */
+    ayf_eval_row row;
+} cli_eval_measured;
+
+typedef struct cli_eval_job {
+    cli *c;
+    const cli_args *args;
+    const char *subject;
+    ayf_model *model, *teacher, *weak; /* model: NULL when the subject is data */
+    ayf_model_facts facts;
+    bool student;
+    int *calls;
+    size_t call_count;
+    double *gammas;
+    size_t gamma_count;
+    ayf_solver solver;
+    double guidance;
+    int images, pairs, reference;
+    uint64_t seed;
+    /* Results. */
+    ayf_fidelity_row *fidelity;
+    ayf_semigroup_row semigroup[AYF_SEMIGROUP_ROWS];
+    double defect;
+    ayf_eval *eval;
+    cli_eval_measured *rows;
+    size_t row_count;
+} cli_eval_job;
+
+/* NULL: not given. */
+static inline const char *cli_eval_value(const cli_eval_job *j, cli_option option) {
+    return j->args->value[option];
+}
+
+/* The strength that the model draws with: what was asked for, or the one nearest to 1. */
+double cli_eval_guidance(const cli_eval_job *j);
+
+/* All return an exit code. */
+int cli_eval_fit(cli *c, const cli_args *args);
+int cli_eval_fidelity(cli_eval_job *j); /* j->fidelity, j->semigroup, j->defect */
+int cli_eval_distance(cli_eval_job *j); /* j->eval, j->rows */
+
+/* Whatever was measured: tables, or JSON. */
+void cli_eval_print(const cli_eval_job *j);
+
+#endif

@@ -1,0 +1,34 @@
+/* ayf eval --fit-features: the features that images are compared by. */
+#include <math.h>
+#include <stdio.h>
+
+#include "eval.h"
+
+int cli_eval_fit(cli *c, const cli_args *args) {
+    static const cli_option others[] = {
+        CLI_OPT_features, CLI_OPT_inception, CLI_OPT_eval_teacher, CLI_OPT_calls,     CLI_OPT_gammas,
+        CLI_OPT_images,   CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,    CLI_OPT_guidance,
+        CLI_OPT_json,     CLI_OPT_cfg,       CLI_OPT_reference,    CLI_OPT_first_seed};
+    const char *path = args->value[CLI_OPT_fit_features];
+    if (args->positional_count)
+        return cli_error(c, AYF_E_USAGE,
+                         "--fit-features makes the features that ayf eval %s needs: run it first, by itself",
+                         args->positional[0]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (args->value[others[i]])
+            return cli_error(
+                c, AYF_E_USAGE,
+                "--fit-features takes --data, --heldout and --set only (--set train.seed=1 for a seed)");
+    ayf_features_options options = {.data = args->value[CLI_OPT_eval_data],
+                                    .heldout = args->value[CLI_OPT_heldout],
+                                    .settings = args->settings,
+                                    .setting_count = args->setting_count};
+    ayf_features_report report;
+    if (ayf_features_fit(c->ctx, path, &options, &report) != AYF_OK) return cli_fail(c);
+    if (isfinite(report.accuracy))
+        cli_say(c,
+                "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified correctly",
+                (unsigned long long)report.fitted, 100 * report.accuracy, (unsigned long long)report.heldout);
+    puts(path);
+    return 0;
+}

@@ -1,0 +1,42 @@
+/* What an evaluation holds (ayf_eval_* of include/ayf.h). */
+#ifndef AYF_DISTANCE_H
+#define AYF_DISTANCE_H
+
+#include "base/wait.h"
+#include "data/dataset.h"
+#include "eval/extractor.h"
+#include "metrics/table.h"
+
+/* Real samples as the metrics take them. Of all of them the moments are kept, of `kept` the features and pixels. */
+typedef struct ayf_real_set {
+    size_t count, kept;
+    ayf_moments *moments;
+    float *features; /* [kept][dim] */
+    float *pixels;   /* [kept][values] */
+} ayf_real_set;
+
+struct ayf_eval {
+    ayf_context *ctx;
+    char *source, *heldout;
+    char *samples;   /* NULL: not known yet, or those of a model */
+    size_t reshaped; /* of them, brought to `shape` */
+    size_t count;
+    size_t available; /* in the reference set, of which some are used */
+    uint64_t seed;
+    int resolution, channels;
+    ayf_data_shape shape; /* of the reference and of everything compared with it */
+    size_t values;        /* numbers in a sample */
+    ayf_by by;
+    ayf_extractor *net; /* NULL for points, whose coordinates are their features */
+    size_t dim;
+    ayf_eval_figure figures[AYF_FIGURES_MOST];
+    size_t figure_count;
+    ayf_real_set whole,
+        half; /* half: the second half of the shuffled set, for a floor without held-out data */
+    ayf_dataset
+        *floor_data;    /* the held-out set; without one the reference, of whose first half the floor is */
+    size_t floor_count; /* samples of the floor: `count`, or all there are */
+    ayf_wait wait;
+};
+
+#endif

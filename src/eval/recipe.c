@@ -1,0 +1,78 @@
+/* The recipe of an evaluation, without which no number means anything. */
+#include "eval/distance.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *line) {
+    if (!line) return AYF_E_MEMORY;
+    print(user, line);
+    ayf_free(e->ctx, line);
+    return AYF_OK;
+}
+
+static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    ayf_context *ctx = e->ctx;
+    char some[64] = "";
+    if (e->whole.count < e->available) snprintf(some, sizeof some, " at random of %zu", e->available);
+    if (e->shape.points)
+        return put(e, print, user,
+                   ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
+                              e->whole.count, some));
+    AYF_TRY(put(
+        e, print, user,
+        ayf_format(ctx,
+                   "reference  %s: %zu images%s of %d x %d x %d (centre crop; smaller by whole factors: mean "
+                   "of the pixels, else Lanczos-3)",
+                   e->source, e->whole.count, some, e->shape.height, e->shape.width, e->shape.channels)));
+    return put(e, print, user,
+               ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
+                          e->net->recipe));
+}
+
+static char *samples_line(const ayf_eval *e) {
+    if (!e->samples)
+        return ayf_format(e->ctx,
+                          "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
+                          e->count, e->seed, e->seed + e->count - 1);
+    char brought[96] = "";
+    if (e->reshaped)
+        snprintf(brought, sizeof brought, "; %zu of its pictures resized to %d x %d x %d", e->reshaped,
+                 e->shape.height, e->shape.width, e->shape.channels);
+    return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
+                      e->seed, brought);
+}
+
+static ayf_status describe_numbers(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    char *metrics = ayf_metrics_recipe(e->ctx, e->by, e->whole.kept);
+    if (!metrics) return AYF_E_MEMORY;
+    ayf_status status = put(e, print, user, ayf_format(e->ctx, "numbers    %s", metrics));
+    ayf_free(e->ctx, metrics);
+    return status;
+}
+
+/* Frechet distance is biased upwards for small samples, so a baseline computed from fewer samples must be
+ * labelled as such. */
+static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    char less[160] = "";
+    if (e->floor_count < e->count)
+        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: only %zu are available for the %zu measured%s",
+                 e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
+    if (e->heldout)
+        return put(e, print, user,
+                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference%s",
+                              e->floor_count, e->heldout, less));
+    return put(
+        e, print, user,
+        ayf_format(
+            e->ctx,
+            "floor      %zu samples of one random half of the reference against its other half of %zu%s",
+            e->floor_count, e->half.count, less));
+}
+
+ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    AYF_TRY(describe_reference(e, print, user));
+    AYF_TRY(put(e, print, user, samples_line(e)));
+    AYF_TRY(describe_numbers(e, print, user));
+    return describe_floor(e, print, user);
+}

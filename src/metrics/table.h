@@ -1,0 +1,58 @@
+/* The metrics of ayf eval as one list (metrics/metrics.def): measured one after the other, described and named.
+ *
+ *     ayf_metrics_measure(&comparison, &row);      // every figure that applies; NaN: it does not
+ *     ayf_metrics_figures(comparison.by, figures); // what they are called
+ */
+#ifndef AYF_METRICS_TABLE_H
+#define AYF_METRICS_TABLE_H
+
+#include "metrics/metrics.h"
+
+/* What samples are compared by; in the table a set of these. */
+typedef enum ayf_by {
+    AYF_BY_FITTED = 1,      /* features and classes of a classifier fitted to the data */
+    AYF_BY_INCEPTION = 2,   /* Inception's */
+    AYF_BY_COORDINATES = 4, /* points: what they are */
+    AYF_BY_FEATURES = AYF_BY_FITTED | AYF_BY_INCEPTION,
+    AYF_BY_ANY = AYF_BY_FEATURES | AYF_BY_COORDINATES,
+} ayf_by;
+
+typedef struct ayf_compared {
+    const ayf_moments *moments; /* of the features of the whole set */
+    const float *features;      /* [count][dim]; of points their coordinates */
+    const float *pixels;        /* [count][values] */
+    size_t count;
+} ayf_compared;
+
+/* Samples and the real ones that they are compared with: all that a metric may look at. */
+typedef struct ayf_comparison {
+    ayf_context *ctx;
+    ayf_by by;
+    size_t dim, values, classes; /* features of a sample; numbers in it; its logits, 0: none */
+    uint64_t seed;               /* of every random choice */
+    ayf_compared real, drawn;    /* `count` of the real set may be smaller than the whole */
+    size_t paired;       /* the first samples, which are compared pairwise with real ones: <= either count */
+    const float *logits; /* of `drawn` [count][classes] */
+    const int *labels;   /* of `drawn` [count]; NULL: it has no classes, or others than the logits */
+} ayf_comparison;
+
+/* One function for each metric: fills its fields of `row`, which are NaN before; what stays NaN does not apply. Errors
+ * as in metrics.h. */
+#define METRIC(id, ...) ayf_status ayf_metric_##id(const ayf_comparison *c, ayf_eval_row *row);
+#define FIGURE(field, ...)
+#include "metrics/metrics.def"
+#undef METRIC
+#undef FIGURE
+
+/* All metrics that apply; the other figures of `row` are NaN, its counts are left alone. */
+ayf_status ayf_metrics_measure(const ayf_comparison *c, ayf_eval_row *row);
+
+/* The figures that there are by one kind, in the order of the table. Returns their number. */
+enum { AYF_FIGURES_MOST = 32 };
+size_t ayf_metrics_figures(ayf_by by, ayf_eval_figure figures[AYF_FIGURES_MOST]);
+
+/* What is compared with what, as one sentence; `kept`: real samples that are compared pairwise, or in subsets. The caller
+ * frees it; NULL: no memory. */
+char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept);
+
+#endif
