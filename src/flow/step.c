@@ -9,7 +9,7 @@
 /* ---- Shared pieces ---- */
 
 ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch) {
-    return spec->kind == AYF_MODEL_MLP
+    return ayf_model_makes_points(spec)
                ? AYF_SHAPE(batch, 1, 1, spec->mlp_dim)
                : AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
 }

@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "io/file.h"
 #include "image/image.h"
+#include "nn/network.h"
 #include "train/run_folder.h"
 #include "io/safetensors.h"
 

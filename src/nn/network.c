@@ -8,13 +8,16 @@
 #include "nn/mlp.h"
 #include "nn/sg2.h"
 
+/* `velocity` is NULL unless the kind is that of a flow network (nn/spec.def). */
 static const struct {
     bool (*params)(ayf_params *);
-    ayf_id (*velocity)(ayf_graph *, const ayf_params *, ayf_storage, ayf_id x, ayf_condition); /* or NULL */
+    ayf_id (*velocity)(ayf_graph *, const ayf_params *, ayf_storage, ayf_id x, ayf_condition);
 } kinds[AYF_MODEL_KINDS] = {
-    [AYF_MODEL_UNET] = {ayf_edm2_params, ayf_edm2_unet},  [AYF_MODEL_MLP] = {ayf_mlp_params, ayf_mlp},
-    [AYF_MODEL_DISCRIMINATOR] = {ayf_sg2_params, NULL},   [AYF_MODEL_FEATURES] = {ayf_features_params, NULL},
-    [AYF_MODEL_INCEPTION] = {ayf_inception_params, NULL},
+    [AYF_MODEL_UNET] = {ayf_edm2_params, ayf_edm2_unet},  /* nn/edm2.h */
+    [AYF_MODEL_MLP] = {ayf_mlp_params, ayf_mlp},          /* nn/mlp.h */
+    [AYF_MODEL_DISCRIMINATOR] = {ayf_sg2_params, NULL},   /* nn/sg2.h */
+    [AYF_MODEL_FEATURES] = {ayf_features_params, NULL},   /* nn/feature_net.h */
+    [AYF_MODEL_INCEPTION] = {ayf_inception_params, NULL}, /* nn/inception.h */
 };
 
 ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_params **out) {
@@ -29,7 +32,7 @@ ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_para
         ayf_params_free(p);
         return AYF_E_MEMORY;
     }
-    assert(!kinds[spec->kind].velocity || p->output_layer >= 0);
+    assert(!ayf_model_is_flow(spec) || (kinds[spec->kind].velocity && p->output_layer >= 0));
     *out = p;
     return AYF_OK;
 }
