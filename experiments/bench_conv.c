@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "backend/cpu/dnnl.h"
+#include "backend/cpu/heavy.h"
 
 static clockid_t clock_id = CLOCK_MONOTONIC;
 
@@ -24,16 +24,16 @@ static float *array(ayf_context *ctx, int64_t count) {
     return p;
 }
 
-static ayf_status measure(ayf_context *ctx, ayf_dnnl_kernel *k, int64_t a_count, int64_t b_count,
+static ayf_status measure(ayf_context *ctx, ayf_heavy_kernel *k, int64_t a_count, int64_t b_count,
                           int64_t out_count, double budget, double *best) {
     float *a = array(ctx, a_count), *b = array(ctx, b_count), *out = array(ctx, out_count);
-    void *scratch = ayf_alloc(ctx, ayf_dnnl_scratch_bytes(k), 1);
+    void *scratch = ayf_alloc(ctx, ayf_heavy_scratch_bytes(k), 1);
     ayf_status status = a && b && out && scratch ? AYF_OK : AYF_E_MEMORY;
     *best = 1e30;
     double start = seconds();
     for (int i = 0; status == AYF_OK && (i < 4 || seconds() - start < budget); i++) {
         double began = seconds();
-        status = ayf_dnnl_run(k, a, b, out, scratch);
+        status = ayf_heavy_run(k, a, b, out, scratch);
         double took = seconds() - began;
         if (took < *best) *best = took;
     }
@@ -44,7 +44,7 @@ static ayf_status measure(ayf_context *ctx, ayf_dnnl_kernel *k, int64_t a_count,
     return status;
 }
 
-static ayf_status bench_conv(ayf_context *ctx, ayf_dnnl *d, int size, int in, int out, int kernel,
+static ayf_status bench_conv(ayf_context *ctx, ayf_heavy *h, int size, int in, int out, int kernel,
                              double budget) {
     enum { BATCH = 32 };
     int pad = kernel / 2;
@@ -59,39 +59,40 @@ static ayf_status bench_conv(ayf_context *ctx, ayf_dnnl *d, int size, int in, in
     int64_t x = BATCH * (int64_t)size * size * in, y = BATCH * (int64_t)size * size * out;
     int64_t w = (int64_t)out * kernel * kernel * in;
     const int64_t counts[3][3] = {{x, w, y}, {y, w, x}, {x, y, w}};
+    static const ayf_op faces[3] = {AYF_OP_CONV_FPROP, AYF_OP_CONV_DGRAD, AYF_OP_CONV_WGRAD};
     static const char *const names[3] = {"fprop", "dgrad", "wgrad"};
     double gflop = 2e-9 * (double)y * kernel * kernel * in;
-    for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) {
-        ayf_dnnl_kernel *k;
+    for (int face = 0; face < 3; face++) {
+        ayf_heavy_kernel *k;
         double best;
-        AYF_TRY(ayf_dnnl_prepare_conv(d, &s, (ayf_dnnl_face)face, &k));
+        AYF_TRY(ayf_heavy_prepare_conv(h, &s, faces[face], &k));
         AYF_TRY(measure(ctx, k, counts[face][0], counts[face][1], counts[face][2], budget, &best));
         printf("%2dx%-2d %3d->%-3d k%d %s %9.3f ms %7.1f GFLOP/s  scratch %6.2f MB  %s\n", size, size, in,
-               out, kernel, names[face], best * 1e3, gflop / best, (double)ayf_dnnl_scratch_bytes(k) * 1e-6,
-               ayf_dnnl_describe(k));
+               out, kernel, names[face], best * 1e3, gflop / best, (double)ayf_heavy_scratch_bytes(k) * 1e-6,
+               ayf_heavy_describe(k));
         fflush(stdout);
-        ayf_dnnl_release(k);
+        ayf_heavy_release(k);
     }
     return AYF_OK;
 }
 
-static ayf_status bench_gemm(ayf_context *ctx, ayf_dnnl *d, const int64_t size[4], bool ta, bool tb,
+static ayf_status bench_gemm(ayf_context *ctx, ayf_heavy *h, const int64_t size[4], bool ta, bool tb,
                              double budget) {
     ayf_gemm_shape s = {
         .batch = size[0], .m = size[1], .n = size[2], .k = size[3], .transpose_a = ta, .transpose_b = tb};
-    ayf_dnnl_kernel *k;
+    ayf_heavy_kernel *k;
     double best;
-    AYF_TRY(ayf_dnnl_prepare_gemm(d, &s, &k));
+    AYF_TRY(ayf_heavy_prepare_gemm(h, &s, &k));
     AYF_TRY(measure(ctx, k, s.batch * s.m * s.k, s.batch * s.k * s.n, s.batch * s.m * s.n, budget, &best));
     printf("%4d x (%d x %d x %d) %c%c %9.3f ms %7.1f GFLOP/s  %s\n", (int)s.batch, (int)s.m, (int)s.n,
            (int)s.k, ta ? 'T' : 'N', tb ? 'T' : 'N', best * 1e3,
-           2e-9 * (double)(s.batch * s.m) * (double)(s.n * s.k) / best, ayf_dnnl_describe(k));
+           2e-9 * (double)(s.batch * s.m) * (double)(s.n * s.k) / best, ayf_heavy_describe(k));
     fflush(stdout);
-    ayf_dnnl_release(k);
+    ayf_heavy_release(k);
     return AYF_OK;
 }
 
-static ayf_status bench_all(ayf_context *ctx, ayf_dnnl *d, double budget) {
+static ayf_status bench_all(ayf_context *ctx, ayf_heavy *h, double budget) {
     static const int convs[][4] = {{32, 64, 64, 3},   {32, 128, 64, 3},  {32, 192, 128, 3}, {16, 128, 128, 3},
                                    {16, 256, 128, 3}, {8, 128, 128, 3},  {8, 256, 128, 3},  {32, 64, 64, 1},
                                    {32, 128, 64, 1},  {16, 128, 128, 1}, {8, 256, 128, 1},  {32, 4, 64, 3},
@@ -100,13 +101,13 @@ static ayf_status bench_all(ayf_context *ctx, ayf_dnnl *d, double budget) {
                                        {64, 256, 256, 32}, {64, 256, 32, 256},  {128, 64, 64, 32},
                                        {128, 64, 32, 64},  {128, 256, 16, 256}, {1, 512, 512, 512}};
     double peak;
-    AYF_TRY(ayf_dnnl_conv_peak(d, &peak));
+    AYF_TRY(ayf_heavy_conv_peak(h, &peak));
     printf("best convolution rate now: %.1f GFLOP/s\n", peak);
     for (size_t i = 0; i < AYF_COUNT(convs); i++)
-        AYF_TRY(bench_conv(ctx, d, convs[i][0], convs[i][1], convs[i][2], convs[i][3], budget));
+        AYF_TRY(bench_conv(ctx, h, convs[i][0], convs[i][1], convs[i][2], convs[i][3], budget));
     for (size_t i = 0; i < AYF_COUNT(gemms); i++)
         for (int transposes = 0; transposes < 4; transposes++)
-            AYF_TRY(bench_gemm(ctx, d, gemms[i], transposes & 1, transposes & 2, budget));
+            AYF_TRY(bench_gemm(ctx, h, gemms[i], transposes & 1, transposes & 2, budget));
     return AYF_OK;
 }
 
@@ -115,13 +116,13 @@ int main(int argc, char **argv) {
     double budget = argc > 2 ? atof(argv[2]) : 0.3;
     if (threads == 1) clock_id = CLOCK_THREAD_CPUTIME_ID;
     ayf_context *ctx = ayf_open(NULL);
-    ayf_dnnl *d;
+    ayf_heavy *h;
     if (!ctx) return 1;
-    ayf_status status = ayf_dnnl_open(ctx, threads, &d);
-    if (status == AYF_OK && argc > 3) ayf_dnnl_own_kernels(d, false);
-    if (status == AYF_OK) status = bench_all(ctx, d, budget);
+    ayf_status status = ayf_heavy_open(ctx, threads, &h);
+    if (status == AYF_OK && argc > 3) ayf_heavy_own_kernels(h, false);
+    if (status == AYF_OK) status = bench_all(ctx, h, budget);
     if (status != AYF_OK) fprintf(stderr, "bench_conv: %s\n", ayf_error(ctx));
-    ayf_dnnl_close(d);
+    ayf_heavy_close(h);
     ayf_close(ctx);
     return ayf_exit_code(status);
 }

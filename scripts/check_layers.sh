@@ -59,7 +59,7 @@ check data base io image
 check config base io
 check metrics base
 check model base ir exec nn io config
-check flow base ir ad nn data
+check flow base ir ad exec nn data
 check sample base ir exec backend nn model flow
 check eval base ir exec backend nn io image data metrics model flow sample
 check train base ir exec backend nn io image data config metrics model flow sample eval

@@ -139,7 +139,6 @@ static ayf_id transpose_GEMM(ayf_graph *g, ayf_id n, int k, ayf_id y) {
     { NULL, transpose_##NAME }
 
 const ayf_rule ayf_rules[AYF_OP_COUNT] = {
-#define AYF_OP(NAME, inputs, kind, class, text) [AYF_OP_##NAME] = RULE_##kind(NAME),
+#define AYF_OP(NAME, inputs, kind, class, shape) [AYF_OP_##NAME] = RULE_##kind(NAME),
 #include "ir/ops.def"
-#undef AYF_OP
 };

@@ -16,8 +16,11 @@
 
 #if defined(__GNUC__)
 #define AYF_PRINTF(fmt_index, first) __attribute__((format(printf, fmt_index, first)))
+#define AYF_MUST_CHECK                                                                                       \
+    __attribute__((warn_unused_result)) /* behind a declaration: its result may not be ignored */
 #else
 #define AYF_PRINTF(fmt_index, first)
+#define AYF_MUST_CHECK
 #endif
 
 #define AYF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -62,6 +65,15 @@ void *ayf_alloc(ayf_context *ctx, size_t count, size_t size);
 /* Like realloc for an array that grows: the first `old_count` elements are kept, the rest is zeroed. On
  * failure NULL is returned and `old` is still valid. */
 void *ayf_grow(ayf_context *ctx, void *old, size_t old_count, size_t new_count, size_t size);
+
+/* Makes room for element `count` of an array that grows at its end; doubles the capacity when it is used up.
+ * `array` is the address of the pointer to the elements: NULL with capacity 0 at first. New elements are zeroed.
+ * AYF_E_MEMORY leaves the array as it was.
+ *
+ *     AYF_TRY(ayf_reserve(ctx, &list->item, list->count, &list->capacity, sizeof *list->item));
+ *     list->item[list->count++] = item;
+ */
+ayf_status ayf_reserve(ayf_context *ctx, void *array, size_t count, size_t *capacity, size_t size);
 
 void ayf_free(ayf_context *ctx, void *pointer); /* NULL is fine */
 char *ayf_strdup(ayf_context *ctx, const char *text);

@@ -128,6 +128,19 @@ void *ayf_grow(ayf_context *ctx, void *old, size_t old_count, size_t new_count, 
     return pointer;
 }
 
+ayf_status ayf_reserve(ayf_context *ctx, void *array, size_t count, size_t *capacity, size_t size) {
+    enum { FIRST = 16 };
+    if (count < *capacity) return AYF_OK;
+    size_t larger = *capacity ? 2 * *capacity : FIRST;
+    void *old; /* copied in and out: `array` may be the address of a pointer of any type */
+    memcpy(&old, array, sizeof old);
+    void *grown = ayf_grow(ctx, old, count, larger, size);
+    if (!grown) return AYF_E_MEMORY;
+    memcpy(array, &grown, sizeof grown);
+    *capacity = larger;
+    return AYF_OK;
+}
+
 void ayf_free(ayf_context *ctx, void *pointer) {
     if (pointer) ctx->alloc(ctx->alloc_user, pointer, 0);
 }

@@ -51,3 +51,9 @@ int ayf_print_real(char text[AYF_REAL_SIZE], double value) {
     }
     return length;
 }
+
+int ayf_print_typed_real(char text[AYF_REAL_SIZE], double value) {
+    int length = ayf_print_real(text, value);
+    if (!strpbrk(text, ".en")) length += snprintf(text + length, AYF_REAL_SIZE - (size_t)length, ".0");
+    return length;
+}

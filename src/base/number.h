@@ -14,4 +14,7 @@ enum { AYF_REAL_SIZE = 32 };
  * infinities. */
 int ayf_print_real(char text[AYF_REAL_SIZE], double value);
 
+/* The same, but whole values keep a point ("1.0"), so that a typed reader sees a real. */
+int ayf_print_typed_real(char text[AYF_REAL_SIZE], double value);
+
 #endif

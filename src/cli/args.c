@@ -199,15 +199,16 @@ void cli_help_all(void) {
     puts("ayf - train, distil and sample flow maps (Align Your Flow, arXiv 2506.14603)\n\n"
          "usage: ayf VERB [arguments] [options]\n");
     for (int i = 0; i < CLI_VERB_COUNT; i++) printf("  %-9s %s\n", verbs[i].name, verbs[i].line);
-    puts("\nayf help VERB explains a verb, ayf help config the keys of a configuration; ayf --version\n\n"
-         "environment: AYF_THREADS=N  threads to use, one per processor unless set\n"
+    puts("\nayf help VERB explains a verb, ayf help config explains the configuration keys.\n"
+         "ayf --version prints the version.\n\n"
+         "environment: AYF_THREADS=N  number of threads; one per processor unless set\n"
          "             AYF_TRACE=1    one line per kernel on stderr: op, shape, implementation, bytes, "
          "microseconds\n\n"
          "exit codes: 0 done, 1 run-time failure, 2 usage or configuration, 3 bad input file, 4 training "
          "diverged,\n"
          "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by "
          "Ctrl-C\n"
-         "            or SIGTERM (a run: by the second one)");
+         "            or SIGTERM (a training run: by the second signal)");
 }
 
 void cli_help_verb(cli_verb verb) {
@@ -303,7 +304,7 @@ int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t 
             uint64_t first, last;
             at += *at == ',' && at > text;
             if (!read_range(&at, most, &first, &last) || (*at && *at != ','))
-                return usage_error("--%s %s: a list like 0-63 or 1,5,9-12 is meant", name, text);
+                return usage_error("--%s %s: must be a list like 0-63 or 1,5,9-12", name, text);
             if (last - first >= limit - n)
                 return usage_error("--%s %s: more than %zu values", name, text, limit);
             for (uint64_t v = first;; v++) {
@@ -331,8 +332,7 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     for (size_t i = 0; i < n; i++) {
         if (!read_real(at, &at, &list[i]) || *at != (i + 1 < n ? ',' : '\0')) {
             free(list);
-            return usage_error("--%s %s: a list of numbers like 1,0.5,0 is meant", options[option].name,
-                               text);
+            return usage_error("--%s %s: must be a list of numbers like 1,0.5,0", options[option].name, text);
         }
         at++;
     }

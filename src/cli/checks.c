@@ -117,7 +117,7 @@ static void discriminator_table(const ayf_bench_discriminator_result *r, int bat
 int cli_bench(cli *c, const cli_args *args) {
     bool discriminator = args->positional_count && strcmp(args->positional[0], "discriminator") == 0;
     if (args->positional_count && !discriminator && strcmp(args->positional[0], "step") != 0)
-        return cli_error(c, AYF_E_USAGE, "ayf bench %s: what can be timed is 'step' and 'discriminator'",
+        return cli_error(c, AYF_E_USAGE, "ayf bench %s: only 'step' and 'discriminator' can be timed",
                          args->positional[0]);
     ayf_bench_options options = {.config_path = args->value[CLI_OPT_config],
                                  .settings = args->settings,

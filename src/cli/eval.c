@@ -1,4 +1,4 @@
-/* ayf eval: distance of samples to data, fidelity of a student to its teacher, and the features that the first needs. */
+/* ayf eval: the command line, and what to measure. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,7 @@ static int read_calls(cli_eval_job *j) {
     if (!j->calls) code = cli_error(j->c, AYF_E_MEMORY, "out of memory");
     for (size_t i = 0; i < j->call_count && !code; i++) {
         j->calls[i] = (int)from[i];
-        if (!from[i])
-            code = cli_error(j->c, AYF_E_USAGE, "--calls: 0 calls draw nothing; at least 1 is meant");
+        if (!from[i]) code = cli_error(j->c, AYF_E_USAGE, "--calls: 0 calls draw nothing; give at least 1");
     }
     free(list);
     return code;
@@ -39,7 +38,7 @@ static int read_gammas(cli_eval_job *j) {
     }
     for (size_t i = 0; i < j->gamma_count; i++)
         if (!(j->gammas[i] >= 0 && j->gammas[i] <= 1))
-            return cli_error(j->c, AYF_E_USAGE, "--gamma %g: a number from 0 to 1 is meant", j->gammas[i]);
+            return cli_error(j->c, AYF_E_USAGE, "--gamma %g: must be a number from 0 to 1", j->gammas[i]);
     return j->gamma_count <= LIST_MOST
                ? 0
                : cli_error(j->c, AYF_E_USAGE, "--gamma: more than %d values", LIST_MOST);
@@ -84,7 +83,7 @@ static int check_options(const cli_eval_job *j) {
         if (!cli_eval_value(j, rules[i].option) || rules[i].useful) continue;
         if (rules[i].needs[0] == '-')
             return cli_error(j->c, AYF_E_USAGE, "--%s needs %s", rules[i].name, rules[i].needs);
-        return cli_error(j->c, AYF_E_USAGE, "--%s needs %s, and %s is none", rules[i].name, rules[i].needs,
+        return cli_error(j->c, AYF_E_USAGE, "--%s needs %s, but %s is not one", rules[i].name, rules[i].needs,
                          j->subject);
     }
     if (!data && !teacher)
@@ -94,7 +93,7 @@ static int check_options(const cli_eval_job *j) {
             j->subject);
     if (teacher && !j->student)
         return cli_error(j->c, AYF_E_USAGE,
-                         "--teacher: %s is no student, and only a student is compared with a teacher",
+                         "--teacher: %s is not a student, and only a student is compared with a teacher",
                          j->subject);
     return 0;
 }

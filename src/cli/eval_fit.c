@@ -27,7 +27,7 @@ int cli_eval_fit(cli *c, const cli_args *args) {
     if (ayf_features_fit(c->ctx, path, &options, &report) != AYF_OK) return cli_fail(c);
     if (isfinite(report.accuracy))
         cli_say(c,
-                "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified rightly",
+                "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified correctly",
                 (unsigned long long)report.fitted, 100 * report.accuracy, (unsigned long long)report.heldout);
     puts(path);
     return 0;

@@ -35,7 +35,7 @@ void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images) {
 }
 
 static void semigroup_table(const cli_eval_job *j) {
-    printf("\nsemigroup defect, RMS of f(f(x,t,m),m,s) - f(x,t,s): %.4f in the mean of\n", j->defect);
+    printf("\nsemigroup defect, RMS of f(f(x,t,m),m,s) - f(x,t,s): mean %.4f\n", j->defect);
     for (size_t i = 0; i < AYF_SEMIGROUP_ROWS; i++) {
         const ayf_semigroup_row *row = &j->semigroup[i];
         printf("  %.4f from t = %g over m = %g to s = %g\n", row->defect, row->t, row->m, row->s);

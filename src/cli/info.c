@@ -61,7 +61,7 @@ static int model_info(cli *c, const char *path) {
 }
 
 static void data_info(const ayf_path_facts *f) {
-    char size[64] = "several sizes (data.resolution brings them to one)";
+    char size[64] = "several sizes (set data.resolution to resize them)";
     char channels[64] = "grey and colour (data.channels brings them to one)";
     if (f->height) snprintf(size, sizeof size, "%d x %d", f->width, f->height);
     if (f->channels)
@@ -95,7 +95,7 @@ int cli_info(cli *c, const cli_args *args) {
         row("count", "%llu", (unsigned long long)f.count);
         row("made with", "%s", f.comment);
         row("use", "%s",
-            "of a teacher, for the mid-training of the run they belong to; it makes what is missing");
+            "trajectories of a teacher for the mid-training of their run, which makes missing ones");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
         row("state", "%s", f.finished ? "finished" : "unfinished; the same command goes on");

@@ -156,7 +156,7 @@ int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out) {
             *out = (ayf_solver)i;
             return 0;
         }
-    return cli_error(c, AYF_E_USAGE, "--solver %s: euler, heun or reference is meant", text);
+    return cli_error(c, AYF_E_USAGE, "--solver %s: must be euler, heun or reference", text);
 }
 
 int cli_help(cli *c, const cli_args *args) {
@@ -183,7 +183,7 @@ static int read_environment(ayf_options *options) {
     errno = 0;
     long n = strtol(threads, &end, 10);
     if (errno || *end || n < 1 || n > 4096) {
-        fprintf(stderr, "ayf: AYF_THREADS=%s: a number of threads from 1 to 4096 is meant\n", threads);
+        fprintf(stderr, "ayf: AYF_THREADS=%s: must be a number of threads from 1 to 4096\n", threads);
         return ayf_exit_code(AYF_E_USAGE);
     }
     options->threads = (int)n;

@@ -43,7 +43,7 @@ static int choose_output(job *j) {
         return cli_error(j->c, AYF_E_USAGE, "--out %s: %s draws images, and only points make a table", j->out,
                          j->args->positional[0]);
     if (!is_folder && (ends_with(j->out, ".jpg") || ends_with(j->out, ".jpeg")))
-        return cli_error(j->c, AYF_E_USAGE, "--out %s: only PNG is written; FILE.png or a folder is meant",
+        return cli_error(j->c, AYF_E_USAGE, "--out %s: only PNG is written; name FILE.png or a folder",
                          j->out);
     j->kind = points && ends_with(j->out, ".csv")                   ? OUT_CSV
               : ends_with(j->out, ".png") || (exists && !is_folder) ? OUT_GRID
@@ -67,7 +67,7 @@ static int read_options(job *j) {
         return code;
     if (j->times) {
         if (j->time_count < 2)
-            return cli_error(j->c, AYF_E_USAGE, "--times %s: at least 1,0 is meant", a->value[CLI_OPT_times]);
+            return cli_error(j->c, AYF_E_USAGE, "--times %s: give at least 1,0", a->value[CLI_OPT_times]);
         if (j->options.steps && j->options.steps != (int)j->time_count - 1)
             return cli_error(j->c, AYF_E_USAGE, "--times gives %zu steps, --steps %d; leave one out",
                              j->time_count - 1, j->options.steps);

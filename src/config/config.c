@@ -87,8 +87,7 @@ bool ayf_config_is_list(int index) { return rows[index].type == T_INTS; }
 bool ayf_config_is_string(int index) { return rows[index].type == T_STRING; }
 const char *ayf_config_path(int index) { return rows[index].path; }
 
-/* A key of this name in whatever section, or NULL. */
-static const char *key_elsewhere(const char *name) {
+const char *ayf_config_find_elsewhere(const char *name) {
     for (size_t i = 0; i < AYF_COUNT(rows); i++)
         if (strcmp(rows[i].name, name) == 0) return rows[i].path;
     return NULL;
@@ -101,7 +100,7 @@ ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const ch
         if (strcmp(names[i], section) == 0) return AYF_OK;
     }
     const char *near = ayf_nearest(section, names, AYF_COUNT(sections));
-    if (!near) near = key_elsewhere(section);
+    if (!near) near = ayf_config_find_elsewhere(section);
     if (near)
         return ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown section \"%.60s\"; did you mean \"%s\"?", where,
                         section, near);
@@ -119,7 +118,7 @@ int ayf_config_find(ayf_context *ctx, const char *where, const char *section, co
         if (strcmp(rows[i].name, key) == 0) return (int)i;
         names[count++] = rows[i].name;
     }
-    const char *elsewhere = key_elsewhere(key), *near = ayf_nearest(key, names, count);
+    const char *elsewhere = ayf_config_find_elsewhere(key), *near = ayf_nearest(key, names, count);
     if (elsewhere)
         ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown key \"%s.%.60s\"; did you mean \"%s\"?", where, section, key,
                  elsewhere);
@@ -219,8 +218,8 @@ static ayf_status choice_value(ayf_context *ctx, const char *where, const row *r
     return ayf_fail(ctx, AYF_E_CONFIG, "%s: %s must be one of %s, not \"%.80s\"", where, r->path, list, text);
 }
 
-ayf_status ayf_config_set_scalar(ayf_context *ctx, const char *where, ayf_config *cfg, int index,
-                                 const char *text) {
+static ayf_status set_scalar(ayf_context *ctx, const char *where, ayf_config *cfg, int index,
+                             const char *text) {
     const row *r = &rows[index];
     void *to = field(cfg, r);
     int64_t whole = 0;
@@ -257,10 +256,6 @@ ayf_status ayf_config_set_scalar(ayf_context *ctx, const char *where, ayf_config
     return ayf_fail(ctx, AYF_E_CONFIG, "%s: %s must be a list: [a, b, c]", where, r->path);
 }
 
-void ayf_config_clear_list(ayf_config *cfg, int index) {
-    *(ayf_cfg_ints *)field(cfg, &rows[index]) = (ayf_cfg_ints){0};
-}
-
 ayf_status ayf_config_set_element(ayf_context *ctx, const char *where, ayf_config *cfg, int index,
                                   int element, const char *text) {
     const row *r = &rows[index];
@@ -269,8 +264,8 @@ ayf_status ayf_config_set_element(ayf_context *ctx, const char *where, ayf_confi
                         AYF_CFG_LIST_MAX);
     int64_t whole;
     AYF_TRY(whole_value(ctx, where, r, text, &whole));
-    if (element == 0) ayf_config_clear_list(cfg, index);
     ayf_cfg_ints *list = field(cfg, r);
+    if (element == 0) *list = (ayf_cfg_ints){0};
     list->at[element] = (int)whole;
     list->count = element + 1;
     return AYF_OK;
@@ -302,32 +297,12 @@ static ayf_status set_list(ayf_context *ctx, const char *where, ayf_config *cfg,
     return AYF_OK;
 }
 
-ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *assignment) {
-    char where[120];
-    snprintf(where, sizeof where, "%.100s", assignment);
-    char *copy = ayf_strdup(ctx, assignment);
+ayf_status ayf_config_set_text(ayf_context *ctx, const char *where, ayf_config *cfg, int index,
+                               const char *text) {
+    if (rows[index].type != T_INTS) return set_scalar(ctx, where, cfg, index, text);
+    char *copy = ayf_strdup(ctx, text);
     if (!copy) return AYF_E_MEMORY;
-    char *equals = strchr(copy, '=');
-    if (equals) *equals = 0;
-    char *key = trim(copy), *dot = strchr(key, '.');
-    ayf_status status;
-    if (!equals || !dot) {
-        const char *near = key_elsewhere(key);
-        status = near ? ayf_fail(ctx, AYF_E_CONFIG, "%s: give it as section.key=value; did you mean \"%s\"?",
-                                 where, near)
-                      : ayf_fail(ctx, AYF_E_CONFIG,
-                                 "%s: give it as section.key=value, for example train.lr=0.01", where);
-    } else {
-        *dot = 0;
-        char *value = trim(equals + 1);
-        int index = ayf_config_find(ctx, where, key, dot + 1);
-        if (index < 0)
-            status = AYF_E_CONFIG;
-        else if (ayf_config_is_list(index))
-            status = set_list(ctx, where, cfg, index, value);
-        else
-            status = ayf_config_set_scalar(ctx, where, cfg, index, value);
-    }
+    ayf_status status = set_list(ctx, where, cfg, index, copy);
     ayf_free(ctx, copy);
     return status;
 }

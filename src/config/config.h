@@ -75,17 +75,12 @@ void ayf_config_free(ayf_context *ctx, ayf_config *cfg); /* an all-zero or freed
 ayf_status ayf_config_copy(ayf_context *ctx, const ayf_config *from,
                            ayf_config *to); /* `to` as in defaults */
 
-/* Sets the keys that stand in a YAML file: a map of sections, each a map of keys; lists in either style.
- * Keys that do not stand there stay; after a failure those before the bad one are set. A key given twice,
- * anchors and more than one document are errors. */
+/* One list of assignments (config/assignments.h), made and applied: of a file, of a text, of one setting
+ * "section.key=value". After a failure `cfg` is as it was. */
 ayf_status ayf_config_load(ayf_context *ctx, const char *path, ayf_config *cfg);
-
-/* The same from memory; `name` stands for the path in messages. */
 ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text, size_t size,
                             ayf_config *cfg);
-
-/* Sets one key from "section.key=value"; a list is "a,b,c" or "[a, b, c]". */
-ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *assignment);
+ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *setting);
 
 /* AYF_E_USAGE unless settings[count] is a list of strings; NULL is one of none. */
 ayf_status ayf_config_check_settings(ayf_context *ctx, const char *const *settings, int count);

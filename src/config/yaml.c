@@ -1,17 +1,18 @@
-/* YAML text to the configuration, through libyaml's events, and the rules between keys. */
+/* YAML text to assignments, through libyaml's events, and the rules between keys. */
 #include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
 #include "config/table.h"
 #include "io/file.h"
+#include "io/text.h"
 
 enum { MAX_FILE = 1 << 20, MAX_KEYS = 256 };
 
 typedef struct reader {
     ayf_context *ctx;
     const char *name;
-    ayf_config *cfg;
+    ayf_assignments *list;
     yaml_parser_t parser;
     yaml_event_t event; /* the current one; deleted by next() */
     bool have_event;
@@ -105,19 +106,30 @@ static ayf_status check_style(reader *r, int row, const char *text) {
     return AYF_OK;
 }
 
+/* Every element is checked on its own line; what is added is one text for all of them. */
+static ayf_status read_elements(reader *r, int row, ayf_text *text) {
+    for (int i = 0;; i++) {
+        AYF_TRY(next(r));
+        if (r->event.type == YAML_SEQUENCE_END_EVENT) return AYF_OK;
+        const char *element = scalar(r, ayf_config_path(row));
+        if (!element) return AYF_E_CONFIG;
+        AYF_TRY(check_style(r, row, element));
+        AYF_TRY(ayf_assignments_check_element(r->list, r->where, row, i, element));
+        ayf_text_print(text, "%s%s", i ? "," : "", element);
+    }
+}
+
 static ayf_status read_list(reader *r, int row) {
     if (r->event.type != YAML_SEQUENCE_START_EVENT)
         return ayf_fail(r->ctx, AYF_E_CONFIG, "%s: %s must be a list: [a, b, c]", r->where,
                         ayf_config_path(row));
-    ayf_config_clear_list(r->cfg, row);
-    for (int i = 0;; i++) {
-        AYF_TRY(next(r));
-        if (r->event.type == YAML_SEQUENCE_END_EVENT) return AYF_OK;
-        const char *text = scalar(r, ayf_config_path(row));
-        if (!text) return AYF_E_CONFIG;
-        AYF_TRY(check_style(r, row, text));
-        AYF_TRY(ayf_config_set_element(r->ctx, r->where, r->cfg, row, i, text));
-    }
+    ayf_text text;
+    ayf_text_init(&text, r->ctx);
+    ayf_status status = read_elements(r, row, &text);
+    if (status == AYF_OK && text.failed) status = AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_assignments_add(r->list, r->where, row, text.data ? text.data : "");
+    ayf_text_free(&text);
+    return status;
 }
 
 static ayf_status read_value(reader *r, int row) {
@@ -126,7 +138,7 @@ static ayf_status read_value(reader *r, int row) {
     if (!text) return AYF_E_CONFIG;
     AYF_TRY(check_style(r, row, text));
     if (is_plain(r) && is_null(text)) text = "";
-    return ayf_config_set_scalar(r->ctx, r->where, r->cfg, row, text);
+    return ayf_assignments_add(r->list, r->where, row, text);
 }
 
 static ayf_status read_section(reader *r, const char *section) {
@@ -185,11 +197,11 @@ static ayf_status read_stream(reader *r) {
                     r->where);
 }
 
-ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text, size_t size,
-                            ayf_config *cfg) {
+ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size) {
+    ayf_context *ctx = ayf_assignments_context(list);
     if (ayf_config_rows() > MAX_KEYS)
         return ayf_fail(ctx, AYF_E_INTERNAL, "the configuration has more than %d keys", MAX_KEYS);
-    reader r = {.ctx = ctx, .name = name, .cfg = cfg};
+    reader r = {.ctx = ctx, .name = name, .list = list};
     if (!yaml_parser_initialize(&r.parser))
         return ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory while reading", name);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
@@ -200,12 +212,32 @@ ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text
     return status;
 }
 
-ayf_status ayf_config_load(ayf_context *ctx, const char *path, ayf_config *cfg) {
+ayf_status ayf_assignments_add_file(ayf_assignments *list, const char *path) {
+    ayf_context *ctx = ayf_assignments_context(list);
     void *text;
     size_t size;
     AYF_TRY(ayf_file_read(ctx, path, MAX_FILE, &text, &size));
-    ayf_status status = ayf_config_parse(ctx, path, text, size, cfg);
+    ayf_status status = ayf_assignments_add_text(list, path, text, size);
     ayf_free(ctx, text);
+    return status;
+}
+
+ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text, size_t size,
+                            ayf_config *cfg) {
+    ayf_assignments *list;
+    AYF_TRY(ayf_assignments_new(ctx, &list));
+    ayf_status status = ayf_assignments_add_text(list, name, text, size);
+    if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
+    ayf_assignments_free(list);
+    return status;
+}
+
+ayf_status ayf_config_load(ayf_context *ctx, const char *path, ayf_config *cfg) {
+    ayf_assignments *list;
+    AYF_TRY(ayf_assignments_new(ctx, &list));
+    ayf_status status = ayf_assignments_add_file(list, path);
+    if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
+    ayf_assignments_free(list);
     return status;
 }
 
@@ -309,7 +341,7 @@ static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
     if (!*cfg->finetune.student)
         REFUSE("finetune.student is not set; give the model file or run folder of a distilled student");
     if (cfg->train.batch % cfg->finetune.deviation_group != 0)
-        REFUSE("train.batch = %d is no multiple of finetune.deviation_group = %d; change one of them",
+        REFUSE("train.batch = %d is not a multiple of finetune.deviation_group = %d; change one of them",
                cfg->train.batch, cfg->finetune.deviation_group);
     if (cfg->distill.midtrain_steps > 0)
         REFUSE("distill.midtrain_steps = %lld is for a student that is new; leave it out of fine-tuning",

@@ -6,13 +6,7 @@
 #include <strings.h>
 
 ayf_status ayf_archive_add(ayf_archive *a, const char *name, uint64_t where) {
-    if (a->count == a->capacity) {
-        size_t capacity = a->capacity * 2 + 64;
-        ayf_archive_entry *grown = ayf_grow(a->ctx, a->entries, a->count, capacity, sizeof *grown);
-        if (!grown) return AYF_E_MEMORY;
-        a->entries = grown;
-        a->capacity = capacity;
-    }
+    AYF_TRY(ayf_reserve(a->ctx, &a->entries, a->count, &a->capacity, sizeof *a->entries));
     char *copy = ayf_strdup(a->ctx, name);
     if (!copy) return AYF_E_MEMORY;
     for (char *p = copy; *p; p++)

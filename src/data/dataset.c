@@ -159,11 +159,11 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         d->source->item(d->source, i, item, sizeof item);
         if (s.height != usual.height || s.width != usual.width)
             ayf_fail(ctx, AYF_E_FORMAT,
-                     "%s: is %d x %d where most are %d x %d (data.resolution brings all to one size)", item,
-                     s.width, s.height, usual.width, usual.height);
+                     "%s: is %d x %d where most are %d x %d (set data.resolution to resize all of them)",
+                     item, s.width, s.height, usual.width, usual.height);
         else
             ayf_fail(ctx, AYF_E_FORMAT,
-                     "%s: is %s where most are %s (data.channels = %d brings all to one kind)", item,
+                     "%s: is %s where most are %s (set data.channels = %d to convert all of them)", item,
                      s.channels == 1 ? "grey" : "RGB", usual.channels == 1 ? "grey" : "RGB", usual.channels);
         if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
     }

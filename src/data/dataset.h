@@ -22,8 +22,10 @@
  *                     2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
  *   builtin:gaussian  the same, standard deviation 0.5
  *
- * Everything is checked when the set is opened; what is wrong with which files is one message that names as many
- * as fit, and the log gets a line for each. Pictures are kept as bytes when all of them fit in the memory allowed,
+ * Everything is checked when the set is opened. All problems are reported at once: the error message names
+ * the first few files, and each problem gets its own log line.
+ *
+ * Pictures are kept as bytes when all of them fit in the memory allowed,
  * and decoded when asked for otherwise; then a damaged picture is found when it is used. One thread at a time. */
 #ifndef AYF_DATASET_H
 #define AYF_DATASET_H

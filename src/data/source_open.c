@@ -43,14 +43,8 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
     const struct dirent *item;
     while (status == AYF_OK && (item = readdir(handle))) {
         if (!wanted(item->d_name)) continue;
-        char **grown = n->count < n->capacity
-                           ? n->items
-                           : ayf_grow(n->ctx, n->items, n->count, n->capacity * 2 + 8, sizeof *grown);
-        if (grown && grown != n->items) {
-            n->items = grown;
-            n->capacity = n->capacity * 2 + 8;
-        }
-        char *path = grown ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
+        status = ayf_reserve(n->ctx, &n->items, n->count, &n->capacity, sizeof *n->items);
+        char *path = status == AYF_OK ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
         if (path)
             n->items[n->count++] = path;
         else
@@ -116,9 +110,8 @@ ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_s
     if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
     if ((size >= 3 && head[0] == 0 && head[1] == 0 && head[2] == 8) || strstr(path, "idx"))
         return ayf_source_open_idx(ctx, path, spec, out);
-    return ayf_fail(
-        ctx, AYF_E_FORMAT,
-        "%s: is none of the data sets that are read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
-        "CIFAR-10 .bin files, builtin:<name>",
-        path);
+    return ayf_fail(ctx, AYF_E_FORMAT,
+                    "%s: is not a data set that ayf can read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
+                    "CIFAR-10 .bin files, builtin:<name>",
+                    path);
 }

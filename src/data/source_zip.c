@@ -28,7 +28,7 @@ static ayf_status check_entry(ayf_archive *a, const char *name, const zip_stat_t
     bool stored = info->comp_method == ZIP_CM_STORE;
     if ((s->size && info->comp_size > s->size) || (stored && info->size != info->comp_size) ||
         (!stored && info->size / DEFLATE_MOST > info->comp_size))
-        return entry_fail(a, name, "the ZIP lies about its size");
+        return entry_fail(a, name, "the ZIP states a wrong size");
     return AYF_OK;
 }
 

@@ -277,7 +277,7 @@ static ayf_status check_reference(const ayf_eval *e, const ayf_dataset_info *inf
             ctx, AYF_E_USAGE,
             "%s: %zu samples are too few for a Frechet distance by %zu features: at least %zu are needed%s",
             e->source, used, e->dim, least,
-            e->heldout ? "" : " (half as many with held-out samples for the floor, --heldout)");
+            e->heldout ? "" : " (half as many if --heldout gives the samples of the baseline)");
     if (e->count <= e->dim)
         return ayf_fail(
             ctx, AYF_E_USAGE,
@@ -306,8 +306,8 @@ static ayf_status check_samples(ayf_eval *e, const char *source) {
     e->reshaped = info->reshaped;
     if (info->reshaped)
         ayf_say(e->ctx,
-                "%s: %zu of its %zu pictures are not of %d x %d x %d and are brought to that for the "
-                "comparison, which changes what is measured",
+                "%s: %zu of its %zu pictures are not of %d x %d x %d and are converted to that shape for the "
+                "comparison, which changes the result",
                 source, info->reshaped, info->count, e->shape.height, e->shape.width, e->shape.channels);
     ayf_dataset_close(data);
     e->samples = ayf_strdup(e->ctx, source);
@@ -374,7 +374,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
     if (!e->net || !e->net->data || strcmp(e->net->data, o->data) == 0) return;
     ayf_say(e->ctx,
-            "%s were fitted to %s and compare with %s here: do not set these numbers beside others unless "
+            "%s were fitted to %s and are used with %s here: compare these numbers with others only if "
             "both are the same data",
             o->features, e->net->data, o->data);
 }

@@ -37,7 +37,7 @@ static ayf_status prepare(ayf_extractor *e, const ayf_weights *w) {
     if (spec->kind != AYF_MODEL_FEATURES)
         return ayf_fail(
             e->ctx, AYF_E_USAGE,
-            "%s is no features model but a %s: make one with ayf eval --fit-features FILE --data SOURCE",
+            "%s is not a features model but a %s: make one with ayf eval --fit-features FILE --data SOURCE",
             e->path ? e->path : "the network", ayf_model_kind_name(spec->kind));
     e->shape = ayf_image_shape(spec->img_resolution, spec->img_resolution, spec->img_channels);
     e->dim = spec->feature_dim;

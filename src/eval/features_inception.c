@@ -89,11 +89,12 @@ static ayf_status check_variances(ayf_extractor *e, const ayf_st *st) {
         if (!strstr(param->name, ".running_var")) continue;
         float *values = ayf_alloc(ctx, param->size, sizeof *values);
         if (!values) return AYF_E_MEMORY;
-        ayf_buffer_get(e->weights->at[i], values);
+        status = ayf_buffer_get(e->weights->at[i], values);
         for (size_t k = 0; status == AYF_OK && k < param->size; k++)
             if (values[k] < 0)
-                status = ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s': value %zu is %g, which is no variance",
-                                  ayf_st_path(st), param->name, k, (double)values[k]);
+                status =
+                    ayf_fail(ctx, AYF_E_FORMAT, "%s: tensor '%s': value %zu is %g, which is not a variance",
+                             ayf_st_path(st), param->name, k, (double)values[k]);
         ayf_free(ctx, values);
     }
     return status;

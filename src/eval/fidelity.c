@@ -37,19 +37,8 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
         return ayf_fail(ctx, AYF_E_USAGE,
                         "%s is a student, but a teacher is needed: use a model trained with ayf train",
                         teacher->path);
-    ayf_data_shape a = ayf_model_shape(&student->weights->spec), b = ayf_model_shape(&teacher->weights->spec);
-    if (a.height != b.height || a.channels != b.channels || a.classes != b.classes)
-        return ayf_fail(ctx, AYF_E_USAGE,
-                        "the student %s makes %dx%dx%d data of %d classes, but %s %dx%dx%d of %d: give the "
-                        "teacher it was distilled from",
-                        student->path, a.height, a.width, a.channels, a.classes, teacher->path, b.height,
-                        b.width, b.channels, b.classes);
-    if (fabs(student->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
-        return ayf_fail(
-            ctx, AYF_E_USAGE,
-            "the student %s has sigma_data %g, but %s has %g: give the teacher it was distilled from",
-            student->path, student->card.sigma_data, teacher->path, teacher->card.sigma_data);
-    return AYF_OK;
+    ayf_match_side a = ayf_model_side(student, "the student"), b = ayf_model_side(teacher, "the teacher");
+    return ayf_models_match(ctx, AYF_E_USAGE, &a, &b, "give the teacher it was distilled from");
 }
 
 /* The ring's closed form when no teacher is given and the student's data is the ring. */

@@ -37,7 +37,7 @@ static char *samples_line(const ayf_eval *e) {
                           e->count, e->seed, e->seed + e->count - 1);
     char brought[96] = "";
     if (e->reshaped)
-        snprintf(brought, sizeof brought, "; %zu of its pictures brought to %d x %d x %d", e->reshaped,
+        snprintf(brought, sizeof brought, "; %zu of its pictures resized to %d x %d x %d", e->reshaped,
                  e->shape.height, e->shape.width, e->shape.channels);
     return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
                       e->seed, brought);
@@ -51,11 +51,12 @@ static ayf_status describe_numbers(const ayf_eval *e, ayf_print_fn *print, void 
     return status;
 }
 
-/* Few samples are farther away than many, so a floor of fewer must not be taken for one of as many. */
+/* Frechet distance is biased upwards for small samples, so a baseline computed from fewer samples must be
+ * labelled as such. */
 static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
     char less[160] = "";
     if (e->floor_count < e->count)
-        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: %zu is all there is for the %zu measured%s",
+        snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: only %zu are available for the %zu measured%s",
                  e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
     if (e->heldout)
         return put(e, print, user,

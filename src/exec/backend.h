@@ -18,10 +18,15 @@ typedef struct ayf_backend_ops {
     void (*close)(ayf_backend *);
     ayf_status (*alloc)(ayf_backend *, size_t elements, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
-    void (*upload)(ayf_backend *, void *to, const void *from, size_t elements, bool from_f64);
-    void (*fetch)(ayf_backend *, void *to, const void *from, size_t elements, bool to_f64);
-    void (*copy)(ayf_backend *, void *to, const void *from, size_t elements);
-    void (*poison)(ayf_backend *, void *memory, size_t elements); /* overwrite with NaN */
+    /* When one of these returns, memory of the host that it read is free and what it wrote there is complete. After a
+     * failure what was to be written is undefined. */
+    ayf_status (*upload)(ayf_backend *, void *to, const void *from, size_t elements,
+                         bool from_f64) AYF_MUST_CHECK;
+    ayf_status (*fetch)(ayf_backend *, void *to, const void *from, size_t elements,
+                        bool to_f64) AYF_MUST_CHECK;
+    ayf_status (*copy)(ayf_backend *, void *to, const void *from, size_t elements) AYF_MUST_CHECK;
+    ayf_status (*poison)(ayf_backend *, void *memory,
+                         size_t elements) AYF_MUST_CHECK; /* overwrite with NaN */
     /* May be slow: compile, choose an implementation, allocate. `scratch_bytes`: what launch needs. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
                           size_t *scratch_bytes);
@@ -29,7 +34,9 @@ typedef struct ayf_backend_ops {
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */
     void (*drop)(ayf_backend *, void *kernel);
-    ayf_status (*sync)(ayf_backend *);
+    /* Waits until everything asked for is done. Returns the first failure since the last call, whose message is in the
+     * context, and forgets it. What was launched after that failure may have been left out. */
+    ayf_status (*sync)(ayf_backend *) AYF_MUST_CHECK;
     /* Takes about half a second, for the measurement. */
     ayf_status (*facts)(ayf_backend *, ayf_backend_facts *facts);
 } ayf_backend_ops;

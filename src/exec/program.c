@@ -14,6 +14,7 @@ struct ayf_program {
     void *scratch;
     ayf_buffer **leaf; /* per leaf: bound or own */
     bool *own;
+    bool *filled; /* per leaf: set or bound */
     void ***args; /* per step: in then out */
     bool placed;  /* memory is there and args are resolved */
     bool stale;   /* frozen steps must run */
@@ -41,16 +42,16 @@ void ayf_buffer_free(ayf_buffer *b) {
     ayf_free(b->backend->ctx, b);
 }
 
-void ayf_buffer_set(ayf_buffer *b, const float *from) {
-    b->backend->ops->upload(b->backend, b->memory, from, b->elements, false);
+ayf_status ayf_buffer_set(ayf_buffer *b, const float *from) {
+    return b->backend->ops->upload(b->backend, b->memory, from, b->elements, false);
 }
 
-void ayf_buffer_get(const ayf_buffer *b, float *to) {
-    b->backend->ops->fetch(b->backend, to, b->memory, b->elements, false);
+ayf_status ayf_buffer_get(const ayf_buffer *b, float *to) {
+    return b->backend->ops->fetch(b->backend, to, b->memory, b->elements, false);
 }
 
-void ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) {
-    to->backend->ops->copy(to->backend, to->memory, from->memory, to->elements);
+ayf_status ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) {
+    return to->backend->ops->copy(to->backend, to->memory, from->memory, to->elements);
 }
 
 void ayf_backend_close(ayf_backend *backend) {
@@ -66,7 +67,8 @@ static ayf_status prepare_all(ayf_program *p) {
     p->args = ayf_alloc(ctx, count, sizeof *p->args);
     p->leaf = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->leaf);
     p->own = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->own);
-    if (!p->kernel || !p->args || !p->leaf || !p->own) return AYF_E_MEMORY;
+    p->filled = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->filled);
+    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled) return AYF_E_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         size_t scratch = 0;
@@ -120,6 +122,7 @@ void ayf_program_free(ayf_program *p) {
     ayf_free(ctx, p->args);
     ayf_free(ctx, p->leaf);
     ayf_free(ctx, p->own);
+    ayf_free(ctx, p->filled);
     ayf_plan_free(p->plan);
     ayf_schedule_free(p->schedule);
     ayf_graph_free(p->g);
@@ -141,6 +144,8 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
     return facts;
 }
 
+ayf_backend *ayf_program_backend(const ayf_program *p) { return p->backend; }
+
 /* ---- Leaves and outputs ---- */
 
 static ayf_status find_leaf(ayf_program *p, const char *name, uint32_t *index) {
@@ -156,6 +161,13 @@ static ayf_status size_error(ayf_program *p, const char *name, size_t want, size
 
 bool ayf_program_has_leaf(const ayf_program *p, const char *leaf) { return ayf_leaf_find(p->g, leaf) >= 0; }
 
+uint32_t ayf_program_leaf_count(const ayf_program *p) { return p->g->leaf_count; }
+
+ayf_program_leaf ayf_program_leaf_at(const ayf_program *p, uint32_t index) {
+    const ayf_leaf_info *leaf = &p->g->leaf[index];
+    return (ayf_program_leaf){leaf->name, leaf->storage, ayf_elements(p->g, leaf->id)};
+}
+
 bool ayf_program_has_output(const ayf_program *p, const char *output) {
     for (uint32_t i = 0; i < p->g->output_count; i++)
         if (strcmp(p->g->output[i].name, output) == 0) return true;
@@ -170,6 +182,7 @@ ayf_status ayf_program_bind(ayf_program *p, const char *name, ayf_buffer *buffer
     if (p->own[i]) ayf_buffer_free(p->leaf[i]);
     p->own[i] = false;
     p->leaf[i] = buffer;
+    p->filled[i] = true;
     p->placed = false;
     p->stale = true;
     return AYF_OK;
@@ -189,8 +202,9 @@ static ayf_status set_leaf(ayf_program *p, const char *name, const void *values,
     size_t want = ayf_elements(p->g, p->g->leaf[i].id);
     if (count != want) return size_error(p, name, want, count);
     AYF_TRY(own_leaf(p, i));
-    p->backend->ops->upload(p->backend, p->leaf[i]->memory, values, count, f64);
     if (p->g->leaf[i].storage == AYF_STORE_PARAM) p->stale = true;
+    AYF_TRY(p->backend->ops->upload(p->backend, p->leaf[i]->memory, values, count, f64));
+    p->filled[i] = true;
     return AYF_OK;
 }
 
@@ -217,8 +231,7 @@ static ayf_status get_output(ayf_program *p, const char *name, void *values, siz
         if (count != want) return size_error(p, name, want, count);
         if (!p->placed)
             return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "'%s' was asked for before a run", name);
-        p->backend->ops->fetch(p->backend, values, memory_of(p, p->g->output[i].id), count, f64);
-        return AYF_OK;
+        return p->backend->ops->fetch(p->backend, values, memory_of(p, p->g->output[i].id), count, f64);
     }
     return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "the program has no output '%s'", name);
 }
@@ -235,9 +248,13 @@ void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
 /* ---- Running ---- */
 
-static ayf_status place(ayf_program *p) {
+ayf_status ayf_program_ready(ayf_program *p) {
+    if (p->placed) return AYF_OK;
     ayf_backend *backend = p->backend;
     size_t element = backend->ops->element_size;
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (p->g->leaf[i].storage == AYF_STORE_INPUT && !p->filled[i])
+            return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->elements, &p->arena));
     if (!p->scratch)
@@ -252,16 +269,17 @@ static ayf_status place(ayf_program *p) {
     return AYF_OK;
 }
 
-static void poison_dead(ayf_program *p, uint32_t at) {
+static ayf_status poison_dead(ayf_program *p, uint32_t at) {
     const ayf_step *step = &p->schedule->step[at];
     for (uint32_t k = 0; k < step->in_count + step->out_count; k++) {
         ayf_id id = k < step->in_count ? step->in[k] : step->out[k - step->in_count];
         if (p->plan->last_use[id] != at || p->plan->offset[id] == AYF_NOWHERE) continue;
-        p->backend->ops->poison(p->backend, memory_of(p, id), ayf_elements(p->g, id));
+        AYF_TRY(p->backend->ops->poison(p->backend, memory_of(p, id), ayf_elements(p->g, id)));
     }
+    return AYF_OK;
 }
 
-static void launch_traced(ayf_program *p, uint32_t at) {
+static ayf_status launch_traced(ayf_program *p, uint32_t at) {
     const ayf_step *step = &p->schedule->step[at];
     const ayf_backend_ops *ops = p->backend->ops;
     char what[160] = "group";
@@ -274,28 +292,43 @@ static void launch_traced(ayf_program *p, uint32_t at) {
         ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
     double start = ayf_seconds();
     ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
-    ops->sync(p->backend);
+    ayf_status status = ops->sync(p->backend);
     ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "",
             what, ops->describe(p->kernel[at]), bytes, 1e6 * (ayf_seconds() - start));
+    return status;
 }
 
-ayf_status ayf_program_run(ayf_program *p) {
-    const ayf_backend_ops *ops = p->backend->ops;
-    if (!p->placed) AYF_TRY(place(p));
+static ayf_status launch_all(ayf_program *p) {
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         if (p->schedule->step[i].frozen && !p->stale) continue;
         if (p->backend->ctx->trace)
-            launch_traced(p, i);
+            AYF_TRY(launch_traced(p, i));
         else
-            ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
-        if (p->mode == AYF_PLAN_POISON) poison_dead(p, i);
+            p->backend->ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
+        if (p->mode == AYF_PLAN_POISON) AYF_TRY(poison_dead(p, i));
     }
-    p->stale = false;
+    return AYF_OK;
+}
+
+static ayf_status copy_updates(ayf_program *p) {
     for (uint32_t i = 0; i < p->g->leaf_count; i++) {
         ayf_id value = p->g->leaf[i].update;
         if (!value) continue;
         void *from = memory_of(p, value), *to = p->leaf[i]->memory;
-        if (from != to) ops->copy(p->backend, to, from, p->leaf[i]->elements);
+        if (from != to) AYF_TRY(p->backend->ops->copy(p->backend, to, from, p->leaf[i]->elements));
     }
-    return ops->sync(p->backend);
+    return AYF_OK;
+}
+
+/* No failure is left for the next run to report. */
+static ayf_status settle(ayf_program *p, ayf_status status) {
+    ayf_status synced = p->backend->ops->sync(p->backend);
+    return status != AYF_OK ? status : synced;
+}
+
+ayf_status ayf_program_run(ayf_program *p) {
+    AYF_TRY(ayf_program_ready(p));
+    AYF_TRY(settle(p, launch_all(p))); /* before the copies, which would spread what a failed kernel left */
+    p->stale = false;
+    return settle(p, copy_updates(p));
 }

@@ -22,9 +22,10 @@ typedef struct ayf_buffer {
 
 ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out); /* zeroed */
 void ayf_buffer_free(ayf_buffer *buffer);
-void ayf_buffer_set(ayf_buffer *buffer, const float *from); /* all elements */
-void ayf_buffer_get(const ayf_buffer *buffer, float *to);
-void ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from); /* equal sizes */
+/* All elements; after a failure what was to be written is undefined. */
+ayf_status ayf_buffer_set(ayf_buffer *buffer, const float *from) AYF_MUST_CHECK;
+ayf_status ayf_buffer_get(const ayf_buffer *buffer, float *to) AYF_MUST_CHECK;
+ayf_status ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) AYF_MUST_CHECK; /* equal sizes */
 
 void ayf_backend_close(ayf_backend *backend);
 
@@ -50,10 +51,21 @@ typedef struct ayf_program_facts {
     uint32_t nodes;       /* of the graph */
 } ayf_program_facts;
 ayf_program_facts ayf_program_describe(const ayf_program *p);
+ayf_backend *ayf_program_backend(const ayf_program *p); /* what it was compiled for */
 
 /* The leaf uses the memory of `buffer`, which must have its size and outlive the program. */
 ayf_status ayf_program_bind(ayf_program *p, const char *leaf, ayf_buffer *buffer);
 bool ayf_program_has_leaf(const ayf_program *p, const char *leaf);
+
+/* The leaves in the order in which the graph declared them. The name lives as long as the program. */
+typedef struct ayf_program_leaf {
+    const char *name; /* with its scope */
+    ayf_storage storage;
+    size_t elements;
+} ayf_program_leaf;
+uint32_t ayf_program_leaf_count(const ayf_program *p);
+ayf_program_leaf ayf_program_leaf_at(const ayf_program *p, uint32_t index);
+
 bool ayf_program_has_output(const ayf_program *p, const char *output);
 
 /* Writes a leaf; `count` must be its size. */
@@ -67,6 +79,15 @@ ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *value
 /* PARAM leaves changed through their buffer: what was computed from them once is computed again. */
 void ayf_program_refresh(ayf_program *p);
 
-ayf_status ayf_program_run(ayf_program *p);
+/* Everything that has to be there before a run: every INPUT leaf set or bound once (AYF_E_INTERNAL names the first that is
+ * not; PARAM and STATE leaves begin as zeros), memory for the leaves that are not bound and for what is computed. A run
+ * begins with it, so a caller needs it only to tell a failure before the first kernel, after which all leaves are as
+ * they were, from one on the way. */
+ayf_status ayf_program_ready(ayf_program *p);
+
+/* Computes the outputs and replaces the STATE leaves that have an update. Failures of kernels are returned here, traced
+ * or not, and the next run starts afresh. After a failure the outputs are undefined, and so are the values of STATE
+ * leaves, some of which are updated in place: do not save them, and set them anew before the next run. */
+ayf_status ayf_program_run(ayf_program *p) AYF_MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "ad/ad.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "ir/build.h"
 #include "flow/map.h"
 #include "nn/net.h"
@@ -95,7 +96,7 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
     ayf_id *grad = ayf_alloc(g->ctx, count, sizeof *grad), *other = ayf_alloc(g->ctx, count, sizeof *other);
     if (!grad || !other) g->status = AYF_E_MEMORY;
     if (ayf_graph_check(g) == AYF_OK) {
-        ayf_id alpha = ayf_leaf(g, AYF_STORE_INPUT, "alpha", AYF_SHAPE(1));
+        ayf_id alpha = ayf_step_leaf(g, AYF_STEP_ALPHA, AYF_SHAPE(1));
         ayf_gradients(g, params, "student.", kept->F, kept->cotangent, grad);
         ayf_gradients(g, params, "student.", adversarial_loss, ayf_const(g, 1), other);
         int p = output_layer(params);
@@ -120,7 +121,7 @@ static void emit(ayf_graph *g, const ayf_finetune_step *step, const ayf_params *
     ayf_distill_inputs in = ayf_distill_leaves(g, distill);
     ayf_distill_nodes kept = ayf_distill_emit(g, distill, &in);
     ayf_distill_outputs(g, &in, &kept);
-    ayf_id noise = ayf_leaf(g, AYF_STORE_INPUT, "noise", ayf_sample_shape(&distill->spec, distill->batch));
+    ayf_id noise = ayf_step_leaf(g, AYF_STEP_NOISE, ayf_sample_shape(&distill->spec, distill->batch));
     ayf_id fake = make_fakes(g, step, &in, noise);
     ayf_discriminator_nodes d =
         ayf_discriminator_emit(g, &step->discriminator, in.x0, fake,

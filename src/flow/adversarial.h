@@ -2,11 +2,8 @@
  * jumps from noise to data are judged by a discriminator D, and both networks take an optimiser step.
  *
  * Both steps see the same fakes and the same passes through D, so a step costs one generator pass and two passes of D
- * less than two steps that take turns. Inputs beside those of distillation (algo/step.h):
- *
- *   noise (N,H,W,C)  start of the fakes, independent of x1
- *   alpha (1)        weight of the adversarial loss
- *   disc.opt.*       see nn/optim.h
+ * less than two steps that take turns. Inputs besides those of distillation (flow/step.h):
+ * noise, alpha, and those of the discriminator's optimiser.
  *
  * Scopes: "student." and "disc.".
  */

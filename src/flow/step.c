@@ -4,6 +4,7 @@
 
 #include "ad/ad.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "base/rng.h"
 #include "ir/build.h"
 #include "flow/map.h"
@@ -14,10 +15,6 @@ ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch) {
     return spec->kind == AYF_MODEL_MLP
                ? AYF_SHAPE(batch, 1, 1, spec->mlp_dim)
                : AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
-}
-
-static ayf_id input(ayf_graph *g, const char *name, ayf_shape shape) {
-    return ayf_leaf(g, AYF_STORE_INPUT, name, shape);
 }
 
 static ayf_id flat(ayf_graph *g, ayf_id per_sample) {
@@ -75,8 +72,9 @@ ayf_graph *ayf_teacher_step_graph(ayf_context *ctx, const ayf_teacher_step *step
     if (!g) return NULL;
     int n = step->batch, classes = step->spec.label_dim;
     ayf_shape shape = ayf_sample_shape(&step->spec, n);
-    ayf_id x0 = input(g, "x0", shape), x1 = input(g, "x1", shape), t = input(g, "t", AYF_SHAPE(n));
-    ayf_id onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0;
+    ayf_id x0 = ayf_step_leaf(g, AYF_STEP_X0, shape), x1 = ayf_step_leaf(g, AYF_STEP_X1, shape);
+    ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n));
+    ayf_id onehot = classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, classes)) : 0;
     ayf_id x_t = interpolate(g, x0, x1, t);
     ayf_scope(g, "student.");
     ayf_id F = ayf_flow_velocity(g, &step->spec, AYF_STORE_STATE, x_t, t, 0, 0, onehot);
@@ -144,8 +142,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
     }
     ayf_id size = tangent_size(g, step->norm, n->tangent), unit = n->tangent;
     n->tangent_norm = flat(g, size);
-    if (step->norm != AYF_NORM_NONE)
-        unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c > 0 ? step->norm_c : 0.1));
+    if (step->norm != AYF_NORM_NONE) unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c));
     /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
     n->loss = ayf_mean_all(g, ayf_square(g, unit));
     n->cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;
@@ -164,15 +161,15 @@ ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step
     ayf_shape shape = ayf_sample_shape(&step->spec, n);
     bool given = step->target == AYF_TARGET_GIVEN;
     return (ayf_distill_inputs){
-        .x0 = given ? 0 : input(g, "x0", shape),
-        .x1 = given ? 0 : input(g, "x1", shape),
-        .x_t = given ? input(g, "x_t", shape) : 0,
-        .v = given ? input(g, "v", shape) : 0,
-        .t = input(g, "t", AYF_SHAPE(n)),
-        .s = input(g, "s", AYF_SHAPE(n)),
-        .guidance = input(g, "guidance", AYF_SHAPE(n)),
-        .onehot = classes ? input(g, "onehot", AYF_SHAPE(n, classes)) : 0,
-        .r = given ? 0 : input(g, "r", AYF_SHAPE(1)),
+        .x0 = given ? 0 : ayf_step_leaf(g, AYF_STEP_X0, shape),
+        .x1 = given ? 0 : ayf_step_leaf(g, AYF_STEP_X1, shape),
+        .x_t = given ? ayf_step_leaf(g, AYF_STEP_X_T, shape) : 0,
+        .v = given ? ayf_step_leaf(g, AYF_STEP_V, shape) : 0,
+        .t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n)),
+        .s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(n)),
+        .guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n)),
+        .onehot = classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, classes)) : 0,
+        .r = given ? 0 : ayf_step_leaf(g, AYF_STEP_R, AYF_SHAPE(1)),
     };
 }
 

@@ -1,8 +1,6 @@
 /* Training steps as graphs: one graph holds teacher, weak teacher, student, tangent, normalisation, loss,
- * gradients, optimiser and weight average. All inputs are leaves of storage INPUT:
- *
- *   x0 (N,H,W,C) data / sigma_data     x1 (N,H,W,C) noise     t, s, guidance (N)     onehot (N,classes)
- *   r (1) tangent warm-up              opt.* see nn/optim.h (under the scope "student.")
+ * gradients, optimiser and weight average. Inputs are leaves of storage INPUT: those of flow/inputs.h, and the
+ * optimiser's (nn/optim.h, under the scope "student.").
  *
  * The trained network has the scope "student." in every step, its average "student.ema." (nn/optim.h).
  */
@@ -34,14 +32,14 @@ typedef struct ayf_distill_step {
     ayf_loss loss;
     ayf_target target;
     ayf_norm norm;
-    double norm_c;        /* 0 = 0.1 */
+    double norm_c;        /* c of g / (|g| + c); 0 divides by 0 where g is 0 */
     ayf_velocity teacher; /* unused when target is DATA and loss EMD, or target GIVEN */
     ayf_optim_options optim;
 } ayf_distill_step;
 
 /* Outputs: "loss" (1), and per sample (N): "tangent_rms" (of g before normalisation), "error_rms" |F - v|,
- * "jvp_rms" |(t-s) dF| (unless target is GIVEN); "grad_norm" (1). With target GIVEN the INPUT leaves x_t and v (N,H,W,C)
- * take the place of x0, x1 and r. */
+ * "jvp_rms" |(t-s) dF| (unless target is GIVEN); "grad_norm" (1). With target GIVEN the inputs x_t and v take the
+ * place of x0, x1 and r. */
 ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step);
 
 /* The mathematics of one distillation step, for the step above and for checks against reference numbers.
@@ -67,7 +65,7 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
 
 /* (N,H,W,C) of what a flow network makes. */
 ayf_shape ayf_sample_shape(const ayf_model_spec *spec, int batch);
-/* The INPUT leaves above. */
+/* The INPUT leaves of distillation. */
 ayf_distill_inputs ayf_distill_leaves(ayf_graph *g, const ayf_distill_step *step);
 /* Everything that ayf_distill_step_graph() reports but "grad_norm". */
 void ayf_distill_outputs(ayf_graph *g, const ayf_distill_inputs *in, const ayf_distill_nodes *nodes);

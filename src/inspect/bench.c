@@ -7,6 +7,7 @@
 
 #include "ad/ad.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "train/recipe.h"
 #include "flow/step.h"
 #include "model/shape.h"
@@ -37,12 +38,10 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     ayf_graph *g = ayf_graph_new(student->backend->ctx);
     if (!g) return NULL;
     ayf_shape shape = AYF_SHAPE(n, spec->img_resolution, spec->img_resolution, spec->img_channels);
-    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x0", shape), other = ayf_leaf(g, AYF_STORE_INPUT, "x1", shape);
-    ayf_id t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(n)),
-           s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(n));
-    ayf_id guidance = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(n));
-    ayf_id onehot =
-        spec->label_dim ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(n, spec->label_dim)) : 0;
+    ayf_id x = ayf_step_leaf(g, AYF_STEP_X0, shape), other = ayf_step_leaf(g, AYF_STEP_X1, shape);
+    ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(n)), s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(n));
+    ayf_id guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n));
+    ayf_id onehot = spec->label_dim ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, spec->label_dim)) : 0;
     ayf_scope(g, "student.");
     ayf_id F = ayf_flow_velocity(g, spec, AYF_STORE_STATE, x, t, s, guidance, onehot), dF;
     ayf_scope(g, "%s", "");
@@ -56,36 +55,35 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     return g;
 }
 
+/* Values of the right size for every input that a graph here has. */
 static ayf_status fill_inputs(ayf_context *ctx, ayf_program *p, const ayf_model_spec *spec, int batch) {
-    size_t n = (size_t)batch,
-           image = (size_t)spec->img_resolution * (size_t)spec->img_resolution * (size_t)spec->img_channels;
     static const struct {
         const char *name;
         float value;
-    } scalars[] = {{"r", 0.99f},
-                   {"student.opt.step_size", 1e-4f},
-                   {"student.opt.v_scale", 1},
-                   {"student.opt.ema_decay", 0.999f}};
-    for (size_t i = 0; i < AYF_COUNT(scalars); i++)
-        if (ayf_program_has_leaf(p, scalars[i].name))
-            AYF_TRY(ayf_program_set(p, scalars[i].name, &scalars[i].value, 1));
-    size_t largest = n * (image > (size_t)spec->label_dim ? image : (size_t)spec->label_dim);
-    float *values = ayf_alloc(ctx, largest, sizeof *values);
+    } rates[] = {{"student." AYF_OPTIM_STEP_SIZE, 1e-4f},
+                 {"student." AYF_OPTIM_V_SCALE, 1},
+                 {"student." AYF_OPTIM_EMA_DECAY, 0.999f}};
+    for (size_t i = 0; i < AYF_COUNT(rates); i++)
+        if (ayf_program_has_leaf(p, rates[i].name))
+            AYF_TRY(ayf_program_set(p, rates[i].name, &rates[i].value, 1));
+    size_t n = (size_t)batch, side = (size_t)spec->img_resolution, classes = (size_t)spec->label_dim;
+    size_t images = n * side * side * (size_t)spec->img_channels;
+    float *values = ayf_alloc(ctx, 2 * images + 3 * n + n * classes, sizeof *values);
     if (!values) return AYF_E_MEMORY;
-    ayf_status status = AYF_OK;
-    for (uint64_t k = 0; status == AYF_OK && k < 2; k++) {
-        ayf_rng_normal((ayf_rng_key){0, AYF_RNG_NOISE, 0, k}, values, n * image);
-        status = ayf_program_set(p, k ? "x1" : "x0", values, n * image);
+    float *x0 = values, *x1 = x0 + images, *t = x1 + images, *s = t + n, *guidance = s + n;
+    float *onehot = guidance + n;
+    const float r = 0.99f;
+    ayf_rng_normal((ayf_rng_key){0, AYF_RNG_NOISE, 0, 0}, x0, images);
+    ayf_rng_normal((ayf_rng_key){0, AYF_RNG_NOISE, 0, 1}, x1, images);
+    for (size_t i = 0; i < n; i++) {
+        t[i] = 0.7f;
+        s[i] = 0.2f;
+        guidance[i] = 1.5f;
+        if (classes) onehot[i * classes] = 1;
     }
-    for (size_t k = 0; status == AYF_OK && k < 3; k++) {
-        const char *name = k == 0 ? "t" : k == 1 ? "s" : "guidance";
-        for (size_t i = 0; i < n; i++) values[i] = k == 0 ? 0.7f : k == 1 ? 0.2f : 1.5f;
-        status = ayf_program_set(p, name, values, n);
-    }
-    if (status == AYF_OK && spec->label_dim) {
-        for (size_t i = 0; i < n * (size_t)spec->label_dim; i++) values[i] = i % (size_t)spec->label_dim == 0;
-        status = ayf_program_set(p, "onehot", values, n * (size_t)spec->label_dim);
-    }
+    ayf_status status = ayf_step_feed(
+        p, &(ayf_step_inputs){
+               .x0 = x0, .x1 = x1, .t = t, .s = s, .guidance = guidance, .onehot = onehot, .r = &r});
     ayf_free(ctx, values);
     return status;
 }
@@ -141,8 +139,10 @@ static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int 
     for (part which = FORWARD; status == AYF_OK && which <= WHOLE_STEP; which++) {
         ayf_distill_step step = {.spec = student_spec,
                                  .batch = batch,
+                                 .norm_c = 0.1,
                                  .teacher = ayf_velocity_network(&network),
-                                 .optim = {.ema = true}};
+                                 .optim = ayf_optim_default()};
+        step.optim.ema = true;
         ayf_graph *g =
             which == WHOLE_STEP ? ayf_distill_step_graph(ctx, &step) : student_graph(student, which, batch);
         status = time_graph(backend, g, student, teacher, weak, batch, repeats, &t[which]);

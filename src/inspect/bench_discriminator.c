@@ -1,20 +1,20 @@
 /* Times a step of the discriminator without and with its gradient penalties. */
 #include "flow/adversarial.h"
+#include "flow/inputs.h"
 #include "inspect/bench.h"
 #include "model/weights.h"
 #include "backend/open.h"
 #include "base/rng.h"
 
-/* Logits of data and fakes, the gradient of L_D, and Adam. */
+/* Logits of data and of noise in the place of fakes, the gradient of L_D, and Adam. */
 static ayf_graph *step_graph(const ayf_weights *disc, int batch, double penalty_weight) {
     const ayf_model_spec *spec = &disc->spec;
     ayf_graph *g = ayf_graph_new(disc->backend->ctx);
     if (!g) return NULL;
     ayf_shape shape = AYF_SHAPE(batch, spec->img_resolution, spec->img_resolution, spec->img_channels);
-    ayf_id real = ayf_leaf(g, AYF_STORE_INPUT, "real", shape),
-           fake = ayf_leaf(g, AYF_STORE_INPUT, "fake", shape);
+    ayf_id real = ayf_step_leaf(g, AYF_STEP_X0, shape), fake = ayf_step_leaf(g, AYF_STEP_NOISE, shape);
     ayf_discriminator_nodes nodes = ayf_discriminator_emit(g, spec, real, fake, 0, penalty_weight);
-    ayf_discriminator_train(g, disc->params, &nodes, &(ayf_optim_options){.beta1 = -1, .beta2 = 0.99});
+    ayf_discriminator_train(g, disc->params, &nodes, &(ayf_optim_options){.beta2 = 0.99, .eps = 1e-8});
     return g;
 }
 
@@ -22,15 +22,13 @@ static ayf_status fill(ayf_context *ctx, ayf_program *p, const ayf_model_spec *s
     size_t count = (size_t)batch * (size_t)spec->img_resolution * (size_t)spec->img_resolution *
                    (size_t)spec->img_channels;
     const float step_size = 1e-4f, v_scale = 1;
-    AYF_TRY(ayf_program_set(p, "disc.opt.step_size", &step_size, 1));
-    AYF_TRY(ayf_program_set(p, "disc.opt.v_scale", &v_scale, 1));
-    float *values = ayf_alloc(ctx, count, sizeof *values);
+    AYF_TRY(ayf_program_set(p, "disc." AYF_OPTIM_STEP_SIZE, &step_size, 1));
+    AYF_TRY(ayf_program_set(p, "disc." AYF_OPTIM_V_SCALE, &v_scale, 1));
+    float *values = ayf_alloc(ctx, 2 * count, sizeof *values);
     if (!values) return AYF_E_MEMORY;
-    ayf_status status = AYF_OK;
-    for (uint64_t k = 0; status == AYF_OK && k < 2; k++) {
-        ayf_rng_normal((ayf_rng_key){0, AYF_RNG_NOISE, 0, k}, values, count);
-        status = ayf_program_set(p, k ? "fake" : "real", values, count);
-    }
+    for (uint64_t k = 0; k < 2; k++)
+        ayf_rng_normal((ayf_rng_key){0, AYF_RNG_NOISE, 0, k}, values + k * count, count);
+    ayf_status status = ayf_step_feed(p, &(ayf_step_inputs){.x0 = values, .noise = values + count});
     ayf_free(ctx, values);
     return status;
 }

@@ -139,13 +139,10 @@ static ayf_status read_open(ayf_context *ctx, const char *path, int fd, size_t l
                             limit);
         }
         if (used < capacity - 1) break;
-        char *larger = ayf_grow(ctx, data, used, capacity * 2, 1);
-        if (!larger) {
+        if (ayf_reserve(ctx, &data, used + 1, &capacity, 1) != AYF_OK) {
             ayf_free(ctx, data);
             return AYF_E_MEMORY;
         }
-        data = larger;
-        capacity *= 2;
     }
     data[used] = 0;
     *bytes = data;

@@ -56,30 +56,21 @@ void ayf_st_write_cancel(ayf_st_writer *writer) {
     ayf_free(writer->ctx, writer);
 }
 
-/* `array` with room for one element more; NULL when there is no memory, `array` then being still valid. */
-static void *room(ayf_context *ctx, void *array, size_t count, size_t *capacity, size_t size) {
-    if (count < *capacity) return array;
-    size_t larger = *capacity ? *capacity * 2 : 16;
-    void *grown = ayf_grow(ctx, array, count, larger, size);
-    if (grown) *capacity = larger;
-    return grown;
-}
-
 ayf_status ayf_st_write_meta(ayf_st_writer *writer, const char *key, const char *value) {
     if (writer->status != AYF_OK) return writer->status;
     ayf_context *ctx = writer->ctx;
     if (!ayf_utf8_valid(key) || !ayf_utf8_valid(value))
         return stick(writer, ayf_fail(ctx, AYF_E_USAGE, "the metadata \"%.200s\" is not UTF-8", key));
-    out_meta *meta = room(ctx, writer->meta, writer->meta_count, &writer->meta_capacity, sizeof *meta);
-    if (!meta) return stick(writer, AYF_E_MEMORY);
-    writer->meta = meta;
+    if (ayf_reserve(ctx, &writer->meta, writer->meta_count, &writer->meta_capacity, sizeof *writer->meta) !=
+        AYF_OK)
+        return stick(writer, AYF_E_MEMORY);
     out_meta entry = {ayf_strdup(ctx, key), ayf_strdup(ctx, value)};
     if (!entry.key || !entry.value) {
         ayf_free(ctx, entry.key);
         ayf_free(ctx, entry.value);
         return stick(writer, AYF_E_MEMORY);
     }
-    meta[writer->meta_count++] = entry;
+    writer->meta[writer->meta_count++] = entry;
     return AYF_OK;
 }
 
@@ -97,12 +88,10 @@ static ayf_status add_tensor(ayf_st_writer *writer, const char *name, ayf_st_dty
         if (shape[i] < 0 || __builtin_mul_overflow(tensor.bytes, (size_t)shape[i], &tensor.bytes))
             return ayf_fail(ctx, AYF_E_USAGE, "tensor \"%.200s\": its shape is negative or overflows", name);
     }
-    out_tensor *tensors = room(ctx, writer->tensors, writer->count, &writer->capacity, sizeof tensor);
-    if (!tensors) return AYF_E_MEMORY;
-    writer->tensors = tensors;
+    AYF_TRY(ayf_reserve(ctx, &writer->tensors, writer->count, &writer->capacity, sizeof tensor));
     tensor.name = ayf_strdup(ctx, name);
     if (!tensor.name) return AYF_E_MEMORY;
-    tensors[writer->count++] = tensor;
+    writer->tensors[writer->count++] = tensor;
     return AYF_OK;
 }
 

@@ -57,9 +57,8 @@ void ayf_text_print(ayf_text *text, const char *format, ...) {
 
 void ayf_text_real(ayf_text *text, double value) {
     char digits[AYF_REAL_SIZE];
-    int length = ayf_print_real(digits, value);
+    int length = ayf_print_typed_real(digits, value);
     ayf_text_put(text, digits, (size_t)length);
-    if (!strpbrk(digits, ".en")) ayf_text_put(text, ".0", 2);
 }
 
 size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code) {

@@ -25,7 +25,7 @@ void ayf_text_free(ayf_text *text);
 void ayf_text_put(ayf_text *text, const void *bytes, size_t size);
 void ayf_text_print(ayf_text *text, const char *format, ...) AYF_PRINTF(2, 3);
 
-/* As ayf_print_real() does, but integral values keep a point ("1.0") so that a typed reader sees a real. */
+/* As ayf_print_typed_real() does. */
 void ayf_text_real(ayf_text *text, double value);
 
 /* `string` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */

@@ -48,7 +48,7 @@ ayf_id ayf_broadcast(ayf_graph *g, ayf_id a, ayf_shape shape) {
     return a ? emit(g, AYF_OP_BROADCAST, shape, a, 0) : 0;
 }
 
-static ayf_id binary(ayf_graph *g, ayf_op op, ayf_id a, ayf_id b) {
+ayf_id ayf_binary(ayf_graph *g, ayf_op op, ayf_id a, ayf_id b) {
     if (!a || !b) return 0;
     if (!ayf_same_shape(g, a, b)) {
         ayf_shape sa = ayf_shape_of(g, a), sb = ayf_shape_of(g, b);
@@ -64,29 +64,9 @@ static ayf_id binary(ayf_graph *g, ayf_op op, ayf_id a, ayf_id b) {
     return emit(g, op, ayf_shape_of(g, a), a, b);
 }
 
-static ayf_id unary(ayf_graph *g, ayf_op op, ayf_id a) {
-    return a ? emit(g, op, ayf_shape_of(g, a), a, 0) : 0;
-}
+ayf_id ayf_unary(ayf_graph *g, ayf_op op, ayf_id a) { return a ? emit(g, op, ayf_shape_of(g, a), a, 0) : 0; }
 
 /* ---- Pointwise ---- */
-
-ayf_id ayf_add(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_ADD, a, b); }
-ayf_id ayf_sub(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_SUB, a, b); }
-ayf_id ayf_mul(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_MUL, a, b); }
-ayf_id ayf_div(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_DIV, a, b); }
-ayf_id ayf_max(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_MAX, a, b); }
-ayf_id ayf_min(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_MIN, a, b); }
-ayf_id ayf_gt(ayf_graph *g, ayf_id a, ayf_id b) { return binary(g, AYF_OP_GT, a, b); }
-ayf_id ayf_neg(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_NEG, a); }
-ayf_id ayf_exp(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_EXP, a); }
-ayf_id ayf_log(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_LOG, a); }
-ayf_id ayf_sqrt(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_SQRT, a); }
-ayf_id ayf_sigmoid(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_SIGMOID, a); }
-ayf_id ayf_tanh(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_TANH, a); }
-ayf_id ayf_sin(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_SIN, a); }
-ayf_id ayf_cos(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_COS, a); }
-ayf_id ayf_softplus(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_SOFTPLUS, a); }
-ayf_id ayf_stop(ayf_graph *g, ayf_id a) { return unary(g, AYF_OP_STOP, a); }
 
 ayf_id ayf_addc(ayf_graph *g, ayf_id a, double c) { return ayf_add(g, a, ayf_const_like(g, a, c)); }
 ayf_id ayf_mulc(ayf_graph *g, ayf_id a, double c) { return ayf_mul(g, a, ayf_const_like(g, a, c)); }
@@ -176,13 +156,8 @@ ayf_id ayf_concat(ayf_graph *g, ayf_id a, ayf_id b, int axis) {
 static int filter_index(ayf_graph *g, const ayf_filter *filter) {
     for (uint32_t i = 0; i < g->filter_count; i++)
         if (memcmp(&g->filter[i], filter, sizeof *filter) == 0) return (int)i;
-    ayf_filter *table =
-        ayf_grow(g->ctx, g->filter, g->filter_count, (size_t)g->filter_count + 1, sizeof *table);
-    if (!table) {
-        g->status = AYF_E_MEMORY;
-        return -1;
-    }
-    g->filter = table;
+    g->status = ayf_reserve(g->ctx, &g->filter, g->filter_count, &g->filter_capacity, sizeof *filter);
+    if (g->status != AYF_OK) return -1;
     g->filter[g->filter_count] = *filter;
     return (int)g->filter_count++;
 }

@@ -9,23 +9,21 @@ ayf_id ayf_const(ayf_graph *g, double value); /* shape (1) */
 ayf_id ayf_const_like(ayf_graph *g, ayf_id like, double value);
 ayf_id ayf_full(ayf_graph *g, ayf_shape shape, double value);
 
-ayf_id ayf_add(ayf_graph *g, ayf_id a, ayf_id b);
-ayf_id ayf_sub(ayf_graph *g, ayf_id a, ayf_id b);
-ayf_id ayf_mul(ayf_graph *g, ayf_id a, ayf_id b);
-ayf_id ayf_div(ayf_graph *g, ayf_id a, ayf_id b);
-ayf_id ayf_max(ayf_graph *g, ayf_id a, ayf_id b);
-ayf_id ayf_min(ayf_graph *g, ayf_id a, ayf_id b);
-ayf_id ayf_gt(ayf_graph *g, ayf_id a, ayf_id b); /* 1 where a > b, else 0; no derivative */
-ayf_id ayf_neg(ayf_graph *g, ayf_id a);
-ayf_id ayf_exp(ayf_graph *g, ayf_id a);
-ayf_id ayf_log(ayf_graph *g, ayf_id a);
-ayf_id ayf_sqrt(ayf_graph *g, ayf_id a);
-ayf_id ayf_sigmoid(ayf_graph *g, ayf_id a);
-ayf_id ayf_tanh(ayf_graph *g, ayf_id a);
-ayf_id ayf_sin(ayf_graph *g, ayf_id a);
-ayf_id ayf_cos(ayf_graph *g, ayf_id a);
-ayf_id ayf_softplus(ayf_graph *g, ayf_id a); /* log(1 + e^a) */
-ayf_id ayf_stop(ayf_graph *g, ayf_id a);     /* stop-gradient */
+/* A pointwise op of ops.def. */
+ayf_id ayf_unary(ayf_graph *g, ayf_op op, ayf_id a);
+ayf_id ayf_binary(ayf_graph *g, ayf_op op, ayf_id a, ayf_id b);
+
+/* Every pointwise op has a builder, which ops.def names: ayf_add(g, a, b), ayf_exp(g, a). */
+#define AYF_BUILDER_1(NAME, name)                                                                            \
+    static inline ayf_id ayf_##name(ayf_graph *g, ayf_id a) { return ayf_unary(g, AYF_OP_##NAME, a); }
+#define AYF_BUILDER_2(NAME, name)                                                                            \
+    static inline ayf_id ayf_##name(ayf_graph *g, ayf_id a, ayf_id b) {                                      \
+        return ayf_binary(g, AYF_OP_##NAME, a, b);                                                           \
+    }
+#define AYF_POINTWISE(NAME, name, inputs, kind, cost, text) AYF_BUILDER_##inputs(NAME, name)
+#include "ir/ops.def"
+#undef AYF_BUILDER_1
+#undef AYF_BUILDER_2
 
 ayf_id ayf_addc(ayf_graph *g, ayf_id a, double c);
 ayf_id ayf_mulc(ayf_graph *g, ayf_id a, double c);

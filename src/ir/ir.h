@@ -21,9 +21,8 @@ enum { AYF_MAX_RANK = 5, AYF_MAX_INPUTS = 2, AYF_MAX_ATTR = 5 };
 
 typedef enum ayf_op {
     AYF_OP_NONE = 0,
-#define AYF_OP(NAME, inputs, kind, class, text) AYF_OP_##NAME,
+#define AYF_OP(NAME, inputs, kind, class, shape) AYF_OP_##NAME,
 #include "ir/ops.def"
-#undef AYF_OP
     AYF_OP_COUNT
 } ayf_op;
 
@@ -45,6 +44,7 @@ typedef struct ayf_op_info {
     int inputs;
     ayf_kind kind;
     ayf_class class_;
+    int cost; /* of one element of a POINTWISE op, in additions */
 } ayf_op_info;
 extern const ayf_op_info ayf_op_table[AYF_OP_COUNT];
 
@@ -68,8 +68,12 @@ typedef struct ayf_node {
     ayf_id in[AYF_MAX_INPUTS];
     int32_t dim[AYF_MAX_RANK];
     int32_t attr[AYF_MAX_ATTR]; /* meaning: ops.def; an INPUT has {leaf index} */
+    uint32_t zero;              /* takes the place of padding: nodes are compared as bytes */
     double value;               /* CONST */
 } ayf_node;
+_Static_assert(offsetof(ayf_node, value) == offsetof(ayf_node, zero) + sizeof(uint32_t) &&
+                   sizeof(ayf_node) == offsetof(ayf_node, value) + sizeof(double),
+               "a node has no padding");
 
 typedef struct ayf_leaf_info {
     char *name;
@@ -92,7 +96,7 @@ typedef struct ayf_filter {
 typedef struct ayf_graph {
     ayf_context *ctx;
     ayf_node *node; /* node[0] is unused */
-    uint32_t count, capacity;
+    uint32_t count;
     uint32_t *bucket; /* hash-consing: open addressing over node ids */
     uint32_t bucket_count;
     ayf_leaf_info *leaf;
@@ -101,6 +105,7 @@ typedef struct ayf_graph {
     uint32_t output_count;
     ayf_filter *filter;
     uint32_t filter_count;
+    size_t node_capacity, leaf_capacity, output_capacity, filter_capacity;
     char scope[96];    /* prefix of leaf names and error messages, e.g. "student.unet." */
     ayf_status status; /* sticky */
 } ayf_graph;
@@ -120,7 +125,9 @@ ayf_id ayf_emit(ayf_graph *g, const ayf_node *key);
 
 static inline const ayf_node *ayf_at(const ayf_graph *g, ayf_id id) { return &g->node[id]; }
 ayf_shape ayf_shape_of(const ayf_graph *g, ayf_id id);
+size_t ayf_node_elements(const ayf_node *n);
 size_t ayf_elements(const ayf_graph *g, ayf_id id);
+bool ayf_equal_dims(const ayf_node *a, const ayf_node *b);
 bool ayf_same_shape(const ayf_graph *g, ayf_id a, ayf_id b);
 bool ayf_is_const(const ayf_graph *g, ayf_id id, double *value); /* value may be NULL */
 

@@ -22,11 +22,10 @@ static inline double ayf_softplus_f64(double a) { return a > 0 ? a + log1p(exp(-
 static inline double ayf_scalar(ayf_op op, double a, double b) {
     (void)b;
     switch (op) {
-#define AYF_OP(NAME, inputs, kind, class, text)                                                              \
+#define AYF_POINTWISE(NAME, name, inputs, kind, cost, text)                                                  \
     case AYF_OP_##NAME:                                                                                      \
         return text;
 #include "ir/ops.def"
-#undef AYF_OP
     default:
         return 0;
     }

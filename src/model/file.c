@@ -65,32 +65,41 @@ static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_
     return AYF_OK;
 }
 
-/* All parameters in file layout, one behind the other; NULL with the failure recorded. */
-static float *export_all(const ayf_weights *w, const char *path) {
+/* One parameter in file layout. */
+static ayf_status export_one(const ayf_weights *w, int at, const char *path, float *graph, float *values) {
+    const ayf_param *param = &w->params->at[at];
+    size_t index;
+    AYF_TRY(ayf_buffer_get(w->at[at], graph));
+    ayf_param_export(param, graph, values);
+    const char *bad = ayf_first_not_finite(values, param->size, &index);
+    if (!bad) return AYF_OK;
+    return ayf_fail(w->backend->ctx, AYF_E_DIVERGED, "%s was not written: value %zu of tensor '%s' is %s",
+                    path, index, param->name, bad);
+}
+
+/* All of them, one behind the other; NULL after a failure. */
+static ayf_status export_all(const ayf_weights *w, const char *path, float **out) {
     ayf_context *ctx = w->backend->ctx;
-    size_t total = 0, largest = 0, index;
+    size_t total = 0, largest = 0;
     for (int i = 0; i < w->params->count; i++) {
         size_t size = w->params->at[i].size;
         total += size;
         largest = size > largest ? size : largest;
     }
-    float *values = ayf_alloc(ctx, total, sizeof *values), *graph = ayf_alloc(ctx, largest, sizeof *graph);
-    const char *bad = NULL;
-    for (size_t i = 0, at = 0; values && graph && !bad && i < (size_t)w->params->count; i++) {
-        const ayf_param *param = &w->params->at[i];
-        ayf_buffer_get(w->at[i], graph);
-        ayf_param_export(param, graph, values + at);
-        bad = ayf_first_not_finite(values + at, param->size, &index);
-        if (bad)
-            ayf_fail(ctx, AYF_E_DIVERGED, "%s was not written: value %zu of tensor '%s' is %s", path, index,
-                     param->name, bad);
-        at += param->size;
+    float *values = ayf_alloc(ctx, total, sizeof *values), *graph = ayf_alloc(ctx, largest, sizeof *graph),
+          *next = values;
+    ayf_status status = values && graph ? AYF_OK : AYF_E_MEMORY;
+    for (int i = 0; status == AYF_OK && i < w->params->count; i++) {
+        status = export_one(w, i, path, graph, next);
+        next += w->params->at[i].size;
     }
-    bool complete = values && graph && !bad;
     ayf_free(ctx, graph);
-    if (complete) return values;
-    ayf_free(ctx, values);
-    return NULL;
+    if (status != AYF_OK) {
+        ayf_free(ctx, values);
+        values = NULL;
+    }
+    *out = values;
+    return status;
 }
 
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card) {
@@ -100,8 +109,8 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
                         "%s: a network of kind '%s' with is_student %s cannot have the role '%s'", path,
                         ayf_model_kind_name(w->spec.kind), w->spec.is_student ? "true" : "false",
                         ayf_model_role_name(card->role));
-    float *values = export_all(w, path);
-    if (!values) return ayf_last_status(ctx);
+    float *values;
+    AYF_TRY(export_all(w, path, &values));
     ayf_st_writer *writer;
     ayf_status status = ayf_st_write_begin(ctx, &writer);
     if (status == AYF_OK) {

@@ -8,8 +8,8 @@
 
 #define AYF_MODEL_FORMAT "ayf-model" /* metadata "format" of a model file */
 
-/* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED and
- * nothing is written. */
+/* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED;
+ * then, and when they cannot be read, nothing is written. */
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
 
 /* Strict: missing, additional, misshapen or non-finite tensors and unknown or missing metadata are errors

@@ -55,7 +55,7 @@ static ayf_status read_tensor(ayf_context *ctx, const ayf_st *st, const ayf_para
     }
     if (status == AYF_OK) {
         ayf_param_import(param, file, graph);
-        ayf_buffer_set(to, graph);
+        status = ayf_buffer_set(to, graph);
     }
     ayf_free(ctx, file);
     ayf_free(ctx, graph);

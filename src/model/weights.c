@@ -39,8 +39,9 @@ ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed) {
         float *values = ayf_alloc(ctx, w->params->at[i].size, sizeof *values);
         if (!values) return AYF_E_MEMORY;
         ayf_param_init(&w->params->at[i], seed, values);
-        ayf_buffer_set(w->at[i], values);
+        ayf_status status = ayf_buffer_set(w->at[i], values);
         ayf_free(ctx, values);
+        AYF_TRY(status);
     }
     return AYF_OK;
 }
@@ -51,12 +52,13 @@ static bool same_shape(const ayf_param *a, const ayf_param *b) {
     return same;
 }
 
-void ayf_weights_copy(ayf_weights *to, const ayf_weights *from) {
+ayf_status ayf_weights_copy(ayf_weights *to, const ayf_weights *from) {
     for (int i = 0; i < to->params->count; i++) {
         const ayf_param *param = &to->params->at[i], *source = ayf_params_find(from->params, param->name);
         if (source && same_shape(param, source))
-            ayf_buffer_copy(to->at[i], from->at[source - from->params->at]);
+            AYF_TRY(ayf_buffer_copy(to->at[i], from->at[source - from->params->at]));
     }
+    return AYF_OK;
 }
 
 ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash) {
@@ -65,9 +67,10 @@ ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash) {
         size_t count = w->params->at[i].size;
         float *values = ayf_alloc(ctx, count, sizeof *values);
         if (!values) return AYF_E_MEMORY;
-        ayf_buffer_get(w->at[i], values);
-        *hash = ayf_hash(*hash, values, count * sizeof *values);
+        ayf_status status = ayf_buffer_get(w->at[i], values);
+        if (status == AYF_OK) *hash = ayf_hash(*hash, values, count * sizeof *values);
         ayf_free(ctx, values);
+        AYF_TRY(status);
     }
     return AYF_OK;
 }

@@ -20,7 +20,7 @@ ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init fo
 
 /* Every parameter of `to` that `from` has under the same name and shape is copied; the others keep their
  * values. A student gets its teacher's weights this way. */
-void ayf_weights_copy(ayf_weights *to, const ayf_weights *from);
+ayf_status ayf_weights_copy(ayf_weights *to, const ayf_weights *from) AYF_MUST_CHECK;
 
 /* Continues `hash` (AYF_HASH_START to begin) over all values: equal weights give equal hashes. */
 ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);

@@ -2,17 +2,33 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ir/build.h"
 #include "nn/layers.h"
 
-static double beta1_of(double beta1) { return beta1 == 0 ? 0.9 : beta1 < 0 ? 0 : beta1; }
-static double beta2_of(double beta2) { return beta2 == 0 ? 0.999 : beta2; }
+ayf_optim_options ayf_optim_default(void) {
+    return (ayf_optim_options){.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+}
 
 static ayf_id state(ayf_graph *g, const char *kind, const ayf_param *param) {
     char name[sizeof param->name + 16];
     snprintf(name, sizeof name, "%s.%s", kind, param->name);
     return ayf_leaf(g, AYF_STORE_STATE, name, param->shape);
+}
+
+static ayf_id input(ayf_graph *g, const char *name) {
+    return ayf_leaf(g, AYF_STORE_INPUT, name, AYF_SHAPE(1));
+}
+
+bool ayf_optim_is_input(const char *leaf) {
+    static const char *const names[] = {AYF_OPTIM_STEP_SIZE, AYF_OPTIM_V_SCALE, AYF_OPTIM_EMA_DECAY};
+    for (size_t i = 0; i < AYF_COUNT(names); i++) {
+        size_t length = strlen(leaf), tail = strlen(names[i]);
+        if (length < tail || strcmp(leaf + length - tail, names[i]) != 0) continue;
+        if (length == tail || leaf[length - tail - 1] == '.') return true;
+    }
+    return false;
 }
 
 /* sqrt of the sum of all squares, (1); 0 when there is no gradient at all. */
@@ -28,12 +44,11 @@ static ayf_id total_norm(ayf_graph *g, const ayf_params *params, const ayf_id *g
 
 ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
                           const ayf_optim_options *options, ayf_optim_nodes *nodes) {
-    double beta1 = beta1_of(options->beta1), beta2 = beta2_of(options->beta2);
-    double eps = options->eps > 0 ? options->eps : 1e-8;
+    double beta1 = options->beta1, beta2 = options->beta2;
     *nodes = (ayf_optim_nodes){0};
-    nodes->step_size = ayf_leaf(g, AYF_STORE_INPUT, "opt.step_size", AYF_SHAPE(1));
-    nodes->v_scale = ayf_leaf(g, AYF_STORE_INPUT, "opt.v_scale", AYF_SHAPE(1));
-    if (options->ema) nodes->ema_decay = ayf_leaf(g, AYF_STORE_INPUT, "opt.ema_decay", AYF_SHAPE(1));
+    nodes->step_size = input(g, AYF_OPTIM_STEP_SIZE);
+    nodes->v_scale = input(g, AYF_OPTIM_V_SCALE);
+    if (options->ema) nodes->ema_decay = input(g, AYF_OPTIM_EMA_DECAY);
     if (options->clip > 0 || options->report_norm) nodes->grad_norm = total_norm(g, params, grad);
     ayf_id limit = 0;
     if (options->clip > 0 && nodes->grad_norm) {
@@ -48,7 +63,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
         ayf_id d = limit ? ayf_mul(g, grad[i], limit) : grad[i];
         ayf_id next_m = ayf_add(g, ayf_mulc(g, m, beta1), ayf_mulc(g, d, 1 - beta1));
         ayf_id next_v = ayf_add(g, ayf_mulc(g, v, beta2), ayf_mulc(g, ayf_square(g, d), 1 - beta2));
-        ayf_id scale = ayf_addc(g, ayf_mul(g, ayf_sqrt(g, next_v), nodes->v_scale), eps);
+        ayf_id scale = ayf_addc(g, ayf_mul(g, ayf_sqrt(g, next_v), nodes->v_scale), options->eps);
         ayf_id next_w = ayf_sub(g, w, ayf_div(g, ayf_mul(g, next_m, nodes->step_size), scale));
         if (param->role == AYF_PARAM_WEIGHT && !options->free_weights)
             next_w = ayf_normalized(g, next_w, sqrt(param->shape.dim[1]));
@@ -66,8 +81,8 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
 void ayf_adam_scalars(double lr, double beta1, double beta2, uint64_t step, float *step_size,
                       float *v_scale) {
     double k = (double)step + 1;
-    *step_size = (float)(lr / (1 - pow(beta1_of(beta1), k)));
-    *v_scale = (float)(1 / sqrt(1 - pow(beta2_of(beta2), k)));
+    *step_size = (float)(lr / (1 - pow(beta1, k)));
+    *v_scale = (float)(1 / sqrt(1 - pow(beta2, k)));
 }
 
 double ayf_lr_at(const ayf_lr_schedule *schedule, uint64_t step) {

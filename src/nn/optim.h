@@ -1,9 +1,10 @@
 /* Adam with forced weight normalisation and weight averages, as part of the graph, and the schedules that
  * feed it.
  *
+ *     ayf_optim_options options = ayf_optim_default();
  *     ayf_optim_nodes o;
  *     ayf_scope(g, "student.");
- *     if (ayf_optim_emit(g, params, grad, &(ayf_optim_options){.ema = true}, &o)) ...
+ *     AYF_TRY(ayf_optim_emit(g, params, grad, &options, &o));
  *     // each step k = 0, 1, ...: bind the inputs
  *     ayf_adam_scalars(lr, beta1, beta2, k, &step_size, &v_scale);
  *
@@ -16,15 +17,24 @@
 #include "ir/ir.h"
 #include "nn/params.h"
 
-typedef struct ayf_optim_options { /* zero = the default */
-    double beta1;                  /* 0.9; negative = 0 */
-    double beta2;                  /* 0.999 */
-    double eps;                    /* 1e-8 */
-    double clip;                   /* largest norm of all gradients together; 0 = no limit */
-    bool report_norm;              /* compute the norm even without a limit */
-    bool ema;
+typedef struct ayf_optim_options {
+    double beta1;      /* decay of the first moment, in [0,1) */
+    double beta2;      /* decay of the second moment, in [0,1) */
+    double eps;        /* added to the root of the second moment; 0 divides by 0 where every gradient was 0 */
+    double clip;       /* largest norm of all gradients together; 0 = no limit */
+    bool report_norm;  /* compute the norm even without a limit */
+    bool ema;          /* keep weight averages */
     bool free_weights; /* do not renormalise the rows of WEIGHT parameters */
 } ayf_optim_options;
+/* beta1 0.9, beta2 0.999, eps 1e-8 (arXiv 1412.6980); no limit, no averages. */
+ayf_optim_options ayf_optim_default(void);
+
+/* INPUT leaves of an optimiser, (1) each, behind the scope of its network. */
+#define AYF_OPTIM_STEP_SIZE "opt.step_size" /* see ayf_adam_scalars() */
+#define AYF_OPTIM_V_SCALE "opt.v_scale"
+#define AYF_OPTIM_EMA_DECAY "opt.ema_decay" /* only with averages */
+/* Whether a leaf's full name is one of these under any scope. */
+bool ayf_optim_is_input(const char *leaf);
 
 typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be fetched */
     ayf_id step_size;            /* "opt.step_size", see ayf_adam_scalars() */
@@ -41,7 +51,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
                           const ayf_optim_options *options, ayf_optim_nodes *nodes);
 
 /* Bias correction of step k (the first is 0): step_size = lr/(1-beta1^(k+1)), v_scale =
- * 1/sqrt(1-beta2^(k+1)). beta1 and beta2 as in ayf_optim_options. */
+ * 1/sqrt(1-beta2^(k+1)). */
 void ayf_adam_scalars(double lr, double beta1, double beta2, uint64_t step, float *step_size, float *v_scale);
 
 /* ---- Learning rate ---- */

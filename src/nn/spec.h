@@ -47,47 +47,52 @@ typedef struct ayf_reals {
     X(KIND, AYF_ANY_MODEL, kind, "unet", 0, AYF_MODEL_KINDS - 1,                                             \
       "unet (images), mlp (points), discriminator, features or inception")                                   \
     X(PRECOND, AYF_FLOW, precond, "none", 0, 1, "F = a(t) x - U(x/q)/q: none (a = 0) or velocity")           \
-    X(BOOL, AYF_FLOW, is_student, "false", 0, 1, "a flow map: sees the gap t-s and the guidance strength")   \
+    X(BOOL, AYF_FLOW, is_student, "false", 0, 1,                                                             \
+      "true = a flow map, which sees the gap t - s and the guidance strength")                               \
     X(INT, AYF_SIZED, img_resolution, "32", 1, 4096, "height and width in pixels")                           \
     X(INT, AYF_SIZED, img_channels, "3", 1, 64, "channels of the image")                                     \
-    X(INT, AYF_SIZED, label_dim, "0", 0, 100000, "number of classes, 0 = unconditional")                     \
+    X(INT, AYF_SIZED, label_dim, "0", 0, 100000, "number of classes; 0 = unconditional")                     \
     X(INT, AYF_FLOW, model_channels, "64", 1, 4096,                                                          \
-      "channels at the highest resolution, times channel_mult")                                              \
+      "channels at the highest resolution, before multiplication by channel_mult")                           \
     X(INTS, AYF_FLOW, channel_mult, "1,2,2", 1, 64,                                                          \
-      "channel multiplier per resolution, each half the one before")                                         \
+      "channel multiplier of each resolution; each resolution is half the one before")                       \
     X(INT, AYF_FLOW, channel_mult_noise, "0", 0, 64,                                                         \
-      "multiplier of the Fourier features, 0 = channel_mult[0]")                                             \
-    X(INT, AYF_FLOW, channel_mult_emb, "0", 0, 64, "multiplier of the embedding, 0 = largest channel_mult")  \
+      "channel multiplier of the Fourier features; 0 = channel_mult[0]")                                     \
+    X(INT, AYF_FLOW, channel_mult_emb, "0", 0, 64,                                                           \
+      "channel multiplier of the embedding; 0 = the largest channel_mult")                                   \
     X(INT, AYF_FLOW, num_blocks, "2", 1, 16, "residual blocks per resolution")                               \
     X(INTS, AYF_FLOW, attn_resolutions, "16,8", 1, 4096, "resolutions with self-attention")                  \
-    X(INT, AYF_FLOW, channels_per_head, "64", 1, 4096, "a block with fewer channels has no attention")       \
-    X(REAL, AYF_FLOW, label_balance, "0.5", 0, 1, "noise embedding (0) against class embedding (1)")         \
-    X(REAL, AYF_FLOW, concat_balance, "0.5", 0, 1, "main path (0) against skip connection (1)")              \
-    X(REAL, AYF_FLOW, res_balance, "0.3", 0, 1, "main branch (0) against residual branch (1)")               \
-    X(REAL, AYF_FLOW, attn_balance, "0.3", 0, 1, "main branch (0) against self-attention (1)")               \
-    X(REAL, AYF_FLOW, clip_act, "256", 0, 1e30, "limit of the activations, 0 = none")                        \
-    X(REALS, AYF_FLOW, resample_filter, "1,1", -1e3, 1e3, "low-pass filter, an even number of taps")         \
-    X(REAL, AYF_FLOW, bandwidth_noise, "0.5", 0, 1e3, "spread in cycles of the Fourier features of t")       \
-    X(REAL, AYF_FLOW, bandwidth_gap, "0.5", 0, 1e3, "the same for t - s")                                    \
-    X(REAL, AYF_FLOW, bandwidth_guidance, "0.25", 0, 1e3, "the same for the guidance strength")              \
-    X(INT, AYF_FLOW, mlp_dim, "2", 1, 4096, "mlp: size of a point")                                          \
-    X(INT, AYF_FLOW, mlp_hidden, "256", 1, 65536, "mlp: units of a hidden layer")                            \
-    X(INT, AYF_FLOW, mlp_layers, "4", 1, 64, "mlp: hidden layers")                                           \
+    X(INT, AYF_FLOW, channels_per_head, "64", 1, 4096,                                                       \
+      "channels per attention head; a block with fewer channels has no attention")                           \
+    X(REAL, AYF_FLOW, label_balance, "0.5", 0, 1, "balance of noise embedding (0) and class embedding (1)")  \
+    X(REAL, AYF_FLOW, concat_balance, "0.5", 0, 1, "balance of main path (0) and skip connection (1)")       \
+    X(REAL, AYF_FLOW, res_balance, "0.3", 0, 1, "balance of main branch (0) and residual branch (1)")        \
+    X(REAL, AYF_FLOW, attn_balance, "0.3", 0, 1, "balance of main branch (0) and self-attention (1)")        \
+    X(REAL, AYF_FLOW, clip_act, "256", 0, 1e30, "largest magnitude of the activations; 0 = no limit")        \
+    X(REALS, AYF_FLOW, resample_filter, "1,1", -1e3, 1e3,                                                    \
+      "low-pass filter of the resampling; 2, 4, 6 or 8 taps")                                                \
+    X(REAL, AYF_FLOW, bandwidth_noise, "0.5", 0, 1e3, "spread of the Fourier features of t, in cycles")      \
+    X(REAL, AYF_FLOW, bandwidth_gap, "0.5", 0, 1e3, "spread of the Fourier features of t - s, in cycles")    \
+    X(REAL, AYF_FLOW, bandwidth_guidance, "0.25", 0, 1e3,                                                    \
+      "spread of the Fourier features of the guidance strength, in cycles")                                  \
+    X(INT, AYF_FLOW, mlp_dim, "2", 1, 4096, "mlp: coordinates of a point")                                   \
+    X(INT, AYF_FLOW, mlp_hidden, "256", 1, 65536, "mlp: units per hidden layer")                             \
+    X(INT, AYF_FLOW, mlp_layers, "4", 1, 64, "mlp: number of hidden layers")                                 \
     X(INT, AYF_FLOW, mlp_fourier, "64", 1, 4096, "mlp: Fourier features per embedding")                      \
     X(INT, AYF_KIND(DISCRIMINATOR), channel_base, "32768", 1, 1e8,                                           \
-      "discriminator: channels times resolution")                                                            \
+      "discriminator: channels times resolution, up to channel_max channels")                                \
     X(INT, AYF_KIND(DISCRIMINATOR), channel_max, "512", 1, 65536,                                            \
-      "discriminator: most channels at any resolution")                                                      \
+      "discriminator: largest number of channels at any resolution")                                         \
     X(INT, AYF_KIND(DISCRIMINATOR), cmap_dim, "0", 0, 65536,                                                 \
-      "discriminator: size of the class embedding, 0 = channels at 4x4")                                     \
+      "discriminator: size of the class embedding; 0 = the number of channels at 4x4")                       \
     X(INT, AYF_KIND(DISCRIMINATOR), mapping_layers, "8", 1, 64,                                              \
-      "discriminator: layers behind the class embedding")                                                    \
+      "discriminator: layers that follow the class embedding")                                               \
     X(INT, AYF_KIND(DISCRIMINATOR), mbstd_group_size, "4", 0, 65536,                                         \
-      "discriminator: samples per group of the minibatch deviation, 0 = all")                                \
+      "discriminator: samples per group of the minibatch deviation; 0 = the whole batch")                    \
     X(INT, AYF_KIND(DISCRIMINATOR), mbstd_num_channels, "1", 0, 64,                                          \
-      "discriminator: channels of the minibatch deviation, 0 = none")                                        \
+      "discriminator: channels of the minibatch deviation; 0 = no such channels")                            \
     X(INTS, AYF_KIND(FEATURES), feature_channels, "32,64,128", 1, 4096,                                      \
-      "features: channels per resolution, each half the one before")                                         \
+      "features: channels of each resolution; each resolution is half the one before")                       \
     X(INT, AYF_KIND(FEATURES), feature_dim, "64", 1, 65536, "features: number of features")
 
 #define AYF_FIELD_KIND ayf_model_kind

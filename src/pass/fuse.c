@@ -36,9 +36,9 @@ typedef struct fuser {
     uint32_t heap_count;
 
     ayf_group open; /* the group being built */
-    uint32_t value_capacity, view_capacity, terminal_capacity;
-    int *full_value, *row_value; /* value index + 1 of a node in the open group */
-    ayf_id *member;              /* MEMBER nodes of the open group */
+    size_t value_capacity, view_capacity, terminal_capacity;
+    int *value_of[2]; /* [row][id]: index + 1 of the value of the open group that computes a node, 0: none */
+    ayf_id *member;   /* MEMBER nodes of the open group */
     uint32_t member_count;
     bool *inside; /* is a MEMBER of the open group */
     ayf_id *candidate;
@@ -55,22 +55,6 @@ static bool is_heavy(const ayf_node *n) {
 }
 
 static bool is_view(const ayf_node *n) { return ayf_op_table[n->op].class_ == AYF_CLASS_VIEW; }
-
-static int op_cost(ayf_op op) {
-    switch (op) {
-    case AYF_OP_EXP:
-    case AYF_OP_SIGMOID:
-        return 2;
-    case AYF_OP_LOG:
-    case AYF_OP_TANH:
-    case AYF_OP_SIN:
-    case AYF_OP_COS:
-    case AYF_OP_SOFTPLUS:
-        return 4;
-    default:
-        return 1;
-    }
-}
 
 /* dense: somebody reads the memory of the node itself; viewed: somebody looks at it through a view. */
 static void mark_needs(fuser *f) {
@@ -103,7 +87,7 @@ static void assign_roles(fuser *f) {
         } else if (is_view(n)) {
             f->role[id] = f->dense[id] && n->op != AYF_OP_RESHAPE ? ROLE_MEMBER : ROLE_VIEW;
         } else {
-            int cost = op_cost((ayf_op)n->op);
+            int cost = info->cost;
             for (int k = 0; k < info->inputs; k++) cost += f->cost[n->in[k]];
             bool local =
                 info->class_ == AYF_CLASS_POINTWISE && !f->dense[id] && !f->viewed[id] && cost <= LOCAL_COST;
@@ -158,6 +142,23 @@ static void release_users(fuser *f, ayf_id id) {
         else if (--f->pending[u] == 0 && !f->queued[u])
             push_ready(f, u);
     }
+}
+
+/* ---- The open group: its values ---- */
+
+static bool has_value(const fuser *f, ayf_id id, bool row) { return f->value_of[row][id] != 0; }
+static uint16_t value_of(const fuser *f, ayf_id id, bool row) { return (uint16_t)(f->value_of[row][id] - 1); }
+static void set_value(fuser *f, ayf_id id, bool row, uint16_t index) { f->value_of[row][id] = index + 1; }
+
+static void forget_values(fuser *f) {
+    for (uint32_t i = 0; i < f->open.value_count; i++)
+        for (int row = 0; row < 2; row++) f->value_of[row][f->open.value[i].node] = 0;
+}
+
+/* A row that is spread over the domain is read where it is: the value of the row serves. */
+static bool spreads_row(const fuser *f, ayf_id id) {
+    const ayf_node *n = ayf_at(f->g, id);
+    return n->op == AYF_OP_BROADCAST && has_value(f, n->in[0], true);
 }
 
 /* ---- The open group: what can be reached from it ---- */
@@ -228,8 +229,7 @@ static bool can_resolve(const fuser *f, ayf_id id, bool row) {
     const ayf_node *n = ayf_at(f->g, id);
     ayf_view view;
     if (row ? !has_row_shape(f, id) : !has_domain_shape(f, id)) return false;
-    if ((row ? f->row_value : f->full_value)[id] || n->op == AYF_OP_CONST) return true;
-    if (!row && n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]]) return true;
+    if (has_value(f, id, row) || n->op == AYF_OP_CONST || (!row && spreads_row(f, id))) return true;
     if (f->role[id] == ROLE_LOCAL) {
         for (int k = 0; k < ayf_op_table[n->op].inputs; k++)
             if (!can_resolve(f, n->in[k], row)) return false;
@@ -259,8 +259,7 @@ static bool can_join(const fuser *f, ayf_id id) {
     bool full = has_domain_shape(f, id), row = !full && has_row_shape(f, id);
     if (!full && !row) return false;
     if (n->op == AYF_OP_CONST) return full;
-    if (is_view(n))
-        return full && ((n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]]) || follow_view(f, id, &view));
+    if (is_view(n)) return full && (spreads_row(f, id) || follow_view(f, id, &view));
     for (int k = 0; k < info->inputs; k++)
         if (!can_resolve(f, n->in[k], row)) return false;
     return true;
@@ -268,17 +267,14 @@ static bool can_join(const fuser *f, ayf_id id) {
 
 /* ---- The open group: adding to it ---- */
 
+/* Room for one more element of the open group. */
+static bool reserve(fuser *f, void *array, uint32_t count, size_t *capacity, size_t size) {
+    if (ayf_reserve(f->ctx, array, count, capacity, size) != AYF_OK) f->failed = true;
+    return !f->failed;
+}
+
 static uint16_t add_value(fuser *f, ayf_value value) {
-    if (f->open.value_count == f->value_capacity) {
-        uint32_t capacity = f->value_capacity ? 2 * f->value_capacity : 32;
-        ayf_value *grown = ayf_grow(f->ctx, f->open.value, f->open.value_count, capacity, sizeof *grown);
-        if (!grown) {
-            f->failed = true;
-            return 0;
-        }
-        f->open.value = grown;
-        f->value_capacity = capacity;
-    }
+    if (!reserve(f, &f->open.value, f->open.value_count, &f->value_capacity, sizeof value)) return 0;
     f->open.value[f->open.value_count] = value;
     return (uint16_t)f->open.value_count++;
 }
@@ -302,16 +298,7 @@ static uint16_t add_load(fuser *f, const ayf_view *view, bool row) {
             memcmp(&f->open.view[v->in[0]], view, sizeof *view) == 0)
             return (uint16_t)i;
     }
-    if (f->open.view_count == f->view_capacity) {
-        uint32_t capacity = f->view_capacity ? 2 * f->view_capacity : 16;
-        ayf_view *grown = ayf_grow(f->ctx, f->open.view, f->open.view_count, capacity, sizeof *grown);
-        if (!grown) {
-            f->failed = true;
-            return 0;
-        }
-        f->open.view = grown;
-        f->view_capacity = capacity;
-    }
+    if (!reserve(f, &f->open.view, f->open.view_count, &f->view_capacity, sizeof *view)) return 0;
     f->open.view[f->open.view_count++] = *view;
     add_candidates(f, view->base);
     return add_value(
@@ -321,13 +308,11 @@ static uint16_t add_load(fuser *f, const ayf_view *view, bool row) {
 
 static uint16_t resolve(fuser *f, ayf_id id, bool row) {
     const ayf_node *n = ayf_at(f->g, id);
-    int known = (row ? f->row_value : f->full_value)[id];
     ayf_view view;
-    if (known) return (uint16_t)(known - 1);
+    if (has_value(f, id, row)) return value_of(f, id, row);
     if (n->op == AYF_OP_CONST)
         return add_value(f, (ayf_value){.op = AYF_OP_CONST, .row = row, .constant = n->value, .store = -1});
-    if (!row && n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]])
-        return (uint16_t)(f->row_value[n->in[0]] - 1);
+    if (!row && spreads_row(f, id)) return value_of(f, n->in[0], true);
     if (f->role[id] != ROLE_LOCAL) {
         follow_view(f, id, &view);
         return add_load(f, &view, row);
@@ -335,23 +320,13 @@ static uint16_t resolve(fuser *f, ayf_id id, bool row) {
     ayf_value value = {.op = n->op, .row = row, .node = id, .store = -1};
     for (int k = 0; k < ayf_op_table[n->op].inputs; k++) value.in[k] = resolve(f, n->in[k], row);
     uint16_t index = add_value(f, value);
-    (row ? f->row_value : f->full_value)[id] = index + 1;
+    set_value(f, id, row, index);
     return index;
 }
 
 static void add_terminal(fuser *f, ayf_id id, uint16_t input) {
-    if (f->open.terminal_count == f->terminal_capacity) {
-        uint32_t capacity = f->terminal_capacity ? 2 * f->terminal_capacity : 4;
-        ayf_terminal *grown =
-            ayf_grow(f->ctx, f->open.terminal, f->open.terminal_count, capacity, sizeof *grown);
-        if (!grown) {
-            f->failed = true;
-            return;
-        }
-        f->open.terminal = grown;
-        f->terminal_capacity = capacity;
-    }
     ayf_terminal t = {.value = input, .store = (int)id};
+    if (!reserve(f, &f->open.terminal, f->open.terminal_count, &f->terminal_capacity, sizeof t)) return;
     const ayf_node *n = ayf_at(f->g, id);
     int64_t step = 1;
     for (int i = n->rank; i-- > 0; step *= n->dim[i]) t.stride[i] = n->dim[i] == f->open.dim[i] ? step : 0;
@@ -367,28 +342,28 @@ static void join(fuser *f, ayf_id id) {
         int split = row_split(f, n);
         uint16_t input = resolve(f, n->in[0], false);
         if (f->open.split == f->open.rank && split >= 0) f->open.split = split;
-        if (has_row_shape(f, id))
-            f->row_value[id] =
-                1 +
-                add_value(f, (ayf_value){.op = n->op, .row = true, .in = {input}, .node = id, .store = -1});
-        else
+        if (has_row_shape(f, id)) {
+            ayf_value value = {.op = n->op, .row = true, .in = {input}, .node = id, .store = -1};
+            set_value(f, id, true, add_value(f, value));
+        } else {
             add_terminal(f, id, input);
+        }
     } else if (n->op == AYF_OP_CONST || is_view(n)) {
         uint16_t input;
-        if (n->op == AYF_OP_BROADCAST && f->row_value[n->in[0]]) {
-            input = (uint16_t)(f->row_value[n->in[0]] - 1);
+        if (spreads_row(f, id)) {
+            input = value_of(f, n->in[0], true);
         } else if (n->op == AYF_OP_CONST) {
             input = add_value(f, (ayf_value){.op = AYF_OP_CONST, .constant = n->value, .store = -1});
         } else {
             follow_view(f, id, &view);
             input = add_load(f, &view, false);
         }
-        f->full_value[id] =
-            1 + add_value(f, (ayf_value){.op = AYF_OP_STOP, .in = {input}, .node = id, .store = -1});
+        ayf_value copy = {.op = AYF_OP_STOP, .in = {input}, .node = id, .store = -1};
+        set_value(f, id, false, add_value(f, copy));
     } else {
         ayf_value value = {.op = n->op, .row = row, .node = id, .store = -1};
         for (int k = 0; k < info->inputs; k++) value.in[k] = resolve(f, n->in[k], row);
-        (row ? f->row_value : f->full_value)[id] = 1 + add_value(f, value);
+        set_value(f, id, row, add_value(f, value));
     }
     f->inside[id] = true;
     f->member[f->member_count++] = id;
@@ -447,13 +422,6 @@ static bool open_group(fuser *f, ayf_id seed) {
         f->candidate_count = kept;
     }
     return !f->failed;
-}
-
-static void forget_values(fuser *f) {
-    for (uint32_t i = 0; i < f->open.value_count; i++) {
-        ayf_id id = f->open.value[i].node;
-        f->full_value[id] = f->row_value[id] = 0;
-    }
 }
 
 static bool close_group(fuser *f, bool frozen) {
@@ -546,13 +514,12 @@ static bool set_up(fuser *f) {
     f->cost = ayf_alloc(f->ctx, n, sizeof *f->cost);
     f->pending = ayf_alloc(f->ctx, n, sizeof *f->pending);
     f->heap = ayf_alloc(f->ctx, n, sizeof *f->heap);
-    f->full_value = ayf_alloc(f->ctx, n, sizeof *f->full_value);
-    f->row_value = ayf_alloc(f->ctx, n, sizeof *f->row_value);
+    for (int row = 0; row < 2; row++) f->value_of[row] = ayf_alloc(f->ctx, n, sizeof *f->value_of[row]);
     f->member = ayf_alloc(f->ctx, n, sizeof *f->member);
     f->candidate = ayf_alloc(f->ctx, n, sizeof *f->candidate);
     f->listed = ayf_alloc(f->ctx, n, sizeof *f->listed);
     if (!f->schedule || !f->live || !f->frozen || !f->dense || !f->viewed || !f->done || !f->queued ||
-        !f->inside || !f->role || !f->cost || !f->pending || !f->heap || !f->full_value || !f->row_value ||
+        !f->inside || !f->role || !f->cost || !f->pending || !f->heap || !f->value_of[0] || !f->value_of[1] ||
         !f->member || !f->candidate || !f->listed)
         return false;
     ayf_mark_live(f->g, f->live);
@@ -563,9 +530,9 @@ static bool set_up(fuser *f) {
 }
 
 static void tear_down(fuser *f) {
-    void *all[] = {f->live,       f->frozen,    f->dense,        f->viewed,  f->done,       f->queued,
-                   f->inside,     f->role,      f->cost,         f->pending, f->heap,       f->member,
-                   f->candidate,  f->listed,    f->user_start,   f->user,    f->full_value, f->row_value,
+    void *all[] = {f->live,       f->frozen,    f->dense,        f->viewed,  f->done,        f->queued,
+                   f->inside,     f->role,      f->cost,         f->pending, f->heap,        f->member,
+                   f->candidate,  f->listed,    f->user_start,   f->user,    f->value_of[0], f->value_of[1],
                    f->open.value, f->open.view, f->open.terminal};
     for (size_t i = 0; i < AYF_COUNT(all); i++) ayf_free(f->ctx, all[i]);
 }

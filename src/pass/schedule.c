@@ -24,13 +24,7 @@ void ayf_mark_frozen(const ayf_graph *g, bool *frozen) {
 }
 
 ayf_step *ayf_schedule_add(ayf_schedule *s, uint32_t in_count, uint32_t out_count) {
-    if (s->count == s->capacity) {
-        uint32_t capacity = s->capacity ? 2 * s->capacity : 64;
-        ayf_step *step = ayf_grow(s->ctx, s->step, s->count, capacity, sizeof *step);
-        if (!step) return NULL;
-        s->step = step;
-        s->capacity = capacity;
-    }
+    if (ayf_reserve(s->ctx, &s->step, s->count, &s->capacity, sizeof *s->step) != AYF_OK) return NULL;
     ayf_step *step = &s->step[s->count];
     *step = (ayf_step){.in_count = in_count, .out_count = out_count};
     step->in = ayf_alloc(s->ctx, in_count, sizeof *step->in);

@@ -60,7 +60,8 @@ typedef struct ayf_step {
 typedef struct ayf_schedule {
     ayf_context *ctx;
     ayf_step *step;
-    uint32_t count, capacity;
+    uint32_t count;
+    size_t capacity;
 } ayf_schedule;
 
 /* The tensor whose memory holds `id`: reshapes are aliases. */

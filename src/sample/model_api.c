@@ -38,6 +38,13 @@ void ayf_model_close(ayf_model *model) {
 
 bool ayf_model_is_student(const ayf_model *model) { return model->weights->spec.is_student; }
 
+ayf_match_side ayf_model_side(const ayf_model *model, const char *what) {
+    return (ayf_match_side){.what = what,
+                            .path = model->path,
+                            .spec = &model->weights->spec,
+                            .sigma_data = model->card.sigma_data};
+}
+
 enum { GUIDANCE_LIMIT = 100 };
 
 ayf_model_facts ayf_model_describe(const ayf_model *model) {
@@ -77,19 +84,10 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     if (weak && ayf_model_is_student(weak))
         return ayf_fail(ctx, AYF_E_USAGE, "%s is a student: a weak teacher comes from ayf train", weak->path);
     if (weak) {
-        ayf_data_shape a = ayf_model_shape(&teacher->weights->spec),
-                       b = ayf_model_shape(&weak->weights->spec);
-        if (a.height != b.height || a.channels != b.channels || (b.classes && a.classes != b.classes))
-            return ayf_fail(ctx, AYF_E_USAGE,
-                            "the weak teacher %s makes %dx%dx%d data of %d classes, but the teacher %s "
-                            "%dx%dx%d of %d: train both on the same data",
-                            weak->path, b.height, b.width, b.channels, b.classes, teacher->path, a.height,
-                            a.width, a.channels, a.classes);
-        if (fabs(weak->card.sigma_data / teacher->card.sigma_data - 1) > 1e-3)
-            return ayf_fail(ctx, AYF_E_USAGE,
-                            "the weak teacher %s was trained with sigma_data %g, the teacher %s with %g: "
-                            "train both on the same data",
-                            weak->path, weak->card.sigma_data, teacher->path, teacher->card.sigma_data);
+        ayf_match_side strong = ayf_model_side(teacher, "the teacher"),
+                       guide = ayf_model_side(weak, "the weak teacher");
+        guide.needs_no_classes = true;
+        AYF_TRY(ayf_models_match(ctx, AYF_E_USAGE, &guide, &strong, "train both on the same data"));
     }
     ayf_sampler_free(teacher->sampler);
     teacher->sampler = NULL;

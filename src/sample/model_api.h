@@ -3,6 +3,7 @@
 #define AYF_MODEL_API_H
 
 #include "model/file.h"
+#include "model/match.h"
 #include "sample/sampler.h"
 
 struct ayf_model {
@@ -22,6 +23,9 @@ bool ayf_model_is_student(const ayf_model *model);
 /* 0 stands for no guidance: 1, or what is nearest to it in a student's trained range. AYF_E_USAGE when the
  * model cannot be used with `wanted`. */
 ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *guidance);
+
+/* For ayf_models_match(). */
+ayf_match_side ayf_model_side(const ayf_model *model, const char *what);
 
 /* The model's sampler, with ayf_sampler_batch(). */
 ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/build.h"
+#include "flow/inputs.h"
 #include "flow/map.h"
 
 struct ayf_sampler {
@@ -16,20 +17,19 @@ struct ayf_sampler {
 
 /* ---- Compiling ---- */
 
-static ayf_id input(ayf_graph *g, const char *name, ayf_shape shape) {
-    return ayf_leaf(g, AYF_STORE_INPUT, name, shape);
-}
-
 static ayf_graph *build(const ayf_sampler_spec *spec) {
     ayf_graph *g = ayf_graph_new(spec->backend->ctx);
     if (!g) return NULL;
     int batch = spec->batch;
-    ayf_id x = input(g, "x", AYF_SHAPE(batch, spec->shape.height, spec->shape.width, spec->shape.channels));
-    ayf_id t = input(g, "t", AYF_SHAPE(batch)), velocity;
-    ayf_id onehot = spec->shape.classes ? input(g, "onehot", AYF_SHAPE(batch, spec->shape.classes)) : 0;
-    ayf_id guidance = spec->student || spec->guided ? input(g, "guidance", AYF_SHAPE(batch)) : 0;
+    ayf_id x = ayf_step_leaf(g, AYF_STEP_X,
+                             AYF_SHAPE(batch, spec->shape.height, spec->shape.width, spec->shape.channels));
+    ayf_id t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(batch)), velocity;
+    ayf_id onehot =
+        spec->shape.classes ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, spec->shape.classes)) : 0;
+    ayf_id guidance =
+        spec->student || spec->guided ? ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(batch)) : 0;
     if (spec->student) {
-        ayf_id s = input(g, "s", AYF_SHAPE(batch));
+        ayf_id s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(batch));
         ayf_scope(g, "student.");
         velocity = ayf_flow_velocity(g, &spec->student->spec, AYF_STORE_PARAM, x, t, s, guidance, onehot);
         ayf_scope(g, "%s", "");
@@ -87,12 +87,16 @@ void ayf_sampler_refresh(ayf_sampler *s) { ayf_program_refresh(s->program); }
 
 /* ---- Running ---- */
 
+static ayf_status set(ayf_sampler *s, ayf_step_input input, const double *values, size_t count) {
+    return ayf_program_set_f64(s->program, ayf_step_input_name(input), values, count);
+}
+
 static ayf_status network_at(void *self, const double *x, const double *t, const double *target,
                              double *out) {
     ayf_sampler *s = self;
-    AYF_TRY(ayf_program_set_f64(s->program, "x", x, s->total));
-    AYF_TRY(ayf_program_set_f64(s->program, "t", t, (size_t)s->spec.batch));
-    if (s->spec.student) AYF_TRY(ayf_program_set_f64(s->program, "s", target, (size_t)s->spec.batch));
+    AYF_TRY(set(s, AYF_STEP_X, x, s->total));
+    AYF_TRY(set(s, AYF_STEP_T, t, (size_t)s->spec.batch));
+    if (s->spec.student) AYF_TRY(set(s, AYF_STEP_S, target, (size_t)s->spec.batch));
     AYF_TRY(ayf_program_run(s->program));
     return ayf_program_get_f64(s->program, "velocity", out, s->total);
 }
@@ -107,11 +111,11 @@ static ayf_status set_conditions(ayf_sampler *s, const ayf_solver_options *how, 
                                 "class %d does not exist: classes are 0 to %d", labels[i], classes - 1);
             if (labels[i] >= 0) s->onehot[(size_t)i * (size_t)classes + (size_t)labels[i]] = 1;
         }
-        AYF_TRY(ayf_program_set_f64(s->program, "onehot", s->onehot, (size_t)batch * (size_t)classes));
+        AYF_TRY(set(s, AYF_STEP_ONEHOT, s->onehot, (size_t)batch * (size_t)classes));
     }
     if (!s->spec.student && !s->spec.guided) return AYF_OK;
     for (int i = 0; i < batch; i++) s->guidance[i] = how->guidances ? how->guidances[i] : how->guidance;
-    return ayf_program_set_f64(s->program, "guidance", s->guidance, (size_t)batch);
+    return set(s, AYF_STEP_GUIDANCE, s->guidance, (size_t)batch);
 }
 
 static ayf_status follow(ayf_sampler *s, const ayf_solver_options *how, float *x, const int *labels,

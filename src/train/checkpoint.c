@@ -1,3 +1,5 @@
+#include "train/checkpoint.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,43 +9,41 @@
 #include "train/state.h"
 #include "io/safetensors.h"
 #include "io/text.h"
+#include "model/file.h"
+#include "train/kind.h"
+#include "train/settings.h"
+#include "train/teachers.h"
 
-/* A checkpoint is a safetensors file of four copies of the parameter table, in file layout: "weights.<name>",
- * "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only); of
- * fine-tuning also of the discriminator: "disc.weights.<name>", "disc.adam.m.<name>", "disc.adam.v.<name>".
- * Metadata: format, kind, step, config_hash, teachers_hash. */
+/* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
+ * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only);
+ * those of the discriminator in fine-tuning have "disc." before them. Metadata: format, kind, step, config_hash,
+ * teachers_hash. */
 
 enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
 
 typedef struct part {
-    const char *prefix;
-    const ayf_weights *at;
-    bool moments;
+    const char *owner; /* the learner's prefix */
+    ayf_learner_copy copy;
 } part;
 
-enum { PARTS = 7 };
+enum { PARTS = AYF_RUN_LEARNERS * AYF_LEARNER_COPIES };
 
 static int parts_of(const ayf_run *run, part out[PARTS]) {
     int count = 0;
-    out[count++] = (part){"weights.", run->weights, false};
-    if (run->average != run->weights) out[count++] = (part){"ema.", run->average, false};
-    out[count++] = (part){"adam.m.", run->adam_m, true};
-    out[count++] = (part){"adam.v.", run->adam_v, true};
-    if (run->kind != AYF_RUN_FINETUNE) return count;
-    out[count++] = (part){"disc.weights.", run->finetune.disc, false};
-    out[count++] = (part){"disc.adam.m.", run->finetune.adam_m, true};
-    out[count++] = (part){"disc.adam.v.", run->finetune.adam_v, true};
+    for (int i = 0; i < run->learners; i++) {
+        ayf_learner_copy copies[AYF_LEARNER_COPIES];
+        int more = ayf_learner_copies(&run->learner[i], copies);
+        for (int k = 0; k < more; k++) out[count++] = (part){run->learner[i].part, copies[k]};
+    }
     return count;
 }
 
 static bool belongs(const part *p, int i) {
-    return !p->moments || p->at->params->at[i].role != AYF_PARAM_BUFFER;
+    return !p->copy.trained_only || p->copy.at->params->at[i].role != AYF_PARAM_BUFFER;
 }
 
-static const char *kind_name(const ayf_run *run) {
-    static const char *const names[] = {
-        [AYF_RUN_TRAIN] = "train", [AYF_RUN_DISTILL] = "distill", [AYF_RUN_FINETUNE] = "finetune"};
-    return names[run->kind];
+static void name_tensor(const part *p, const ayf_param *param, char name[NAME_SIZE]) {
+    snprintf(name, NAME_SIZE, "%s%s%s", p->owner, p->copy.prefix, param->name);
 }
 
 static bool all_finite(const float *values, size_t count) {
@@ -59,25 +59,30 @@ static size_t largest_parameter(const ayf_params *params) {
 }
 
 static size_t largest_of(const ayf_run *run) {
-    size_t most = largest_parameter(run->weights->params);
-    size_t other = run->finetune.disc ? largest_parameter(run->finetune.disc->params) : 0;
-    return other > most ? other : most;
-}
-
-static const char *bad_parameter(const ayf_weights *weights, float *values) {
-    for (int i = 0; i < weights->params->count; i++) {
-        ayf_buffer_get(weights->at[i], values);
-        if (!all_finite(values, weights->params->at[i].size)) return weights->params->at[i].name;
+    size_t most = 1;
+    for (int i = 0; i < run->learners; i++) {
+        size_t size = largest_parameter(run->learner[i].weights->params);
+        most = size > most ? size : most;
     }
-    return NULL;
+    return most;
 }
 
-const char *ayf_run_bad_parameter(const ayf_run *run) {
+static ayf_status bad_parameter(const ayf_weights *weights, float *values, const char **name) {
+    for (int i = 0; !*name && i < weights->params->count; i++) {
+        AYF_TRY(ayf_buffer_get(weights->at[i], values));
+        if (!all_finite(values, weights->params->at[i].size)) *name = weights->params->at[i].name;
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_run_bad_parameter(const ayf_run *run, const char **name) {
+    *name = NULL;
     float *values = ayf_alloc(run->ctx, largest_of(run), sizeof *values);
-    const char *found = values ? bad_parameter(run->weights, values) : NULL;
-    if (values && !found && run->finetune.disc) found = bad_parameter(run->finetune.disc, values);
+    ayf_status status = values ? AYF_OK : AYF_E_MEMORY;
+    for (int i = 0; status == AYF_OK && i < run->learners; i++)
+        status = bad_parameter(run->learner[i].weights, values, name);
     ayf_free(run->ctx, values);
-    return found;
+    return status;
 }
 
 /* ---- Writing ---- */
@@ -85,12 +90,12 @@ const char *ayf_run_bad_parameter(const ayf_run *run) {
 /* Adds the tensors of one part; their values go to *storage, which moves on. */
 static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part *p, float *graph,
                            float **storage) {
-    for (int i = 0; i < p->at->params->count; i++) {
-        const ayf_param *param = &p->at->params->at[i];
+    for (int i = 0; i < p->copy.at->params->count; i++) {
+        const ayf_param *param = &p->copy.at->params->at[i];
         if (!belongs(p, i)) continue;
         char name[NAME_SIZE];
-        snprintf(name, sizeof name, "%s%s", p->prefix, param->name);
-        ayf_buffer_get(p->at->at[i], graph);
+        name_tensor(p, param, name);
+        AYF_TRY(ayf_buffer_get(p->copy.at->at[i], graph));
         if (!all_finite(graph, param->size))
             return ayf_fail(run->ctx, AYF_E_DIVERGED,
                             "training has diverged: %s holds a value that is not finite after step %" PRIu64
@@ -105,25 +110,41 @@ static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part
 
 static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     char step[24], hash[24], teachers[24];
-    uint64_t config = ayf_run_config_hash(run->ctx, &run->cfg);
+    uint64_t config = ayf_run_settings_hash(run->ctx, &run->cfg);
     if (!config) return AYF_E_MEMORY;
     snprintf(step, sizeof step, "%" PRIu64, run->step);
     snprintf(hash, sizeof hash, "%016" PRIx64, config);
-    snprintf(teachers, sizeof teachers, "%016" PRIx64, run->teachers_hash);
+    snprintf(teachers, sizeof teachers, "%016" PRIx64, run->teachers.hash);
     AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
     AYF_TRY(ayf_st_write_meta(writer, "format", AYF_CHECKPOINT_FORMAT));
-    AYF_TRY(ayf_st_write_meta(writer, "kind", kind_name(run)));
+    AYF_TRY(ayf_st_write_meta(writer, "kind", run->type->verb));
     AYF_TRY(ayf_st_write_meta(writer, "step", step));
     return ayf_st_write_meta(writer, "config_hash", hash);
 }
 
-static ayf_status write_checkpoint(const ayf_run *run, const char *path) {
+static ayf_status write_model(const ayf_run *run) {
+    ayf_model_card card = {.role = run->type->makes_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
+                           .sigma_data = run->sigma_data,
+                           .step = run->step,
+                           .data = run->cfg.data.source,
+                           .config = ayf_config_text(run->ctx, &run->cfg)};
+    ayf_run_guidance_range(run, &card.guidance_min, &card.guidance_max);
+    if (!card.config) return AYF_E_MEMORY;
+    ayf_status status = ayf_model_write(run->model_path, run->learner[0].average, &card);
+    ayf_free(run->ctx, card.config);
+    return status;
+}
+
+/* Everything is read before anything is written. The model goes first: a checkpoint that is there has a model beside
+ * it. */
+static ayf_status write_files(const ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
     part parts[PARTS];
     int count = parts_of(run, parts);
     size_t total = 0;
     for (int k = 0; k < count; k++)
-        for (int i = 0; i < parts[k].at->params->count; i++) total += parts[k].at->params->at[i].size;
+        for (int i = 0; i < parts[k].copy.at->params->count; i++)
+            total += parts[k].copy.at->params->at[i].size;
     float *storage = ayf_alloc(ctx, total, sizeof *storage), *next = storage;
     float *graph = ayf_alloc(ctx, largest_of(run), sizeof *graph);
     ayf_st_writer *writer = NULL;
@@ -131,6 +152,7 @@ static ayf_status write_checkpoint(const ayf_run *run, const char *path) {
     if (status == AYF_OK) status = put_meta(run, writer);
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = put_part(run, writer, &parts[i], graph, &next);
+    if (status == AYF_OK) status = write_model(run);
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
     else
@@ -140,28 +162,10 @@ static ayf_status write_checkpoint(const ayf_run *run, const char *path) {
     return status;
 }
 
-static ayf_status write_model(const ayf_run *run) {
-    bool guided = ayf_run_conditional_guidance(run);
-    ayf_model_card card = {.role =
-                               run->kind == AYF_RUN_TRAIN ? AYF_MODEL_ROLE_TEACHER : AYF_MODEL_ROLE_STUDENT,
-                           .sigma_data = run->sigma_data,
-                           .guidance_min = guided ? run->cfg.distill.guidance_min : 1,
-                           .guidance_max = guided ? run->cfg.distill.guidance_max : 1,
-                           .step = run->step,
-                           .data = run->cfg.data.source,
-                           .config = ayf_config_text(run->ctx, &run->cfg)};
-    if (!card.config) return AYF_E_MEMORY;
-    ayf_status status = ayf_model_write(run->model_path, run->average, &card);
-    ayf_free(run->ctx, card.config);
-    return status;
-}
-
-/* The model goes first: a checkpoint that is there has a model beside it. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
-    AYF_TRY(write_model(run));
     char *path = ayf_run_checkpoint_path(run->ctx, run->folder, (int64_t)run->step);
     if (!path) return AYF_E_MEMORY;
-    ayf_status status = write_checkpoint(run, path);
+    ayf_status status = write_files(run, path);
     ayf_free(run->ctx, path);
     if (status != AYF_OK) return status;
     run->saved_step = (int64_t)run->step;
@@ -181,16 +185,17 @@ static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
     if (!format || strcmp(format, AYF_CHECKPOINT_FORMAT) != 0 || !kind || !ayf_st_meta(st, "step") ||
         !ayf_st_meta(st, "config_hash") || !ayf_st_meta(st, "teachers_hash"))
         return damaged(st, run->ctx, "is not a checkpoint of this program", "");
-    if (strcmp(kind, kind_name(run)) != 0)
+    if (strcmp(kind, run->type->verb) != 0)
         return ayf_fail(run->ctx, AYF_E_USAGE,
                         "%s: the run in this folder is one of ayf %s, not of ayf %s; use another folder",
-                        run->folder, kind, kind_name(run));
+                        run->folder, kind, run->type->verb);
     return AYF_OK;
 }
 
 static ayf_status other_models(const ayf_run *run, const ayf_st *st) {
+    bool begins_as_other = run->begins_as && run->begins_as != run->teachers.teacher;
     const char *named[] = {run->cfg.distill.teacher, run->cfg.distill.weak,
-                           run->kind == AYF_RUN_FINETUNE ? run->cfg.finetune.student : ""};
+                           begins_as_other ? run->begins_path : ""};
     ayf_text list;
     ayf_text_init(&list, run->ctx);
     for (size_t i = 0; i < AYF_COUNT(named); i++)
@@ -210,7 +215,7 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
     if (strtoll(at, &end, 10) != (long long)step || *end)
         return damaged(st, run->ctx, "its name and its content disagree about the step", "");
     char expected[24];
-    uint64_t config = ayf_run_config_hash(run->ctx, &run->cfg);
+    uint64_t config = ayf_run_settings_hash(run->ctx, &run->cfg);
     if (!config) return AYF_E_MEMORY;
     snprintf(expected, sizeof expected, "%016" PRIx64, config);
     if (strcmp(hash, expected) != 0)
@@ -219,7 +224,7 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
             "%s: was written under another configuration than %s says; put the original file back or use a "
             "new folder",
             ayf_st_path(st), run->config_path);
-    snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers_hash);
+    snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers.hash);
     return strcmp(ayf_st_meta(st, "teachers_hash"), expected) == 0 ? AYF_OK : other_models(run, st);
 }
 
@@ -235,11 +240,11 @@ static ayf_status other_network(const ayf_run *run, const ayf_st *st, const char
 
 static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, float *file, float *graph,
                            size_t *found) {
-    for (int i = 0; i < p->at->params->count; i++) {
-        const ayf_param *param = &p->at->params->at[i];
+    for (int i = 0; i < p->copy.at->params->count; i++) {
+        const ayf_param *param = &p->copy.at->params->at[i];
         if (!belongs(p, i)) continue;
         char name[NAME_SIZE];
-        snprintf(name, sizeof name, "%s%s", p->prefix, param->name);
+        name_tensor(p, param, name);
         const ayf_st_tensor *tensor = ayf_st_find(st, name);
         bool fits = tensor && tensor->dtype == AYF_ST_F32 && tensor->rank == param->file_rank;
         for (int k = 0; fits && k < tensor->rank; k++) fits = tensor->shape[k] == param->file_shape[k];
@@ -247,7 +252,7 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
         AYF_TRY(ayf_st_check_finite(st, name));
         AYF_TRY(ayf_st_read_f32(st, name, file, param->size));
         ayf_param_import(param, file, graph);
-        ayf_buffer_set(p->at->at[i], graph);
+        AYF_TRY(ayf_buffer_set(p->copy.at->at[i], graph));
         ++*found;
     }
     return AYF_OK;

@@ -4,6 +4,8 @@
 
 #include "eval/features_fitted.h"
 #include "flow/gradients.h"
+#include "flow/inputs.h"
+#include "train/learner.h"
 #include "train/recipe.h"
 #include "flow/step.h"
 #include "model/file.h"
@@ -30,7 +32,7 @@ typedef struct fit {
     size_t fitted, held;         /* samples of each kind */
     ayf_model_spec spec;
     ayf_backend *backend;
-    ayf_weights *weights, *adam_m, *adam_v;
+    ayf_learner net;
     ayf_program *program;
     float *x, *onehot; /* one batch */
     size_t values;     /* of one image */
@@ -135,40 +137,36 @@ static ayf_id cross_entropy(ayf_graph *g, ayf_id logits, ayf_id onehot) {
 
 static ayf_status emit_step(ayf_graph *g, const fit *f, const ayf_params *params, ayf_id *grad) {
     int batch = f->cfg.train.batch;
-    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", ayf_sample_shape(&f->spec, batch)), features;
-    ayf_id onehot = ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(batch, f->spec.label_dim));
+    ayf_id x = ayf_step_leaf(g, AYF_STEP_X, ayf_sample_shape(&f->spec, batch)), features;
+    ayf_id onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(batch, f->spec.label_dim));
     ayf_scope(g, "net.");
     ayf_id logits = ayf_feature_network(g, &f->spec, AYF_STORE_STATE, x, &features);
     ayf_scope(g, "%s", "");
     ayf_id loss = cross_entropy(g, logits, onehot);
     ayf_output(g, "loss", loss);
     ayf_gradients(g, params, "net.", loss, ayf_const(g, 1), grad);
-    ayf_optim_options optim = ayf_optim_from_config(&f->cfg);
-    ayf_optimiser_emit(g, params, "net.", grad, &optim, "grad_norm");
+    ayf_optimiser_emit(g, params, "net.", grad, &f->net.optim, "grad_norm");
     return ayf_graph_check(g);
 }
 
 static ayf_status compile(fit *f) {
     AYF_TRY(ayf_backend_open(f->ctx, &f->backend));
-    AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->weights));
-    AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_m));
-    AYF_TRY(ayf_weights_new(f->backend, &f->spec, &f->adam_v));
-    AYF_TRY(ayf_weights_init(f->weights, (uint64_t)f->cfg.train.seed));
+    ayf_optim_options optim = ayf_optim_from_config(&f->cfg);
+    AYF_TRY(ayf_learner_new(&f->net, f->backend, &f->spec, "net.", "", &optim));
+    AYF_TRY(ayf_learner_begin(&f->net, (uint64_t)f->cfg.train.seed, NULL));
     size_t batch = (size_t)f->cfg.train.batch;
     f->x = ayf_alloc(f->ctx, batch, f->values * sizeof *f->x);
     f->onehot = ayf_alloc(f->ctx, batch, (size_t)f->spec.label_dim * sizeof *f->onehot);
-    ayf_id *grad = ayf_alloc(f->ctx, (size_t)f->weights->params->count, sizeof *grad);
+    ayf_id *grad = ayf_alloc(f->ctx, (size_t)f->net.weights->params->count, sizeof *grad);
     ayf_graph *g = grad && f->x && f->onehot ? ayf_graph_new(f->ctx) : NULL;
-    ayf_status status = g ? emit_step(g, f, f->weights->params, grad) : AYF_E_MEMORY;
+    ayf_status status = g ? emit_step(g, f, f->net.weights->params, grad) : AYF_E_MEMORY;
     ayf_free(f->ctx, grad);
     if (status != AYF_OK) {
         ayf_graph_free(g);
         return status;
     }
     AYF_TRY(ayf_compile(f->backend, g, NULL, &f->program));
-    AYF_TRY(ayf_weights_bind(f->weights, f->program, "net."));
-    AYF_TRY(ayf_weights_bind(f->adam_m, f->program, "net.adam.m."));
-    return ayf_weights_bind(f->adam_v, f->program, "net.adam.v.");
+    return ayf_learner_bind(&f->net, f->program);
 }
 
 /* Position `place` of the set in an order of its own; the first ones are held out. */
@@ -198,16 +196,10 @@ static ayf_status fill_batch(fit *f, uint64_t step) {
 }
 
 static ayf_status optimise(fit *f, uint64_t step, double *loss) {
-    ayf_optim_options optim = ayf_optim_from_config(&f->cfg);
-    size_t batch = (size_t)f->cfg.train.batch;
-    float step_size, v_scale, value, norm;
-    ayf_adam_scalars(ayf_rate_from_config(&f->cfg, step), optim.beta1, optim.beta2, step, &step_size,
-                     &v_scale);
+    float value, norm;
     AYF_TRY(fill_batch(f, step));
-    AYF_TRY(ayf_program_set(f->program, "x", f->x, batch * f->values));
-    AYF_TRY(ayf_program_set(f->program, "onehot", f->onehot, batch * (size_t)f->spec.label_dim));
-    AYF_TRY(ayf_program_set(f->program, "net.opt.step_size", &step_size, 1));
-    AYF_TRY(ayf_program_set(f->program, "net.opt.v_scale", &v_scale, 1));
+    AYF_TRY(ayf_step_feed(f->program, &(ayf_step_inputs){.x = f->x, .onehot = f->onehot}));
+    AYF_TRY(ayf_learner_set_rates(&f->net, f->program, step, ayf_rate_from_config(&f->cfg, step), 0));
     AYF_TRY(ayf_program_run(f->program));
     AYF_TRY(ayf_program_get(f->program, "loss", &value, 1));
     AYF_TRY(ayf_program_get(f->program, "grad_norm", &norm, 1));
@@ -245,11 +237,14 @@ static ayf_status rescale(ayf_weights *w, const char *name, double factor) {
     if (!param) return ayf_fail(w->backend->ctx, AYF_E_INTERNAL, "the feature network has no '%s'", name);
     float *values = ayf_alloc(w->backend->ctx, param->size, sizeof *values);
     if (!values) return AYF_E_MEMORY;
-    ayf_buffer_get(w->at[param - w->params->at], values);
-    for (size_t i = 0; i < param->size; i++) values[i] = (float)(values[i] * factor);
-    ayf_buffer_set(w->at[param - w->params->at], values);
+    ayf_buffer *at = w->at[param - w->params->at];
+    ayf_status status = ayf_buffer_get(at, values);
+    if (status == AYF_OK) {
+        for (size_t i = 0; i < param->size; i++) values[i] = (float)(values[i] * factor);
+        status = ayf_buffer_set(at, values);
+    }
     ayf_free(w->backend->ctx, values);
-    return AYF_OK;
+    return status;
 }
 
 /* Mean square of the features over fitted samples. */
@@ -277,7 +272,7 @@ static ayf_status normalise(fit *f) {
     double square = 0;
     float *images = ayf_alloc(f->ctx, CHUNK, f->values * sizeof *images);
     float *features = ayf_alloc(f->ctx, CHUNK, (size_t)f->spec.feature_dim * sizeof *features);
-    ayf_status status = images && features ? ayf_features_of(f->weights, &net) : AYF_E_MEMORY;
+    ayf_status status = images && features ? ayf_features_of(f->net.weights, &net) : AYF_E_MEMORY;
     if (status == AYF_OK) {
         status = mean_square(f, net, images, features, &square);
         ayf_extractor_close(net);
@@ -290,9 +285,9 @@ static ayf_status normalise(fit *f) {
                         "fitting features diverged: every feature is %s; nothing was written. Use a lower "
                         "train.lr (it is %g)",
                         square > 0 ? "infinite" : "0", f->cfg.train.lr);
-    AYF_TRY(rescale(f->weights, "features.hidden.weight", 1 / sqrt(square)));
-    AYF_TRY(rescale(f->weights, "features.hidden.bias", 1 / sqrt(square)));
-    return rescale(f->weights, "features.out.weight", sqrt(square));
+    AYF_TRY(rescale(f->net.weights, "features.hidden.weight", 1 / sqrt(square)));
+    AYF_TRY(rescale(f->net.weights, "features.hidden.bias", 1 / sqrt(square)));
+    return rescale(f->net.weights, "features.out.weight", sqrt(square));
 }
 
 /* ---- What was held out ---- */
@@ -326,7 +321,7 @@ static ayf_status measure(fit *f, double *accuracy) {
     if (!f->held) return AYF_OK;
     float *images = ayf_alloc(f->ctx, CHUNK, f->values * sizeof *images);
     float *logits = ayf_alloc(f->ctx, CHUNK, (size_t)f->spec.label_dim * sizeof *logits);
-    ayf_status status = images && logits ? ayf_features_of(f->weights, &net) : AYF_E_MEMORY;
+    ayf_status status = images && logits ? ayf_features_of(f->net.weights, &net) : AYF_E_MEMORY;
     if (status == AYF_OK) {
         for (size_t first = 0; status == AYF_OK && first < f->held; first += CHUNK) {
             size_t count = f->held - first < CHUNK ? f->held - first : CHUNK;
@@ -387,7 +382,7 @@ static ayf_status write_file(fit *f, const char *path, double accuracy) {
                            .config = text.data,
                            .accuracy = right};
     bool complete = !text.failed && (right || !f->held);
-    ayf_status status = complete ? ayf_model_write(path, f->weights, &card) : AYF_E_MEMORY;
+    ayf_status status = complete ? ayf_model_write(path, f->net.weights, &card) : AYF_E_MEMORY;
     ayf_free(f->ctx, right);
     ayf_text_free(&text);
     return status;
@@ -419,9 +414,7 @@ ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_featur
         return ayf_fail(ctx, AYF_E_USAGE, "name the file that the fitted features are written to");
     ayf_status status = fit_all(&f, path, options, report ? report : &unwanted);
     ayf_program_free(f.program);
-    ayf_weights_free(f.weights);
-    ayf_weights_free(f.adam_m);
-    ayf_weights_free(f.adam_v);
+    ayf_learner_clear(&f.net);
     ayf_dataset_close(f.data);
     ayf_dataset_close(f.heldout);
     ayf_free(ctx, f.x);

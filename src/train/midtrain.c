@@ -1,10 +1,9 @@
+#include "train/midtrain.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "train/state.h"
-#include "train/recipe.h"
-#include "base/wait.h"
 #include "base/number.h"
 #include "base/rng.h"
 #include "io/safetensors.h"
@@ -18,19 +17,18 @@ static const double WRITE_EVERY = 60;
 
 static size_t batch_of(const ayf_run *run) { return (size_t)run->cfg.train.batch; }
 
-bool ayf_run_midtrains(const ayf_run *run) {
-    return run->kind == AYF_RUN_DISTILL && run->step < (uint64_t)run->cfg.distill.midtrain_steps;
-}
+static bool is_guided(const ayf_run *run) { return run->teachers.network.guided; }
 
-bool ayf_run_trajectories_missing(const ayf_run *run) {
-    return run->paths && run->paths->made < run->paths->count;
+bool ayf_paths_missing(const ayf_run *run) {
+    const ayf_paths *p = run->own;
+    return p->made < p->count;
 }
 
 /* ---- The file ---- */
 
 static char *settings_text(const ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    bool guided = ayf_run_conditional_guidance(run);
+    bool guided = is_guided(run);
     char low[AYF_REAL_SIZE], high[AYF_REAL_SIZE];
     ayf_print_real(low, guided ? cfg->distill.guidance_min : 1);
     ayf_print_real(high, guided ? cfg->distill.guidance_max : 1);
@@ -39,18 +37,18 @@ static char *settings_text(const ayf_run *run) {
                       "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %s to %s (%s)",
                       cfg->train.seed, cfg->train.batch, cfg->distill.midtrain_trajectories,
                       cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim, low, high,
-                      !guided                        ? "none"
-                      : run->network.classifier_free ? "cfg"
-                                                     : "autoguidance");
+                      !guided                                 ? "none"
+                      : run->teachers.network.classifier_free ? "cfg"
+                                                              : "autoguidance");
 }
 
 static char *teachers_text(const ayf_run *run) {
-    return ayf_format(run->ctx, "%016" PRIx64, run->teachers_hash);
+    return ayf_format(run->ctx, "%016" PRIx64, run->teachers.hash);
 }
 
 static ayf_status put_all(const ayf_run *run, ayf_st_writer *writer, const char *settings,
                           const char *teachers) {
-    const ayf_run_paths *p = run->paths;
+    const ayf_paths *p = run->own;
     int64_t made = (int64_t)p->made, steps = p->steps, values = (int64_t)run->batch.values;
     AYF_TRY(ayf_st_write_meta(writer, "format", AYF_TRAJECTORIES_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "settings", settings));
@@ -63,8 +61,8 @@ static ayf_status put_all(const ayf_run *run, ayf_st_writer *writer, const char 
     return ayf_st_write_tensor(writer, "labels", AYF_ST_I64, 1, &made, p->labels);
 }
 
-ayf_status ayf_run_trajectories_write(ayf_run *run) {
-    ayf_run_paths *p = run->paths;
+ayf_status ayf_paths_write(ayf_run *run) {
+    ayf_paths *p = run->own;
     if (p->made == p->saved) return AYF_OK;
     char *settings = settings_text(run), *teachers = teachers_text(run);
     ayf_st_writer *writer = NULL;
@@ -83,7 +81,7 @@ ayf_status ayf_run_trajectories_write(ayf_run *run) {
 
 static ayf_status unusable(const ayf_run *run, const char *why, const char *detail) {
     return ayf_fail(run->ctx, AYF_E_FORMAT, "%s: %s%s; remove the file, and the trajectories are made again",
-                    run->paths->path, why, detail);
+                    ((const ayf_paths *)run->own)->path, why, detail);
 }
 
 static ayf_status check_meta(const ayf_run *run, const ayf_st *st) {
@@ -112,11 +110,12 @@ static bool has_shape(const ayf_st *st, const char *name, ayf_st_dtype dtype, in
 
 /* Whole batches, or all of them. */
 static bool is_made_count(const ayf_run *run, size_t made) {
-    return made == run->paths->count || (made < run->paths->count && made % batch_of(run) == 0);
+    const ayf_paths *p = run->own;
+    return made == p->count || (made < p->count && made % batch_of(run) == 0);
 }
 
 static ayf_status get_all(const ayf_run *run, const ayf_st *st) {
-    ayf_run_paths *p = run->paths;
+    ayf_paths *p = run->own;
     const ayf_st_tensor *guidance = ayf_st_find(st, "guidance");
     int64_t steps = p->steps, values = (int64_t)run->batch.values,
             made = guidance ? (int64_t)guidance->count : 0;
@@ -143,8 +142,9 @@ static ayf_status get_all(const ayf_run *run, const ayf_st *st) {
 }
 
 static ayf_status read_file(ayf_run *run) {
+    const ayf_paths *p = run->own;
     ayf_st *st;
-    ayf_status status = ayf_st_open(run->ctx, run->paths->path, &st);
+    ayf_status status = ayf_st_open(run->ctx, p->path, &st);
     if (status == AYF_E_FORMAT) {
         char *why = ayf_strdup(run->ctx, run->ctx->message);
         if (why)
@@ -162,8 +162,7 @@ static ayf_status read_file(ayf_run *run) {
 
 static ayf_status allocate(ayf_run *run) {
     ayf_context *ctx = run->ctx;
-    ayf_run_paths *p = run->paths = ayf_alloc(ctx, 1, sizeof *run->paths);
-    if (!p) return AYF_E_MEMORY;
+    ayf_paths *p = run->own;
     p->count = (size_t)run->cfg.distill.midtrain_trajectories;
     p->steps = run->cfg.distill.midtrain_solver_steps;
     p->written = ayf_seconds();
@@ -175,15 +174,21 @@ static ayf_status allocate(ayf_run *run) {
     p->guidance = ayf_alloc(ctx, p->count, sizeof *p->guidance);
     p->labels = ayf_alloc(ctx, p->count, sizeof *p->labels);
     p->lambda = ayf_alloc(ctx, n, sizeof *p->lambda);
-    if (!p->path || !p->times || !p->states || !p->velocities || !p->guidance || !p->labels || !p->lambda)
+    p->start = ayf_alloc(ctx, n, bytes);
+    p->x_t = ayf_alloc(ctx, n, bytes);
+    p->v = ayf_alloc(ctx, n, bytes);
+    if (!p->path || !p->times || !p->states || !p->velocities || !p->guidance || !p->labels || !p->lambda ||
+        !p->start || !p->x_t || !p->v)
         return AYF_E_MEMORY;
+    run->batch.in.x_t = p->x_t;
+    run->batch.in.v = p->v;
     for (int i = 0; i <= p->steps; i++) p->times[i] = 1 - (double)i / p->steps;
     return AYF_OK;
 }
 
-ayf_status ayf_run_trajectories_open(ayf_run *run) {
+ayf_status ayf_paths_open(ayf_run *run) {
     AYF_TRY(allocate(run));
-    const ayf_run_paths *p = run->paths;
+    const ayf_paths *p = run->own;
     if (ayf_path_exists(p->path)) AYF_TRY(read_file(run));
     double mib =
         (double)p->count * (2 * p->steps + 1) * (double)(run->batch.values * sizeof(float)) / (1024 * 1024);
@@ -195,7 +200,7 @@ ayf_status ayf_run_trajectories_open(ayf_run *run) {
     return AYF_OK;
 }
 
-static void free_workshop(ayf_run_paths *p, ayf_context *ctx) {
+static void free_workshop(ayf_paths *p, ayf_context *ctx) {
     ayf_sampler_free(p->sampler);
     ayf_free(ctx, p->state);
     ayf_free(ctx, p->velocity);
@@ -203,19 +208,20 @@ static void free_workshop(ayf_run_paths *p, ayf_context *ctx) {
     p->state = p->velocity = NULL;
 }
 
-void ayf_run_trajectories_close(ayf_run *run) {
-    ayf_run_paths *p = run->paths;
-    if (!p) return;
+void ayf_paths_close(ayf_run *run) {
+    ayf_paths *p = run->own;
     free_workshop(p, run->ctx);
-    void *owned[] = {p->path, p->times, p->states, p->velocities, p->guidance, p->labels, p->lambda, p};
+    void *owned[] = {p->path,   p->times,  p->states, p->velocities, p->guidance,
+                     p->labels, p->lambda, p->start,  p->x_t,        p->v};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(run->ctx, owned[i]);
-    run->paths = NULL;
+    *p = (ayf_paths){0};
+    run->batch.in.x_t = run->batch.in.v = NULL;
 }
 
 /* ---- Making ---- */
 
 static ayf_status open_workshop(ayf_run *run) {
-    ayf_run_paths *p = run->paths;
+    ayf_paths *p = run->own;
     if (p->sampler) return AYF_OK;
     size_t n = batch_of(run), steps = (size_t)p->steps, bytes = run->batch.values * sizeof(double);
     p->state = ayf_alloc(run->ctx, n * (steps + 1), bytes);
@@ -224,27 +230,27 @@ static ayf_status open_workshop(ayf_run *run) {
     return ayf_sampler_new(&(ayf_sampler_spec){.backend = run->backend,
                                                .batch = run->cfg.train.batch,
                                                .shape = ayf_model_shape(&run->spec),
-                                               .teacher = &run->teacher,
-                                               .teacher_weights = run->teacher_at,
-                                               .weak_weights = run->weak_at,
-                                               .guided = run->network.guided},
+                                               .teacher = &run->teachers.velocity,
+                                               .teacher_weights = run->teachers.teacher,
+                                               .weak_weights = run->teachers.weak,
+                                               .guided = run->teachers.network.guided},
                            &p->sampler);
 }
 
-/* Noise in batch.x1, strengths in lambda; classes as often as in the data. */
+/* Noise in start, strengths in lambda; classes as often as in the data. */
 static ayf_status draw_starts(ayf_run *run) {
-    ayf_run_paths *p = run->paths;
+    ayf_paths *p = run->own;
     const ayf_config *cfg = &run->cfg;
     uint64_t seed = (uint64_t)cfg->train.seed;
     AYF_TRY(ayf_dataset_batch(run->data, seed, p->made, batch_of(run), run->batch.x0, run->batch.labels));
     for (size_t i = 0; i < batch_of(run); i++) {
         ayf_rng_key key = {seed, AYF_RNG_TRAJECTORY, 0, p->made + i};
         float u;
-        ayf_rng_normal(key, run->batch.x1 + i * run->batch.values, run->batch.values);
+        ayf_rng_normal(key, p->start + i * run->batch.values, run->batch.values);
         key.step = 1;
         ayf_rng_uniform(key, &u, 1);
         p->lambda[i] = 1;
-        if (ayf_run_conditional_guidance(run))
+        if (is_guided(run))
             p->lambda[i] = cfg->distill.guidance_min +
                            (cfg->distill.guidance_max - cfg->distill.guidance_min) * (double)u;
     }
@@ -260,7 +266,7 @@ static void keep(float *to, const double *from, size_t places, size_t kept, size
 }
 
 static ayf_status make_batch(ayf_run *run) {
-    ayf_run_paths *p = run->paths;
+    ayf_paths *p = run->own;
     size_t n = batch_of(run), values = run->batch.values, steps = (size_t)p->steps;
     size_t kept = p->count - p->made < n ? p->count - p->made : n;
     ayf_status status = open_workshop(run);
@@ -273,8 +279,8 @@ static ayf_status make_batch(ayf_run *run) {
                               .guidances = p->lambda,
                               .states = p->state,
                               .velocities = p->velocity};
-    AYF_TRY(ayf_sampler_run(p->sampler, &how, run->batch.x1, run->spec.label_dim ? run->batch.labels : NULL,
-                            NULL, NULL));
+    AYF_TRY(ayf_sampler_run(p->sampler, &how, p->start, run->spec.label_dim ? run->batch.labels : NULL, NULL,
+                            NULL));
     keep(p->states + p->made * (steps + 1) * values, p->state, n, kept, steps + 1, values);
     keep(p->velocities + p->made * steps * values, p->velocity, n, kept, steps, values);
     for (size_t i = 0; i < kept; i++) {
@@ -285,28 +291,28 @@ static ayf_status make_batch(ayf_run *run) {
     return AYF_OK;
 }
 
-ayf_status ayf_run_trajectories_make(ayf_run *run, ayf_run_report *report) {
-    ayf_run_paths *p = run->paths;
+ayf_status ayf_paths_make(ayf_run *run, ayf_run_report *report) {
+    ayf_paths *p = run->own;
     AYF_TRY(make_batch(run));
     report->prepared = p->made;
     report->to_prepare = p->count;
     if (p->made == p->count) free_workshop(p, run->ctx);
     bool due = p->made == p->count || ayf_seconds() - p->written > WRITE_EVERY;
-    return due ? ayf_run_trajectories_write(run) : AYF_OK;
+    return due ? ayf_paths_write(run) : AYF_OK;
 }
 
 /* ---- Using ---- */
 
 /* The place of the time of the grid that is nearest to `time`, from `first` to `last`. */
-static int nearest(const ayf_run_paths *p, double time, int first, int last) {
+static int nearest(const ayf_paths *p, double time, int first, int last) {
     int best = first;
     for (int i = first + 1; i <= last; i++)
         if (fabs(p->times[i] - time) < fabs(p->times[best] - time)) best = i;
     return best;
 }
 
-void ayf_run_trajectories_draw(ayf_run *run, const ayf_time_sampler *pairs, size_t place, uint64_t sample) {
-    const ayf_run_paths *p = run->paths;
+void ayf_paths_draw(ayf_run *run, const ayf_time_sampler *pairs, size_t place, uint64_t sample) {
+    const ayf_paths *p = run->own;
     ayf_run_batch *b = &run->batch;
     uint64_t seed = (uint64_t)run->cfg.train.seed;
     ayf_rng_key order = {seed, AYF_RNG_TRAJECTORY, 2 + sample / p->count, 0};
@@ -318,7 +324,7 @@ void ayf_run_trajectories_draw(ayf_run *run, const ayf_time_sampler *pairs, size
     const float *x = p->states + (index * (steps + 1) + (size_t)from) * b->values,
                 *end = p->states + (index * (steps + 1) + (size_t)to) * b->values,
                 *v = p->velocities + (index * steps + (size_t)from) * b->values;
-    float *x_t = b->x0 + place * b->values, *target = b->x1 + place * b->values;
+    float *x_t = p->x_t + place * b->values, *target = p->v + place * b->values;
     double gap = p->times[to] - p->times[from];
     for (size_t i = 0; i < b->values; i++) {
         x_t[i] = x[i];

@@ -1,8 +1,11 @@
+#include "train/pictures.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "train/state.h"
+#include "train/kind.h"
+#include "train/teachers.h"
 #include "image/image.h"
 
 /* Images: 16 from the seeds 0 to 15. A student's picture has one row per number of steps, the columns
@@ -12,22 +15,21 @@ enum { IMAGES = 16, TEACHER_ROWS = 2, POINTS = 1024, TEACHER_STEPS = 16, PANEL =
 static const int student_steps[] = {1, 2, 4};
 static const double panel_reach = 3.2; /* a panel shows [-reach, reach]^2, in standard deviations */
 
-static bool is_student(const ayf_run *run) { return run->kind != AYF_RUN_TRAIN; }
+static bool is_student(const ayf_run *run) { return run->type->makes_student; }
 static int panels_of(const ayf_run *run) { return is_student(run) ? (int)AYF_COUNT(student_steps) : 1; }
 
 static ayf_status open_sampler(ayf_run *run) {
     if (run->sampler) return AYF_OK;
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     int batch = info->points ? POINTS : IMAGES;
-    ayf_sampler_spec spec = {
-        .backend = run->backend, .batch = batch, .shape = ayf_model_shape(&run->spec)};
+    ayf_sampler_spec spec = {.backend = run->backend, .batch = batch, .shape = ayf_model_shape(&run->spec)};
     if (is_student(run)) {
-        spec.student = run->average;
+        spec.student = run->learner[0].average;
     } else {
         run->trained = (ayf_network_teacher){.spec = run->spec};
         run->trained_velocity = ayf_velocity_network(&run->trained);
         spec.teacher = &run->trained_velocity;
-        spec.teacher_weights = run->average;
+        spec.teacher_weights = run->learner[0].average;
     }
     if (!run->pictures)
         run->pictures = ayf_alloc(run->ctx, (size_t)panels_of(run) * (size_t)batch * run->batch.values,
@@ -37,8 +39,9 @@ static ayf_status open_sampler(ayf_run *run) {
 
 /* The middle of what the student was trained for. */
 static double guidance_of(const ayf_run *run) {
-    if (!ayf_run_conditional_guidance(run)) return 1;
-    return 0.5 * (run->cfg.distill.guidance_min + run->cfg.distill.guidance_max);
+    double low, high;
+    ayf_run_guidance_range(run, &low, &high);
+    return 0.5 * (low + high);
 }
 
 /* One panel: `count` samples in data units. */

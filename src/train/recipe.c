@@ -104,13 +104,9 @@ void ayf_spec_to_config(const ayf_model_spec *spec, ayf_config *cfg) {
     cfg->model.fourier = spec->mlp_fourier;
 }
 
-/* In ayf_optim_options 0 stands for the default: what means 0 there. */
-static double beta1_of(const ayf_config *cfg) { return cfg->train.beta1 > 0 ? cfg->train.beta1 : -1; }
-static double beta2_of(const ayf_config *cfg) { return cfg->train.beta2 > 0 ? cfg->train.beta2 : 1e-300; }
-
 ayf_optim_options ayf_optim_from_config(const ayf_config *cfg) {
-    return (ayf_optim_options){.beta1 = beta1_of(cfg),
-                               .beta2 = beta2_of(cfg),
+    return (ayf_optim_options){.beta1 = cfg->train.beta1,
+                               .beta2 = cfg->train.beta2,
                                .eps = cfg->train.eps,
                                .clip = cfg->train.grad_clip,
                                .report_norm = true,

@@ -1,7 +1,9 @@
-#include "train/state.h"
+#include "train/settings.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "train/kind.h"
 
 /* ---- One key at a time, from the text of a configuration ---- */
 
@@ -37,7 +39,7 @@ static bool may_change(const key_walk *w) {
     return strcmp(w->section, "save") == 0 || strcmp(w->key, "train.steps") == 0;
 }
 
-uint64_t ayf_run_config_hash(ayf_context *ctx, const ayf_config *cfg) {
+uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg) {
     char *text = ayf_config_text(ctx, cfg);
     if (!text) return 0;
     uint64_t hash = AYF_HASH_START;
@@ -67,27 +69,28 @@ static ayf_status compare_texts(const ayf_run *run, const char *saved, const cha
     return AYF_OK;
 }
 
-static ayf_status find_contradiction(ayf_context *ctx, ayf_run_kind kind, const char *wanted,
-                                     const char *taken, const char *untouched) {
+static ayf_status find_contradiction(const ayf_run *run, const char *wanted, const char *taken,
+                                     const char *untouched) {
     key_walk w = {.at = wanted}, t = {.at = taken}, u = {.at = untouched};
     while (next_key(&w) && next_key(&t) && next_key(&u))
         if (strcmp(w.section, "model") == 0 && !same_value(&w, &t) && !same_value(&w, &u))
-            return ayf_fail(
-                ctx, AYF_E_CONFIG,
-                "%s = %.*s, but the student has the network it starts from, where it is %.*s; "
-                "leave the key out%s",
-                w.key, (int)w.value_size, w.value, (int)t.value_size, t.value,
-                kind == AYF_RUN_DISTILL ? ", or train a student from scratch (distill.student_init)" : "");
+            return ayf_fail(run->ctx, AYF_E_CONFIG,
+                            "%s = %.*s, but the student has the network it starts from, where it is %.*s; "
+                            "leave the key out%s",
+                            w.key, (int)w.value_size, w.value, (int)t.value_size, t.value,
+                            run->begins_as == run->teachers.teacher
+                                ? ", or train a student from scratch (distill.student_init)"
+                                : "");
     return AYF_OK;
 }
 
-ayf_status ayf_run_config_take_model(ayf_run *run, const ayf_config *taken) {
+ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
     ayf_context *ctx = run->ctx;
     ayf_config untouched;
     AYF_TRY(ayf_config_defaults(ctx, &untouched));
     char *a = ayf_config_text(ctx, &run->cfg), *b = ayf_config_text(ctx, taken),
          *c = ayf_config_text(ctx, &untouched);
-    ayf_status status = a && b && c ? find_contradiction(ctx, run->kind, a, b, c) : AYF_E_MEMORY;
+    ayf_status status = a && b && c ? find_contradiction(run, a, b, c) : AYF_E_MEMORY;
     ayf_free(ctx, a);
     ayf_free(ctx, b);
     ayf_free(ctx, c);
@@ -98,65 +101,81 @@ ayf_status ayf_run_config_take_model(ayf_run *run, const ayf_config *taken) {
 
 /* ---- Keys that mean nothing to a kind of run ---- */
 
-/* A section ("distill.") or a key. One file may serve all kinds, so only what is set for this run is refused. */
-static const char *const unused[][9] = {
-    [AYF_RUN_TRAIN] = {"distill.", "finetune."},
-    [AYF_RUN_DISTILL] = {"finetune.", "train.time_mean", "train.time_std", "train.label_dropout"},
-    [AYF_RUN_FINETUNE] = {"train.lr", "train.time_mean", "train.time_std", "train.label_dropout",
-                          "distill.student_init", "distill.midtrain_steps", "distill.midtrain_trajectories",
-                          "distill.midtrain_solver_steps"}};
-
-static ayf_status refuse_unused(ayf_context *ctx, ayf_run_kind kind, const char *setting) {
-    static const char *const verbs[] = {
-        [AYF_RUN_TRAIN] = "train", [AYF_RUN_DISTILL] = "distill", [AYF_RUN_FINETUNE] = "finetune"};
+/* One file may serve all kinds, so only what is set for this run is refused. */
+static ayf_status refuse_unused(const ayf_run *run, const char *setting) {
     size_t length = strcspn(setting, "= ");
-    for (const char *const *name = unused[kind]; *name; name++) {
-        size_t size = strlen(*name);
-        bool section = (*name)[size - 1] == '.';
-        if (strncmp(*name, setting, size) != 0 || !(section || size == length)) continue;
-        return ayf_fail(
-            ctx, AYF_E_CONFIG, "%.*s means nothing to ayf %s%s; leave it out", (int)length, setting,
-            verbs[kind],
-            strcmp(*name, "train.lr") == 0
-                ? ", which has finetune.lr (the student's) and finetune.disc_lr (the discriminator's)"
-                : "");
+    for (const ayf_unused_key *key = run->type->unused; key->name; key++) {
+        size_t size = strlen(key->name);
+        bool section = key->name[size - 1] == '.';
+        if (strncmp(key->name, setting, size) != 0 || !(section || size == length)) continue;
+        return ayf_fail(run->ctx, AYF_E_CONFIG, "%.*s means nothing to ayf %s; leave it out%s%s", (int)length,
+                        setting, run->type->verb, key->instead ? ", or " : "",
+                        key->instead ? key->instead : "");
     }
     return AYF_OK;
 }
 
 /* ---- Loading, comparing, saving ---- */
 
-static ayf_status load_over_defaults(ayf_context *ctx, const char *path, ayf_config *cfg) {
-    AYF_TRY(ayf_config_defaults(ctx, cfg));
-    return path ? ayf_config_load(ctx, path, cfg) : AYF_OK;
+ayf_status ayf_run_settings_read(ayf_run *run) {
+    void *bytes;
+    if (!ayf_path_exists(run->config_path)) return AYF_OK;
+    AYF_TRY(ayf_file_read(run->ctx, run->config_path, 0, &bytes, &run->saved_size));
+    run->saved_config = bytes;
+    return AYF_OK;
 }
 
-ayf_status ayf_run_config_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
-    const char *path = options->config_path;
-    bool saved = !path && resumes && ayf_path_exists(run->config_path);
-    if (saved) path = run->config_path;
-    AYF_TRY(load_over_defaults(run->ctx, path, &run->cfg));
+static ayf_status add_saved(const ayf_run *run, ayf_assignments *list) {
+    return ayf_assignments_add_text(list, run->config_path, run->saved_config, run->saved_size);
+}
+
+static ayf_status collect(const ayf_run *run, const ayf_run_options *options, bool saved,
+                          ayf_assignments *list) {
+    if (saved) AYF_TRY(add_saved(run, list));
+    if (options->config_path) AYF_TRY(ayf_assignments_add_file(list, options->config_path));
     for (int i = 0; i < options->setting_count; i++) {
-        AYF_TRY(ayf_config_set(run->ctx, &run->cfg, options->settings[i]));
-        AYF_TRY(refuse_unused(run->ctx, run->kind, options->settings[i]));
+        AYF_TRY(ayf_assignments_add_setting(list, options->settings[i]));
+        AYF_TRY(refuse_unused(run, options->settings[i]));
     }
-    if (run->kind == AYF_RUN_FINETUNE && !saved) AYF_TRY(ayf_run_finetune_config(run, options));
-    static const ayf_config_use uses[] = {[AYF_RUN_TRAIN] = AYF_CONFIG_TRAIN,
-                                          [AYF_RUN_DISTILL] = AYF_CONFIG_DISTILL,
-                                          [AYF_RUN_FINETUNE] = AYF_CONFIG_FINETUNE};
-    return ayf_config_validate(run->ctx, &run->cfg, uses[run->kind]);
+    return AYF_OK;
 }
 
-ayf_status ayf_run_config_compare(const ayf_run *run) {
-    if (!ayf_path_exists(run->config_path))
+/* What a file says in the wrong place may have been meant for the right one. */
+static void warn_of_unused(const ayf_run *run, const char *file, const ayf_assignments *list) {
+    for (const ayf_unused_key *key = run->type->unused; key->name; key++)
+        if (key->instead && ayf_assignments_has(list, key->name))
+            ayf_say(run->ctx, "%s: %s means nothing to ayf %s; %s", file, key->name, run->type->verb,
+                    key->instead);
+}
+
+ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
+    bool saved = resumes && !options->config_path && run->saved_config;
+    ayf_assignments *list;
+    AYF_TRY(ayf_config_defaults(run->ctx, &run->cfg));
+    AYF_TRY(ayf_assignments_new(run->ctx, &list));
+    ayf_status status = collect(run, options, saved, list);
+    if (status == AYF_OK && options->config_path) warn_of_unused(run, options->config_path, list);
+    if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
+    if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
+    ayf_assignments_free(list);
+    return status == AYF_OK ? ayf_config_validate(run->ctx, &run->cfg, run->type->use) : status;
+}
+
+static ayf_status parse_saved(const ayf_run *run, ayf_config *cfg) {
+    AYF_TRY(ayf_config_defaults(run->ctx, cfg));
+    return ayf_config_parse(run->ctx, run->config_path, run->saved_config, run->saved_size, cfg);
+}
+
+ayf_status ayf_run_settings_compare(const ayf_run *run) {
+    if (!run->saved_config)
         return ayf_fail(
             run->ctx, AYF_E_IO,
-            "%s: is missing, so the checkpoints beside it cannot be resumed; put the file back or use a "
+            "%s: is missing, so the checkpoints in this folder cannot be resumed; put the file back or use a "
             "new folder",
             run->config_path);
     ayf_config saved = {0};
-    ayf_status status = load_over_defaults(run->ctx, run->config_path, &saved);
     char *old = NULL, *new = NULL;
+    ayf_status status = parse_saved(run, &saved);
     if (status == AYF_OK) {
         old = ayf_config_text(run->ctx, &saved);
         new = ayf_config_text(run->ctx, &run->cfg);
@@ -168,17 +187,12 @@ ayf_status ayf_run_config_compare(const ayf_run *run) {
     return status;
 }
 
-ayf_status ayf_run_config_save(const ayf_run *run) {
-    ayf_context *ctx = run->ctx;
-    char *text = ayf_config_text(ctx, &run->cfg);
+ayf_status ayf_run_settings_save(const ayf_run *run) {
+    char *text = ayf_config_text(run->ctx, &run->cfg);
     if (!text) return AYF_E_MEMORY;
-    void *old = NULL;
-    size_t size = 0, length = strlen(text);
-    ayf_status status = AYF_OK;
-    if (ayf_path_exists(run->config_path)) status = ayf_file_read(ctx, run->config_path, 0, &old, &size);
-    if (status == AYF_OK && !(old && size == length && memcmp(old, text, length) == 0))
-        status = ayf_file_write(ctx, run->config_path, text, length);
-    ayf_free(ctx, old);
-    ayf_free(ctx, text);
+    size_t size = strlen(text);
+    bool same = run->saved_config && run->saved_size == size && memcmp(run->saved_config, text, size) == 0;
+    ayf_status status = same ? AYF_OK : ayf_file_write(run->ctx, run->config_path, text, size);
+    ayf_free(run->ctx, text);
     return status;
 }

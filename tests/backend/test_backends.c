@@ -275,11 +275,11 @@ static void test_frozen_steps(void **state) {
         test_ok(ctx, ayf_compile(backend, g, &(ayf_compile_options){AYF_PLAN_POISON}, &p));
         test_ok(ctx, ayf_buffer_new(backend, 4, &buffer));
         test_ok(ctx, ayf_program_bind(p, "w", buffer));
-        ayf_buffer_set(buffer, first);
+        test_ok(ctx, ayf_buffer_set(buffer, first));
         test_ok(ctx, ayf_program_set(p, "x", xs, 4));
         const float want[4][4] = {{0.6f, 0, 2.4f, 0}, {0.6f, 0, 2.4f, 0}, {0, 1.6f, 0, 2.4f}, {0, 0, 0, -4}};
         for (int run = 0; run < 4; run++) {
-            if (run == 1) ayf_buffer_set(buffer, second); /* not yet seen: nobody said so */
+            if (run == 1) test_ok(ctx, ayf_buffer_set(buffer, second)); /* not yet seen: nobody said so */
             if (run == 2) ayf_program_refresh(p);
             if (run == 3) test_ok(ctx, ayf_program_set(p, "w", third, 4)); /* says so itself */
             test_ok(ctx, ayf_program_run(p));

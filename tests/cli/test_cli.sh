@@ -106,7 +106,7 @@ expect "fine-tune" 0 "$ayf" finetune tuned --student student $tuned --steps 3
 prints "tuned/model.safetensors" && says "D(real)-D(fake)"
 printf 'train:\n  lr: 0.01\nfinetune:\n  student: student\n' >tuned.yaml
 expect "a file with a key of other runs" 0 "$ayf" finetune filed --config tuned.yaml $tuned --steps 1
-says "tuned.yaml: train.lr means nothing to fine-tuning"
+says "tuned.yaml: train.lr means nothing to ayf finetune"
 expect "a fine-tuned student is a student" 0 "$ayf" info tuned
 prints "student"
 expect "fine-tune nothing" 2 "$ayf" finetune other $tuned --steps 3
@@ -258,7 +258,7 @@ says "0 bytes" && one_line
 expect "eval on an empty file" 3 "$ayf" eval empty.zip --data builtin:shapes --features features.safetensors
 says "empty.zip: is empty" && one_line
 expect "info on something else" 3 "$ayf" info bad.yaml
-says "none of the data sets" && one_line
+says "not a data set that ayf can read" && one_line
 head -c 1000 student/model.safetensors >short.safetensors
 expect "truncated model" 3 "$ayf" sample short.safetensors
 says "short.safetensors" && one_line
@@ -298,10 +298,10 @@ prints "2 steps" && prints "class accuracy"
 expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
 expect "eval: images in a folder" 0 "$ayf" eval many $compare
 prints "samples    many: 80 at random (seed 0)" && prints "sliced Wasserstein (pixels)"
-! grep -q brought "$work/out" || bad "pictures of the right size are said to be resized"
+! grep -q resized "$work/out" || bad "pictures of the right size are said to be resized"
 expect "eval: draw a reference" 0 "$ayf" sample teacher --seeds 1000-1199 --steps 1 --solver euler --out real
 expect "eval: features of other data" 0 "$ayf" eval many --data real --features features.safetensors --images 80
-says "were fitted to builtin:shapes and compare with real"
+says "were fitted to builtin:shapes and are used with real"
 expect "eval: points" 0 "$ayf" eval ring --data builtin:ring --reference 2000 --images 200 --calls 2
 prints "FD (coordinates)" && prints "2 steps"
 expect "eval: points of another set" 0 "$ayf" eval ring --data builtin:moons --reference 2000 --images 200 --calls 1
@@ -325,7 +325,7 @@ expect "eval: features of another shape" 0 "$ayf" eval --fit-features small.safe
     --set data.resolution=8 --set data.channels=1 --set train.steps=1 --set train.batch=4
 says "hardly better than guessing one of 10 classes"
 expect "eval: images of another kind" 0 "$ayf" eval many --data builtin:shapes --reference 300 --features small.safetensors --images 80
-says "80 of its 80 pictures are not of 8 x 8 x 1" && prints "80 of its pictures brought to 8 x 8 x 1"
+says "80 of its 80 pictures are not of 8 x 8 x 1" && prints "80 of its pictures resized to 8 x 8 x 1"
 expect "eval: they do not fit the model" 2 "$ayf" eval student --data builtin:shapes --features small.safetensors
 says "8 x 8 x 1" && says "8 x 8 x 3" && one_line
 expect "eval: no Inception weights" 3 "$ayf" eval student --data builtin:shapes --inception features.safetensors
@@ -342,7 +342,7 @@ expect "eval: no subject" 2 "$ayf" eval
 expect "eval: an option without its part" 2 "$ayf" eval student --teacher teacher --images 100
 says "--images needs --data"
 expect "eval: an option for models" 2 "$ayf" eval many $compare --calls 1
-says "many is none" && one_line
+says "many is not one" && one_line
 expect "eval: a picture" 2 "$ayf" eval grid.png $compare
 says "neither a model nor a set of samples" && one_line
 expect "eval: no such samples" 1 "$ayf" eval nowhere $compare --calls 1
@@ -363,7 +363,7 @@ says "coordinates" && one_line
 expect "eval: images against points" 2 "$ayf" eval student --data builtin:ring
 says "images of 8 x 8 x 3" && one_line
 expect "eval: a teacher of a teacher" 2 "$ayf" eval teacher --teacher teacher
-says "no student" && one_line
+says "is not a student" && one_line
 expect "eval: no calls" 2 "$ayf" eval student $compare --calls 0
 says "at least 1" && one_line
 expect "eval: a gamma above 1" 2 "$ayf" eval student $compare --gamma 2

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "config/assignments.h"
 #include "config/config.h"
 
 static ayf_context *ctx;
@@ -171,6 +172,41 @@ static void test_set(void **state) {
     assert_int_equal(cfg.model.multipliers.at[2], 4); /* as before the failures */
 }
 
+/* A list says what was given before it is applied, and the last value counts. */
+static void test_assignments(void **state) {
+    (void)state;
+    static const char file[] = "finetune:\n  student: first\ntrain:\n  lr: 0.5\n  batch: 7\n"
+                               "model:\n  attention: [4,\n 2]\n  multipliers: [3]\n";
+    ayf_assignments *list;
+    assert_int_equal(ayf_assignments_new(ctx, &list), AYF_OK);
+    assert_null(ayf_assignments_last(list, "finetune.student"));
+    assert_int_equal(ayf_assignments_add_text(list, "c.yaml", file, strlen(file)), AYF_OK);
+    assert_string_equal(ayf_assignments_last(list, "finetune.student"), "first");
+    assert_int_equal(ayf_assignments_add_setting(list, "finetune.student=second"), AYF_OK);
+    assert_int_equal(ayf_assignments_add_setting(list, "train.lr = 0.25"), AYF_OK);
+    assert_int_equal(ayf_assignments_add_setting(list, "model.multipliers=1,5"), AYF_OK);
+    assert_string_equal(ayf_assignments_last(list, "finetune.student"), "second");
+    assert_true(ayf_assignments_has(list, "train.batch"));
+    assert_false(ayf_assignments_has(list, "train.steps"));
+    assert_int_equal(cfg.train.batch, 64); /* nothing is applied yet */
+    assert_int_equal(ayf_config_apply(ctx, &cfg, list), AYF_OK);
+    assert_string_equal(cfg.finetune.student, "second");
+    assert_true(cfg.train.lr == 0.25);
+    assert_int_equal(cfg.train.batch, 7);
+    assert_int_equal(cfg.model.attention.count, 2);
+    assert_int_equal(cfg.model.attention.at[1], 2);
+    assert_int_equal(cfg.model.multipliers.count, 2);
+    assert_int_equal(cfg.model.multipliers.at[1], 5);
+    /* What is wrong is said when it is added. A second file may say again what the first said. */
+    assert_int_equal(ayf_assignments_add_setting(list, "train.lr=fast"), AYF_E_CONFIG);
+    expect_message("train.lr=fast: train.lr must be a number, not \"fast\"");
+    assert_int_equal(ayf_assignments_add_text(list, "d.yaml", file, strlen(file)), AYF_OK);
+    assert_string_equal(ayf_assignments_last(list, "train.lr"), "0.5");
+    assert_string_equal(ayf_assignments_last(list, "finetune.student"), "first");
+    ayf_assignments_free(list);
+    ayf_assignments_free(NULL);
+}
+
 static void test_round_trip(void **state) {
     (void)state;
     static const char *const changes[] = {
@@ -258,7 +294,7 @@ static void test_validate(void **state) {
         {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none", "finetune.student is not set"},
         {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s", NULL},
         {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s train.batch=6",
-         "no multiple of finetune.deviation_group = 4"},
+         "is not a multiple of finetune.deviation_group = 4"},
         {AYF_CONFIG_FINETUNE,
          "distill.teacher=t distill.guidance=none finetune.student=s train.steps=50 finetune.disc_first=50",
          "finetune.disc_first = 50 leaves the student no steps"},
@@ -363,8 +399,8 @@ static void test_allocations(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(test_defaults), TEST(test_parse),      TEST(test_parse_errors),
-                                       TEST(test_set),      TEST(test_round_trip), TEST(test_validate),
-                                       TEST(test_help),     TEST(test_allocations)};
+    const struct CMUnitTest tests[] = {TEST(test_defaults), TEST(test_parse),       TEST(test_parse_errors),
+                                       TEST(test_set),      TEST(test_assignments), TEST(test_round_trip),
+                                       TEST(test_validate), TEST(test_help),        TEST(test_allocations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ static void network_is_as_described(void **state) {
         const ayf_param *p = &weights->params->at[i];
         ayf_rng_normal((ayf_rng_key){2, AYF_RNG_TEST, 0, (uint64_t)i}, values, p->size);
         for (size_t k = 0; k < p->size; k++) values[k] *= 0.4f;
-        ayf_buffer_set(weights->at[i], values);
+        ok(ayf_buffer_set(weights->at[i], values));
         ayf_param_export(p, values, file[i]);
     }
     ayf_rng_normal((ayf_rng_key){2, AYF_RNG_TEST, 1, 0}, image, AYF_COUNT(image));
@@ -361,10 +361,11 @@ static void a_floor_of_fewer_samples_says_so(void **state) {
     (void)state;
     expect_floor((ayf_eval_options){.count = 301}, 300,
                  "300 samples of one random half of the reference against its other half of 300; NOT AT THE "
-                 "SAME NUMBER: 300 is all there is for the 301 measured (more: --heldout)\n");
+                 "SAME NUMBER: only 300 are available for the 301 measured (more: --heldout)\n");
     expect_floor((ayf_eval_options){.count = 300}, 300, "its other half of 300\n");
-    expect_floor((ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
-                 "against the reference; NOT AT THE SAME NUMBER: 100 is all there is for the 101 measured\n");
+    expect_floor(
+        (ayf_eval_options){.count = FEW + 1, .heldout = held_path}, FEW,
+        "against the reference; NOT AT THE SAME NUMBER: only 100 are available for the 101 measured\n");
     expect_floor((ayf_eval_options){.count = FEW, .heldout = held_path}, FEW, "against the reference\n");
 }
 
@@ -391,7 +392,7 @@ static void write_model(const char *name, const ayf_model_spec *spec, float gain
     ok(ayf_weights_new(cpu, spec, &w));
     ok(ayf_weights_init(w, 4));
     for (int i = 0; i < w->params->count; i++)
-        if (strcmp(w->params->at[i].name, "unet.out_gain") == 0) ayf_buffer_set(w->at[i], &gain);
+        if (strcmp(w->params->at[i].name, "unet.out_gain") == 0) ok(ayf_buffer_set(w->at[i], &gain));
     ayf_model_card card = {.role = spec->is_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
                            .sigma_data = 0.5,
                            .guidance_min = 1,
@@ -485,7 +486,7 @@ static void what_cannot_be_compared_is_refused(void **state) {
     write_model("model", &spec, 0.5f);
     expect_no_eval((ayf_eval_options){.data = ""}, "--data");
     expect_no_eval((ayf_eval_options){.features = NULL}, "--fit-features");
-    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is no features model but a unet");
+    expect_no_eval((ayf_eval_options){.features = path_of("model")}, "is not a features model but a unet");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = 1}, "at least 2");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = DIM}, "at least 65");
     expect_no_eval((ayf_eval_options){.features = features_path, .count = FEW, .reference = 129},
@@ -528,9 +529,9 @@ static void write_damaged(const char *tensor, float factor) {
     const ayf_param *p = ayf_params_find(w->params, tensor);
     assert_non_null(p);
     float *values = malloc(p->size * sizeof *values);
-    ayf_buffer_get(w->at[p - w->params->at], values);
+    ok(ayf_buffer_get(w->at[p - w->params->at], values));
     for (size_t i = 0; i < p->size; i++) values[i] *= factor;
-    ayf_buffer_set(w->at[p - w->params->at], values);
+    ok(ayf_buffer_set(w->at[p - w->params->at], values));
     ok(ayf_model_write(path_of("other"), w, &card));
     free(values);
     ayf_weights_free(w);

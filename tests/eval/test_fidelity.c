@@ -25,7 +25,7 @@ static ayf_model *make_model(const char *name, ayf_model_spec spec, ayf_model_ro
         float *values = malloc(param->size * sizeof *values);
         ayf_rng_normal((ayf_rng_key){.purpose = AYF_RNG_TEST, .step = (uint64_t)i}, values, param->size);
         for (size_t k = 0; k < param->size; k++) values[k] *= scale;
-        ayf_buffer_set(w->at[i], values);
+        ok(ayf_buffer_set(w->at[i], values));
         free(values);
     }
     ayf_model_card card = {.role = role,

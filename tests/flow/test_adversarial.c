@@ -79,7 +79,7 @@ static ayf_graph *graph_of(const trial *t) {
 }
 
 static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) {
-    ayf_optim_options optim = {.beta1 = BETA1, .beta2 = 0.99, .ema = false, .free_weights = true};
+    ayf_optim_options optim = {.beta1 = BETA1, .beta2 = 0.99, .eps = 1e-8, .free_weights = true};
     *t = (trial){0};
     t->teacher.spec =
         SPEC("img_resolution", "8", "img_channels", "1", "label_dim", "3", "model_channels", "4",
@@ -89,6 +89,7 @@ static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) 
                                               .loss = AYF_LOSS_EMD,
                                               .target = AYF_TARGET_TEACHER,
                                               .norm = AYF_NORM_RMS,
+                                              .norm_c = 0.1,
                                               .teacher = ayf_velocity_network(&t->teacher),
                                               .optim = optim},
                                   .discriminator =

@@ -16,8 +16,8 @@ static void check(const ayf_weights *w, const ayf_model_card *card) {
         size_t count = w->params->at[i].size, index;
         float *values = ayf_alloc(ctx, count, sizeof *values);
         if (!values) continue;
-        ayf_buffer_get(w->at[i], values);
-        if (ayf_first_not_finite(values, count, &index)) abort();
+        if (ayf_buffer_get(w->at[i], values) != AYF_OK || ayf_first_not_finite(values, count, &index))
+            abort();
         ayf_free(ctx, values);
     }
 }

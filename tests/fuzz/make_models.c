@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     int failed = write(backend, argv[1], "unet", AYF_MODEL_ROLE_TEACHER, unet) ||
-                 write(backend, argv[1], "mlp", AYF_ROLE_WEAK, mlp) ||
+                 write(backend, argv[1], "mlp", AYF_MODEL_ROLE_TEACHER, mlp) ||
                  write(backend, argv[1], "discriminator", AYF_MODEL_ROLE_DISCRIMINATOR, discriminator) ||
                  write(backend, argv[1], "features", AYF_MODEL_ROLE_FEATURES, features);
     if (failed) fprintf(stderr, "make_models: %s\n", ayf_error(ctx));

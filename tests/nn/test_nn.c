@@ -445,12 +445,16 @@ static void test_schedules(void **state) {
     close_to(ayf_ema_power(6.94, 0), 0, 0);
     close_to(ayf_ema_power(1, 3), 0.5625, 1e-12); /* (3/4)^2 */
     float step_size, v_scale;
-    ayf_adam_scalars(0.01, 0, 0, 0, &step_size, &v_scale);
+    ayf_optim_options usual = ayf_optim_default();
+    ayf_adam_scalars(0.01, usual.beta1, usual.beta2, 0, &step_size, &v_scale);
     close_to(step_size, 0.1, 1e-7);
     close_to(v_scale, 31.6227766, 1e-5);
-    ayf_adam_scalars(0.01, -1, 0.99, 1, &step_size, &v_scale);
+    ayf_adam_scalars(0.01, 0, 0.99, 1, &step_size, &v_scale);
     close_to(step_size, 0.01, 1e-8);
     close_to(v_scale, 1 / sqrt(1 - 0.9801), 1e-5);
+    ayf_adam_scalars(0.01, 0, 0, 0, &step_size, &v_scale); /* zero means zero */
+    close_to(step_size, 0.01, 1e-8);
+    close_to(v_scale, 1, 0);
 }
 
 /* ---- Memory

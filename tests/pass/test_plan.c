@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ad/ad.h"
+#include "faulty.h"
 #include "nn/net.h"
 #include "random_graph.h"
 
@@ -366,7 +367,7 @@ static void test_shared_buffer(void **state) {
         test_ok(ctx, ayf_compile(backend, g, NULL, &reader));
         test_ok(ctx, ayf_program_bind(trainer, "w", w));
         test_ok(ctx, ayf_program_bind(reader, "w", w));
-        ayf_buffer_set(w, (float[]){0, 2, 4});
+        test_ok(ctx, ayf_buffer_set(w, (float[]){0, 2, 4}));
         const float want[2][3] = {{2, 4, 6}, {3, 4, 5}};
         for (int run = 0; run < 2; run++) {
             float y[3];
@@ -405,6 +406,7 @@ static void test_program_errors(void **state) {
     test_ok(ctx, ayf_buffer_new(backend, 5, &buffer));
     assert_int_equal(ayf_program_bind(p, "w1", buffer), AYF_E_INTERNAL);
     assert_non_null(strstr(ayf_error(ctx), "w1"));
+    test_ok(ctx, ayf_program_set(p, "x", values, 8 * 16));
     test_ok(ctx, ayf_program_run(p));
     assert_int_equal(ayf_program_get(p, "y", values, 3), AYF_E_INTERNAL);
     test_ok(ctx, ayf_program_get(p, "y", values, 8 * 16));
@@ -419,6 +421,167 @@ static void test_program_errors(void **state) {
     ayf_buffer_free(NULL);
     ayf_backend_close(backend);
     ayf_close(ctx);
+}
+
+static void expect_unset(ayf_context *ctx, ayf_program *p, const char *name) {
+    char message[64];
+    snprintf(message, sizeof message, "input '%s' was never set", name);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(i ? ayf_program_run(p) : ayf_program_ready(p), AYF_E_INTERNAL);
+        if (!strstr(ayf_error(ctx), message)) fail_msg("%s", ayf_error(ctx));
+    }
+}
+
+/* An input that nobody fills is an error, not zeros; weights and state begin as zeros. */
+static void test_unset_inputs(void **state) {
+    (void)state;
+    const float one[2] = {1, 2};
+    float y[2], kept[2];
+    for (size_t b = 0; b < test_backend_count; b++) {
+        ayf_context *ctx = test_open(NULL);
+        ayf_backend *backend;
+        ayf_program *p;
+        ayf_buffer *bound;
+        ayf_graph *g = ayf_graph_new(ctx);
+        ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(2)),
+               z = ayf_leaf(g, AYF_STORE_INPUT, "z", AYF_SHAPE(2)),
+               w = ayf_leaf(g, AYF_STORE_PARAM, "w", AYF_SHAPE(2)),
+               s = ayf_leaf(g, AYF_STORE_STATE, "s", AYF_SHAPE(2));
+        ayf_leaf(g, AYF_STORE_INPUT, "unused", AYF_SHAPE(2));
+        ayf_output(g, "y", ayf_add(g, ayf_add(g, x, z), ayf_add(g, w, s)));
+        ayf_update(g, s, ayf_add(g, s, x));
+        test_ok(ctx, test_backends[b].open(ctx, &backend));
+        test_ok(ctx, ayf_compile(backend, g, NULL, &p));
+        test_ok(ctx, ayf_buffer_new(backend, 2, &bound));
+        expect_unset(ctx, p, "x");
+        faulty_begin(backend);
+        faulty.fail_upload = 1;
+        assert_int_equal(ayf_program_set(p, "x", one, 2), AYF_E_INTERNAL);
+        faulty_end(backend);
+        expect_unset(ctx, p, "x");
+        test_ok(ctx, ayf_program_set(p, "x", one, 2));
+        expect_unset(ctx, p, "z");
+        test_ok(ctx, ayf_program_bind(p, "z", bound));
+        expect_unset(ctx, p, "unused");
+        test_ok(ctx, ayf_program_set(p, "unused", one, 2));
+        test_ok(ctx, ayf_program_ready(p));
+        for (int run = 1; run <= 3; run++) { /* set once is enough, and binding anew forgets nothing */
+            test_ok(ctx, ayf_program_run(p));
+            test_ok(ctx, ayf_program_get(p, "y", y, 2));
+            for (int i = 0; i < 2; i++) assert_true(y[i] == (float)run * one[i]);
+            test_ok(ctx, ayf_program_bind(p, "z", bound));
+        }
+        test_ok(ctx, ayf_buffer_get(bound, kept));
+        assert_true(kept[0] == 0 && kept[1] == 0);
+        ayf_program_free(p);
+        ayf_buffer_free(bound);
+        ayf_backend_close(backend);
+        ayf_close(ctx);
+    }
+}
+
+/* ---- Kernels that fail ---- */
+
+/* `a` is read by the matrix product that replaces it, so its update is copied and not made in place. */
+static ayf_graph *recurrence(ayf_context *ctx) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 4)),
+           a = ayf_leaf(g, AYF_STORE_STATE, "a", AYF_SHAPE(4, 4)),
+           w = ayf_leaf(g, AYF_STORE_PARAM, "w", AYF_SHAPE(4, 4));
+    ayf_id h = ayf_sin(g, ayf_gemm(g, a, ayf_gemm(g, w, w, false, true), false, false)); /* w w' runs once */
+    ayf_update(g, a, ayf_gemm(g, a, x, false, false));
+    ayf_output(g, "y", ayf_gemm(g, h, x, false, false));
+    return g;
+}
+
+static void run_recurrence(ayf_context *ctx, ayf_program *p, ayf_buffer *a, float after[2][16]) {
+    test_ok(ctx, ayf_program_run(p));
+    test_ok(ctx, ayf_program_get(p, "y", after[0], 16));
+    test_ok(ctx, ayf_buffer_get(a, after[1]));
+}
+
+static void test_failing_kernel(void **state) {
+    (void)state;
+    float start[16], want[2][16], got[2][16];
+    for (int i = 0; i < 16; i++) start[i] = (float)(i % 5 - 2) / 4;
+    for (size_t b = 0; b < test_backend_count; b++)
+        for (int trace = 0; trace < 2; trace++) {
+            ayf_context *ctx = test_open(NULL);
+            ayf_backend *backend;
+            ayf_program *p;
+            ayf_buffer *a;
+            ctx->trace = trace;
+            test_ok(ctx, test_backends[b].open(ctx, &backend));
+            test_ok(ctx, ayf_buffer_new(backend, 16, &a));
+            test_ok(ctx, ayf_compile(backend, recurrence(ctx), NULL, &p));
+            test_ok(ctx, ayf_program_bind(p, "a", a));
+            test_ok(ctx, ayf_program_set(p, "x", start, 16));
+            test_ok(ctx, ayf_program_set(p, "w", start, 16));
+            faulty_begin(backend);
+            test_ok(ctx, ayf_buffer_set(a, start));
+            run_recurrence(ctx, p, a, want);
+            long launches = faulty.launches;
+            assert_true(launches >= 5);
+            for (long n = 1; n <= launches; n++) {
+                ayf_program_refresh(p); /* the step that runs once may be the one that fails */
+                test_ok(ctx, ayf_buffer_set(a, start));
+                faulty.fail_launch = faulty.launches + n;
+                assert_int_equal(ayf_program_run(p), AYF_E_INTERNAL);
+                assert_non_null(strstr(ayf_error(ctx), "failed"));
+                test_ok(ctx, ayf_buffer_get(a, got[1]));
+                assert_memory_equal(got[1], start, sizeof start);
+                run_recurrence(ctx, p, a, got);
+                assert_memory_equal(got, want, sizeof want);
+            }
+            faulty_end(backend);
+            ayf_program_free(p);
+            ayf_buffer_free(a);
+            ayf_backend_close(backend);
+            ayf_close(ctx);
+        }
+}
+
+/* Each way in which memory of the backend is used returns its failure, and the run after it has none. */
+static void test_failing_memory(void **state) {
+    (void)state;
+    const float one[16] = {1, 2, 3};
+    float got[16];
+    for (size_t b = 0; b < test_backend_count; b++) {
+        ayf_context *ctx = test_open(NULL);
+        ayf_backend *backend;
+        ayf_program *p;
+        ayf_buffer *a;
+        test_ok(ctx, test_backends[b].open(ctx, &backend));
+        test_ok(ctx, ayf_buffer_new(backend, 16, &a));
+        test_ok(ctx, ayf_compile(backend, recurrence(ctx), &(ayf_compile_options){AYF_PLAN_POISON}, &p));
+        test_ok(ctx, ayf_program_bind(p, "a", a));
+        faulty_begin(backend);
+        faulty.fail_upload = 1;
+        assert_int_equal(ayf_program_set(p, "x", one, 16), AYF_E_INTERNAL);
+        test_ok(ctx, ayf_program_set(p, "x", one, 16));
+        test_ok(ctx, ayf_program_set(p, "w", one, 16));
+        faulty.fail_upload = faulty.uploads + 1;
+        assert_int_equal(ayf_buffer_set(a, one), AYF_E_INTERNAL);
+        test_ok(ctx, ayf_buffer_set(a, one));
+        faulty.fail_poison = faulty.fail_copy = 1;
+        assert_int_equal(ayf_program_run(p), AYF_E_INTERNAL);
+        assert_non_null(strstr(ayf_error(ctx), "poison 1"));
+        assert_int_equal(ayf_program_run(p), AYF_E_INTERNAL);
+        assert_non_null(strstr(ayf_error(ctx), "copy 1"));
+        test_ok(ctx, ayf_program_run(p));
+        faulty.fail_fetch = 1;
+        assert_int_equal(ayf_program_get(p, "y", got, 16), AYF_E_INTERNAL);
+        test_ok(ctx, ayf_program_get(p, "y", got, 16));
+        faulty.fail_fetch = faulty.fetches + 1;
+        assert_int_equal(ayf_buffer_get(a, got), AYF_E_INTERNAL);
+        faulty.fail_copy = faulty.copies + 1;
+        assert_int_equal(ayf_buffer_copy(a, a), AYF_E_INTERNAL);
+        faulty_end(backend);
+        ayf_program_free(p);
+        ayf_buffer_free(a);
+        ayf_backend_close(backend);
+        ayf_close(ctx);
+    }
 }
 
 /* ---- The n-th allocation fails ---- */
@@ -456,8 +619,8 @@ static ayf_status everything_runs(ayf_context *ctx, const test_backend *how) {
     if (status == AYF_OK) status = ayf_compile(backend, everything(ctx), NULL, &p);
     if (status == AYF_OK) status = ayf_buffer_new(backend, 108, &buffer);
     if (status == AYF_OK) {
-        ayf_buffer_set(buffer, values);
-        status = ayf_program_bind(p, "k", buffer);
+        status = ayf_buffer_set(buffer, values);
+        if (status == AYF_OK) status = ayf_program_bind(p, "k", buffer);
     }
     if (status == AYF_OK) status = ayf_program_set(p, "x", values, 48);
     if (status == AYF_OK) status = ayf_program_set(p, "w", values, 20);
@@ -498,12 +661,21 @@ static void test_every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_modes_on_random_graphs), cmocka_unit_test(test_modes_on_unet),
-        cmocka_unit_test(test_unet_on_every_backend),  cmocka_unit_test(test_nothing_alive_overlaps),
-        cmocka_unit_test(test_schedules_are_in_order), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_frozen_facts),           cmocka_unit_test(test_running_does_not_allocate),
-        cmocka_unit_test(test_interleaved_contexts),   cmocka_unit_test(test_shared_buffer),
-        cmocka_unit_test(test_program_errors),         cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_modes_on_random_graphs),
+        cmocka_unit_test(test_modes_on_unet),
+        cmocka_unit_test(test_unet_on_every_backend),
+        cmocka_unit_test(test_nothing_alive_overlaps),
+        cmocka_unit_test(test_schedules_are_in_order),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_frozen_facts),
+        cmocka_unit_test(test_running_does_not_allocate),
+        cmocka_unit_test(test_interleaved_contexts),
+        cmocka_unit_test(test_shared_buffer),
+        cmocka_unit_test(test_program_errors),
+        cmocka_unit_test(test_unset_inputs),
+        cmocka_unit_test(test_failing_kernel),
+        cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

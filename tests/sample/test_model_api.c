@@ -1,4 +1,4 @@
-/* The models of ayf.h: images that depend on nothing but their seed, guidance, fidelity, misuse and want of memory. */
+/* The models of ayf.h: images that depend on their seed alone, guidance, fidelity, misuse, lack of memory. */
 #include "model_fixture.h"
 
 #include "backend/open.h"
@@ -252,7 +252,7 @@ static void test_fidelity(void **state) {
                            .data = (char *)"builtin:ring"};
     ok(ayf_weights_new(cpu, &student_spec, &copy));
     ok(ayf_weights_init(copy, 5));
-    ayf_weights_copy(copy, w);
+    ok(ayf_weights_copy(copy, w));
     ok(ayf_model_write(path_of("t"), w, &card));
     card.role = AYF_MODEL_ROLE_STUDENT;
     ok(ayf_model_write(path_of("s"), copy, &card));

@@ -37,7 +37,7 @@ static inline void expect_near(double got, double want, double tolerance) {
 }
 
 /* SPEC("kind", "mlp", ...): the default network with these keys set. */
-static ayf_model_spec spec_of(const char *const *settings) {
+static inline ayf_model_spec spec_of(const char *const *settings) {
     ayf_model_spec spec = ayf_model_spec_default();
     for (; *settings; settings += 2) ok(ayf_model_spec_set(ctx, &spec, settings[0], settings[1]));
     return spec;

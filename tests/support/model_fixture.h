@@ -25,7 +25,7 @@ static inline ayf_weights *random_weights(ayf_backend *backend, const ayf_model_
         ayf_rng_normal((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_TEST, .step = (uint64_t)i}, values,
                        param->size);
         for (size_t k = 0; k < param->size; k++) values[k] *= 0.2f;
-        ayf_buffer_set(w->at[i], values);
+        ok(ayf_buffer_set(w->at[i], values));
         free(values);
     }
     return w;

@@ -126,9 +126,8 @@ static const op_case cases_GEMM[] = {
 };
 
 const op_case_list op_case_table[AYF_OP_COUNT] = {
-#define AYF_OP(NAME, inputs, kind, class, text) [AYF_OP_##NAME] = {cases_##NAME, AYF_COUNT(cases_##NAME)},
+#define AYF_OP(NAME, inputs, kind, class, shape) [AYF_OP_##NAME] = {cases_##NAME, AYF_COUNT(cases_##NAME)},
 #include "ir/ops.def"
-#undef AYF_OP
 };
 
 static const ayf_filter filters[] = {

@@ -128,7 +128,8 @@ static void append_states(const ayf_graph *g, ayf_buffer *const *buffer, test_re
         r->start = must(realloc(r->start, (r->count + 2) * sizeof *r->start));
         r->name = must(realloc(r->name, (r->count + 1) * sizeof *r->name));
         r->value = must(realloc(r->value, (at + count + 1) * sizeof *r->value));
-        buffer[i]->backend->ops->fetch(buffer[i]->backend, r->value + at, buffer[i]->memory, count, true);
+        ayf_backend *b = buffer[i]->backend;
+        test_ok(g->ctx, b->ops->fetch(b, r->value + at, buffer[i]->memory, count, true));
         snprintf(r->name[r->count], sizeof r->name[0], "state %.50s", g->leaf[i].name);
         r->start[++r->count] = at + count;
     }

@@ -4,7 +4,8 @@
 #include "run_fixture.h"
 
 #include "sample/model_api.h"
-#include "train/state.h"
+#include "train/midtrain.h"
+#include "train/recipe.h"
 #include "train/recipe.h"
 #include "backend/ref/ref.h"
 #include "io/safetensors.h"
@@ -121,7 +122,10 @@ static void tangents(ayf_loss loss, double shift, double *x_t, double *tangent, 
     ayf_program *p;
     assert_int_equal(ayf_ref_open(ctx, &ref), AYF_OK);
     ayf_mixture gaussian = {.count = 1, .dim = 1, .sigma = c};
-    ayf_distill_step step = {.loss = loss, .norm = AYF_NORM_RMS, .teacher = ayf_velocity_mixture(&gaussian)};
+    ayf_distill_step step = {.loss = loss,
+                             .norm = AYF_NORM_RMS,
+                             .norm_c = 0.1,
+                             .teacher = ayf_velocity_mixture(&gaussian)};
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_shape each = AYF_SHAPE(PAIRS), image = AYF_SHAPE(PAIRS, 1, 1, 1);
     ayf_distill_inputs in = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", each),
@@ -240,7 +244,7 @@ static void test_trajectories(void **state) {
         join(gaussian(), SET("distill.midtrain_solver_steps=64", "distill.midtrain_trajectories=400"));
     assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run"), set, &run), AYF_OK);
     assert_int_equal(prepare(run, 400), 13); /* batches of 32 */
-    const ayf_run_paths *p = run->paths;
+    const ayf_paths *p = run->own;
     assert_true(p->times[0] == 1 && p->times[64] == 0);
     double square = 0;
     for (size_t i = 0; i < 800; i++) {
@@ -268,14 +272,14 @@ static void test_draws(void **state) {
     ayf_run *run;
     assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run"), gaussian(), &run), AYF_OK);
     prepare(run, 80);
-    const ayf_run_paths *p = run->paths;
+    const ayf_paths *p = run->own;
     const ayf_run_batch *b = &run->batch;
     enum { EPOCHS = 100, COUNT = 80 };
     int at_zero = 0, equal = 0, seen[COUNT] = {0};
     ayf_time_sampler pairs = ayf_times_from_config(&run->cfg);
     for (uint64_t sample = 0; sample < EPOCHS * COUNT; sample++) {
-        ayf_run_trajectories_draw(run, &pairs, 3, sample);
-        const float *x = b->x0 + 3 * 2, *v = b->x1 + 3 * 2;
+        ayf_paths_draw(run, &pairs, 3, sample);
+        const float *x = p->x_t + 3 * 2, *v = p->v + 3 * 2;
         int from = (int)lround(8 * (1 - (double)b->t[3])), to = (int)lround(8 * (1 - (double)b->s[3])),
             index = 0;
         assert_true(b->t[3] == (float)p->times[from] && b->s[3] == (float)p->times[to] && to >= from &&
@@ -314,8 +318,15 @@ static void test_given_target(void **state) {
     for (size_t i = 0; i < AYF_COUNT(absent); i++) assert_false(ayf_program_has_leaf(p, absent[i]));
     assert_false(ayf_program_has_output(p, "jvp_rms"));
     /* All weights are zero, so F = 0 and the loss is the mean square of v. */
-    static const double v[4] = {1, 2, 3, -4};
+    static const double v[4] = {1, 2, 3, -4}, zeros[4];
+    static const struct {
+        const char *leaf;
+        size_t count;
+    } unused[] = {
+        {"x_t", 4}, {"s", 2}, {"guidance", 2}, {"student.opt.step_size", 1}, {"student.opt.v_scale", 1}};
     double loss, error[2];
+    for (size_t i = 0; i < AYF_COUNT(unused); i++)
+        assert_int_equal(ayf_program_set_f64(p, unused[i].leaf, zeros, unused[i].count), AYF_OK);
     assert_int_equal(ayf_program_set_f64(p, "v", v, 4), AYF_OK);
     assert_int_equal(ayf_program_set_f64(p, "t", (const double[]){1, 0.5}, 2), AYF_OK);
     assert_int_equal(ayf_program_run(p), AYF_OK);

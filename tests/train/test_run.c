@@ -301,11 +301,13 @@ static void test_wrong_teachers(void **state) {
     run_to(AYF_RUN_TRAIN, in_root("images"), tiny_unet(), 1);
     run_to(AYF_RUN_TRAIN, in_root("unlabelled"), join(tiny_unet(), SET("data.labels=false")), 1);
     run_to(AYF_RUN_TRAIN, in_root("scaled"), join(tiny_unet(), SET("data.sigma_data=0.9")), 1);
-    char points[600], images[600], unlabelled[600], student[600], weak[600], scaled[600], student_weak[600];
+    char points[600], images[600], unlabelled[600], student[600], weak[600], scaled[600], student_weak[600],
+        weak_points[600];
     snprintf(points, sizeof points, "distill.teacher=%s", in_root("points"));
     snprintf(images, sizeof images, "distill.teacher=%s", in_root("images"));
     snprintf(unlabelled, sizeof unlabelled, "distill.teacher=%s", in_root("unlabelled"));
-    snprintf(weak, sizeof weak, "distill.weak=%s", in_root("unlabelled"));
+    snprintf(weak, sizeof weak, "distill.weak=%s", in_root("images"));
+    snprintf(weak_points, sizeof weak_points, "distill.weak=%s", in_root("points"));
     snprintf(scaled, sizeof scaled, "distill.weak=%s", in_root("scaled"));
     settings plain = join(tiny_unet(), SET("distill.guidance=none"));
     run_to(AYF_RUN_DISTILL, in_root("student"), join(plain, SET(images)), 1);
@@ -327,7 +329,10 @@ static void test_wrong_teachers(void **state) {
                    "data.sigma_data");
     expect_refused(distill, folder, join(plain, SET(images, "model.channels=16")), AYF_E_CONFIG,
                    "model.channels = 16");
-    expect_refused(distill, folder, join(tiny_unet(), SET(images, weak)), AYF_E_CONFIG, "distill.weak");
+    expect_refused(distill, folder, join(tiny_unet(), SET(images, weak_points)), AYF_E_CONFIG,
+                   "distill.weak");
+    expect_refused(distill, folder, join(tiny_unet(), SET(unlabelled, weak, "data.labels=false")),
+                   AYF_E_CONFIG, "distill.weak");
     expect_refused(distill, folder, join(tiny_unet(), SET(images, scaled)), AYF_E_CONFIG, "sigma_data");
     expect_refused(distill, folder, join(tiny_unet(), SET(images, student_weak)), AYF_E_CONFIG,
                    "is a student");

@@ -2,26 +2,12 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AYF_HAVE_AVX2 1
-#include <immintrin.h>
-#define AVX2 __attribute__((target("avx2,fma")))
-#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2,fma")))
-#else
-#define AYF_HAVE_AVX2 0
-#endif
+#include "backend/cpu/avx2.h"
 
 enum {
-    LANES = 16,          /* channels of a vector tile: two registers */
-    ROWS = 6,            /* channels of a row tile: 6 x 2 sums fill 12 of the 16 registers */
-    STRIP_PIXELS = 256,  /* packed tiles of a work item stay in the first-level cache */
-    FLOATS_PER_LINE = 16 /* slots never share a cache line */
+    ROWS = 6,          /* channels of a row tile: 6 x 2 sums fill 12 of the 16 registers */
+    STRIP_PIXELS = 256 /* packed tiles of a work item stay in the first-level cache */
 };
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static size_t lines(int64_t floats) { return (size_t)divide_up(floats, FLOATS_PER_LINE) * FLOATS_PER_LINE; }
 
 bool ayf_conv_turn(ayf_conv_shape *turned, const ayf_conv_shape *shape) {
     const int64_t *w = shape->w;

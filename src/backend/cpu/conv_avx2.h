@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "backend/cpu/conv_shape.h"
+#include "ir/conv.h"
 
 bool ayf_avx2_available(void); /* AVX2 and FMA */
 bool ayf_avx512_available(void);

@@ -4,45 +4,30 @@
 #include <omp.h>
 #include <string.h>
 
-#include "backend/cpu/dnnl.h"
+#include "backend/cpu/heavy.h"
 #include "backend/cpu/move.h"
 #include "backend/cpu/tile.h"
 #include "backend/cpu/tile_kernels.h"
 
 typedef struct cpu_backend {
     ayf_backend base;
-    ayf_dnnl *dnnl;
+    ayf_heavy *heavy;
     int threads;
+    ayf_status failed; /* the first failure since the last sync; its message is the context's */
 } cpu_backend;
 
 typedef struct cpu_kernel {
-    ayf_tile_program *tile; /* groups */
-    ayf_dnnl_kernel *heavy; /* conv, gemm */
+    ayf_tile_program *tile;  /* groups */
+    ayf_heavy_kernel *heavy; /* conv, gemm */
     ayf_node out, in[AYF_MAX_INPUTS];
     ayf_filter filter;
 } cpu_kernel;
 
 /* ---- Preparing ---- */
 
-static void copy_dims(int64_t *to, const ayf_node *n) {
-    for (int i = 0; i < 4; i++) to[i] = n->dim[i];
-}
-
-static ayf_status prepare_conv(cpu_backend *b, cpu_kernel *k) {
-    ayf_op op = (ayf_op)k->out.op;
-    const ayf_node *x = op == AYF_OP_CONV_DGRAD ? &k->out : &k->in[0];
-    const ayf_node *w = op == AYF_OP_CONV_WGRAD ? &k->out : &k->in[1];
-    const ayf_node *y = op == AYF_OP_CONV_FPROP ? &k->out : op == AYF_OP_CONV_DGRAD ? &k->in[0] : &k->in[1];
-    ayf_dnnl_face face = op == AYF_OP_CONV_FPROP   ? AYF_DNNL_FPROP
-                         : op == AYF_OP_CONV_DGRAD ? AYF_DNNL_DGRAD
-                                                   : AYF_DNNL_WGRAD;
-    int64_t pad = k->out.attr[1];
-    ayf_conv_shape shape = {
-        .stride = k->out.attr[0], .pad_top = pad, .pad_left = pad, .pad_bottom = pad, .pad_right = pad};
-    copy_dims(shape.x, x);
-    copy_dims(shape.w, w);
-    copy_dims(shape.y, y);
-    return ayf_dnnl_prepare_conv(b->dnnl, &shape, face, &k->heavy);
+static ayf_status prepare_conv(cpu_backend *b, const ayf_graph *g, cpu_kernel *k) {
+    ayf_conv_shape shape = ayf_conv_of(g, &k->out);
+    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, &k->heavy);
 }
 
 static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
@@ -53,13 +38,13 @@ static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
                             .k = k->in[0].dim[r - 1 - k->out.attr[0]],
                             .transpose_a = k->out.attr[0],
                             .transpose_b = k->out.attr[1]};
-    return ayf_dnnl_prepare_gemm(b->dnnl, &shape, &k->heavy);
+    return ayf_heavy_prepare_gemm(b->heavy, &shape, &k->heavy);
 }
 
 static void cpu_drop(ayf_backend *backend, void *kernel) {
     cpu_kernel *k = kernel;
     ayf_tile_free(backend->ctx, k->tile);
-    ayf_dnnl_release(k->heavy);
+    ayf_heavy_release(k->heavy);
     ayf_free(backend->ctx, k);
 }
 
@@ -79,9 +64,9 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
             k->filter = g->filter[k->out.attr[3]];
             *scratch_bytes = ayf_move_upfirdn_scratch(&k->in[0], b->threads);
         }
-        if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, k);
+        if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, g, k);
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
-        if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_dnnl_scratch_bytes(k->heavy);
+        if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_heavy_scratch_bytes(k->heavy);
     }
     if (status != AYF_OK) {
         cpu_drop(backend, k);
@@ -96,11 +81,11 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
     const cpu_kernel *k = kernel;
+    if (b->failed != AYF_OK) return; /* what follows would compute with garbage */
     if (k->tile) {
         ayf_tile_run(k->tile, args, scratch);
     } else if (k->heavy) {
-        ayf_status status = ayf_dnnl_run(k->heavy, args[0], args[1], args[2], scratch);
-        (void)status; /* recorded in the context; sync reports it */
+        b->failed = ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
     } else if (k->out.op == AYF_OP_CONCAT) {
         ayf_move_concat(&k->out, &k->in[0], &k->in[1], args[0], args[1], args[2], b->threads);
     } else if (k->out.op == AYF_OP_PAD) {
@@ -112,7 +97,7 @@ static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, vo
 
 static const char *cpu_describe(const void *kernel) {
     const cpu_kernel *k = kernel;
-    return k->tile ? ayf_tile_kernels()->name : k->heavy ? ayf_dnnl_describe(k->heavy) : "move";
+    return k->tile ? ayf_tile_kernels()->name : k->heavy ? ayf_heavy_describe(k->heavy) : "move";
 }
 
 static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
@@ -122,45 +107,51 @@ static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
 
 static void cpu_release(ayf_backend *backend, void *memory) { ayf_free(backend->ctx, memory); }
 
-static void cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
+static ayf_status cpu_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
     (void)backend;
     float *out = to;
     if (!from_f64) memcpy(to, from, count * sizeof(float));
     for (size_t i = 0; from_f64 && i < count; i++) out[i] = (float)((const double *)from)[i];
+    return AYF_OK;
 }
 
-static void cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
+static ayf_status cpu_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
     (void)backend;
     const float *in = from;
     if (!to_f64) memcpy(to, from, count * sizeof(float));
     for (size_t i = 0; to_f64 && i < count; i++) ((double *)to)[i] = (double)in[i];
+    return AYF_OK;
 }
 
-static void cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
+static ayf_status cpu_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
     (void)backend;
     memcpy(to, from, count * sizeof(float));
+    return AYF_OK;
 }
 
-static void cpu_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t count) {
     (void)backend;
     for (size_t i = 0; i < count; i++) ((float *)memory)[i] = NAN;
+    return AYF_OK;
 }
 
 static ayf_status cpu_sync(ayf_backend *backend) {
-    (void)backend;
-    return AYF_OK;
+    cpu_backend *b = (cpu_backend *)backend;
+    ayf_status status = b->failed;
+    b->failed = AYF_OK;
+    return status;
 }
 
 static void cpu_close(ayf_backend *backend) {
     cpu_backend *b = (cpu_backend *)backend;
-    ayf_dnnl_close(b->dnnl);
+    ayf_heavy_close(b->heavy);
     ayf_free(backend->ctx, b);
 }
 
 static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     cpu_backend *b = (cpu_backend *)backend;
     facts->threads = b->threads;
-    return ayf_dnnl_conv_peak(b->dnnl, &facts->conv_peak_gflops);
+    return ayf_heavy_conv_peak(b->heavy, &facts->conv_peak_gflops);
 }
 
 static const ayf_backend_ops cpu_ops = {
@@ -194,7 +185,7 @@ ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
     b->threads = ctx->threads > 0 ? ctx->threads : omp_get_num_procs();
     /* oneDNN's results are wrong when it gets fewer threads than it prepared for. */
     if (b->threads > omp_get_thread_limit()) b->threads = omp_get_thread_limit();
-    ayf_status status = ayf_dnnl_open(ctx, b->threads, &b->dnnl);
+    ayf_status status = ayf_heavy_open(ctx, b->threads, &b->heavy);
     if (status != AYF_OK) {
         ayf_free(ctx, b);
         return status;

@@ -2,18 +2,13 @@
 
 #include <string.h>
 
+#include "backend/cpu/avx2.h"
+
 enum {
-    LANES = 16, /* output channels of a tile: two registers */
     PIXELS = 6, /* 6 x 2 sums fill 12 of the 16 registers */
     BLOCK = 64, /* channels; weights of one row of taps (3 x 64 x 16) stay in the first-level cache */
-    STRIP_FLOATS = 40960, /* the padded input of a work item stays in the second-level cache */
-    FLOATS_PER_LINE = 16
+    STRIP_FLOATS = 40960 /* the padded input of a work item stays in the second-level cache */
 };
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static size_t lines(int64_t floats) { return (size_t)divide_up(floats, FLOATS_PER_LINE) * FLOATS_PER_LINE; }
 
 /* ---- Planning ---- */
 
@@ -47,13 +42,9 @@ size_t ayf_direct_scratch_bytes(const ayf_direct *plan) {
     return (plan->weight_floats + plan->x_floats * (size_t)plan->threads) * sizeof(float);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if AYF_HAVE_AVX2
 
-#include <immintrin.h>
 #include <omp.h>
-
-#define AVX2 __attribute__((target("avx2,fma")))
-#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2,fma")))
 
 /* ---- Registers ---- */
 

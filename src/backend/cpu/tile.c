@@ -70,6 +70,7 @@ struct ayf_tile_program {
     size_t accumulators;
     int64_t **table;
     uint32_t table_count;
+    size_t table_capacity;
     size_t register_floats;
     uint32_t in_count;
 };
@@ -112,9 +113,8 @@ static void collapse(axes *x, bool has_rows) {
 }
 
 static bool build_table(ayf_tile_program *p, const axes *x, const int64_t *stride, int *index) {
-    int64_t **grown = ayf_grow(p->ctx, p->table, p->table_count, (size_t)p->table_count + 1, sizeof *grown);
-    if (!grown) return false;
-    p->table = grown;
+    if (ayf_reserve(p->ctx, &p->table, p->table_count, &p->table_capacity, sizeof *p->table) != AYF_OK)
+        return false;
     int64_t *table = p->table[p->table_count] = ayf_alloc(p->ctx, (size_t)p->cols, sizeof *table);
     if (!table) return false;
     for (int64_t c = 0; c < p->cols; c++) {

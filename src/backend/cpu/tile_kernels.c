@@ -164,18 +164,8 @@ static inline bool is_flat(ptrdiff_t out_row, const ayf_tile_operand *in, int in
         }                                                                                                    \
     }
 
-#define NOTHING(NAME, inputs, text)
-#define CLASS_LEAF NOTHING
-#define CLASS_POINTWISE POINTWISE
-#define CLASS_REDUCE NOTHING
-#define CLASS_VIEW NOTHING
-#define CLASS_COPY NOTHING
-#define CLASS_RESAMPLE NOTHING
-#define CLASS_CONV NOTHING
-#define CLASS_GEMM NOTHING
-#define AYF_OP(NAME, inputs, kind, class, text) CLASS_##class(NAME, inputs, text)
+#define AYF_POINTWISE(NAME, name, inputs, kind, cost, text) POINTWISE(NAME, inputs, text)
 #include "ir/ops.def"
-#undef AYF_OP
 AYF_TILE_FUSED_OPS(POINTWISE)
 
 /* ---- Reductions ---- */
@@ -277,17 +267,14 @@ static void row_max(float *out, const ayf_tile_operand *in, ptrdiff_t rows, ptrd
 
 /* ---- The table ---- */
 
-#undef CLASS_POINTWISE
-#define CLASS_POINTWISE(NAME, inputs, text) [AYF_OP_##NAME] = tile_##NAME,
 #define FUSED(NAME, inputs, text) [AYF_TILE_##NAME] = tile_##NAME,
 
 const ayf_tile_table AYF_TILE_TABLE = {
     .name = AYF_TILE_NAME,
     .pointwise =
         {
-#define AYF_OP(NAME, inputs, kind, class, text) CLASS_##class(NAME, inputs, text)
+#define AYF_POINTWISE(NAME, name, inputs, kind, cost, text) [AYF_OP_##NAME] = tile_##NAME,
 #include "ir/ops.def"
-#undef AYF_OP
             AYF_TILE_FUSED_OPS(FUSED)},
     .row_sum = {row_sum, row_sum_mul, row_sum_mul_plus_mul},
     .column_sum = {column_sum, column_sum_mul, column_sum_mul_plus_mul},

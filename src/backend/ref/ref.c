@@ -3,12 +3,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/conv.h"
 #include "ir/scalar.h"
 
 /* A step keeps copies of its nodes: the graph may not be touched after prepare. */
 typedef struct ref_kernel {
     ayf_node out, in[AYF_MAX_INPUTS];
     ayf_filter filter;
+    ayf_conv_shape conv;
 } ref_kernel;
 
 static size_t elements(const ayf_node *n) {
@@ -124,34 +126,24 @@ static void run_upfirdn(const ref_kernel *k, const double *a, double *out) {
 /* All three faces walk the same index set of the trilinear form. */
 static void run_conv(const ref_kernel *k, const double *a, const double *b, double *out) {
     ayf_op face = (ayf_op)k->out.op;
-    const ayf_node *xn = face == AYF_OP_CONV_DGRAD ? &k->out : &k->in[0];
-    const ayf_node *wn = face == AYF_OP_CONV_WGRAD ? &k->out : &k->in[1];
-    const ayf_node *yn = face == AYF_OP_CONV_FPROP   ? &k->out
-                         : face == AYF_OP_CONV_DGRAD ? &k->in[0]
-                                                     : &k->in[1];
     const double *x = face == AYF_OP_CONV_DGRAD ? NULL : a, *w = face == AYF_OP_CONV_WGRAD ? NULL : b;
     const double *y = face == AYF_OP_CONV_FPROP ? NULL : face == AYF_OP_CONV_DGRAD ? a : b;
-    int stride = k->out.attr[0], pad = k->out.attr[1];
-    size_t channels = (size_t)xn->dim[3], filters = (size_t)yn->dim[3];
-    size_t taps = (size_t)wn->dim[1] * (size_t)wn->dim[2];
+    const ayf_conv_shape *s = &k->conv;
+    int64_t channels = s->x[3], filters = s->y[3], taps = s->w[1] * s->w[2];
     memset(out, 0, elements(&k->out) * sizeof *out);
-    for (int n = 0; n < yn->dim[0]; n++)
-        for (int oh = 0; oh < yn->dim[1]; oh++)
-            for (int ow = 0; ow < yn->dim[2]; ow++)
-                for (int kh = 0; kh < wn->dim[1]; kh++)
-                    for (int kw = 0; kw < wn->dim[2]; kw++) {
-                        int h = oh * stride + kh - pad, v = ow * stride + kw - pad;
-                        if (h < 0 || v < 0 || h >= xn->dim[1] || v >= xn->dim[2]) continue;
-                        size_t xi =
-                            (((size_t)n * (size_t)xn->dim[1] + (size_t)h) * (size_t)xn->dim[2] + (size_t)v) *
-                            channels;
-                        size_t yi = (((size_t)n * (size_t)yn->dim[1] + (size_t)oh) * (size_t)yn->dim[2] +
-                                     (size_t)ow) *
-                                    filters;
-                        size_t wi = ((size_t)kh * (size_t)wn->dim[2] + (size_t)kw) * channels;
-                        for (size_t o = 0; o < filters; o++)
-                            for (size_t c = 0; c < channels; c++) {
-                                size_t at = o * taps * channels + wi + c;
+    for (int64_t n = 0; n < s->y[0]; n++)
+        for (int64_t oh = 0; oh < s->y[1]; oh++)
+            for (int64_t ow = 0; ow < s->y[2]; ow++)
+                for (int64_t kh = 0; kh < s->w[1]; kh++)
+                    for (int64_t kw = 0; kw < s->w[2]; kw++) {
+                        int64_t h = oh * s->stride + kh - s->pad_top, v = ow * s->stride + kw - s->pad_left;
+                        if (h < 0 || v < 0 || h >= s->x[1] || v >= s->x[2]) continue;
+                        int64_t xi = ((n * s->x[1] + h) * s->x[2] + v) * channels;
+                        int64_t yi = ((n * s->y[1] + oh) * s->y[2] + ow) * filters;
+                        int64_t wi = (kh * s->w[2] + kw) * channels;
+                        for (int64_t o = 0; o < filters; o++)
+                            for (int64_t c = 0; c < channels; c++) {
+                                int64_t at = o * taps * channels + wi + c;
                                 if (face == AYF_OP_CONV_FPROP)
                                     out[yi + o] += x[xi + c] * w[at];
                                 else if (face == AYF_OP_CONV_DGRAD)
@@ -224,6 +216,7 @@ static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     k->out = *ayf_at(g, step->node);
     for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
+    if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
     *scratch_bytes = 0;
     *kernel = k;
     return AYF_OK;
@@ -243,14 +236,15 @@ static ayf_status ref_alloc(ayf_backend *backend, size_t count, void **memory) {
 
 static void ref_release(ayf_backend *backend, void *memory) { ayf_free(backend->ctx, memory); }
 
-static void ref_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
+static ayf_status ref_upload(ayf_backend *backend, void *to, const void *from, size_t count, bool from_f64) {
     (void)backend;
     double *out = to;
     for (size_t i = 0; i < count; i++)
         out[i] = from_f64 ? ((const double *)from)[i] : (double)((const float *)from)[i];
+    return AYF_OK;
 }
 
-static void ref_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
+static ayf_status ref_fetch(ayf_backend *backend, void *to, const void *from, size_t count, bool to_f64) {
     (void)backend;
     const double *in = from;
     for (size_t i = 0; i < count; i++) {
@@ -259,16 +253,19 @@ static void ref_fetch(ayf_backend *backend, void *to, const void *from, size_t c
         else
             ((float *)to)[i] = (float)in[i];
     }
+    return AYF_OK;
 }
 
-static void ref_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
+static ayf_status ref_copy(ayf_backend *backend, void *to, const void *from, size_t count) {
     (void)backend;
     memcpy(to, from, count * sizeof(double));
+    return AYF_OK;
 }
 
-static void ref_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t count) {
     (void)backend;
     for (size_t i = 0; i < count; i++) ((double *)memory)[i] = NAN;
+    return AYF_OK;
 }
 
 static ayf_status ref_sync(ayf_backend *backend) {

@@ -1,4 +1,4 @@
-#include "backend/cpu/dnnl.h"
+#include "backend/cpu/onednn.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -6,14 +6,11 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-#include "backend/cpu/conv_avx2.h"
-
 enum { MAX_BUFFERS = 7, MAX_STEPS = 4, MAX_ARGS = 4, LINE = 64, NAME_SIZE = 96 };
 
-struct ayf_dnnl {
+struct ayf_onednn {
     ayf_context *ctx;
     int threads;
-    bool own_kernels;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
 };
@@ -32,25 +29,17 @@ typedef struct step {
     dnnl_exec_arg_t arg[MAX_ARGS];
 } step;
 
-typedef enum method { METHOD_ONEDNN, METHOD_WGRAD, METHOD_DIRECT, METHOD_FEW_OUTPUTS } method;
-
-struct ayf_dnnl_kernel {
-    ayf_dnnl *dnnl;
-    method method;
+struct ayf_onednn_kernel {
+    ayf_onednn *owner;
     buffer buffers[MAX_BUFFERS];
     int buffer_count;
     step steps[MAX_STEPS];
     int step_count;
-    ayf_conv_shape shape;
-    ayf_conv_shape few; /* METHOD_FEW_OUTPUTS: what is run, turned for the data gradient */
-    bool turned;
-    ayf_wgrad wgrad;   /* METHOD_WGRAD */
-    ayf_direct direct; /* METHOD_DIRECT */
     size_t scratch_bytes;
     char name[NAME_SIZE];
 };
 
-static ayf_status failed(ayf_dnnl *d, dnnl_status_t status, const char *what) {
+static ayf_status failed(ayf_onednn *d, dnnl_status_t status, const char *what) {
     if (status == dnnl_out_of_memory)
         return ayf_fail(d->ctx, AYF_E_MEMORY, "oneDNN found no memory for %s", what);
     return ayf_fail(d->ctx, AYF_E_INTERNAL, "oneDNN cannot prepare or run %s (its status is %d)", what,
@@ -86,17 +75,17 @@ static void layout_free(layout *l) {
     if (*l) dnnl_memory_desc_destroy(*l);
 }
 
-static dnnl_status_t describe_conv(dnnl_primitive_desc_t *out, dnnl_engine_t engine, ayf_dnnl_face face,
+static dnnl_status_t describe_conv(dnnl_primitive_desc_t *out, dnnl_engine_t engine, ayf_op face,
                                    const layout *x, const layout *w, const layout *y,
                                    const dnnl_dims_t stride, const dnnl_dims_t before,
                                    const dnnl_dims_t after, dnnl_primitive_attr_t attr) {
     static const dnnl_dims_t dilation;
     dnnl_alg_kind_t direct = dnnl_convolution_direct;
-    if (face == AYF_DNNL_FPROP)
+    if (face == AYF_OP_CONV_FPROP)
         return dnnl_convolution_forward_primitive_desc_create(out, engine, dnnl_forward_training, direct, *x,
                                                               *w, NULL, *y, stride, dilation, before, after,
                                                               attr);
-    if (face == AYF_DNNL_DGRAD)
+    if (face == AYF_OP_CONV_DGRAD)
         return dnnl_convolution_backward_data_primitive_desc_create(out, engine, direct, *x, *w, *y, stride,
                                                                     dilation, before, after, NULL, attr);
     return dnnl_convolution_backward_weights_primitive_desc_create(
@@ -124,17 +113,17 @@ static dnnl_status_t layout_by_strides(layout *l, const dnnl_dims_t dims, const 
 
 static void layout_free(layout *l) { (void)l; }
 
-static dnnl_status_t describe_conv(dnnl_primitive_desc_t *out, dnnl_engine_t engine, ayf_dnnl_face face,
+static dnnl_status_t describe_conv(dnnl_primitive_desc_t *out, dnnl_engine_t engine, ayf_op face,
                                    const layout *x, const layout *w, const layout *y,
                                    const dnnl_dims_t stride, const dnnl_dims_t before,
                                    const dnnl_dims_t after, dnnl_primitive_attr_t attr) {
     dnnl_alg_kind_t direct = dnnl_convolution_direct;
     dnnl_convolution_desc_t conv;
     dnnl_status_t status;
-    if (face == AYF_DNNL_FPROP)
+    if (face == AYF_OP_CONV_FPROP)
         status = dnnl_convolution_forward_desc_init(&conv, dnnl_forward_training, direct, x, w, NULL, y,
                                                     stride, before, after);
-    else if (face == AYF_DNNL_DGRAD)
+    else if (face == AYF_OP_CONV_DGRAD)
         status = dnnl_convolution_backward_data_desc_init(&conv, direct, x, w, y, stride, before, after);
     else
         status =
@@ -154,26 +143,26 @@ static dnnl_status_t describe_gemm(dnnl_primitive_desc_t *out, dnnl_engine_t eng
 /* ---- Building a kernel ---- */
 
 /* oneDNN asks the calling OpenMP thread for its team size, both when it prepares and when it runs. */
-static int enter(const ayf_dnnl *d) {
+static int enter(const ayf_onednn *d) {
     int before = omp_get_max_threads();
     if (before != d->threads) omp_set_num_threads(d->threads);
     return before;
 }
 
-static void leave(const ayf_dnnl *d, int before) {
+static void leave(const ayf_onednn *d, int before) {
     if (before != d->threads) omp_set_num_threads(before);
 }
 
-static size_t reserve(ayf_dnnl_kernel *k, size_t bytes) {
+static size_t reserve(ayf_onednn_kernel *k, size_t bytes) {
     size_t offset = k->scratch_bytes;
     k->scratch_bytes += (bytes + LINE - 1) / LINE * LINE;
     return offset;
 }
 
 /* A view of an argument, or of scratch reserved for it. */
-static ayf_status add_buffer(ayf_dnnl_kernel *k, layout_ref l, role where, buffer **out) {
+static ayf_status add_buffer(ayf_onednn_kernel *k, layout_ref l, role where, buffer **out) {
     buffer *b = &k->buffers[k->buffer_count];
-    DNNL_TRY(k->dnnl, dnnl_memory_create(&b->memory, l, k->dnnl->engine, DNNL_MEMORY_NONE), "a buffer");
+    DNNL_TRY(k->owner, dnnl_memory_create(&b->memory, l, k->owner->engine, DNNL_MEMORY_NONE), "a buffer");
     k->buffer_count++;
     b->where = where;
     if (where == ROLE_SCRATCH) b->offset = reserve(k, dnnl_memory_desc_get_size(l));
@@ -186,7 +175,7 @@ static void add_arg(step *s, int name, const buffer *b) {
 }
 
 /* Primitives get their working memory from us. Takes `desc` over. */
-static ayf_status add_step(ayf_dnnl_kernel *k, dnnl_primitive_desc_t desc, const char *what, step **out) {
+static ayf_status add_step(ayf_onednn_kernel *k, dnnl_primitive_desc_t desc, const char *what, step **out) {
     step *s = &k->steps[k->step_count];
     layout_ref pad = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
     ayf_status status = AYF_OK;
@@ -198,13 +187,13 @@ static ayf_status add_step(ayf_dnnl_kernel *k, dnnl_primitive_desc_t desc, const
     dnnl_status_t created = status == AYF_OK ? dnnl_primitive_create(&s->primitive, desc) : dnnl_success;
     dnnl_primitive_desc_destroy(desc);
     AYF_TRY(status);
-    if (created != dnnl_success) return failed(k->dnnl, created, what);
+    if (created != dnnl_success) return failed(k->owner, created, what);
     k->step_count++;
     *out = s;
     return AYF_OK;
 }
 
-static ayf_status user_scratch(ayf_dnnl *d, dnnl_primitive_attr_t *attr) {
+static ayf_status user_scratch(ayf_onednn *d, dnnl_primitive_attr_t *attr) {
     DNNL_TRY(d, dnnl_primitive_attr_create(attr), "an attribute");
     dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
     if (status == dnnl_success) return AYF_OK;
@@ -212,9 +201,9 @@ static ayf_status user_scratch(ayf_dnnl *d, dnnl_primitive_attr_t *attr) {
     return failed(d, status, "user scratch memory");
 }
 
-static ayf_status add_reorder(ayf_dnnl_kernel *k, layout_ref from, const buffer *from_buffer, layout_ref to,
+static ayf_status add_reorder(ayf_onednn_kernel *k, layout_ref from, const buffer *from_buffer, layout_ref to,
                               const buffer *to_buffer) {
-    ayf_dnnl *d = k->dnnl;
+    ayf_onednn *d = k->owner;
     dnnl_primitive_attr_t attr;
     AYF_TRY(user_scratch(d, &attr));
     dnnl_primitive_desc_t desc;
@@ -230,7 +219,7 @@ static ayf_status add_reorder(ayf_dnnl_kernel *k, layout_ref from, const buffer 
 
 /* The buffer of an argument in the layout `wanted`: the caller's own memory when that is how it lies there,
  * scratch otherwise. `*outside` is then the caller's memory, else NULL. */
-static ayf_status add_argument(ayf_dnnl_kernel *k, role where, layout_ref dense, layout_ref wanted,
+static ayf_status add_argument(ayf_onednn_kernel *k, role where, layout_ref dense, layout_ref wanted,
                                buffer **inside, buffer **outside) {
     *outside = NULL;
     if (dnnl_memory_desc_equal(dense, wanted)) return add_buffer(k, dense, where, inside);
@@ -238,15 +227,15 @@ static ayf_status add_argument(ayf_dnnl_kernel *k, role where, layout_ref dense,
     return add_buffer(k, wanted, ROLE_SCRATCH, inside);
 }
 
-static ayf_status new_kernel(ayf_dnnl *d, ayf_dnnl_kernel **out) {
-    ayf_dnnl_kernel *k = ayf_alloc(d->ctx, 1, sizeof *k);
+static ayf_status new_kernel(ayf_onednn *d, ayf_onednn_kernel **out) {
+    ayf_onednn_kernel *k = ayf_alloc(d->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
-    k->dnnl = d;
+    k->owner = d;
     *out = k;
     return AYF_OK;
 }
 
-static void set_name(ayf_dnnl_kernel *k, dnnl_primitive_desc_t desc, const char *suffix) {
+static void set_name(ayf_onednn_kernel *k, dnnl_primitive_desc_t desc, const char *suffix) {
     const char *implementation = NULL;
     if (dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &implementation) != dnnl_success)
         implementation = NULL;
@@ -258,10 +247,10 @@ static void set_name(ayf_dnnl_kernel *k, dnnl_primitive_desc_t desc, const char 
 /* Channels-last activations are best where no tap is reused (1x1), and where the input side of the sum has so
  * few channels that a block of 8 or 16 would be mostly padding. Elsewhere oneDNN's own blocked layout gains
  * more than the changes of layout cost. */
-static bool channels_last(const ayf_conv_shape *s, ayf_dnnl_face face) {
+static bool channels_last(const ayf_conv_shape *s, ayf_op face) {
     bool pointwise = s->w[1] == 1 && s->w[2] == 1 && s->stride == 1;
-    int64_t summed = face == AYF_DNNL_FPROP ? s->x[3] : s->y[3];
-    return pointwise || (face != AYF_DNNL_WGRAD && summed < 8);
+    int64_t summed = face == AYF_OP_CONV_FPROP ? s->x[3] : s->y[3];
+    return pointwise || (face != AYF_OP_CONV_WGRAD && summed < 8);
 }
 
 typedef struct conv_layouts {
@@ -284,8 +273,8 @@ static dnnl_status_t make_layouts(conv_layouts *l, const ayf_conv_shape *s, bool
     return dnnl_success;
 }
 
-static ayf_status describe_face(ayf_dnnl *d, const conv_layouts *l, const ayf_conv_shape *s,
-                                ayf_dnnl_face face, dnnl_primitive_desc_t *desc) {
+static ayf_status describe_face(ayf_onednn *d, const conv_layouts *l, const ayf_conv_shape *s, ayf_op face,
+                                dnnl_primitive_desc_t *desc) {
     const dnnl_dims_t stride = {s->stride, s->stride};
     const dnnl_dims_t before = {s->pad_top, s->pad_left};
     const dnnl_dims_t after = {s->pad_bottom, s->pad_right};
@@ -297,28 +286,27 @@ static ayf_status describe_face(ayf_dnnl *d, const conv_layouts *l, const ayf_co
     return status == dnnl_success ? AYF_OK : failed(d, status, "a convolution");
 }
 
-static ayf_status build_conv(ayf_dnnl_kernel *k, const ayf_conv_shape *s, ayf_dnnl_face face,
-                             conv_layouts *l) {
+static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_op face, conv_layouts *l) {
     static const struct {
         int argument[3]; /* of x, w, y */
         dnnl_query_t query[3];
         role where[3];
         int out; /* which of x, w, y is computed */
     } faces[] = {
-        [AYF_DNNL_FPROP] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
-                            {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md},
-                            {ROLE_A, ROLE_B, ROLE_OUT},
-                            2},
-        [AYF_DNNL_DGRAD] = {{DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
-                            {dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md},
-                            {ROLE_OUT, ROLE_B, ROLE_A},
-                            0},
-        [AYF_DNNL_WGRAD] = {{DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST},
-                            {dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md},
-                            {ROLE_A, ROLE_OUT, ROLE_B},
-                            1},
+        [AYF_OP_CONV_FPROP] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
+                               {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md},
+                               {ROLE_A, ROLE_B, ROLE_OUT},
+                               2},
+        [AYF_OP_CONV_DGRAD] = {{DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
+                               {dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md},
+                               {ROLE_OUT, ROLE_B, ROLE_A},
+                               0},
+        [AYF_OP_CONV_WGRAD] = {{DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST},
+                               {dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md},
+                               {ROLE_A, ROLE_OUT, ROLE_B},
+                               1},
     };
-    ayf_dnnl *d = k->dnnl;
+    ayf_onednn *d = k->owner;
     bool last = channels_last(s, face);
     DNNL_TRY(d, make_layouts(l, s, last), "the layouts of a convolution");
     dnnl_primitive_desc_t desc;
@@ -357,75 +345,21 @@ static ayf_status build_conv(ayf_dnnl_kernel *k, const ayf_conv_shape *s, ayf_dn
     return AYF_OK;
 }
 
-static ayf_status check_conv(ayf_dnnl *d, const ayf_conv_shape *s) {
-    bool fits =
-        s->stride > 0 && s->pad_top >= 0 && s->pad_left >= 0 && s->pad_bottom >= 0 && s->pad_right >= 0;
-    for (int i = 0; i < 4; i++) fits = fits && s->x[i] > 0 && s->w[i] > 0 && s->y[i] > 0;
-    fits = fits && s->x[0] == s->y[0] && s->x[3] == s->w[3] && s->w[0] == s->y[3];
-    if (fits) {
-        int64_t tall = s->x[1] + s->pad_top + s->pad_bottom - s->w[1];
-        int64_t wide = s->x[2] + s->pad_left + s->pad_right - s->w[2];
-        fits = tall >= 0 && wide >= 0 && s->y[1] == tall / s->stride + 1 && s->y[2] == wide / s->stride + 1;
-    }
-    if (fits) return AYF_OK;
-    return ayf_fail(d->ctx, AYF_E_INTERNAL,
-                    "convolution of [%lld,%lld,%lld,%lld] with [%lld,%lld,%lld,%lld] cannot give "
-                    "[%lld,%lld,%lld,%lld] with stride %lld and padding %lld,%lld,%lld,%lld",
-                    (long long)s->x[0], (long long)s->x[1], (long long)s->x[2], (long long)s->x[3],
-                    (long long)s->w[0], (long long)s->w[1], (long long)s->w[2], (long long)s->w[3],
-                    (long long)s->y[0], (long long)s->y[1], (long long)s->y[2], (long long)s->y[3],
-                    (long long)s->stride, (long long)s->pad_top, (long long)s->pad_left,
-                    (long long)s->pad_bottom, (long long)s->pad_right);
-}
-
-/* Fixed by measurement; see experiments/bench_conv.c. */
-static void choose_method(ayf_dnnl_kernel *k, ayf_dnnl_face face) {
-    enum { MANY_INPUTS = 8 };
-    const ayf_conv_shape *s = &k->shape;
-    bool data_gradient = face == AYF_DNNL_DGRAD, convolves = true;
-    if (!k->dnnl->own_kernels) return;
-    if (face == AYF_DNNL_WGRAD) {
-        k->method = METHOD_WGRAD;
-        ayf_wgrad_plan(&k->wgrad, s, k->dnnl->threads);
-        k->scratch_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
-        snprintf(k->name, sizeof k->name, "avx2 wgrad%s", k->wgrad.swapped ? " over outputs" : "");
-        return;
-    }
-    k->few = *s;
-    if (data_gradient) convolves = ayf_conv_turn(&k->few, s);
-    if (convolves && k->few.y[3] <= AYF_FEW_OUTPUTS && k->few.x[3] >= MANY_INPUTS) {
-        k->method = METHOD_FEW_OUTPUTS;
-        k->turned = data_gradient;
-        if (k->turned) k->scratch_bytes = (size_t)(s->w[0] * s->w[1] * s->w[2] * s->w[3]) * sizeof(float);
-        snprintf(k->name, sizeof k->name, "avx2 few outputs");
-    } else if (s->w[1] * s->w[2] > 1 && ayf_direct_plan(&k->direct, s, data_gradient, k->dnnl->threads)) {
-        k->method = METHOD_DIRECT;
-        k->scratch_bytes = ayf_direct_scratch_bytes(&k->direct);
-        snprintf(k->name, sizeof k->name, "avx2 direct");
-    }
-}
-
-ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ayf_dnnl_face face,
-                                 ayf_dnnl_kernel **out) {
+ayf_status ayf_onednn_prepare_conv(ayf_onednn *d, const ayf_conv_shape *shape, ayf_op face,
+                                   ayf_onednn_kernel **out) {
     *out = NULL;
-    AYF_TRY(check_conv(dnnl, shape));
-    ayf_dnnl_kernel *k;
-    AYF_TRY(new_kernel(dnnl, &k));
-    k->shape = *shape;
-    choose_method(k, face);
-    ayf_status status = AYF_OK;
-    if (k->method == METHOD_ONEDNN) {
-        int before = enter(dnnl);
-        conv_layouts layouts;
-        status = build_conv(k, shape, face, &layouts);
-        for (int i = 0; i < 3; i++) {
-            layout_free(&layouts.dense[i]);
-            layout_free(&layouts.wanted[i]);
-        }
-        leave(dnnl, before);
+    ayf_onednn_kernel *k;
+    AYF_TRY(new_kernel(d, &k));
+    conv_layouts layouts;
+    int before = enter(d);
+    ayf_status status = build_conv(k, shape, face, &layouts);
+    leave(d, before);
+    for (int i = 0; i < 3; i++) {
+        layout_free(&layouts.dense[i]);
+        layout_free(&layouts.wanted[i]);
     }
     if (status != AYF_OK) {
-        ayf_dnnl_release(k);
+        ayf_onednn_release(k);
         return status;
     }
     *out = k;
@@ -434,8 +368,8 @@ ayf_status ayf_dnnl_prepare_conv(ayf_dnnl *dnnl, const ayf_conv_shape *shape, ay
 
 /* ---- Matrix product ---- */
 
-static ayf_status build_gemm(ayf_dnnl_kernel *k, const ayf_gemm_shape *s, layout l[3]) {
-    ayf_dnnl *d = k->dnnl;
+static ayf_status build_gemm(ayf_onednn_kernel *k, const ayf_gemm_shape *s, layout l[3]) {
+    ayf_onednn *d = k->owner;
     const dnnl_dims_t dims[3] = {{s->batch, s->m, s->k}, {s->batch, s->k, s->n}, {s->batch, s->m, s->n}};
     const dnnl_dims_t strides[3] = {
         {s->stride_a ? s->stride_a : s->m * s->k, s->transpose_a ? 1 : s->k, s->transpose_a ? s->m : 1},
@@ -462,23 +396,18 @@ static ayf_status build_gemm(ayf_dnnl_kernel *k, const ayf_gemm_shape *s, layout
     return AYF_OK;
 }
 
-ayf_status ayf_dnnl_prepare_gemm(ayf_dnnl *dnnl, const ayf_gemm_shape *shape, ayf_dnnl_kernel **out) {
+ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, ayf_onednn_kernel **out) {
     *out = NULL;
-    if (shape->batch <= 0 || shape->m <= 0 || shape->n <= 0 || shape->k <= 0 || shape->stride_a < 0 ||
-        shape->stride_b < 0)
-        return ayf_fail(dnnl->ctx, AYF_E_INTERNAL, "matrix product of %lld times %lld x %lld x %lld",
-                        (long long)shape->batch, (long long)shape->m, (long long)shape->n,
-                        (long long)shape->k);
-    ayf_dnnl_kernel *k;
-    AYF_TRY(new_kernel(dnnl, &k));
+    ayf_onednn_kernel *k;
+    AYF_TRY(new_kernel(d, &k));
     layout layouts[3];
     memset(layouts, 0, sizeof layouts);
-    int before = enter(dnnl);
+    int before = enter(d);
     ayf_status status = build_gemm(k, shape, layouts);
-    leave(dnnl, before);
+    leave(d, before);
     for (int i = 0; i < 3; i++) layout_free(&layouts[i]);
     if (status != AYF_OK) {
-        ayf_dnnl_release(k);
+        ayf_onednn_release(k);
         return status;
     }
     *out = k;
@@ -487,9 +416,9 @@ ayf_status ayf_dnnl_prepare_gemm(ayf_dnnl *dnnl, const ayf_gemm_shape *shape, ay
 
 /* ---- Running ---- */
 
-size_t ayf_dnnl_scratch_bytes(const ayf_dnnl_kernel *kernel) { return kernel->scratch_bytes; }
+size_t ayf_onednn_scratch_bytes(const ayf_onednn_kernel *kernel) { return kernel->scratch_bytes; }
 
-const char *ayf_dnnl_describe(const ayf_dnnl_kernel *kernel) { return kernel->name; }
+const char *ayf_onednn_describe(const ayf_onednn_kernel *kernel) { return kernel->name; }
 
 /* oneDNN takes handles without const; inputs are only read. */
 static void *handle(const float *pointer) {
@@ -500,8 +429,8 @@ static void *handle(const float *pointer) {
     return u.out;
 }
 
-static ayf_status run_steps(ayf_dnnl_kernel *k, const float *a, const float *b, float *out, char *scratch) {
-    ayf_dnnl *d = k->dnnl;
+static ayf_status run_steps(ayf_onednn_kernel *k, const float *a, const float *b, float *out, char *scratch) {
+    ayf_onednn *d = k->owner;
     void *const base[] = {handle(a), handle(b), out};
     for (int i = 0; i < k->buffer_count; i++) {
         const buffer *buf = &k->buffers[i];
@@ -516,98 +445,44 @@ static ayf_status run_steps(ayf_dnnl_kernel *k, const float *a, const float *b, 
     return AYF_OK;
 }
 
-ayf_status ayf_dnnl_run(ayf_dnnl_kernel *kernel, const float *a, const float *b, float *out, void *scratch) {
-    if (kernel->method == METHOD_WGRAD) {
-        ayf_wgrad_run(&kernel->wgrad, a, b, out, scratch);
-        return AYF_OK;
-    }
-    if (kernel->method == METHOD_DIRECT) {
-        ayf_direct_run(&kernel->direct, a, b, out, scratch);
-        return AYF_OK;
-    }
-    if (kernel->method == METHOD_FEW_OUTPUTS) {
-        if (kernel->turned) ayf_conv_turn_weights(&kernel->shape, b, scratch);
-        ayf_few_outputs_run(&kernel->few, kernel->dnnl->threads, a, kernel->turned ? scratch : b, out);
-        return AYF_OK;
-    }
-    int before = enter(kernel->dnnl);
+ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const float *a, const float *b, float *out,
+                          void *scratch) {
+    int before = enter(kernel->owner);
     ayf_status status = run_steps(kernel, a, b, out, scratch);
-    leave(kernel->dnnl, before);
-    return status;
-}
-
-ayf_status ayf_dnnl_conv_peak(ayf_dnnl *dnnl, double *gflops) {
-    enum { IMAGES = 32, SIZE = 8, CHANNELS = 128, TAPS = 9 };
-    static const double SECONDS = 0.25;
-    const ayf_conv_shape shape = {.x = {IMAGES, SIZE, SIZE, CHANNELS},
-                                  .w = {CHANNELS, 3, 3, CHANNELS},
-                                  .y = {IMAGES, SIZE, SIZE, CHANNELS},
-                                  .stride = 1,
-                                  .pad_top = 1,
-                                  .pad_left = 1,
-                                  .pad_bottom = 1,
-                                  .pad_right = 1};
-    const size_t image_floats = IMAGES * SIZE * SIZE * CHANNELS, weight_floats = CHANNELS * CHANNELS * TAPS;
-    const double gflop = 2e-9 * (double)image_floats * CHANNELS * TAPS;
-    *gflops = 0.0;
-    ayf_status status = AYF_OK;
-    for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_DGRAD && status == AYF_OK; face++) {
-        ayf_dnnl_kernel *k = NULL;
-        AYF_TRY(ayf_dnnl_prepare_conv(dnnl, &shape, (ayf_dnnl_face)face, &k));
-        float *from = ayf_alloc(dnnl->ctx, image_floats, sizeof *from);
-        float *to = ayf_alloc(dnnl->ctx, image_floats, sizeof *to);
-        float *weights = ayf_alloc(dnnl->ctx, weight_floats, sizeof *weights);
-        void *scratch = ayf_alloc(dnnl->ctx, k->scratch_bytes, 1);
-        if (!from || !to || !weights || !scratch) status = AYF_E_MEMORY;
-        double start = omp_get_wtime(), now = start;
-        while (status == AYF_OK && now - start < SECONDS) {
-            double began = now;
-            status = ayf_dnnl_run(k, from, weights, to, scratch);
-            now = omp_get_wtime();
-            if (status == AYF_OK && gflop / (now - began) > *gflops) *gflops = gflop / (now - began);
-        }
-        ayf_free(dnnl->ctx, scratch);
-        ayf_free(dnnl->ctx, weights);
-        ayf_free(dnnl->ctx, to);
-        ayf_free(dnnl->ctx, from);
-        ayf_dnnl_release(k);
-    }
+    leave(kernel->owner, before);
     return status;
 }
 
 /* ---- Life ---- */
 
-ayf_status ayf_dnnl_open(ayf_context *ctx, int threads, ayf_dnnl **out) {
+ayf_status ayf_onednn_open(ayf_context *ctx, int threads, ayf_onednn **out) {
     *out = NULL;
-    ayf_dnnl *d = ayf_alloc(ctx, 1, sizeof *d);
+    ayf_onednn *d = ayf_alloc(ctx, 1, sizeof *d);
     if (!d) return AYF_E_MEMORY;
     d->ctx = ctx;
-    d->threads = threads > 0 ? threads : 1;
-    d->own_kernels = ayf_avx2_available() && !ayf_avx512_available();
+    d->threads = threads;
     dnnl_status_t status = dnnl_engine_create(&d->engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
         ayf_status result = failed(d, status, "its processor engine");
-        ayf_dnnl_close(d);
+        ayf_onednn_close(d);
         return result;
     }
     *out = d;
     return AYF_OK;
 }
 
-void ayf_dnnl_own_kernels(ayf_dnnl *dnnl, bool use) { dnnl->own_kernels = use && ayf_avx2_available(); }
-
-void ayf_dnnl_release(ayf_dnnl_kernel *kernel) {
+void ayf_onednn_release(ayf_onednn_kernel *kernel) {
     if (!kernel) return;
     for (int i = 0; i < MAX_STEPS; i++)
         if (kernel->steps[i].primitive) dnnl_primitive_destroy(kernel->steps[i].primitive);
     for (int i = 0; i < kernel->buffer_count; i++) dnnl_memory_destroy(kernel->buffers[i].memory);
-    ayf_free(kernel->dnnl->ctx, kernel);
+    ayf_free(kernel->owner->ctx, kernel);
 }
 
-void ayf_dnnl_close(ayf_dnnl *dnnl) {
-    if (!dnnl) return;
-    if (dnnl->stream) dnnl_stream_destroy(dnnl->stream);
-    if (dnnl->engine) dnnl_engine_destroy(dnnl->engine);
-    ayf_free(dnnl->ctx, dnnl);
+void ayf_onednn_close(ayf_onednn *d) {
+    if (!d) return;
+    if (d->stream) dnnl_stream_destroy(d->stream);
+    if (d->engine) dnnl_engine_destroy(d->engine);
+    ayf_free(d->ctx, d);
 }

@@ -10,11 +10,12 @@
 #include <cmocka.h>
 
 #include "backend/cpu/conv_avx2.h"
-#include "backend/cpu/dnnl.h"
+#include "backend/cpu/heavy.h"
 #include "base/rng.h"
 
 enum { THREADS = 2 };
 static const double TOLERANCE = 1e-5;
+static const ayf_op faces[3] = {AYF_OP_CONV_FPROP, AYF_OP_CONV_DGRAD, AYF_OP_CONV_WGRAD};
 
 static size_t requests; /* calls of the context's allocator that ask for memory */
 static size_t live;
@@ -36,19 +37,19 @@ static void *counting_alloc(void *user, void *pointer, size_t size) {
 
 typedef struct fixture {
     ayf_context *ctx;
-    ayf_dnnl *dnnl;
+    ayf_heavy *heavy;
 } fixture;
 
 static fixture open_with(int threads) {
     fixture f;
     f.ctx = ayf_open(&(ayf_options){.alloc = counting_alloc});
     assert_non_null(f.ctx);
-    assert_int_equal(ayf_dnnl_open(f.ctx, threads, &f.dnnl), AYF_OK);
+    assert_int_equal(ayf_heavy_open(f.ctx, threads, &f.heavy), AYF_OK);
     return f;
 }
 
 static void close_all(fixture f) {
-    ayf_dnnl_close(f.dnnl);
+    ayf_heavy_close(f.heavy);
     ayf_close(f.ctx);
     assert_int_equal(live, 0);
 }
@@ -81,8 +82,8 @@ static void assert_close(const float *got, const double *want, const double *mag
 }
 
 /* The trilinear form itself: every product is added to whichever array is wanted. */
-static void plain_conv(const ayf_conv_shape *s, ayf_dnnl_face face, const float *a, const float *b,
-                       double *out, double *magnitude) {
+static void plain_conv(const ayf_conv_shape *s, ayf_op face, const float *a, const float *b, double *out,
+                       double *magnitude) {
     for (int64_t n = 0; n < s->y[0]; n++)
         for (int64_t i = 0; i < s->y[1]; i++)
             for (int64_t j = 0; j < s->y[2]; j++)
@@ -96,9 +97,11 @@ static void plain_conv(const ayf_conv_shape *s, ayf_dnnl_face face, const float 
                                 int64_t xi = ((n * s->x[1] + row) * s->x[2] + column) * s->x[3] + c;
                                 int64_t wi = ((o * s->w[1] + p) * s->w[2] + q) * s->w[3] + c;
                                 int64_t yi = ((n * s->y[1] + i) * s->y[2] + j) * s->y[3] + o;
-                                int64_t from_a = face == AYF_DNNL_DGRAD ? yi : xi;
-                                int64_t from_b = face == AYF_DNNL_WGRAD ? yi : wi;
-                                int64_t to = face == AYF_DNNL_FPROP ? yi : face == AYF_DNNL_DGRAD ? xi : wi;
+                                int64_t from_a = face == AYF_OP_CONV_DGRAD ? yi : xi;
+                                int64_t from_b = face == AYF_OP_CONV_WGRAD ? yi : wi;
+                                int64_t to = face == AYF_OP_CONV_FPROP   ? yi
+                                             : face == AYF_OP_CONV_DGRAD ? xi
+                                                                         : wi;
                                 double product = (double)a[from_a] * (double)b[from_b];
                                 out[to] += product;
                                 magnitude[to] += fabs(product);
@@ -106,9 +109,10 @@ static void plain_conv(const ayf_conv_shape *s, ayf_dnnl_face face, const float 
                     }
 }
 
-static const int64_t *face_array(const ayf_conv_shape *s, ayf_dnnl_face face, int argument) {
-    const int64_t *arrays[3][3] = {{s->x, s->w, s->y}, {s->y, s->w, s->x}, {s->x, s->y, s->w}};
-    return arrays[face][argument];
+static const int64_t *face_array(const ayf_conv_shape *s, ayf_op face, int argument) {
+    const int64_t *const fprop[] = {s->x, s->w, s->y}, *const dgrad[] = {s->y, s->w, s->x},
+                         *const wgrad[] = {s->x, s->y, s->w};
+    return (face == AYF_OP_CONV_FPROP ? fprop : face == AYF_OP_CONV_DGRAD ? dgrad : wgrad)[argument];
 }
 
 static ayf_conv_shape conv_shape(int n, int h, int w, int in, int out, int kh, int kw, int stride, int top,
@@ -124,29 +128,29 @@ static ayf_conv_shape conv_shape(int n, int h, int w, int in, int out, int kh, i
         .pad_right = right};
 }
 
-static void check_face(fixture f, const ayf_conv_shape *s, ayf_dnnl_face face) {
-    ayf_dnnl_kernel *k;
-    if (ayf_dnnl_prepare_conv(f.dnnl, s, face, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
+static void check_face(fixture f, const ayf_conv_shape *s, ayf_op face) {
+    ayf_heavy_kernel *k;
+    if (ayf_heavy_prepare_conv(f.heavy, s, face, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
     int64_t count = count4(face_array(s, face, 2));
     float *a = random_array(count4(face_array(s, face, 0)), 1),
           *b = random_array(count4(face_array(s, face, 1)), 2);
     float *out = random_array(count, 3), *again = random_array(count, 4);
     double *want = calloc((size_t)count, sizeof *want), *magnitude = calloc((size_t)count, sizeof *magnitude);
-    size_t bytes = ayf_dnnl_scratch_bytes(k);
+    size_t bytes = ayf_heavy_scratch_bytes(k);
     unsigned char *scratch = aligned_alloc(64, bytes / 64 * 64 + 128);
     assert_true(want && magnitude && scratch);
     memset(scratch, 0xff, bytes + 64); /* not a number wherever nothing is written */
     plain_conv(s, face, a, b, want, magnitude);
 
     size_t before = requests;
-    assert_int_equal(ayf_dnnl_run(k, a, b, out, scratch), AYF_OK);
+    assert_int_equal(ayf_heavy_run(k, a, b, out, scratch), AYF_OK);
     assert_int_equal(requests, before);
     for (size_t i = 0; i < 64; i++) assert_int_equal(scratch[bytes + i], 0xff);
-    assert_close(out, want, magnitude, count, ayf_dnnl_describe(k), s);
-    assert_int_equal(ayf_dnnl_run(k, a, b, again, scratch), AYF_OK);
+    assert_close(out, want, magnitude, count, ayf_heavy_describe(k), s);
+    assert_int_equal(ayf_heavy_run(k, a, b, again, scratch), AYF_OK);
     assert_memory_equal(out, again, (size_t)count * sizeof *out);
 
-    ayf_dnnl_release(k);
+    ayf_heavy_release(k);
     free(scratch);
     free(magnitude);
     free(want);
@@ -159,9 +163,8 @@ static void check_face(fixture f, const ayf_conv_shape *s, ayf_dnnl_face face) {
 /* Our own kernels, where the processor runs them, and oneDNN's. */
 static void check_shape(fixture f, ayf_conv_shape s) {
     for (int own = 0; own <= 1; own++) {
-        ayf_dnnl_own_kernels(f.dnnl, own);
-        for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++)
-            check_face(f, &s, (ayf_dnnl_face)face);
+        ayf_heavy_own_kernels(f.heavy, own);
+        for (int face = 0; face < 3; face++) check_face(f, &s, faces[face]);
     }
 }
 
@@ -216,27 +219,27 @@ static void test_conv_all_kernels(void **state) {
 static void test_conv_rejects_wrong_shapes(void **state) {
     (void)state;
     fixture f = open_with(THREADS);
-    ayf_dnnl_kernel *k;
+    ayf_heavy_kernel *k;
     ayf_conv_shape s = conv_shape(2, 5, 7, 3, 4, 3, 3, 1, 1, 1, 1, 1);
     s.y[1]++;
-    assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, AYF_DNNL_FPROP, &k), AYF_E_INTERNAL);
+    assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, AYF_OP_CONV_FPROP, &k), AYF_E_INTERNAL);
     assert_null(k);
     assert_non_null(strstr(ayf_error(f.ctx), "[2,5,7,3]"));
     s.y[1]--;
     s.w[3]++;
-    assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, AYF_DNNL_WGRAD, &k), AYF_E_INTERNAL);
+    assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, AYF_OP_CONV_WGRAD, &k), AYF_E_INTERNAL);
     close_all(f);
 }
 
 static void check_gemm(fixture f, ayf_gemm_shape s) {
-    ayf_dnnl_kernel *k;
-    if (ayf_dnnl_prepare_gemm(f.dnnl, &s, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
+    ayf_heavy_kernel *k;
+    if (ayf_heavy_prepare_gemm(f.heavy, &s, &k) != AYF_OK) fail_msg("%s", ayf_error(f.ctx));
     int64_t step_a = s.stride_a ? s.stride_a : s.m * s.k, step_b = s.stride_b ? s.stride_b : s.k * s.n;
     int64_t count = s.batch * s.m * s.n;
     float *a = random_array(s.batch * step_a, 5), *b = random_array(s.batch * step_b, 6);
     float *out = random_array(count, 7), *again = random_array(count, 8);
     double *want = calloc((size_t)count, sizeof *want), *magnitude = calloc((size_t)count, sizeof *magnitude);
-    void *scratch = aligned_alloc(64, ayf_dnnl_scratch_bytes(k) / 64 * 64 + 64);
+    void *scratch = aligned_alloc(64, ayf_heavy_scratch_bytes(k) / 64 * 64 + 64);
     assert_true(want && magnitude && scratch);
     for (int64_t i = 0; i < s.batch; i++)
         for (int64_t m = 0; m < s.m; m++)
@@ -248,12 +251,12 @@ static void check_gemm(fixture f, ayf_gemm_shape s) {
                     magnitude[(i * s.m + m) * s.n + n] += fabs(left * right);
                 }
     size_t before = requests;
-    assert_int_equal(ayf_dnnl_run(k, a, b, out, scratch), AYF_OK);
+    assert_int_equal(ayf_heavy_run(k, a, b, out, scratch), AYF_OK);
     assert_int_equal(requests, before);
-    assert_close(out, want, magnitude, count, ayf_dnnl_describe(k), NULL);
-    assert_int_equal(ayf_dnnl_run(k, a, b, again, scratch), AYF_OK);
+    assert_close(out, want, magnitude, count, ayf_heavy_describe(k), NULL);
+    assert_int_equal(ayf_heavy_run(k, a, b, again, scratch), AYF_OK);
     assert_memory_equal(out, again, (size_t)count * sizeof *out);
-    ayf_dnnl_release(k);
+    ayf_heavy_release(k);
     free(scratch);
     free(magnitude);
     free(want);
@@ -291,18 +294,18 @@ static void test_rule(void **state) {
     (void)state;
     if (!ayf_avx2_available()) skip();
     fixture f = open_with(THREADS);
-    ayf_dnnl_own_kernels(f.dnnl, true);
+    ayf_heavy_own_kernels(f.heavy, true);
     static const char *const names[3][3] = {{"avx2 direct", "avx2 direct", "avx2 wgrad"},
                                             {"avx2 few outputs", "onednn", "avx2 wgrad"},
                                             {"onednn", "avx2 few outputs", "avx2 wgrad over outputs"}};
     static const int channels[3][2] = {{64, 64}, {64, 3}, {4, 64}};
     for (int i = 0; i < 3; i++)
-        for (int face = AYF_DNNL_FPROP; face <= AYF_DNNL_WGRAD; face++) {
+        for (int face = 0; face < 3; face++) {
             ayf_conv_shape s = conv_shape(2, 8, 8, channels[i][0], channels[i][1], 3, 3, 1, 1, 1, 1, 1);
-            ayf_dnnl_kernel *k;
-            assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, (ayf_dnnl_face)face, &k), AYF_OK);
-            assert_ptr_equal(strstr(ayf_dnnl_describe(k), names[i][face]), ayf_dnnl_describe(k));
-            ayf_dnnl_release(k);
+            ayf_heavy_kernel *k;
+            assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, faces[face], &k), AYF_OK);
+            assert_ptr_equal(strstr(ayf_heavy_describe(k), names[i][face]), ayf_heavy_describe(k));
+            ayf_heavy_release(k);
         }
     close_all(f);
 }
@@ -313,28 +316,28 @@ static void test_kernels_do_not_remember(void **state) {
     fixture f = open_with(THREADS);
     ayf_conv_shape s = conv_shape(3, 6, 6, 12, 20, 3, 3, 1, 1, 1, 1, 1);
     for (int i = 0; i < 6; i++) {
-        ayf_dnnl_face face = (ayf_dnnl_face)(i / 2);
-        ayf_dnnl_own_kernels(f.dnnl, i % 2);
-        ayf_dnnl_kernel *k;
-        assert_int_equal(ayf_dnnl_prepare_conv(f.dnnl, &s, face, &k), AYF_OK);
+        ayf_op face = faces[i / 2];
+        ayf_heavy_own_kernels(f.heavy, i % 2);
+        ayf_heavy_kernel *k;
+        assert_int_equal(ayf_heavy_prepare_conv(f.heavy, &s, face, &k), AYF_OK);
         int64_t sizes[3];
         float *arrays[2][3];
         void *scratch[2];
         for (int j = 0; j < 3; j++) sizes[j] = count4(face_array(&s, face, j));
         for (int copy = 0; copy < 2; copy++) {
             for (int j = 0; j < 3; j++) arrays[copy][j] = random_array(sizes[j], (uint64_t)j);
-            scratch[copy] = aligned_alloc(64, ayf_dnnl_scratch_bytes(k) / 64 * 64 + 64);
+            scratch[copy] = aligned_alloc(64, ayf_heavy_scratch_bytes(k) / 64 * 64 + 64);
             assert_non_null(scratch[copy]);
-            memset(scratch[copy], copy ? 0x7f : 0, ayf_dnnl_scratch_bytes(k));
+            memset(scratch[copy], copy ? 0x7f : 0, ayf_heavy_scratch_bytes(k));
             assert_int_equal(
-                ayf_dnnl_run(k, arrays[copy][0], arrays[copy][1], arrays[copy][2], scratch[copy]), AYF_OK);
+                ayf_heavy_run(k, arrays[copy][0], arrays[copy][1], arrays[copy][2], scratch[copy]), AYF_OK);
         }
         assert_memory_equal(arrays[0][2], arrays[1][2], (size_t)sizes[2] * sizeof(float));
         for (int copy = 0; copy < 2; copy++) {
             for (int j = 0; j < 3; j++) free(arrays[copy][j]);
             free(scratch[copy]);
         }
-        ayf_dnnl_release(k);
+        ayf_heavy_release(k);
     }
     close_all(f);
 }
@@ -346,18 +349,18 @@ static void test_out_of_memory(void **state) {
     ayf_conv_shape s = conv_shape(1, 4, 4, 8, 8, 3, 3, 1, 1, 1, 1, 1);
     for (size_t nth = 1;; nth++) {
         fail_at = requests + nth;
-        ayf_dnnl *d = NULL;
-        ayf_dnnl_kernel *conv = NULL, *gemm = NULL;
-        ayf_status status = ayf_dnnl_open(ctx, THREADS, &d);
-        if (status == AYF_OK) status = ayf_dnnl_prepare_conv(d, &s, AYF_DNNL_FPROP, &conv);
+        ayf_heavy *h = NULL;
+        ayf_heavy_kernel *conv = NULL, *gemm = NULL;
+        ayf_status status = ayf_heavy_open(ctx, THREADS, &h);
+        if (status == AYF_OK) status = ayf_heavy_prepare_conv(h, &s, AYF_OP_CONV_FPROP, &conv);
         ayf_gemm_shape g = {.batch = 1, .m = 4, .n = 4, .k = 4};
-        if (status == AYF_OK) status = ayf_dnnl_prepare_gemm(d, &g, &gemm);
-        ayf_dnnl_release(gemm);
-        ayf_dnnl_release(conv);
-        ayf_dnnl_close(d);
+        if (status == AYF_OK) status = ayf_heavy_prepare_gemm(h, &g, &gemm);
+        ayf_heavy_release(gemm);
+        ayf_heavy_release(conv);
+        ayf_heavy_close(h);
         fail_at = 0;
         if (status == AYF_OK) {
-            assert_int_equal(nth, 4);
+            assert_in_range(nth, 6, 7); /* a kernel of our own needs one piece less than one of oneDNN */
             break;
         }
         assert_int_equal(status, AYF_E_MEMORY);
@@ -370,7 +373,7 @@ static void test_conv_peak(void **state) {
     (void)state;
     fixture f = open_with(THREADS);
     double gflops = 0.0;
-    assert_int_equal(ayf_dnnl_conv_peak(f.dnnl, &gflops), AYF_OK);
+    assert_int_equal(ayf_heavy_conv_peak(f.heavy, &gflops), AYF_OK);
     assert_true(gflops > 0.1 && gflops < 1e6);
     close_all(f);
 }

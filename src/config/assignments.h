@@ -1,0 +1,42 @@
+/* What files and settings say, in the order in which they say it, before any of it is applied:
+ *
+ *   ayf_assignments *list;
+ *   AYF_TRY(ayf_assignments_new(ctx, &list));
+ *   status = ayf_assignments_add_file(list, "configs/mnist.yaml");
+ *   status = ayf_assignments_add_setting(list, "train.lr=0.01");     // overrides the file
+ *   if (ayf_assignments_has(list, "train.lr")) ...
+ *   status = ayf_config_apply(ctx, &cfg, list);
+ *   ayf_assignments_free(list);
+ *
+ * Every value is checked when it is added. Failures are AYF_E_CONFIG with "<file>:<line>: ..." or
+ * "<setting>: ..." and the nearest valid name. After a failure the list holds what came before the bad value.
+ */
+#ifndef AYF_CONFIG_ASSIGNMENTS_H
+#define AYF_CONFIG_ASSIGNMENTS_H
+
+#include "config/config.h"
+
+typedef struct ayf_assignments ayf_assignments;
+
+ayf_status ayf_assignments_new(ayf_context *ctx, ayf_assignments **list); /* owned by the caller */
+void ayf_assignments_free(ayf_assignments *list);                         /* NULL is fine */
+
+/* The keys of a YAML file: a map of sections, each a map of keys; lists in either style. A key given twice,
+ * anchors and more than one document are errors. */
+ayf_status ayf_assignments_add_file(ayf_assignments *list, const char *path);
+
+/* The same from memory; `name` stands for the path in messages. */
+ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size);
+
+/* One key from "section.key=value"; a list is "a,b,c" or "[a, b, c]". */
+ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *setting);
+
+/* The text of the last value given to "section.key", or NULL when there is none. Valid until the list
+ * changes. */
+const char *ayf_assignments_last(const ayf_assignments *list, const char *key);
+bool ayf_assignments_has(const ayf_assignments *list, const char *key);
+
+/* Sets the keys of the list in its order; other keys stay as they are. Fails only when there is no memory. */
+ayf_status ayf_config_apply(ayf_context *ctx, ayf_config *cfg, const ayf_assignments *list);
+
+#endif

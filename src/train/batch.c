@@ -1,0 +1,75 @@
+#include "train/batch.h"
+
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/recipe.h"
+
+ayf_status ayf_run_batch_open(ayf_run *run) {
+    const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
+    ayf_run_batch *b = &run->batch;
+    size_t n = (size_t)run->cfg.train.batch;
+    b->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    float **per_sample[] = {&b->t, &b->s, &b->guidance, &b->tangent, &b->error, &b->jvp};
+    for (size_t i = 0; i < AYF_COUNT(per_sample); i++)
+        if (!(*per_sample[i] = ayf_alloc(run->ctx, n, sizeof(float)))) return AYF_E_MEMORY;
+    b->x0 = ayf_alloc(run->ctx, n, b->values * sizeof(float));
+    b->x1 = ayf_alloc(run->ctx, n, b->values * sizeof(float));
+    b->onehot = ayf_alloc(run->ctx, n, (size_t)run->spec.label_dim * sizeof(float));
+    b->labels = ayf_alloc(run->ctx, n, sizeof(int));
+    b->in = (ayf_step_inputs){.x0 = b->x0,
+                              .x1 = b->x1,
+                              .t = b->t,
+                              .s = b->s,
+                              .guidance = b->guidance,
+                              .onehot = b->onehot,
+                              .r = &b->r};
+    return b->x0 && b->x1 && b->onehot && b->labels ? AYF_OK : AYF_E_MEMORY;
+}
+
+void ayf_run_batch_close(ayf_run *run) {
+    ayf_run_batch *b = &run->batch;
+    void *owned[] = {b->x0,     b->x1,     b->t,       b->s,     b->guidance,
+                     b->onehot, b->labels, b->tangent, b->error, b->jvp};
+    for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(run->ctx, owned[i]);
+    *b = (ayf_run_batch){0};
+}
+
+static uint64_t seed_of(const ayf_run *run) { return (uint64_t)run->cfg.train.seed; }
+
+ayf_status ayf_run_draw_data(ayf_run *run) {
+    ayf_run_batch *b = &run->batch;
+    size_t n = (size_t)run->cfg.train.batch;
+    uint64_t first = run->step * n;
+    AYF_TRY(ayf_dataset_batch(run->data, seed_of(run), first, n, b->x0, b->labels));
+    float scale = (float)(1 / run->sigma_data);
+    for (size_t i = 0; i < n * b->values; i++) b->x0[i] *= scale;
+    for (size_t i = 0; i < n; i++)
+        ayf_rng_normal((ayf_rng_key){seed_of(run), AYF_RNG_NOISE, run->step, first + i},
+                       b->x1 + i * b->values, b->values);
+    return AYF_OK;
+}
+
+void ayf_run_draw_pairs(ayf_run *run) {
+    const ayf_config *cfg = &run->cfg;
+    ayf_run_batch *b = &run->batch;
+    ayf_time_sampler pairs = ayf_times_from_config(cfg);
+    size_t n = (size_t)cfg->train.batch;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t sample = run->step * n + i;
+        ayf_time_pair(&pairs, seed_of(run), run->step, sample, &b->t[i], &b->s[i]);
+        b->guidance[i] = 1;
+        if (run->teachers.network.guided)
+            b->guidance[i] = ayf_guidance_draw(cfg->distill.guidance_min, cfg->distill.guidance_max,
+                                               seed_of(run), run->step, sample);
+    }
+}
+
+void ayf_run_fill_onehot(ayf_run *run, bool (*hide)(const ayf_run *run, uint64_t sample)) {
+    ayf_run_batch *b = &run->batch;
+    size_t n = (size_t)run->cfg.train.batch, classes = (size_t)run->spec.label_dim;
+    memset(b->onehot, 0, n * classes * sizeof *b->onehot);
+    for (size_t i = 0; i < n; i++)
+        if (classes && b->labels[i] >= 0 && !(hide && hide(run, run->step * n + i)))
+            b->onehot[i * classes + (size_t)b->labels[i]] = 1;
+}

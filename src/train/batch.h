@@ -1,0 +1,18 @@
+/* The inputs of a step: data, noise, times, strengths and classes as pure functions of (seed, step, sample). */
+#ifndef AYF_BATCH_H
+#define AYF_BATCH_H
+
+#include "train/state.h"
+
+/* Allocates run->batch for the run's data and network, and connects batch.in with it. */
+ayf_status ayf_run_batch_open(ayf_run *run);
+void ayf_run_batch_close(ayf_run *run);
+
+/* Data and noise of the present step into x0 and x1, classes into labels. */
+ayf_status ayf_run_draw_data(ayf_run *run);
+/* A pair (t, s) and a strength of guidance for every sample: those of distillation. */
+void ayf_run_draw_pairs(ayf_run *run);
+/* onehot from labels; NULL `hide` hides none. */
+void ayf_run_fill_onehot(ayf_run *run, bool (*hide)(const ayf_run *run, uint64_t sample));
+
+#endif

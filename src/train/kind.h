@@ -1,0 +1,62 @@
+/* The kinds of runs: one row per kind, in the order of ayf_run_kind. What runs have in common asks the row and never which
+ * kind it is.
+ *
+ * To add a kind: a value of ayf_run_kind (ayf.h), a row in AYF_RUN_TYPES, a source with its ayf_run_type, its verb in
+ * cli/args.h, and its keys in config/keys.def. */
+#ifndef AYF_KIND_H
+#define AYF_KIND_H
+
+#include "config/assignments.h"
+#include "train/state.h"
+
+typedef struct ayf_unused_key {
+    const char *name;    /* a key, or a section ("distill.") */
+    const char *instead; /* "use finetune.lr"; NULL: nothing is there instead */
+} ayf_unused_key;
+
+struct ayf_run_type {
+    const char *verb;                      /* "train": of `ayf train`, and the kind in checkpoints */
+    ayf_config_use use;                    /* which rules between keys hold */
+    const ayf_unused_key *unused;          /* what a setting must not name; ends with a name of NULL */
+    size_t own_size;                       /* of run->own, which is zeroed */
+    bool makes_student;                    /* the model is a flow map; otherwise a teacher */
+    const char *rate_key;                  /* "train.lr" */
+    double (*rate)(const ayf_config *cfg); /* the highest learning rate of the first learner */
+
+    /* Hooks, in the order in which they are called; NULL: nothing to do. */
+
+    /* The configuration below file and settings; it holds the defaults so far. Not asked when the folder's own
+     * configuration is used. */
+    ayf_status (*base)(ayf_run *run, const ayf_assignments *given);
+    /* Before the data is opened: teachers, run->sigma_data, what the student begins as. */
+    ayf_status (*open)(ayf_run *run);
+    /* After the data, the batch and the first learner: further learners, buffers, checks that need run->spec. */
+    ayf_status (*begin)(ayf_run *run);
+    /* After a checkpoint was read: fills run->programs and run->program. */
+    ayf_status (*compile)(ayf_run *run);
+
+    /* Work before the first step, a piece for each call of ayf_run_step(). */
+    bool (*unprepared)(const ayf_run *run);
+    ayf_status (*prepare)(ayf_run *run, ayf_run_report *report);
+    ayf_status (*save_prepared)(ayf_run *run);
+
+    /* Each step. */
+    ayf_status (*enter)(ayf_run *run); /* chooses run->program, or compiles it when another phase begins */
+    ayf_status (*draw)(ayf_run *run);  /* fills run->batch */
+    ayf_status (*set)(ayf_run *run);   /* inputs that run->batch.in and the first learner do not cover */
+    ayf_status (*read)(ayf_run *run, ayf_run_report *report); /* outputs other than loss and gradient norm */
+    void (*log)(
+        ayf_run
+            *run); /* figures for the line of the log, between the learning rate and the gradient's norm */
+
+    void (*close)(ayf_run *run); /* what run->own owns; the run may be half open */
+};
+
+/* X(type) */
+#define AYF_RUN_TYPES(X) X(ayf_run_train) X(ayf_run_distill) X(ayf_run_finetune)
+
+#define AYF_RUN_TYPE(type) extern const ayf_run_type type;
+AYF_RUN_TYPES(AYF_RUN_TYPE)
+#undef AYF_RUN_TYPE
+
+#endif

@@ -1,0 +1,84 @@
+/* Students: distillation of a teacher into a flow map (ayf distill), with mid-training before it where that is asked for.
+ */
+#include "train/batch.h"
+#include "train/figures.h"
+#include "train/kind.h"
+#include "train/midtrain.h"
+#include "train/program.h"
+#include "train/recipe.h"
+#include "train/teachers.h"
+
+static const ayf_unused_key unused[] = {{"finetune.", NULL},
+                                        {"train.time_mean", NULL},
+                                        {"train.time_std", NULL},
+                                        {"train.label_dropout", NULL},
+                                        {NULL, NULL}};
+
+static double rate(const ayf_config *cfg) { return cfg->train.lr; }
+
+/* Whether the next step is one of mid-training. */
+static bool midtrains(const ayf_run *run) { return run->step < (uint64_t)run->cfg.distill.midtrain_steps; }
+
+/* Whether the program at hand is. */
+static bool regresses_paths(const ayf_run *run) { return run->batch.in.x_t != NULL; }
+
+static ayf_status open(ayf_run *run) {
+    const ayf_config *cfg = &run->cfg;
+    bool begins_as_teacher = cfg->distill.student_init == AYF_CFG_INIT_TEACHER;
+    AYF_TRY(ayf_run_open_teachers(run, begins_as_teacher, ""));
+    if (!begins_as_teacher) return AYF_OK;
+    run->begins_as = run->teachers.teacher;
+    run->begins_key = "distill.teacher";
+    run->begins_path = cfg->distill.teacher;
+    return AYF_OK;
+}
+
+static ayf_status compile(ayf_run *run) {
+    if (midtrains(run) && !regresses_paths(run)) AYF_TRY(ayf_paths_open(run));
+    ayf_distill_step step = ayf_distill_from_config(&run->cfg);
+    step.spec = run->spec;
+    step.teacher = run->teachers.velocity;
+    if (midtrains(run)) step.target = AYF_TARGET_GIVEN;
+    return ayf_run_compile(run, 0, ayf_distill_step_graph(run->ctx, &step));
+}
+
+/* After mid-training its trajectories and its program make room for what follows. */
+static ayf_status enter(ayf_run *run) {
+    if (midtrains(run) == regresses_paths(run)) return AYF_OK;
+    ayf_paths_close(run);
+    return compile(run);
+}
+
+static ayf_status draw(ayf_run *run) {
+    if (regresses_paths(run)) {
+        ayf_time_sampler pairs = ayf_times_from_config(&run->cfg);
+        size_t n = (size_t)run->cfg.train.batch;
+        for (size_t i = 0; i < n; i++) ayf_paths_draw(run, &pairs, i, run->step * n + i);
+    } else {
+        AYF_TRY(ayf_run_draw_data(run));
+        ayf_run_draw_pairs(run);
+        run->batch.r = (float)ayf_tangent_weight_from_config(&run->cfg, run->step);
+    }
+    ayf_run_fill_onehot(run, NULL);
+    return AYF_OK;
+}
+
+const ayf_run_type ayf_run_distill = {
+    .verb = "distill",
+    .use = AYF_CONFIG_DISTILL,
+    .unused = unused,
+    .own_size = sizeof(ayf_paths),
+    .makes_student = true,
+    .rate_key = "train.lr",
+    .rate = rate,
+    .open = open,
+    .compile = compile,
+    .unprepared = ayf_paths_missing,
+    .prepare = ayf_paths_make,
+    .save_prepared = ayf_paths_write,
+    .enter = enter,
+    .draw = draw,
+    .read = ayf_run_read_distill_figures,
+    .log = ayf_run_log_distill_figures,
+    .close = ayf_paths_close,
+};

@@ -1,0 +1,220 @@
+/* Better students: the distillation goes on, and a discriminator judges what the student draws (ayf finetune). */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/rng.h"
+#include "flow/adversarial.h"
+#include "train/batch.h"
+#include "train/figures.h"
+#include "train/kind.h"
+#include "train/program.h"
+#include "train/recipe.h"
+#include "train/student.h"
+#include "train/teachers.h"
+
+/* Outputs of a step, (1) each. */
+enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, WEIGHT, DISC_NORM, R1, R2, FIGURES };
+static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
+                                                  [D_LOSS] = "d_loss",
+                                                  [LOGIT_REAL] = "logit_real",
+                                                  [LOGIT_FAKE] = "logit_fake",
+                                                  [WEIGHT] = "adaptive_weight",
+                                                  [DISC_NORM] = "disc_grad_norm",
+                                                  [R1] =
+                                                      "r1", /* this and the next: of steps with penalties */
+                                                  [R2] = "r2"};
+
+typedef struct finetune {
+    ayf_run_student student;
+    ayf_model_spec discriminator;
+    float *noise; /* batch x values */
+    float alpha;
+    float figure[FIGURES]; /* of the last step; NaN: none */
+    double sum[FIGURES];   /* since the last line of the log */
+    uint64_t counted[FIGURES];
+} finetune;
+
+enum { STUDENT, DISCRIMINATOR };            /* learners */
+enum { WITH_PENALTIES, WITHOUT_PENALTIES }; /* programs */
+
+static const ayf_unused_key unused[] = {
+    {"train.lr", "set finetune.lr (the student's) or finetune.disc_lr (the discriminator's)"},
+    {"train.time_mean", NULL},
+    {"train.time_std", NULL},
+    {"train.label_dropout", NULL},
+    {"distill.student_init", NULL},
+    {"distill.midtrain_steps", NULL},
+    {"distill.midtrain_trajectories", NULL},
+    {"distill.midtrain_solver_steps", NULL},
+    {NULL, NULL}};
+
+static double rate(const ayf_config *cfg) { return cfg->finetune.lr; }
+
+/* ---- Opening ---- */
+
+static ayf_status base(ayf_run *run, const ayf_assignments *given) {
+    finetune *f = run->own;
+    const char *path = ayf_assignments_last(given, "finetune.student");
+    if (!path || !*path) return AYF_OK;
+    AYF_TRY(ayf_run_student_read(run, &f->student, path));
+    return ayf_run_student_inherit(run, &f->student, path);
+}
+
+/* A run resumes with the student it began with, as it does with its teachers. */
+static ayf_status open(ayf_run *run) {
+    finetune *f = run->own;
+    const char *path = run->cfg.finetune.student;
+    AYF_TRY(ayf_run_open_teachers(run, false, " (the student's, unless --teacher or --weak is given)"));
+    AYF_TRY(ayf_run_student_read(run, &f->student, path));
+    run->begins_as = f->student.weights;
+    run->begins_key = "finetune.student";
+    run->begins_path = path;
+    ayf_match_side teacher = ayf_run_teacher_side(run), student = {.what = "the student (finetune.student)",
+                                                                   .path = path,
+                                                                   .spec = &f->student.weights->spec,
+                                                                   .sigma_data = f->student.card.sigma_data};
+    run->sigma_data = student.sigma_data;
+    if (run->teachers.teacher)
+        AYF_TRY(ayf_models_match(run->ctx, AYF_E_CONFIG, &student, &teacher,
+                                 "name the teacher it was distilled from"));
+    return ayf_weights_hash(f->student.weights, &run->teachers.hash);
+}
+
+static ayf_status begin(ayf_run *run) {
+    finetune *f = run->own;
+    const ayf_config *cfg = &run->cfg;
+    ayf_optim_options optim = {
+        .beta1 = cfg->finetune.disc_beta1, .beta2 = cfg->finetune.disc_beta2, .eps = cfg->train.eps};
+    AYF_TRY(ayf_run_student_check(run, &f->student));
+    f->discriminator = ayf_discriminator_from_config(cfg, &run->spec);
+    AYF_TRY(ayf_model_spec_check(run->ctx, &f->discriminator));
+    run->learners = DISCRIMINATOR + 1;
+    AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &f->discriminator, "disc.", "disc.",
+                            &optim));
+    f->noise = ayf_alloc(run->ctx, (size_t)cfg->train.batch, run->batch.values * sizeof *f->noise);
+    if (!f->noise) return AYF_E_MEMORY;
+    run->batch.in.noise = f->noise;
+    run->batch.in.alpha = &f->alpha;
+    return ayf_learner_begin(&run->learner[DISCRIMINATOR], (uint64_t)cfg->train.seed, NULL);
+}
+
+static ayf_status compile_program(ayf_run *run, int index, double penalty_weight) {
+    const finetune *f = run->own;
+    ayf_finetune_step step = {.distill = ayf_distill_from_config(&run->cfg),
+                              .discriminator = f->discriminator,
+                              .disc_optim = run->learner[DISCRIMINATOR].optim,
+                              .fake_steps = run->cfg.finetune.fake_steps,
+                              .adaptive = run->cfg.finetune.adaptive,
+                              .penalty_weight = penalty_weight};
+    step.distill.spec = run->spec;
+    step.distill.teacher = run->teachers.velocity;
+    return ayf_run_compile(run, index, ayf_finetune_step_graph(run->ctx, &step));
+}
+
+static ayf_status compile(ayf_run *run) {
+    int every = run->cfg.finetune.penalty_every;
+    AYF_TRY(compile_program(run, WITH_PENALTIES, run->cfg.finetune.penalty * every));
+    return every > 1 ? compile_program(run, WITHOUT_PENALTIES, 0) : AYF_OK;
+}
+
+/* ---- One step ---- */
+
+static ayf_status enter(ayf_run *run) {
+    bool penalties = run->step % (uint64_t)run->cfg.finetune.penalty_every == 0;
+    run->program = run->programs[penalties ? WITH_PENALTIES : WITHOUT_PENALTIES];
+    return AYF_OK;
+}
+
+static ayf_status draw(ayf_run *run) {
+    finetune *f = run->own;
+    const ayf_config *cfg = &run->cfg;
+    size_t n = (size_t)cfg->train.batch, values = run->batch.values;
+    AYF_TRY(ayf_run_draw_data(run));
+    ayf_run_draw_pairs(run);
+    ayf_run_fill_onehot(run, NULL);
+    for (size_t i = 0; i < n; i++)
+        ayf_rng_normal((ayf_rng_key){(uint64_t)cfg->train.seed, AYF_RNG_FAKE, run->step, run->step * n + i},
+                       f->noise + i * values, values);
+    run->batch.r = (float)cfg->distill.r_max; /* the student has its tangent warm-up behind it */
+    f->alpha = run->step < ayf_disc_first_from_config(cfg) ? 0 : (float)cfg->finetune.alpha;
+    return AYF_OK;
+}
+
+static ayf_status set(ayf_run *run) {
+    double disc_rate = ayf_rate_below(&run->cfg, run->cfg.finetune.disc_lr, run->step);
+    return ayf_learner_set_rates(&run->learner[DISCRIMINATOR], run->program, run->step, disc_rate, 0);
+}
+
+static ayf_status watch(ayf_run *run) {
+    const float *figure = ((const finetune *)run->own)->figure;
+    double gap = (double)figure[LOGIT_REAL] - (double)figure[LOGIT_FAKE];
+    if (!isfinite(gap) || !isfinite(figure[DISC_NORM]))
+        return ayf_run_diverged(run, "the discriminator's output or gradient is not finite",
+                                "a lower finetune.disc_lr or a higher finetune.penalty");
+    if (gap <= run->cfg.finetune.logit_limit) return AYF_OK;
+    char why[200];
+    snprintf(why, sizeof why,
+             "the discriminator wins: its logits of data lie %.3g above those of fakes (finetune.logit_limit "
+             "= %g), and the "
+             "student learns nothing from it any more",
+             gap, run->cfg.finetune.logit_limit);
+    return ayf_run_diverged(run, why,
+                            "a higher finetune.penalty, a lower finetune.disc_lr or finetune.lr, or a "
+                            "smaller finetune.channel_max");
+}
+
+static ayf_status read(ayf_run *run, ayf_run_report *report) {
+    finetune *f = run->own;
+    AYF_TRY(ayf_run_read_distill_figures(run, report));
+    for (int i = 0; i < FIGURES; i++) {
+        f->figure[i] = NAN;
+        if (!ayf_program_has_output(run->program, figure_names[i])) continue;
+        AYF_TRY(ayf_program_get(run->program, figure_names[i], &f->figure[i], 1));
+        f->sum[i] += (double)f->figure[i];
+        f->counted[i]++;
+    }
+    report->g_loss = (double)f->figure[G_LOSS];
+    report->d_loss = (double)f->figure[D_LOSS];
+    report->logit_real = (double)f->figure[LOGIT_REAL];
+    report->logit_fake = (double)f->figure[LOGIT_FAKE];
+    report->r1 = (double)f->figure[R1];
+    report->r2 = (double)f->figure[R2];
+    report->adaptive_weight = (double)f->figure[WEIGHT];
+    return watch(run);
+}
+
+static void log_figures(ayf_run *run) {
+    finetune *f = run->own;
+    ayf_run_log_distill_figures(run);
+    for (int i = 0; i < FIGURES; i++) {
+        if (f->counted[i]) ayf_jsonl_real(run->log, figure_names[i], f->sum[i] / (double)f->counted[i]);
+        f->sum[i] = 0;
+        f->counted[i] = 0;
+    }
+}
+
+static void close(ayf_run *run) {
+    finetune *f = run->own;
+    ayf_run_student_clear(run, &f->student);
+    ayf_free(run->ctx, f->noise);
+}
+
+const ayf_run_type ayf_run_finetune = {
+    .verb = "finetune",
+    .use = AYF_CONFIG_FINETUNE,
+    .unused = unused,
+    .own_size = sizeof(finetune),
+    .makes_student = true,
+    .rate_key = "finetune.lr",
+    .rate = rate,
+    .base = base,
+    .open = open,
+    .begin = begin,
+    .compile = compile,
+    .enter = enter,
+    .draw = draw,
+    .set = set,
+    .read = read,
+    .log = log_figures,
+    .close = close,
+};

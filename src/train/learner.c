@@ -1,0 +1,69 @@
+#include "train/learner.h"
+
+#include <stdio.h>
+
+static const char average_prefix[] = "ema.", first_moment[] = "adam.m.", second_moment[] = "adam.v.";
+
+enum { NAME_SIZE = 64 };
+
+static const char *in_scope(const ayf_learner *l, const char *name, char text[NAME_SIZE]) {
+    snprintf(text, NAME_SIZE, "%s%s", l->scope, name);
+    return text;
+}
+
+ayf_status ayf_learner_new(ayf_learner *l, ayf_backend *backend, const ayf_model_spec *spec,
+                           const char *scope, const char *part, const ayf_optim_options *optim) {
+    *l = (ayf_learner){.scope = scope, .part = part, .optim = *optim};
+    AYF_TRY(ayf_weights_new(backend, spec, &l->weights));
+    l->average = l->weights;
+    AYF_TRY(ayf_weights_new(backend, spec, &l->adam_m));
+    AYF_TRY(ayf_weights_new(backend, spec, &l->adam_v));
+    if (!optim->ema) return AYF_OK;
+    ayf_weights *average;
+    AYF_TRY(ayf_weights_new(backend, spec, &average));
+    l->average = average;
+    return AYF_OK;
+}
+
+void ayf_learner_clear(ayf_learner *l) {
+    if (l->average != l->weights) ayf_weights_free(l->average);
+    ayf_weights_free(l->weights);
+    ayf_weights_free(l->adam_m);
+    ayf_weights_free(l->adam_v);
+    *l = (ayf_learner){0};
+}
+
+ayf_status ayf_learner_begin(ayf_learner *l, uint64_t seed, const ayf_weights *from) {
+    AYF_TRY(ayf_weights_init(l->weights, seed));
+    if (from) AYF_TRY(ayf_weights_copy(l->weights, from));
+    return l->average == l->weights ? AYF_OK : ayf_weights_copy(l->average, l->weights);
+}
+
+ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program) {
+    char name[NAME_SIZE];
+    AYF_TRY(ayf_weights_bind(l->weights, program, l->scope));
+    AYF_TRY(ayf_weights_bind(l->adam_m, program, in_scope(l, first_moment, name)));
+    AYF_TRY(ayf_weights_bind(l->adam_v, program, in_scope(l, second_moment, name)));
+    if (l->average == l->weights) return AYF_OK;
+    return ayf_weights_bind(l->average, program, in_scope(l, average_prefix, name));
+}
+
+ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uint64_t step, double rate,
+                                 double decay) {
+    char name[NAME_SIZE];
+    float step_size, v_scale, ema_decay = (float)decay;
+    ayf_adam_scalars(rate, l->optim.beta1, l->optim.beta2, step, &step_size, &v_scale);
+    AYF_TRY(ayf_program_set(program, in_scope(l, AYF_OPTIM_STEP_SIZE, name), &step_size, 1));
+    AYF_TRY(ayf_program_set(program, in_scope(l, AYF_OPTIM_V_SCALE, name), &v_scale, 1));
+    if (!l->optim.ema) return AYF_OK;
+    return ayf_program_set(program, in_scope(l, AYF_OPTIM_EMA_DECAY, name), &ema_decay, 1);
+}
+
+int ayf_learner_copies(const ayf_learner *l, ayf_learner_copy copies[AYF_LEARNER_COPIES]) {
+    int count = 0;
+    copies[count++] = (ayf_learner_copy){"weights.", l->weights, false};
+    if (l->average != l->weights) copies[count++] = (ayf_learner_copy){average_prefix, l->average, false};
+    copies[count++] = (ayf_learner_copy){first_moment, l->adam_m, true};
+    copies[count++] = (ayf_learner_copy){second_moment, l->adam_v, true};
+    return count;
+}

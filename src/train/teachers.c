@@ -1,0 +1,106 @@
+#include "train/teachers.h"
+
+#include <string.h>
+
+#include "model/file.h"
+
+static bool is_guided(const ayf_run *run) { return run->cfg.distill.guidance != AYF_CFG_GUIDANCE_NONE; }
+
+static bool is_classifier_free(const ayf_run *run) {
+    return run->cfg.distill.guidance == AYF_CFG_GUIDANCE_CFG;
+}
+
+static bool is_analytic(const ayf_run *run) { return strcmp(run->cfg.distill.teacher, "analytic") == 0; }
+
+/* Reads the model that `key` names; it must be a teacher. */
+static ayf_status read_teacher(const ayf_run *run, const char *key, const char *hint, const char *path,
+                               ayf_weights **out, double *sigma) {
+    ayf_context *ctx = run->ctx;
+    char *file = ayf_run_model_file(ctx, path);
+    if (!file) return AYF_E_MEMORY;
+    ayf_model_card card;
+    ayf_status status = ayf_model_read_flow(run->backend, file, out, &card);
+    if (status != AYF_OK) {
+        ayf_fail_prefix(ctx, "%s%s: ", key, hint);
+        ayf_free(ctx, file);
+        return status;
+    }
+    *sigma = card.sigma_data;
+    if (card.role == AYF_MODEL_ROLE_STUDENT)
+        status =
+            ayf_fail(ctx, AYF_E_CONFIG,
+                     "%s: %s is a student (a flow map), which cannot teach; name a model made by ayf train",
+                     key, file);
+    else if (is_classifier_free(run))
+        status = ayf_check_classifier_free(ctx, file, &(*out)->spec, card.config);
+    ayf_model_card_free(ctx, &card);
+    ayf_free(ctx, file);
+    return status;
+}
+
+ayf_match_side ayf_run_teacher_side(const ayf_run *run) {
+    return (ayf_match_side){.what = "the teacher (distill.teacher)",
+                            .path = run->cfg.distill.teacher,
+                            .spec = &run->teachers.network.spec,
+                            .sigma_data = run->sigma_data};
+}
+
+static ayf_status open_analytic(ayf_run *run) {
+    if (!ayf_mixture_of_data(run->cfg.data.source, &run->teachers.mixture))
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "distill.teacher = analytic is known for data.source = builtin:ring and "
+                        "builtin:gaussian only, not "
+                        "for %s; name a model made by ayf train",
+                        run->cfg.data.source);
+    if (is_guided(run))
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "distill.guidance = %s needs networks and distill.teacher is analytic; use "
+                        "distill.guidance = none",
+                        is_classifier_free(run) ? "cfg" : "autoguidance");
+    run->teachers.velocity = ayf_velocity_mixture(&run->teachers.mixture);
+    run->sigma_data = 1;
+    return AYF_OK;
+}
+
+static ayf_status open_weak(ayf_run *run, const char *hint) {
+    ayf_run_teachers *t = &run->teachers;
+    ayf_match_side teacher = ayf_run_teacher_side(run), weak = {.what = "the weak teacher (distill.weak)",
+                                                                .path = run->cfg.distill.weak,
+                                                                .spec = &t->network.weak,
+                                                                .needs_no_classes = true};
+    AYF_TRY(read_teacher(run, "distill.weak", hint, run->cfg.distill.weak, &t->weak, &weak.sigma_data));
+    t->network.weak = t->weak->spec;
+    return ayf_models_match(run->ctx, AYF_E_CONFIG, &weak, &teacher, "train both on the same data");
+}
+
+ayf_status ayf_run_open_teachers(ayf_run *run, bool needs_network, const char *hint) {
+    ayf_run_teachers *t = &run->teachers;
+    if (is_analytic(run)) return open_analytic(run);
+    if (run->cfg.distill.target != AYF_CFG_TARGET_TEACHER && !needs_network) {
+        if (*run->cfg.distill.teacher)
+            ayf_say(run->ctx, "distill.teacher = %s is not used: distill.target = data",
+                    run->cfg.distill.teacher);
+        return AYF_OK;
+    }
+    AYF_TRY(
+        read_teacher(run, "distill.teacher", hint, run->cfg.distill.teacher, &t->teacher, &run->sigma_data));
+    t->network.spec = t->teacher->spec;
+    t->network.guided = is_guided(run);
+    t->network.classifier_free = is_classifier_free(run);
+    if (is_guided(run) && !is_classifier_free(run)) AYF_TRY(open_weak(run, hint));
+    t->velocity = ayf_velocity_network(&t->network);
+    t->hash = AYF_HASH_START;
+    AYF_TRY(ayf_weights_hash(t->teacher, &t->hash));
+    return t->weak ? ayf_weights_hash(t->weak, &t->hash) : AYF_OK;
+}
+
+void ayf_run_close_teachers(ayf_run *run) {
+    ayf_weights_free(run->teachers.teacher);
+    ayf_weights_free(run->teachers.weak);
+}
+
+void ayf_run_guidance_range(const ayf_run *run, double *low, double *high) {
+    bool guided = run->teachers.network.guided;
+    *low = guided ? run->cfg.distill.guidance_min : 1;
+    *high = guided ? run->cfg.distill.guidance_max : 1;
+}

@@ -1,0 +1,289 @@
+/* What happens when a kernel fails: the failure is reported once, and nothing is saved of the step that it spoilt. And
+ * when memory of the backend cannot be read or written: no file is made of it.
+ *
+ * Kernels of oneDNN are made to fail by standing in front of the function that runs them (--wrap of the linker). */
+#include <math.h>
+#include <oneapi/dnnl/dnnl.h>
+
+#include "run_fixture.h"
+
+#include "model/file.h"
+#include "train/checkpoint.h"
+#include "backend/cpu/cpu.h"
+#include "faulty.h"
+#include "ir/build.h"
+
+/* ---- oneDNN ---- */
+
+enum { KERNELS = 3 };
+static long executed;               /* kernels of oneDNN so far */
+static dnnl_status_t fate[KERNELS]; /* of the first ones */
+
+dnnl_status_t __real_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
+                                            const dnnl_exec_arg_t *args);
+dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
+                                            const dnnl_exec_arg_t *args);
+
+dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
+                                            const dnnl_exec_arg_t *args) {
+    long at = executed++;
+    if (at < KERNELS && fate[at] != dnnl_success) return fate[at];
+    return __real_dnnl_primitive_execute(primitive, stream, count, args);
+}
+
+static void decide(dnnl_status_t first, dnnl_status_t second, dnnl_status_t third) {
+    const dnnl_status_t all[KERNELS] = {first, second, third};
+    memcpy(fate, all, sizeof fate);
+    executed = 0;
+}
+
+/* ---- One program ---- */
+
+static void test_kernel_of_the_library(void **state) {
+    (void)state;
+    const dnnl_status_t good = dnnl_success, poor = dnnl_out_of_memory, bad = dnnl_runtime_error;
+    const struct {
+        dnnl_status_t fate[KERNELS];
+        ayf_status want;
+        const char *message;
+    } cases[] = {
+        {{bad, good, good}, AYF_E_INTERNAL, "oneDNN cannot prepare or run"},
+        {{good, good, poor}, AYF_E_MEMORY, "oneDNN found no memory"},
+        {{poor, bad, bad}, AYF_E_MEMORY, "oneDNN found no memory"}, /* the first one counts */
+        {{good, bad, poor}, AYF_E_INTERNAL, "oneDNN cannot prepare or run"},
+    };
+    float x[16], want[16], got[16];
+    for (int i = 0; i < 16; i++) x[i] = (float)(i % 5 - 2) / 4;
+    ayf_backend *backend;
+    ayf_program *p;
+    assert_int_equal(ayf_cpu_open(ctx, &backend), AYF_OK);
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_id y = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 4)), leaf = y;
+    for (int i = 0; i < KERNELS; i++) y = ayf_gemm(g, y, leaf, false, false);
+    ayf_output(g, "y", y);
+    assert_int_equal(ayf_compile(backend, g, NULL, &p), AYF_OK);
+    assert_int_equal(ayf_program_set(p, "x", x, 16), AYF_OK);
+    assert_int_equal(ayf_program_run(p), AYF_OK);
+    assert_int_equal(ayf_program_get(p, "y", want, 16), AYF_OK);
+    for (int trace = 0; trace < 2; trace++)
+        for (size_t i = 0; i < AYF_COUNT(cases); i++) {
+            ctx->trace = trace;
+            decide(cases[i].fate[0], cases[i].fate[1], cases[i].fate[2]);
+            assert_int_equal(ayf_program_run(p), cases[i].want);
+            if (!strstr(ayf_error(ctx), cases[i].message)) fail_msg("%s", ayf_error(ctx));
+            decide(good, good, good);
+            assert_int_equal(ayf_program_run(p), AYF_OK);
+            assert_int_equal(ayf_program_get(p, "y", got, 16), AYF_OK);
+            assert_memory_equal(got, want, sizeof want);
+        }
+    ctx->trace = false;
+    ayf_program_free(p);
+    ayf_backend_close(backend);
+}
+
+/* ---- A run ---- */
+
+static void step_until(ayf_run *run, uint64_t stop) {
+    ayf_run_report report = {0};
+    while (report.step < stop)
+        if (ayf_run_step(run, &report) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+}
+
+/* The run has saved step 2 and done step 3; step 4 has failed with `status` and `message`. */
+static void expect_nothing_saved(ayf_run *run, ayf_status status, const char *message) {
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(i == 1 ? ayf_run_step(run, NULL) : ayf_run_save(run), status);
+        if (!strstr(ayf_error(ctx), message) || !strstr(ayf_error(ctx), "step 4 failed on the way") ||
+            !strstr(ayf_error(ctx), "the checkpoint of step 2"))
+            fail_msg("%s", ayf_error(ctx));
+    }
+    ayf_run_close(run);
+    assert_int_equal(files_in(in_root("run/checkpoints")), 1);
+    expect_same_file(in_root("run/model.safetensors"), in_root("two/model.safetensors"));
+}
+
+/* Three steps, the second one saved. */
+static ayf_run *three_steps(settings set) {
+    ayf_run *run;
+    if (open_run(AYF_RUN_TRAIN, in_root("run"), set, &run) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+    step_until(run, 2);
+    assert_int_equal(ayf_run_save(run), AYF_OK);
+    step_until(run, 3);
+    return run;
+}
+
+static void test_step_that_fails_is_not_saved(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("whole"), set, 6);
+    run_to(AYF_RUN_TRAIN, in_root("two"), set, 2);
+    ayf_run *run = three_steps(set);
+    decide(dnnl_success, dnnl_runtime_error, dnnl_success);
+    assert_int_equal(ayf_run_step(run, NULL), AYF_E_INTERNAL);
+    decide(dnnl_success, dnnl_success, dnnl_success);
+    expect_nothing_saved(run, AYF_E_INTERNAL, "oneDNN cannot prepare or run");
+    run_to(AYF_RUN_TRAIN, in_root("run"), set, 6);
+    expect_same_file(in_root("run/model.safetensors"), in_root("whole/model.safetensors"));
+}
+
+/* Whichever launch it is. */
+static void test_any_launch_of_a_step(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("two"), set, 2);
+    long launches = 1;
+    for (long n = 1; n <= launches; n += 4) {
+        ayf_run *run = three_steps(set);
+        faulty_begin(run->backend);
+        faulty.fail_launch = n;
+        assert_int_equal(ayf_run_step(run, NULL), AYF_E_INTERNAL);
+        launches = faulty.launches;
+        faulty_end(run->backend);
+        expect_nothing_saved(run, AYF_E_INTERNAL, "launch");
+        assert_int_equal(nftw(in_root("run"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    }
+    assert_true(launches > 10);
+}
+
+/* What fails before the first kernel has touched nothing. */
+static void test_failure_before_the_kernels(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("whole"), set, 6);
+    test_memory memory = {.once = true};
+    ayf_context *poor = test_open(&memory);
+    ayf_run *run;
+    ayf_run_options options = {.folder = in_root("run"), .settings = set.at, .setting_count = set.count};
+    assert_int_equal(ayf_run_open(poor, &options, &run), AYF_OK);
+    int failures = 0;
+    do {
+        memory.fail_at = memory.calls + 1 + failures;
+        assert_int_equal(ayf_run_step(run, NULL), AYF_E_MEMORY);
+        memory.fail_at = 0;
+        assert_int_equal(ayf_run_save(run), AYF_OK);
+        assert_true(ayf_path_exists(in_root("run/checkpoints/step-00000000.safetensors")));
+    } while (++failures < 3);
+    while (!ayf_run_finished(run)) assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+    ayf_run_close(run);
+    ayf_close(poor);
+    assert_int_equal(memory.held, 0);
+    expect_same_file(in_root("run/model.safetensors"), in_root("whole/model.safetensors"));
+}
+
+/* ---- Memory ---- */
+
+/* One read after another fails, until none does. */
+static void test_unreadable_weights_are_not_saved(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("two"), set, 2);
+    run_to(AYF_RUN_TRAIN, in_root("three"), set, 3);
+    ayf_run *run = three_steps(set);
+    long reads = 0;
+    faulty_begin(run->backend);
+    for (;; reads++) {
+        faulty.fail_fetch = faulty.fetches + reads + 1;
+        ayf_status status = ayf_run_save(run);
+        if (status == AYF_OK) break;
+        assert_int_equal(status, AYF_E_INTERNAL);
+        assert_non_null(strstr(ayf_error(ctx), "fetch"));
+        expect_same_file(in_root("run/model.safetensors"), in_root("two/model.safetensors"));
+        assert_int_equal(files_in(in_root("run/checkpoints")), 1);
+        assert_int_equal(files_in(in_root("run")), files_in(in_root("two")));
+    }
+    faulty_end(run->backend);
+    /* The model; of the checkpoint weights, average and two moments, which buffers have none of. */
+    assert_true(reads > 4 * run->learner[0].weights->params->count && reads <= 5 * run->learner[0].weights->params->count);
+    ayf_run_close(run);
+    expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
+    expect_same_file(in_root("run/checkpoints/step-00000003.safetensors"),
+                     in_root("three/checkpoints/step-00000003.safetensors"));
+}
+
+static void test_unreadable_model_is_not_written(void **state) {
+    (void)state;
+    ayf_run *run = three_steps(join(tiny_mlp(), SET("train.steps=6")));
+    const ayf_model_card card = {
+        .role = AYF_MODEL_ROLE_TEACHER, .sigma_data = 1, .guidance_min = 1, .guidance_max = 1};
+    int count = run->learner[0].weights->params->count;
+    assert_int_equal(ayf_file_write(ctx, in_root("old"), "as it was", 9), AYF_OK);
+    faulty_begin(run->backend);
+    for (int n = 1; n <= count; n++) {
+        faulty.fail_fetch = faulty.fetches + n;
+        assert_int_equal(ayf_model_write(in_root("old"), run->learner[0].weights, &card), AYF_E_INTERNAL);
+        faulty.fail_fetch = faulty.fetches + n;
+        assert_int_equal(ayf_model_write(in_root("new"), run->learner[0].weights, &card), AYF_E_INTERNAL);
+        assert_true(file_contains(in_root("old"), "as it was"));
+        assert_false(ayf_path_exists(in_root("new")));
+    }
+    assert_int_equal(ayf_model_write(in_root("new"), run->learner[0].weights, &card), AYF_OK);
+    faulty_end(run->backend);
+    ayf_run_close(run);
+}
+
+/* Everything else that reads or writes weights. */
+static void test_memory_of_weights(void **state) {
+    (void)state;
+    ayf_run *run = three_steps(join(tiny_mlp(), SET("train.steps=6")));
+    ayf_weights *read;
+    ayf_model_card card;
+    uint64_t hash = AYF_HASH_START;
+    const char *name = "";
+    faulty_begin(run->backend);
+    faulty.fail_fetch = 2;
+    assert_int_equal(ayf_run_bad_parameter(run, &name), AYF_E_INTERNAL);
+    assert_null(name);
+    assert_int_equal(ayf_run_bad_parameter(run, &name), AYF_OK);
+    assert_null(name);
+    faulty.fail_fetch = faulty.fetches + 2;
+    assert_int_equal(ayf_weights_hash(run->learner[0].weights, &hash), AYF_E_INTERNAL);
+    faulty.fail_copy = 2;
+    assert_int_equal(ayf_weights_copy(run->learner[0].average, run->learner[0].weights), AYF_E_INTERNAL);
+    faulty.fail_upload = faulty.uploads + 2;
+    assert_int_equal(ayf_weights_init(run->learner[0].weights, 1), AYF_E_INTERNAL);
+    faulty.fail_upload = faulty.uploads + 2;
+    assert_int_equal(ayf_model_read(run->backend, in_root("run/model.safetensors"), &read, &card),
+                     AYF_E_INTERNAL);
+    faulty.fail_upload = faulty.uploads + 2;
+    assert_int_equal(ayf_run_checkpoint_read(run, 2), AYF_E_INTERNAL);
+    faulty_end(run->backend);
+    ayf_run_close(run);
+}
+
+/* A step whose loss cannot be read is done and yet not known to be good: it is not saved. A batch that does not get to the
+ * backend has touched nothing: the run goes on as if it had not been. */
+static void test_memory_of_a_step(void **state) {
+    (void)state;
+    settings set = join(tiny_mlp(), SET("train.steps=6"));
+    run_to(AYF_RUN_TRAIN, in_root("two"), set, 2);
+    run_to(AYF_RUN_TRAIN, in_root("three"), set, 3);
+    ayf_run *run = three_steps(set);
+    faulty_begin(run->backend);
+    faulty.fail_upload = 3;
+    assert_int_equal(ayf_run_step(run, NULL), AYF_E_INTERNAL);
+    faulty_end(run->backend);
+    assert_int_equal(ayf_run_save(run), AYF_OK);
+    expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
+    ayf_run_close(run);
+    assert_int_equal(nftw(in_root("run"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+
+    run = three_steps(set);
+    faulty_begin(run->backend);
+    faulty.fail_fetch = 1;
+    assert_int_equal(ayf_run_step(run, NULL), AYF_E_INTERNAL);
+    faulty_end(run->backend);
+    expect_nothing_saved(run, AYF_E_INTERNAL, "fetch 1");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
+    const struct CMUnitTest tests[] = {TEST(test_kernel_of_the_library),
+                                       TEST(test_step_that_fails_is_not_saved),
+                                       TEST(test_any_launch_of_a_step),
+                                       TEST(test_failure_before_the_kernels),
+                                       TEST(test_unreadable_weights_are_not_saved),
+                                       TEST(test_unreadable_model_is_not_written),
+                                       TEST(test_memory_of_weights),
+                                       TEST(test_memory_of_a_step)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
