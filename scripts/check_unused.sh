@@ -1,7 +1,7 @@
 #!/bin/sh
 # scripts/check_unused.sh BUILD_FOLDER
-# Every global function of the library that include/ayf.h does not export is used by another file of src/: what only
-# tests use is dead, what only its own file uses is static. Looks at the objects of BUILD_FOLDER, which must be up to
+# Every global function of the library that include/ayf.h does not export is used by another file of src/. What only
+# tests use is dead; what only its own file uses is static. Reads the objects of BUILD_FOLDER, which must be up to
 # date. Output and exit status as in check_layers.sh.
 set -eu
 build=$(cd "${1:?usage: check_unused.sh BUILD_FOLDER}" && pwd)
@@ -59,7 +59,8 @@ lonely=$({ exported; symbols; } | awk '
 sort_out() {
     echo "$lonely" | while read -r name source; do
         case " $allowed " in *" $name "*) continue ;; esac
-        if [ "$(grep -ow "$name" "$source" | wc -l)" -gt 1 ]; then echo "static $source: $name"; else echo "unused $source: $name"; fi
+        mentions=$(grep -ow "$name" "$source" | wc -l)
+        [ "$mentions" -gt 1 ] && echo "static $source: $name" || echo "unused $source: $name"
     done
 }
 
