@@ -1,4 +1,5 @@
 #include "train/recipe.h"
+#include "nn/network.h"
 
 #include <math.h>
 
@@ -68,7 +69,7 @@ ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const a
     spec.mlp_layers = cfg->model.layers;
     spec.mlp_fourier = cfg->model.fourier;
     *out = spec;
-    return ayf_model_spec_check(ctx, &spec);
+    return ayf_network_check(ctx, &spec);
 }
 
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network) {
