@@ -14,6 +14,9 @@
 #define CLI_STUDENT_STEPS CLI_TEXT(AYF_STUDENT_STEPS)
 #define CLI_TEACHER_STEPS CLI_TEXT(AYF_TEACHER_STEPS)
 
+/* X(verb, kind): the verbs that are a kind of run (ayf.h); each has a row below as well. */
+#define CLI_RUN_VERBS(X) X(train, AYF_RUN_TRAIN) X(distill, AYF_RUN_DISTILL) X(finetune, AYF_RUN_FINETUNE)
+
 /* X(id, positional arguments, least, most of them, one line, more) */
 #define CLI_VERBS(X)                                                                                         \
     X(train, "RUN_FOLDER", 1, 1, "train a teacher",                                                          \

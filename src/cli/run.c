@@ -118,6 +118,7 @@ static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char 
     return code;
 }
 
-int cli_train(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_TRAIN, "train"); }
-int cli_distill(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_DISTILL, "distill"); }
-int cli_finetune(cli *c, const cli_args *args) { return run_verb(c, args, AYF_RUN_FINETUNE, "finetune"); }
+#define CLI_RUN(verb, kind)                                                                                  \
+    int cli_##verb(cli *c, const cli_args *args) { return run_verb(c, args, kind, #verb); }
+CLI_RUN_VERBS(CLI_RUN)
+#undef CLI_RUN

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/table.h"
+#include "io/text.h"
 
 typedef struct assignment {
     int row;
@@ -14,7 +15,6 @@ struct ayf_assignments {
     ayf_context *ctx;
     assignment *at;
     size_t count, capacity;
-    ayf_config scratch; /* takes every value once, to see whether it is good */
 };
 
 ayf_status ayf_assignments_new(ayf_context *ctx, ayf_assignments **list) {
@@ -28,19 +28,20 @@ void ayf_assignments_free(ayf_assignments *list) {
     if (!list) return;
     for (size_t i = 0; i < list->count; i++) ayf_free(list->ctx, list->at[i].text);
     ayf_free(list->ctx, list->at);
-    ayf_config_free(list->ctx, &list->scratch);
     ayf_free(list->ctx, list);
 }
 
 ayf_context *ayf_assignments_context(const ayf_assignments *list) { return list->ctx; }
 
-ayf_status ayf_assignments_check_element(ayf_assignments *list, const char *where, int row, int index,
-                                         const char *text) {
-    return ayf_config_set_element(list->ctx, where, &list->scratch, row, index, text);
+static ayf_status check_value(ayf_context *ctx, const char *where, const ayf_field_row *r, const char *text) {
+    if (r->type == AYF_FIELD_STRING && !ayf_utf8_valid(text))
+        return ayf_fail(ctx, AYF_E_CONFIG, "%s: %s is not UTF-8; rename the file or folder it names", where,
+                        r->name);
+    return ayf_field_accepts(ctx, r, text) == AYF_OK ? AYF_OK : ayf_fail_prefix(ctx, "%s: ", where);
 }
 
 ayf_status ayf_assignments_add(ayf_assignments *list, const char *where, int row, const char *text) {
-    AYF_TRY(ayf_config_set_text(list->ctx, where, &list->scratch, row, text));
+    AYF_TRY(check_value(list->ctx, where, ayf_config_row(row), text));
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 32;
         assignment *at = ayf_grow(list->ctx, list->at, list->count, capacity, sizeof *at);
@@ -88,7 +89,7 @@ ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *settin
 
 const char *ayf_assignments_last(const ayf_assignments *list, const char *key) {
     for (size_t i = list->count; i > 0; i--)
-        if (strcmp(ayf_config_path(list->at[i - 1].row), key) == 0) return list->at[i - 1].text;
+        if (strcmp(ayf_config_row(list->at[i - 1].row)->name, key) == 0) return list->at[i - 1].text;
     return NULL;
 }
 
@@ -98,7 +99,7 @@ bool ayf_assignments_has(const ayf_assignments *list, const char *key) {
 
 ayf_status ayf_config_apply(ayf_context *ctx, ayf_config *cfg, const ayf_assignments *list) {
     for (size_t i = 0; i < list->count; i++)
-        AYF_TRY(ayf_config_set_text(ctx, "the configuration", cfg, list->at[i].row, list->at[i].text));
+        AYF_TRY(ayf_field_set(ctx, ayf_config_row(list->at[i].row), list->at[i].text, cfg));
     return AYF_OK;
 }
 
@@ -109,4 +110,13 @@ ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *setting
     if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
     ayf_assignments_free(list);
     return status;
+}
+
+ayf_status ayf_config_check_settings(ayf_context *ctx, const char *const *settings, int count) {
+    if (count < 0 || (count > 0 && !settings))
+        return ayf_fail(ctx, AYF_E_USAGE, "%d settings%s: give a list of strings and how many they are",
+                        count, settings ? "" : " and no list of them");
+    for (int i = 0; i < count; i++)
+        if (!settings[i]) return ayf_fail(ctx, AYF_E_USAGE, "setting %d of %d is no string", i + 1, count);
+    return AYF_OK;
 }

@@ -5,78 +5,54 @@
  *   status = ayf_config_load(ctx, "configs/mnist.yaml", &cfg);      // over the defaults
  *   status = ayf_config_set(ctx, &cfg, "train.lr=0.01");            // over the file
  *   status = ayf_config_validate(ctx, &cfg, AYF_CONFIG_TRAIN);
- *   ... cfg.train.lr, cfg.model.multipliers.at[0] ...
+ *   ... cfg.train.lr, cfg.model.channel_mult.at[0] ...
  *   ayf_config_free(ctx, &cfg);                                     // also after a failure
  *
- * The keys, their ranges, defaults and meanings stand in keys.def and nowhere else. Failures are
- * AYF_E_CONFIG with "<file>:<line>: ..." and the nearest valid name.
+ * The keys, their ranges, defaults and meanings stand in keys.def and, for those of the network, in nn/spec.def.
+ * Failures are AYF_E_CONFIG with "<file>:<line>: ..." and the nearest valid name.
  */
 #ifndef AYF_CONFIG_H
 #define AYF_CONFIG_H
 
-#include "base/base.h"
+#include "base/choices.h"
+#include "nn/spec.h"
 
 /* X(constant, name in the file) */
-#define AYF_CFG_MODEL_KINDS(X) X(AYF_CFG_MODEL_UNET, unet) X(AYF_CFG_MODEL_MLP, mlp)
-#define AYF_CFG_PRECONDS(X) X(AYF_CFG_PRECOND_NONE, none) X(AYF_CFG_PRECOND_VELOCITY, velocity)
 #define AYF_CFG_LR_SCHEDULES(X)                                                                              \
     X(AYF_CFG_LR_CONSTANT, constant) X(AYF_CFG_LR_COSINE, cosine) X(AYF_CFG_LR_INVSQRT, invsqrt)
 #define AYF_CFG_EMA_KINDS(X)                                                                                 \
     X(AYF_CFG_EMA_NONE, none) X(AYF_CFG_EMA_POWER, power) X(AYF_CFG_EMA_HALFLIFE, halflife)
-#define AYF_CFG_DISTILL_LOSSES(X) X(AYF_CFG_LOSS_EMD, emd) X(AYF_CFG_LOSS_LMD, lmd)
-#define AYF_CFG_DISTILL_TARGETS(X) X(AYF_CFG_TARGET_TEACHER, teacher) X(AYF_CFG_TARGET_DATA, data)
-#define AYF_CFG_TANGENT_NORMS(X) X(AYF_CFG_NORM_RMS, rms) X(AYF_CFG_NORM_L2, l2) X(AYF_CFG_NORM_NONE, none)
 #define AYF_CFG_GUIDANCE_KINDS(X)                                                                            \
     X(AYF_CFG_GUIDANCE_AUTO, autoguidance) X(AYF_CFG_GUIDANCE_CFG, cfg) X(AYF_CFG_GUIDANCE_NONE, none)
 #define AYF_CFG_STUDENT_INITS(X) X(AYF_CFG_INIT_TEACHER, teacher) X(AYF_CFG_INIT_SCRATCH, scratch)
 
-/* X(type, its list above) */
-#define AYF_CONFIG_ENUMS(X)                                                                                  \
-    X(ayf_cfg_model_kind, AYF_CFG_MODEL_KINDS)                                                               \
-    X(ayf_cfg_precond, AYF_CFG_PRECONDS)                                                                     \
-    X(ayf_cfg_lr_schedule, AYF_CFG_LR_SCHEDULES)                                                             \
-    X(ayf_cfg_ema_kind, AYF_CFG_EMA_KINDS)                                                                   \
-    X(ayf_cfg_distill_loss, AYF_CFG_DISTILL_LOSSES)                                                          \
-    X(ayf_cfg_distill_target, AYF_CFG_DISTILL_TARGETS)                                                       \
-    X(ayf_cfg_tangent_norm, AYF_CFG_TANGENT_NORMS)                                                           \
-    X(ayf_cfg_guidance_kind, AYF_CFG_GUIDANCE_KINDS)                                                         \
-    X(ayf_cfg_student_init, AYF_CFG_STUDENT_INITS)
-
-#define AYF_CFG_CONSTANT(constant, name) constant,
-#define AYF_ENUM(type, list) typedef enum type { list(AYF_CFG_CONSTANT) } type;
-AYF_CONFIG_ENUMS(AYF_ENUM)
-#undef AYF_ENUM
-#undef AYF_CFG_CONSTANT
-
-enum { AYF_CFG_LIST_MAX = 8 };
-
-typedef struct ayf_cfg_ints {
-    int count, at[AYF_CFG_LIST_MAX];
-} ayf_cfg_ints;
+typedef enum ayf_cfg_lr_schedule { AYF_CFG_LR_SCHEDULES(AYF_CHOICE_CONSTANT) } ayf_cfg_lr_schedule;
+typedef enum ayf_cfg_ema_kind { AYF_CFG_EMA_KINDS(AYF_CHOICE_CONSTANT) } ayf_cfg_ema_kind;
+typedef enum ayf_cfg_guidance_kind { AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_CONSTANT) } ayf_cfg_guidance_kind;
+typedef enum ayf_cfg_student_init { AYF_CFG_STUDENT_INITS(AYF_CHOICE_CONSTANT) } ayf_cfg_student_init;
 
 typedef struct ayf_config {
 #define SECTION(name, help) struct {
 #define END(name)                                                                                            \
     }                                                                                                        \
     name;
+#define MODEL(name, help)                                                                                    \
+    ayf_model_spec name; /* what the data decide (resolution, classes) is not the configuration's */
 #define STRING(section, name, value, help) char *name; /* never NULL after ayf_config_defaults() */
 #define BOOL(section, name, value, help) bool name;
 #define INT(section, name, value, min, max, help) int name;
 #define LONG(section, name, value, min, max, help) int64_t name;
 #define REAL(section, name, value, min, max, help) double name;
 #define CHOICE(section, name, type, value, help) type name;
-#define INTS(section, name, values, min, max, help) ayf_cfg_ints name;
 #include "config/keys.def"
 } ayf_config;
 
 /* What `cfg` held before is overwritten, not freed. */
 ayf_status ayf_config_defaults(ayf_context *ctx, ayf_config *cfg);
 void ayf_config_free(ayf_context *ctx, ayf_config *cfg); /* an all-zero or freed struct is fine */
-ayf_status ayf_config_copy(ayf_context *ctx, const ayf_config *from,
-                           ayf_config *to); /* `to` as in defaults */
 
 /* One list of assignments (config/assignments.h), made and applied: of a file, of a text, of one setting
- * "section.key=value". After a failure `cfg` is as it was. */
+ * "section.key=value". After a bad value `cfg` is as it was. */
 ayf_status ayf_config_load(ayf_context *ctx, const char *path, ayf_config *cfg);
 ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text, size_t size,
                             ayf_config *cfg);
@@ -93,10 +69,5 @@ ayf_status ayf_config_validate(ayf_context *ctx, const ayf_config *cfg, ayf_conf
 /* Every key as YAML that ayf_config_parse() reads back to the same struct, bit for bit. NULL on failure;
  * owned by the caller. */
 char *ayf_config_text(ayf_context *ctx, const ayf_config *cfg);
-ayf_status ayf_config_write(ayf_context *ctx, const ayf_config *cfg, const char *path); /* atomic */
-
-/* Every key with type, range, default and meaning, for people. NULL when there is no memory; owned by the
- * caller. */
-char *ayf_config_help(ayf_context *ctx);
 
 #endif

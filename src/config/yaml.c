@@ -1,4 +1,4 @@
-/* YAML text to assignments, through libyaml's events, and the rules between keys. */
+/* YAML text to assignments, through libyaml's events. */
 #include <stdio.h>
 #include <string.h>
 #include <yaml.h>
@@ -7,7 +7,7 @@
 #include "io/file.h"
 #include "io/text.h"
 
-enum { MAX_FILE = 1 << 20, MAX_KEYS = 256 };
+enum { MAX_FILE = 1 << 20 };
 
 typedef struct reader {
     ayf_context *ctx;
@@ -16,8 +16,8 @@ typedef struct reader {
     yaml_parser_t parser;
     yaml_event_t event; /* the current one; deleted by next() */
     bool have_event;
-    char where[256];                /* "file:line" of the current event */
-    unsigned long set_at[MAX_KEYS]; /* line a key was set on, 0 = not yet */
+    char where[256];       /* "file:line" of the current event */
+    unsigned long *set_at; /* per row, the line a key was set on; 0 = not yet */
 } reader;
 
 static void locate(reader *r, size_t line) {
@@ -90,8 +90,8 @@ static bool is_null(const char *text) {
 
 /* YAML's types: a quoted value is text, an empty plain one is null, true and false are truth values. */
 static ayf_status check_style(reader *r, int row, const char *text) {
-    const char *path = ayf_config_path(row);
-    if (ayf_config_is_string(row)) {
+    const char *path = ayf_config_row(row)->name;
+    if (ayf_config_row(row)->type == AYF_FIELD_STRING) {
         if (is_plain(r) && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
             return ayf_fail(r->ctx, AYF_E_CONFIG,
                             "%s: %s must be text; write \"\" for none, or \"%s\" in quotes", r->where, path,
@@ -111,10 +111,11 @@ static ayf_status read_elements(reader *r, int row, ayf_text *text) {
     for (int i = 0;; i++) {
         AYF_TRY(next(r));
         if (r->event.type == YAML_SEQUENCE_END_EVENT) return AYF_OK;
-        const char *element = scalar(r, ayf_config_path(row));
+        const char *element = scalar(r, ayf_config_row(row)->name);
         if (!element) return AYF_E_CONFIG;
         AYF_TRY(check_style(r, row, element));
-        AYF_TRY(ayf_assignments_check_element(r->list, r->where, row, i, element));
+        if (ayf_field_accepts_element(r->ctx, ayf_config_row(row), i, element) != AYF_OK)
+            return ayf_fail_prefix(r->ctx, "%s: ", r->where);
         ayf_text_print(text, "%s%s", i ? "," : "", element);
     }
 }
@@ -122,7 +123,7 @@ static ayf_status read_elements(reader *r, int row, ayf_text *text) {
 static ayf_status read_list(reader *r, int row) {
     if (r->event.type != YAML_SEQUENCE_START_EVENT)
         return ayf_fail(r->ctx, AYF_E_CONFIG, "%s: %s must be a list: [a, b, c]", r->where,
-                        ayf_config_path(row));
+                        ayf_config_row(row)->name);
     ayf_text text;
     ayf_text_init(&text, r->ctx);
     ayf_status status = read_elements(r, row, &text);
@@ -133,8 +134,8 @@ static ayf_status read_list(reader *r, int row) {
 }
 
 static ayf_status read_value(reader *r, int row) {
-    if (ayf_config_is_list(row)) return read_list(r, row);
-    const char *text = scalar(r, ayf_config_path(row));
+    if (ayf_field_is_list(ayf_config_row(row))) return read_list(r, row);
+    const char *text = scalar(r, ayf_config_row(row)->name);
     if (!text) return AYF_E_CONFIG;
     AYF_TRY(check_style(r, row, text));
     if (is_plain(r) && is_null(text)) text = "";
@@ -157,7 +158,7 @@ static ayf_status read_section(reader *r, const char *section) {
         if (row < 0) return AYF_E_CONFIG;
         if (r->set_at[row])
             return ayf_fail(r->ctx, AYF_E_CONFIG, "%s: %s is set twice (first on line %lu); remove one",
-                            r->where, ayf_config_path(row), r->set_at[row]);
+                            r->where, ayf_config_row(row)->name, r->set_at[row]);
         r->set_at[row] = r->event.start_mark.line + 1;
         AYF_TRY(next(r));
         AYF_TRY(read_value(r, row));
@@ -199,16 +200,19 @@ static ayf_status read_stream(reader *r) {
 
 ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size) {
     ayf_context *ctx = ayf_assignments_context(list);
-    if (ayf_config_rows() > MAX_KEYS)
-        return ayf_fail(ctx, AYF_E_INTERNAL, "the configuration has more than %d keys", MAX_KEYS);
     reader r = {.ctx = ctx, .name = name, .list = list};
-    if (!yaml_parser_initialize(&r.parser))
+    r.set_at = ayf_alloc(ctx, (size_t)ayf_config_rows(), sizeof *r.set_at);
+    if (!r.set_at) return AYF_E_MEMORY;
+    if (!yaml_parser_initialize(&r.parser)) {
+        ayf_free(ctx, r.set_at);
         return ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory while reading", name);
+    }
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
     ayf_status status = read_stream(&r);
     if (r.have_event) yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
+    ayf_free(ctx, r.set_at);
     return status;
 }
 
@@ -222,145 +226,22 @@ ayf_status ayf_assignments_add_file(ayf_assignments *list, const char *path) {
     return status;
 }
 
+/* Applies a list that was made with `status`, and frees it. */
+static ayf_status apply(ayf_context *ctx, ayf_config *cfg, ayf_assignments *list, ayf_status status) {
+    if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
+    ayf_assignments_free(list);
+    return status;
+}
+
 ayf_status ayf_config_parse(ayf_context *ctx, const char *name, const char *text, size_t size,
                             ayf_config *cfg) {
     ayf_assignments *list;
     AYF_TRY(ayf_assignments_new(ctx, &list));
-    ayf_status status = ayf_assignments_add_text(list, name, text, size);
-    if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
-    ayf_assignments_free(list);
-    return status;
+    return apply(ctx, cfg, list, ayf_assignments_add_text(list, name, text, size));
 }
 
 ayf_status ayf_config_load(ayf_context *ctx, const char *path, ayf_config *cfg) {
     ayf_assignments *list;
     AYF_TRY(ayf_assignments_new(ctx, &list));
-    ayf_status status = ayf_assignments_add_file(list, path);
-    if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
-    ayf_assignments_free(list);
-    return status;
-}
-
-/* ---- Rules between keys ---- */
-
-#define REFUSE(...) return ayf_fail(ctx, AYF_E_CONFIG, __VA_ARGS__)
-
-static ayf_status validate_model(ayf_context *ctx, const ayf_config *cfg) {
-    if (cfg->model.kind != AYF_CFG_MODEL_UNET) return AYF_OK;
-    const ayf_cfg_ints *multipliers = &cfg->model.multipliers;
-    if (multipliers->count == 0)
-        REFUSE("model.multipliers is empty; give one multiple per level, for example [1, 2, 2]");
-    int resolution = cfg->data.resolution; /* 0: known only once the data is read */
-    if (resolution == 0) return AYF_OK;
-    int coarsest = 1 << (multipliers->count - 1);
-    if (resolution % coarsest != 0)
-        REFUSE(
-            "data.resolution = %d cannot be halved %d times; use a multiple of %d or fewer model.multipliers",
-            resolution, multipliers->count - 1, coarsest);
-    return AYF_OK;
-}
-
-static ayf_status validate_train(ayf_context *ctx, const ayf_config *cfg) {
-    if (cfg->train.lr_warmup > cfg->train.steps)
-        REFUSE("train.lr_warmup = %lld is longer than the run (train.steps = %lld); set it to a part of the "
-               "steps, or 0",
-               (long long)cfg->train.lr_warmup, (long long)cfg->train.steps);
-    if (cfg->train.lr_schedule == AYF_CFG_LR_COSINE && cfg->train.lr_decay_start >= cfg->train.steps)
-        REFUSE("train.lr_decay_start = %lld must be less than train.steps = %lld",
-               (long long)cfg->train.lr_decay_start, (long long)cfg->train.steps);
-    if (cfg->train.lr_schedule == AYF_CFG_LR_INVSQRT && cfg->train.lr_decay_start < 1)
-        REFUSE("train.lr_schedule = invsqrt needs train.lr_decay_start of at least 1");
-    return AYF_OK;
-}
-
-static ayf_status validate_guidance(ayf_context *ctx, const ayf_config *cfg) {
-    bool automatic = cfg->distill.guidance == AYF_CFG_GUIDANCE_AUTO;
-    const char *name = automatic                                       ? "autoguidance"
-                       : cfg->distill.guidance == AYF_CFG_GUIDANCE_CFG ? "cfg"
-                                                                       : "none";
-    if (*cfg->distill.weak && !automatic)
-        REFUSE("distill.weak is set, but distill.guidance = %s would ignore it; leave one of them out", name);
-    if (cfg->distill.guidance == AYF_CFG_GUIDANCE_NONE) return AYF_OK;
-    if (cfg->distill.target != AYF_CFG_TARGET_TEACHER)
-        REFUSE("distill.guidance = %s needs distill.target = teacher; to learn from the data use --set "
-               "distill.target=data --set distill.guidance=none --set distill.student_init=scratch (or a "
-               "--teacher to start from)",
-               name);
-    if (automatic && !*cfg->distill.weak)
-        REFUSE("distill.guidance = autoguidance needs a weaker teacher in distill.weak: give one (--weak), "
-               "or use distill.guidance = cfg (--cfg; for a teacher trained with classes and "
-               "train.label_dropout) or distill.guidance = none");
-    if (cfg->distill.guidance_min <= 0)
-        REFUSE("distill.guidance_min = 0 could not be asked for in sampling, where a guidance of 0 stands "
-               "for the default; use a value above 0");
-    if (cfg->distill.guidance_min > cfg->distill.guidance_max)
-        REFUSE("distill.guidance_min = %g is above distill.guidance_max = %g", cfg->distill.guidance_min,
-               cfg->distill.guidance_max);
-    return AYF_OK;
-}
-
-static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
-    bool from_teacher = cfg->distill.target == AYF_CFG_TARGET_TEACHER;
-    if (cfg->distill.p_s0 + cfg->distill.p_st > 1.0)
-        REFUSE("distill.p_s0 = %g and distill.p_st = %g add up to more than 1", cfg->distill.p_s0,
-               cfg->distill.p_st);
-    if (cfg->distill.loss == AYF_CFG_LOSS_LMD && !from_teacher)
-        REFUSE("distill.loss = lmd evaluates a teacher at the student's output; it cannot go with "
-               "distill.target = data");
-    if (from_teacher && !*cfg->distill.teacher)
-        REFUSE(
-            "distill.teacher is not set; give a model file or run folder, or use distill.target = data (with "
-            "distill.guidance = none and distill.student_init = scratch)");
-    AYF_TRY(validate_guidance(ctx, cfg));
-    return AYF_OK;
-}
-
-static ayf_status validate_midtrain(ayf_context *ctx, const ayf_config *cfg) {
-    if (cfg->distill.midtrain_steps == 0) return AYF_OK;
-    if (cfg->distill.target != AYF_CFG_TARGET_TEACHER)
-        REFUSE("distill.midtrain_steps = %lld needs a teacher's trajectories, which distill.target = data "
-               "does not have; use distill.midtrain_steps = 0",
-               (long long)cfg->distill.midtrain_steps);
-    if (cfg->distill.midtrain_steps > cfg->train.steps)
-        REFUSE("distill.midtrain_steps = %lld is longer than the run (train.steps = %lld), of which it is a "
-               "part",
-               (long long)cfg->distill.midtrain_steps, (long long)cfg->train.steps);
-    return AYF_OK;
-}
-
-static ayf_status validate_start(ayf_context *ctx, const ayf_config *cfg) {
-    AYF_TRY(validate_midtrain(ctx, cfg));
-    if (cfg->distill.student_init == AYF_CFG_INIT_TEACHER &&
-        (!*cfg->distill.teacher || strcmp(cfg->distill.teacher, "analytic") == 0))
-        REFUSE("distill.student_init = teacher needs a teacher network in distill.teacher; use "
-               "distill.student_init = scratch");
-    return AYF_OK;
-}
-
-static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
-    if (!*cfg->finetune.student)
-        REFUSE("finetune.student is not set; give the model file or run folder of a distilled student");
-    if (cfg->train.batch % cfg->finetune.deviation_group != 0)
-        REFUSE("train.batch = %d is not a multiple of finetune.deviation_group = %d; change one of them",
-               cfg->train.batch, cfg->finetune.deviation_group);
-    if (cfg->distill.midtrain_steps > 0)
-        REFUSE("distill.midtrain_steps = %lld is for a student that is new; leave it out of fine-tuning",
-               (long long)cfg->distill.midtrain_steps);
-    if (cfg->finetune.disc_first >= cfg->train.steps)
-        REFUSE("finetune.disc_first = %lld leaves the student no steps to learn from the discriminator "
-               "(train.steps = %lld); lower it or ask for more steps",
-               (long long)cfg->finetune.disc_first, (long long)cfg->train.steps);
-    if (cfg->finetune.alpha <= 0)
-        REFUSE("finetune.alpha = 0 leaves nothing to fine-tune; set it above 0, or go on with ayf distill");
-    return AYF_OK;
-}
-
-ayf_status ayf_config_validate(ayf_context *ctx, const ayf_config *cfg, ayf_config_use use) {
-    if (!*cfg->data.source) REFUSE("data.source is not set; name a built-in set or the path of your data");
-    AYF_TRY(validate_model(ctx, cfg));
-    AYF_TRY(validate_train(ctx, cfg));
-    if (use == AYF_CONFIG_TRAIN) return AYF_OK;
-    if (use == AYF_CONFIG_FINETUNE) AYF_TRY(validate_finetune(ctx, cfg));
-    AYF_TRY(validate_distill(ctx, cfg));
-    return use == AYF_CONFIG_DISTILL ? validate_start(ctx, cfg) : AYF_OK;
+    return apply(ctx, cfg, list, ayf_assignments_add_file(list, path));
 }

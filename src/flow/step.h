@@ -7,13 +7,9 @@
 #ifndef AYF_STEP_H
 #define AYF_STEP_H
 
+#include "base/choices.h"
 #include "flow/teacher.h"
 #include "nn/optim.h"
-
-typedef enum ayf_loss { AYF_LOSS_EMD, AYF_LOSS_LMD } ayf_loss;
-/* Where the velocity comes from. GIVEN (mid-training): x_t and v are inputs themselves. */
-typedef enum ayf_target { AYF_TARGET_TEACHER, AYF_TARGET_DATA, AYF_TARGET_GIVEN } ayf_target;
-typedef enum ayf_norm { AYF_NORM_RMS, AYF_NORM_L2, AYF_NORM_NONE } ayf_norm;
 
 /* Teacher training by flow matching: loss = mean (F(x_t,t) - (x1 - x0))^2. */
 typedef struct ayf_teacher_step {

@@ -3,8 +3,8 @@
 #include "flow/inputs.h"
 #include "inspect/bench.h"
 #include "model/weights.h"
-#include "nn/network.h"
 #include "backend/open.h"
+#include "nn/network.h"
 #include "base/rng.h"
 
 /* Logits of data and of noise in the place of fakes, the gradient of L_D, and Adam. */

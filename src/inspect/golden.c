@@ -58,8 +58,7 @@ static ayf_status check_unet(ayf_golden_check *c) {
 }
 
 static ayf_status read_norm(const ayf_golden_check *c, ayf_norm *norm) {
-    static const char *const names[] = {
-        [AYF_NORM_RMS] = "rms", [AYF_NORM_L2] = "l2", [AYF_NORM_NONE] = "none"};
+    static const char *const names[] = {AYF_NORMS(AYF_CHOICE_NAME)};
     const char *text = ayf_golden_meta(c, "norm");
     for (size_t i = 0; text && i < AYF_COUNT(names); i++)
         if (strcmp(text, names[i]) == 0) {

@@ -1,4 +1,4 @@
-/* What a path is, and what a configuration may say: for people, through ayf.h. */
+/* What a path is: for people, through ayf.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "model/file.h"
+#include "nn/network.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "io/file.h"
@@ -252,16 +253,4 @@ ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts 
     default:
         return describe_data(ctx, path, facts);
     }
-}
-
-ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user) {
-    char *text = ayf_config_help(ctx);
-    if (!text) return AYF_E_MEMORY;
-    for (char *line = text, *end; *line; line = end) {
-        end = line + strcspn(line, "\n");
-        if (*end) *end++ = 0;
-        print(user, line);
-    }
-    ayf_free(ctx, text);
-    return AYF_OK;
 }

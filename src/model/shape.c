@@ -1,7 +1,7 @@
 #include "model/shape.h"
 
 ayf_data_shape ayf_model_shape(const ayf_model_spec *spec) {
-    bool points = spec->kind == AYF_MODEL_MLP;
+    bool points = ayf_model_makes_points(spec);
     return (ayf_data_shape){.height = points ? 1 : spec->img_resolution,
                             .width = points ? 1 : spec->img_resolution,
                             .channels = points ? spec->mlp_dim : spec->img_channels,

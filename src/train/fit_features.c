@@ -56,8 +56,8 @@ static ayf_status configure(fit *f, const ayf_features_options *o) {
     ayf_config *cfg = &f->cfg;
     AYF_TRY(ayf_config_check_settings(f->ctx, o->settings, o->setting_count));
     AYF_TRY(ayf_config_defaults(f->ctx, cfg));
-    cfg->model.channels = 16;
-    cfg->model.multipliers = (ayf_cfg_ints){.count = 3, .at = {1, 2, 4}};
+    cfg->model.model_channels = 16;
+    cfg->model.channel_mult = (ayf_ints){.count = 3, .at = {1, 2, 4}};
     cfg->train.steps = 1500;
     cfg->train.lr = 0.003;
     cfg->train.ema = AYF_CFG_EMA_NONE;
@@ -120,9 +120,9 @@ static ayf_status open_all_data(fit *f, const ayf_features_options *o) {
     f->spec.img_resolution = info->height;
     f->spec.img_channels = info->channels;
     f->spec.label_dim = info->classes;
-    f->spec.feature_channels.count = f->cfg.model.multipliers.count;
-    for (int i = 0; i < f->cfg.model.multipliers.count; i++)
-        f->spec.feature_channels.at[i] = f->cfg.model.channels * f->cfg.model.multipliers.at[i];
+    f->spec.feature_channels.count = f->cfg.model.channel_mult.count;
+    for (int i = 0; i < f->cfg.model.channel_mult.count; i++)
+        f->spec.feature_channels.at[i] = f->cfg.model.model_channels * f->cfg.model.channel_mult.at[i];
     f->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
     return ayf_network_check(f->ctx, &f->spec);
 }
@@ -357,9 +357,9 @@ static void put_config(const fit *f, ayf_text *text) {
     ayf_text_json(text, ayf_dataset_info_of(f->data)->name);
     ayf_text_print(text, "\n  resolution: %d\n  channels: %d\n  mirror: %s\n", cfg->data.resolution,
                    cfg->data.channels, cfg->data.mirror ? "true" : "false");
-    ayf_text_print(text, "model:\n  channels: %d\n  multipliers: [", cfg->model.channels);
-    for (int i = 0; i < cfg->model.multipliers.count; i++)
-        ayf_text_print(text, "%s%d", i ? ", " : "", cfg->model.multipliers.at[i]);
+    ayf_text_print(text, "model:\n  channels: %d\n  multipliers: [", cfg->model.model_channels);
+    for (int i = 0; i < cfg->model.channel_mult.count; i++)
+        ayf_text_print(text, "%s%d", i ? ", " : "", cfg->model.channel_mult.at[i]);
     ayf_text_print(text,
                    "]\ntrain:\n  steps: %lld\n  batch: %d\n  seed: %lld\n  lr: ", (long long)cfg->train.steps,
                    cfg->train.batch, (long long)cfg->train.seed);

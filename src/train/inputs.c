@@ -84,7 +84,7 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
     }
-    ayf_spec_to_config(&run->spec, &taken);
+    taken.model = run->spec;
     AYF_TRY(ayf_run_settings_take_model(run, &taken));
     return ayf_network_check(run->ctx, &run->spec);
 }

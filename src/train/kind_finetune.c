@@ -27,7 +27,6 @@ static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
 
 typedef struct finetune {
     ayf_run_student student;
-    ayf_model_spec discriminator;
     float *noise; /* batch x values */
     float alpha;
     float figure[FIGURES]; /* of the last step; NaN: none */
@@ -87,10 +86,10 @@ static ayf_status begin(ayf_run *run) {
     ayf_optim_options optim = {
         .beta1 = cfg->finetune.disc_beta1, .beta2 = cfg->finetune.disc_beta2, .eps = cfg->train.eps};
     AYF_TRY(ayf_run_student_check(run, &f->student));
-    f->discriminator = ayf_discriminator_from_config(cfg, &run->spec);
-    AYF_TRY(ayf_network_check(run->ctx, &f->discriminator));
+    ayf_model_spec discriminator = ayf_discriminator_from_config(cfg, &run->spec);
+    AYF_TRY(ayf_network_check(run->ctx, &discriminator));
     run->learners = DISCRIMINATOR + 1;
-    AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &f->discriminator, "disc.", "disc.",
+    AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &discriminator, "disc.", "disc.",
                             &optim));
     f->noise = ayf_alloc(run->ctx, (size_t)cfg->train.batch, run->batch.values * sizeof *f->noise);
     if (!f->noise) return AYF_E_MEMORY;
@@ -106,7 +105,7 @@ static ayf_status compile_program(ayf_run *run, int index, double penalty_weight
                               .fake_steps = run->cfg.finetune.fake_steps,
                               .adaptive = run->cfg.finetune.adaptive,
                               .penalty_weight = penalty_weight};
-    step.distill.student = run->learner[0].weights->params;
+    step.distill.student = run->learner[STUDENT].weights->params;
     step.distill.teacher = run->teachers.velocity;
     return ayf_run_compile(run, index, ayf_finetune_step_graph(run->ctx, &step));
 }

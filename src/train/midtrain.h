@@ -6,7 +6,6 @@
 #define AYF_MIDTRAIN_H
 
 #include "flow/times.h"
-#include "flow/step.h"
 #include "train/state.h"
 
 /* Trajectories from times[0] = 1 to times[steps] = 0, in units of the network; all zero: none are needed. */

@@ -3,71 +3,29 @@
 
 #include <math.h>
 
-/* The configuration and the layers below have enums of their own, in the same order. */
-_Static_assert((int)AYF_CFG_MODEL_MLP == (int)AYF_MODEL_MLP, "model kinds agree");
-_Static_assert((int)AYF_CFG_PRECOND_VELOCITY == (int)AYF_PRECOND_VELOCITY, "preconditionings agree");
-_Static_assert((int)AYF_CFG_LOSS_LMD == (int)AYF_LOSS_LMD, "losses agree");
-_Static_assert((int)AYF_CFG_TARGET_DATA == (int)AYF_TARGET_DATA, "targets agree");
-_Static_assert((int)AYF_CFG_NORM_L2 == (int)AYF_NORM_L2 && (int)AYF_CFG_NORM_NONE == (int)AYF_NORM_NONE,
-               "norms agree");
-_Static_assert((int)AYF_CFG_LIST_MAX == (int)AYF_LIST_MAX, "lists have the same size");
-
-static ayf_ints to_ints(const ayf_cfg_ints *from) {
-    ayf_ints to = {.count = from->count};
-    for (int i = 0; i < from->count; i++) to.at[i] = from->at[i];
-    return to;
-}
-
-static ayf_cfg_ints from_ints(const ayf_ints *from) {
-    ayf_cfg_ints to = {.count = from->count};
-    for (int i = 0; i < from->count; i++) to.at[i] = from->at[i];
-    return to;
-}
-
 ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const ayf_dataset_info *data,
                                 ayf_model_spec *out) {
-    bool unet = cfg->model.kind == AYF_CFG_MODEL_UNET;
-    if (unet && data->points)
+    static const char *const made[] = {"images", "2-D points"};
+    ayf_model_spec spec = cfg->model;
+    bool points = ayf_model_makes_points(&spec);
+    if (points != data->points)
         return ayf_fail(ctx, AYF_E_CONFIG,
-                        "model.kind = unet is for images and data.source = %s are points; use "
-                        "model.kind = mlp",
-                        data->name);
-    if (!unet && !data->points)
-        return ayf_fail(ctx, AYF_E_CONFIG,
-                        "model.kind = mlp is for 2-D points and data.source = %s are images; use "
-                        "model.kind = unet",
-                        data->name);
-    if (unet && data->height != data->width)
+                        "model.kind = %s is for %s and data.source = %s are %s; use model.kind = %s",
+                        ayf_model_kind_name(spec.kind), made[points], data->name, made[data->points],
+                        ayf_model_kind_name(ayf_model_kind_for(data->points)));
+    if (!points && data->height != data->width)
         return ayf_fail(ctx, AYF_E_CONFIG,
                         "%s: the pictures have %d x %d pixels and the network takes squares; set "
                         "data.resolution to crop them",
                         data->name, data->height, data->width);
-    ayf_model_spec spec = ayf_model_spec_default();
-    spec.kind = unet ? AYF_MODEL_UNET : AYF_MODEL_MLP;
-    spec.precond = (ayf_precond)cfg->model.precond;
+    spec.is_student = false;
     spec.label_dim = data->classes;
-    if (unet) {
+    if (points) {
+        spec.mlp_dim = data->channels;
+    } else {
         spec.img_resolution = data->height;
         spec.img_channels = data->channels;
-    } else {
-        spec.mlp_dim = data->channels;
     }
-    spec.model_channels = cfg->model.channels;
-    spec.channel_mult = to_ints(&cfg->model.multipliers);
-    spec.num_blocks = cfg->model.blocks;
-    spec.attn_resolutions = to_ints(&cfg->model.attention);
-    spec.channels_per_head = cfg->model.channels_per_head;
-    spec.label_balance = cfg->model.label_balance;
-    spec.concat_balance = cfg->model.concat_balance;
-    spec.res_balance = cfg->model.res_balance;
-    spec.attn_balance = cfg->model.attn_balance;
-    spec.clip_act = cfg->model.clip_act;
-    spec.bandwidth_noise = cfg->model.bandwidth_noise;
-    spec.bandwidth_gap = cfg->model.bandwidth_gap;
-    spec.bandwidth_guidance = cfg->model.bandwidth_guidance;
-    spec.mlp_hidden = cfg->model.hidden;
-    spec.mlp_layers = cfg->model.layers;
-    spec.mlp_fourier = cfg->model.fourier;
     *out = spec;
     return ayf_network_check(ctx, &spec);
 }
@@ -82,27 +40,6 @@ ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_mo
     spec.channel_max = cfg->finetune.channel_max;
     spec.mbstd_group_size = cfg->finetune.deviation_group;
     return spec;
-}
-
-void ayf_spec_to_config(const ayf_model_spec *spec, ayf_config *cfg) {
-    cfg->model.kind = spec->kind == AYF_MODEL_UNET ? AYF_CFG_MODEL_UNET : AYF_CFG_MODEL_MLP;
-    cfg->model.precond = (ayf_cfg_precond)spec->precond;
-    cfg->model.channels = spec->model_channels;
-    cfg->model.multipliers = from_ints(&spec->channel_mult);
-    cfg->model.blocks = spec->num_blocks;
-    cfg->model.attention = from_ints(&spec->attn_resolutions);
-    cfg->model.channels_per_head = spec->channels_per_head;
-    cfg->model.label_balance = spec->label_balance;
-    cfg->model.concat_balance = spec->concat_balance;
-    cfg->model.res_balance = spec->res_balance;
-    cfg->model.attn_balance = spec->attn_balance;
-    cfg->model.clip_act = spec->clip_act;
-    cfg->model.bandwidth_noise = spec->bandwidth_noise;
-    cfg->model.bandwidth_gap = spec->bandwidth_gap;
-    cfg->model.bandwidth_guidance = spec->bandwidth_guidance;
-    cfg->model.hidden = spec->mlp_hidden;
-    cfg->model.layers = spec->mlp_layers;
-    cfg->model.fourier = spec->mlp_fourier;
 }
 
 ayf_optim_options ayf_optim_from_config(const ayf_config *cfg) {
@@ -178,9 +115,9 @@ ayf_time_sampler ayf_times_from_config(const ayf_config *cfg) {
 
 ayf_distill_step ayf_distill_from_config(const ayf_config *cfg) {
     return (ayf_distill_step){.batch = cfg->train.batch,
-                              .loss = (ayf_loss)cfg->distill.loss,
-                              .target = (ayf_target)cfg->distill.target,
-                              .norm = (ayf_norm)cfg->distill.norm,
+                              .loss = cfg->distill.loss,
+                              .target = cfg->distill.target,
+                              .norm = cfg->distill.norm,
                               .norm_c = cfg->distill.norm_c,
                               .optim = ayf_optim_from_config(cfg)};
 }

@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "flow/inputs.h"
 #include "flow/mixture.h"
+#include "flow/teacher.h"
 #include "io/jsonl.h"
 #include "sample/sampler.h"
 #include "train/learner.h"

@@ -41,7 +41,7 @@ static ayf_status read_teacher(const ayf_run *run, const char *key, const char *
 ayf_match_side ayf_run_teacher_side(const ayf_run *run) {
     return (ayf_match_side){.what = "the teacher (distill.teacher)",
                             .path = run->cfg.distill.teacher,
-                            .spec = run->teachers.teacher ? &run->teachers.teacher->spec : NULL,
+                            .spec = &run->teachers.teacher->spec,
                             .sigma_data = run->sigma_data};
 }
 
@@ -76,7 +76,7 @@ static ayf_status open_weak(ayf_run *run, const char *hint) {
 ayf_status ayf_run_open_teachers(ayf_run *run, bool needs_network, const char *hint) {
     ayf_run_teachers *t = &run->teachers;
     if (is_analytic(run)) return open_analytic(run);
-    if (run->cfg.distill.target != AYF_CFG_TARGET_TEACHER && !needs_network) {
+    if (run->cfg.distill.target != AYF_TARGET_TEACHER && !needs_network) {
         if (*run->cfg.distill.teacher)
             ayf_say(run->ctx, "distill.teacher = %s is not used: distill.target = data",
                     run->cfg.distill.teacher);

@@ -511,7 +511,7 @@ static void test_schedules(void **state) {
     spec.precond = AYF_PRECOND_VELOCITY;
     spec.res_balance = 0.25;
     spec.label_dim = 5;
-    ayf_spec_to_config(&spec, &cfg);
+    cfg.model = spec;
     ayf_dataset_info info = {.name = "x", .classes = 5, .height = 32, .width = 32, .channels = 3};
     assert_int_equal(ayf_spec_from_config(ctx, &cfg, &info, &back), AYF_OK);
     assert_true(ayf_model_spec_equal(&spec, &back));

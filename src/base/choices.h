@@ -1,0 +1,22 @@
+/* Choices that a configuration names and a room below it carries out: one list each, of which the enum and the names are
+ * made. X(constant, name in a configuration). */
+#ifndef AYF_BASE_CHOICES_H
+#define AYF_BASE_CHOICES_H
+
+#define AYF_LOSSES(X) X(AYF_LOSS_EMD, emd) X(AYF_LOSS_LMD, lmd)
+#define AYF_TARGETS(X) X(AYF_TARGET_TEACHER, teacher) X(AYF_TARGET_DATA, data)
+#define AYF_NORMS(X) X(AYF_NORM_RMS, rms) X(AYF_NORM_L2, l2) X(AYF_NORM_NONE, none)
+
+#define AYF_CHOICE_CONSTANT(constant, name) constant,
+#define AYF_CHOICE_NAME(constant, name) [constant] = #name,
+
+/* What a flow map is distilled with (flow/step.h). */
+typedef enum ayf_loss { AYF_LOSSES(AYF_CHOICE_CONSTANT) } ayf_loss;
+
+/* Where the velocity comes from. GIVEN (mid-training): x_t and v are inputs themselves; no configuration names it. */
+typedef enum ayf_target { AYF_TARGETS(AYF_CHOICE_CONSTANT) AYF_TARGET_GIVEN } ayf_target;
+
+/* How the tangent is normalised. */
+typedef enum ayf_norm { AYF_NORMS(AYF_CHOICE_CONSTANT) } ayf_norm;
+
+#endif
