@@ -2,8 +2,7 @@
 # scripts/check_unused.sh BUILD_FOLDER
 # Every global function of the library that include/ayf.h does not export is used by another file of src/. What only
 # tests use is dead; what only its own file uses is static, unless a test looks at it. Reads the objects of
-# BUILD_FOLDER, which must be up to
-# date. Output and exit status as in check_layers.sh.
+# BUILD_FOLDER, which must be up to date. Output and exit status as in check_layers.sh.
 set -eu
 build=$(cd "${1:?usage: check_unused.sh BUILD_FOLDER}" && pwd)
 cd "$(dirname "$0")/.."

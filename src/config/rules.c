@@ -2,10 +2,11 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "nn/network.h"
 
 #define REFUSE(...) return ayf_fail(ctx, AYF_E_CONFIG, __VA_ARGS__)
 
-/* The network has its own rules (nn/spec.c). */
+/* The network has its own rules (nn/network.h). */
 static ayf_status validate_model(ayf_context *ctx, const ayf_config *cfg) {
     ayf_model_spec spec = cfg->model;
     spec.img_resolution = cfg->data.resolution;
@@ -13,7 +14,7 @@ static ayf_status validate_model(ayf_context *ctx, const ayf_config *cfg) {
         spec.img_resolution = 1 << (AYF_LIST_MAX - 1);
         spec.attn_resolutions.count = 0;
     }
-    return ayf_model_spec_check(ctx, &spec);
+    return ayf_network_check(ctx, &spec);
 }
 
 static ayf_status validate_train(ayf_context *ctx, const ayf_config *cfg) {

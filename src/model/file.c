@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "io/safetensors.h"
 #include "io/text.h"
+#include "nn/network.h"
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
  * others are known but "accuracy" of features. Numbers are the shortest decimals that read back the same. */
@@ -198,7 +199,7 @@ static ayf_status read_field(ayf_context *ctx, const ayf_st *st, const char *nam
 static ayf_status read_spec(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec) {
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
         if (ayf_model_spec_has(spec, i)) AYF_TRY(read_field(ctx, st, ayf_model_spec_key(i), spec));
-    if (ayf_model_spec_check(ctx, spec) == AYF_OK) return AYF_OK;
+    if (ayf_network_check(ctx, spec) == AYF_OK) return AYF_OK;
     ayf_fail_prefix(ctx, "%s: metadata: ", ayf_st_path(st));
     return ctx->status = AYF_E_FORMAT;
 }

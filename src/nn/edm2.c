@@ -9,6 +9,53 @@
 
 #include "nn/layers.h"
 
+/* ---- What a spec must satisfy ---- */
+
+static ayf_status check_halving(ayf_context *ctx, const ayf_model_spec *spec) {
+    int levels = spec->channel_mult.count, coarsest = 1 << (levels - 1);
+    if (spec->img_resolution % coarsest == 0) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_CONFIG,
+        "a resolution of %d cannot be halved %d times; use a multiple of %d (data.resolution), or "
+        "fewer values in model.multipliers (channel_mult)",
+        spec->img_resolution, levels - 1, coarsest);
+}
+
+static ayf_status check_heads(ayf_context *ctx, const ayf_model_spec *spec) {
+    for (int i = 0; i < spec->channel_mult.count; i++) {
+        int channels = spec->model_channels * spec->channel_mult.at[i], size = spec->img_resolution >> i;
+        int heads = channels / spec->channels_per_head;
+        bool attention = i == spec->channel_mult.count - 1;
+        for (int k = 0; k < spec->attn_resolutions.count; k++)
+            attention = attention || spec->attn_resolutions.at[k] == size;
+        if (attention && heads > 0 && channels % heads != 0)
+            return ayf_fail(ctx, AYF_E_CONFIG,
+                            "%d channels at resolution %d cannot be split into %d attention heads; choose "
+                            "channels_per_head so that it divides %d",
+                            channels, size, heads, channels);
+    }
+    return AYF_OK;
+}
+
+static ayf_status check_filter(ayf_context *ctx, const ayf_reals *taps) {
+    double sum = 0;
+    for (int i = 0; i < taps->count; i++) sum += taps->at[i];
+    if (taps->count >= 2 && taps->count % 2 == 0 && fabs(sum) > 1e-6) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_CONFIG,
+        "resample_filter must have an even number of taps (2 to 8) with a sum other than 0, such as 1,1");
+}
+
+ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec) {
+    if (spec->channel_mult.count < 1)
+        return ayf_fail(
+            ctx, AYF_E_CONFIG,
+            "model.multipliers (channel_mult) is empty; give one multiple per level, for example 1,2,2");
+    AYF_TRY(check_halving(ctx, spec));
+    AYF_TRY(check_heads(ctx, spec));
+    return check_filter(ctx, &spec->resample_filter);
+}
+
 /* ---- The list of stages ---- */
 
 /* One entry of the encoder or decoder. */

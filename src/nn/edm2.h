@@ -5,6 +5,9 @@
 #include "nn/condition.h"
 #include "nn/params.h"
 
+/* Whether the fields of a spec fit together; AYF_E_CONFIG names the key to change. */
+ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec);
+
 /* Fills the table of p->spec under the names of EDM2's state_dict. False without memory. */
 bool ayf_edm2_params(ayf_params *p);
 

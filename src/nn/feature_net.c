@@ -10,6 +10,23 @@
 enum { CONVS = 2 };
 static const double leak = 0.1;
 
+/* ---- What a spec must satisfy ---- */
+
+ayf_status ayf_features_check(ayf_context *ctx, const ayf_model_spec *spec) {
+    int levels = spec->feature_channels.count;
+    if (levels < 1)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "feature_channels is empty; give the channels per resolution, such as 32,64,128");
+    if (spec->img_resolution >> (levels - 1) < 1)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "a resolution of %d cannot be halved %d times; use fewer values in feature_channels",
+                        spec->img_resolution, levels - 1);
+    if (spec->label_dim < 2)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "a feature network is trained on classes; label_dim must be at least 2");
+    return AYF_OK;
+}
+
 /* ---- Parameters ---- */
 
 static double he(double inputs) { return sqrt(2 / ((1 + leak * leak) * inputs)); }

@@ -4,6 +4,9 @@
 
 #include "nn/params.h"
 
+/* Whether the fields of a spec fit together; AYF_E_CONFIG names the key to change. */
+ayf_status ayf_features_check(ayf_context *ctx, const ayf_model_spec *spec);
+
 /* Fills the table of p->spec. False without memory. */
 bool ayf_features_params(ayf_params *p);
 

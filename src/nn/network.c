@@ -8,21 +8,28 @@
 #include "nn/mlp.h"
 #include "nn/sg2.h"
 
-/* `velocity` is NULL unless the kind is that of a flow network (nn/spec.def). */
+/* `check` is NULL where every spec within its limits will do, `velocity` where the kind is not that of
+ * a flow network. */
 static const struct {
+    ayf_status (*check)(ayf_context *, const ayf_model_spec *);
     bool (*params)(ayf_params *);
     ayf_id (*velocity)(ayf_graph *, const ayf_params *, ayf_storage, ayf_id x, ayf_condition);
 } kinds[AYF_MODEL_KINDS] = {
-    [AYF_MODEL_UNET] = {ayf_edm2_params, ayf_edm2_unet},  /* nn/edm2.h */
-    [AYF_MODEL_MLP] = {ayf_mlp_params, ayf_mlp},          /* nn/mlp.h */
-    [AYF_MODEL_DISCRIMINATOR] = {ayf_sg2_params, NULL},   /* nn/sg2.h */
-    [AYF_MODEL_FEATURES] = {ayf_features_params, NULL},   /* nn/feature_net.h */
-    [AYF_MODEL_INCEPTION] = {ayf_inception_params, NULL}, /* nn/inception.h */
+    [AYF_MODEL_UNET] = {ayf_edm2_check, ayf_edm2_params, ayf_edm2_unet},
+    [AYF_MODEL_MLP] = {NULL, ayf_mlp_params, ayf_mlp},
+    [AYF_MODEL_DISCRIMINATOR] = {ayf_sg2_check, ayf_sg2_params, NULL},
+    [AYF_MODEL_FEATURES] = {ayf_features_check, ayf_features_params, NULL},
+    [AYF_MODEL_INCEPTION] = {NULL, ayf_inception_params, NULL},
 };
+
+ayf_status ayf_network_check(ayf_context *ctx, const ayf_model_spec *spec) {
+    AYF_TRY(ayf_model_spec_in_range(ctx, spec));
+    return kinds[spec->kind].check ? kinds[spec->kind].check(ctx, spec) : AYF_OK;
+}
 
 ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_params **out) {
     *out = NULL;
-    AYF_TRY(ayf_model_spec_check(ctx, spec));
+    AYF_TRY(ayf_network_check(ctx, spec));
     ayf_params *p = ayf_alloc(ctx, 1, sizeof *p);
     if (!p) return AYF_E_MEMORY;
     p->ctx = ctx;

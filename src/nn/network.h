@@ -1,4 +1,4 @@
-/* The kinds of networks: which table of parameters a spec has, and which graph a flow network.
+/* The kinds of networks: the rules of a spec, the parameter table of a spec, the graph of a flow network.
  *
  *     ayf_params *params;
  *     AYF_TRY(ayf_params_new(ctx, &spec, &params));
@@ -15,6 +15,9 @@
 
 #include "nn/condition.h"
 #include "nn/params.h"
+
+/* AYF_OK when a network can be built from `spec`; otherwise AYF_E_CONFIG names the key to change. */
+ayf_status ayf_network_check(ayf_context *ctx, const ayf_model_spec *spec);
 
 /* Checks `spec` and makes the table of its network; free it with ayf_params_free(). On failure *out is
  * NULL. */

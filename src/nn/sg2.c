@@ -22,6 +22,28 @@ static int class_width(const ayf_model_spec *spec) {
     return spec->cmap_dim ? spec->cmap_dim : channels_at(spec, 4);
 }
 
+/* ---- What a spec must satisfy ---- */
+
+ayf_status ayf_sg2_check(ayf_context *ctx, const ayf_model_spec *spec) {
+    int size = spec->img_resolution;
+    if (size < 4 || (size & (size - 1)) != 0)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "a discriminator takes images of 4, 8, 16, 32, 64 ... pixels a side, not %d; use a "
+                        "data.resolution that is a power of two",
+                        size);
+    if (spec->channel_base / size < 1)
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "channel_base = %d leaves no channel at resolution %d; use at least %d",
+                        spec->channel_base, size, size);
+    int last = channels_at(spec, 4);
+    if (spec->mbstd_num_channels > 0 && last % spec->mbstd_num_channels != 0)
+        return ayf_fail(
+            ctx, AYF_E_CONFIG,
+            "mbstd_num_channels = %d does not divide the %d channels at 4x4; choose a divisor, such as 1",
+            spec->mbstd_num_channels, last);
+    return AYF_OK;
+}
+
 /* ---- Parameters ---- */
 
 /* The low-pass filter that PyTorch stores in every convolution and block, whether it is used or not. */

@@ -6,6 +6,9 @@
 
 #include "nn/params.h"
 
+/* Whether the fields of a spec fit together; AYF_E_CONFIG names the key to change. */
+ayf_status ayf_sg2_check(ayf_context *ctx, const ayf_model_spec *spec);
+
 /* Fills the table of p->spec under the names of NVIDIA's `Discriminator`. False without memory. */
 bool ayf_sg2_params(ayf_params *p);
 

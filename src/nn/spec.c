@@ -1,6 +1,5 @@
 #include "nn/spec.h"
 
-#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -94,103 +93,7 @@ ayf_status ayf_model_spec_set(ayf_context *ctx, ayf_model_spec *spec, const char
                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* ---- What the fields must satisfy together ---- */
-
-static ayf_status check_ranges(ayf_context *ctx, const ayf_model_spec *spec) {
+ayf_status ayf_model_spec_in_range(ayf_context *ctx, const ayf_model_spec *spec) {
     for (size_t i = 0; i < AYF_COUNT(fields); i++) AYF_TRY(ayf_field_check(ctx, &fields[i], spec));
     return AYF_OK;
-}
-
-static ayf_status check_halving(ayf_context *ctx, const ayf_model_spec *spec) {
-    int levels = spec->channel_mult.count, coarsest = 1 << (levels - 1);
-    if (spec->img_resolution % coarsest == 0) return AYF_OK;
-    return ayf_fail(
-        ctx, AYF_E_CONFIG,
-        "a resolution of %d cannot be halved %d times; use a multiple of %d (data.resolution), or "
-        "fewer values in model.multipliers (channel_mult)",
-        spec->img_resolution, levels - 1, coarsest);
-}
-
-static ayf_status check_heads(ayf_context *ctx, const ayf_model_spec *spec) {
-    for (int i = 0; i < spec->channel_mult.count; i++) {
-        int channels = spec->model_channels * spec->channel_mult.at[i], size = spec->img_resolution >> i;
-        int heads = channels / spec->channels_per_head;
-        bool attention = i == spec->channel_mult.count - 1;
-        for (int k = 0; k < spec->attn_resolutions.count; k++)
-            attention = attention || spec->attn_resolutions.at[k] == size;
-        if (attention && heads > 0 && channels % heads != 0)
-            return ayf_fail(ctx, AYF_E_CONFIG,
-                            "%d channels at resolution %d cannot be split into %d attention heads; choose "
-                            "channels_per_head so that it divides %d",
-                            channels, size, heads, channels);
-    }
-    return AYF_OK;
-}
-
-static ayf_status check_filter(ayf_context *ctx, const ayf_reals *taps) {
-    double sum = 0;
-    for (int i = 0; i < taps->count; i++) sum += taps->at[i];
-    if (taps->count >= 2 && taps->count % 2 == 0 && fabs(sum) > 1e-6) return AYF_OK;
-    return ayf_fail(
-        ctx, AYF_E_CONFIG,
-        "resample_filter must have an even number of taps (2 to 8) with a sum other than 0, such as 1,1");
-}
-
-static ayf_status check_unet(ayf_context *ctx, const ayf_model_spec *spec) {
-    if (spec->channel_mult.count < 1)
-        return ayf_fail(
-            ctx, AYF_E_CONFIG,
-            "model.multipliers (channel_mult) is empty; give one multiple per level, for example 1,2,2");
-    AYF_TRY(check_halving(ctx, spec));
-    AYF_TRY(check_heads(ctx, spec));
-    return check_filter(ctx, &spec->resample_filter);
-}
-
-static ayf_status check_discriminator(ayf_context *ctx, const ayf_model_spec *spec) {
-    int size = spec->img_resolution;
-    if (size < 4 || (size & (size - 1)) != 0)
-        return ayf_fail(ctx, AYF_E_CONFIG,
-                        "a discriminator takes images of 4, 8, 16, 32, 64 ... pixels a side, not %d; use a "
-                        "data.resolution that is a power of two",
-                        size);
-    if (spec->channel_base / size < 1)
-        return ayf_fail(ctx, AYF_E_CONFIG,
-                        "channel_base = %d leaves no channel at resolution %d; use at least %d",
-                        spec->channel_base, size, size);
-    int last = spec->channel_base / 4 < spec->channel_max ? spec->channel_base / 4 : spec->channel_max;
-    if (spec->mbstd_num_channels > 0 && last % spec->mbstd_num_channels != 0)
-        return ayf_fail(
-            ctx, AYF_E_CONFIG,
-            "mbstd_num_channels = %d does not divide the %d channels at 4x4; choose a divisor, such as 1",
-            spec->mbstd_num_channels, last);
-    return AYF_OK;
-}
-
-static ayf_status check_features(ayf_context *ctx, const ayf_model_spec *spec) {
-    int levels = spec->feature_channels.count;
-    if (levels < 1)
-        return ayf_fail(ctx, AYF_E_CONFIG,
-                        "feature_channels is empty; give the channels per resolution, such as 32,64,128");
-    if (spec->img_resolution >> (levels - 1) < 1)
-        return ayf_fail(ctx, AYF_E_CONFIG,
-                        "a resolution of %d cannot be halved %d times; use fewer values in feature_channels",
-                        spec->img_resolution, levels - 1);
-    if (spec->label_dim < 2)
-        return ayf_fail(ctx, AYF_E_CONFIG,
-                        "a feature network is trained on classes; label_dim must be at least 2");
-    return AYF_OK;
-}
-
-ayf_status ayf_model_spec_check(ayf_context *ctx, const ayf_model_spec *spec) {
-    AYF_TRY(check_ranges(ctx, spec));
-    switch (spec->kind) {
-    case AYF_MODEL_UNET:
-        return check_unet(ctx, spec);
-    case AYF_MODEL_DISCRIMINATOR:
-        return check_discriminator(ctx, spec);
-    case AYF_MODEL_FEATURES:
-        return check_features(ctx, spec);
-    default:
-        return AYF_OK;
-    }
 }

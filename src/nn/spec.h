@@ -2,7 +2,7 @@
  *
  *     ayf_model_spec spec = ayf_model_spec_default();
  *     AYF_TRY(ayf_model_spec_set(ctx, &spec, "channel_mult", "1,2,2"));
- *     AYF_TRY(ayf_model_spec_check(ctx, &spec));
+ *     AYF_TRY(ayf_network_check(ctx, &spec));
  *     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
  *         ayf_model_spec_get(&spec, i, text, sizeof text);
  *         printf("%s=%s\n", ayf_model_spec_key(i), text);
@@ -53,8 +53,9 @@ void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, si
  * then unchanged. */
 ayf_status ayf_model_spec_set(ayf_context *ctx, ayf_model_spec *spec, const char *key, const char *value);
 
-/* AYF_OK when a network can be built from it; otherwise AYF_E_CONFIG names the key to change. */
-ayf_status ayf_model_spec_check(ayf_context *ctx, const ayf_model_spec *spec);
+/* AYF_OK when every field is within its limits; otherwise AYF_E_CONFIG names the key. ayf_network_check() (nn/network.h) also
+ * says whether a network can be built from it. */
+ayf_status ayf_model_spec_in_range(ayf_context *ctx, const ayf_model_spec *spec);
 
 const char *ayf_model_kind_name(ayf_model_kind kind);    /* "unet", ... */
 bool ayf_model_is_flow(const ayf_model_spec *spec);      /* has a velocity: a teacher or a student */

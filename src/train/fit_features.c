@@ -17,6 +17,7 @@
 #include "io/text.h"
 #include "ir/build.h"
 #include "nn/feature_net.h"
+#include "nn/network.h"
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
@@ -123,7 +124,7 @@ static ayf_status open_all_data(fit *f, const ayf_features_options *o) {
     for (int i = 0; i < f->cfg.model.channel_mult.count; i++)
         f->spec.feature_channels.at[i] = f->cfg.model.model_channels * f->cfg.model.channel_mult.at[i];
     f->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
-    return ayf_model_spec_check(f->ctx, &f->spec);
+    return ayf_network_check(f->ctx, &f->spec);
 }
 
 /* ---- The step ---- */

@@ -7,6 +7,7 @@
 #include "train/kind.h"
 #include "train/recipe.h"
 #include "train/settings.h"
+#include "nn/network.h"
 
 /* ---- Data ---- */
 
@@ -85,7 +86,7 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
     }
     taken.model = run->spec;
     AYF_TRY(ayf_run_settings_take_model(run, &taken));
-    return ayf_model_spec_check(run->ctx, &run->spec);
+    return ayf_network_check(run->ctx, &run->spec);
 }
 
 static ayf_status find_network(ayf_run *run) {

@@ -11,6 +11,7 @@
 #include "train/recipe.h"
 #include "train/student.h"
 #include "train/teachers.h"
+#include "nn/network.h"
 
 /* Outputs of a step, (1) each. */
 enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, WEIGHT, DISC_NORM, R1, R2, FIGURES };
@@ -88,7 +89,7 @@ static ayf_status begin(ayf_run *run) {
         .beta1 = cfg->finetune.disc_beta1, .beta2 = cfg->finetune.disc_beta2, .eps = cfg->train.eps};
     AYF_TRY(ayf_run_student_check(run, &f->student));
     ayf_model_spec discriminator = ayf_discriminator_from_config(cfg, &run->spec);
-    AYF_TRY(ayf_model_spec_check(run->ctx, &discriminator));
+    AYF_TRY(ayf_network_check(run->ctx, &discriminator));
     run->learners = DISCRIMINATOR + 1;
     AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &discriminator, "disc.", "disc.",
                             &optim));

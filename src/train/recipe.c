@@ -1,4 +1,5 @@
 #include "train/recipe.h"
+#include "nn/network.h"
 
 #include <math.h>
 
@@ -26,7 +27,7 @@ ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const a
         spec.img_channels = data->channels;
     }
     *out = spec;
-    return ayf_model_spec_check(ctx, &spec);
+    return ayf_network_check(ctx, &spec);
 }
 
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network) {

@@ -6,12 +6,13 @@
 
 #include "model/file.h"
 #include "backend/ref/ref.h"
+#include "nn/network.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static void check(const ayf_weights *w, const ayf_model_card *card) {
     ayf_context *ctx = w->backend->ctx;
-    if (ayf_model_spec_check(ctx, &w->spec) != AYF_OK || !card->data || !card->config) abort();
+    if (ayf_network_check(ctx, &w->spec) != AYF_OK || !card->data || !card->config) abort();
     for (int i = 0; i < w->params->count; i++) {
         size_t count = w->params->at[i].size, index;
         float *values = ayf_alloc(ctx, count, sizeof *values);

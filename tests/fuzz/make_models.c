@@ -3,6 +3,7 @@
 
 #include "model/file.h"
 #include "backend/ref/ref.h"
+#include "nn/network.h"
 
 typedef struct setting {
     const char *key, *value;
@@ -34,7 +35,7 @@ static int write(ayf_backend *backend, const char *folder, const char *name, ayf
     snprintf(path, sizeof path, "%s/%s", folder, name);
     for (const setting *s = settings; s->key; s++)
         if (ayf_model_spec_set(backend->ctx, &spec, s->key, s->value) != AYF_OK) return 1;
-    if (ayf_model_spec_check(backend->ctx, &spec) != AYF_OK) return 1;
+    if (ayf_network_check(backend->ctx, &spec) != AYF_OK) return 1;
     if (ayf_weights_new(backend, &spec, &w) != AYF_OK) return 1;
     ayf_status status = ayf_weights_init(w, 1);
     if (status == AYF_OK) status = ayf_model_write(path, w, &card);

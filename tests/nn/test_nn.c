@@ -94,7 +94,7 @@ static void test_spec_errors(void **state) {
     for (size_t i = 0; i < AYF_COUNT(together); i++) {
         spec = SPEC(together[i][0], together[i][1]);
         if (i == 2) spec.model_channels = 64, spec.channels_per_head = 40;
-        assert_int_equal(ayf_model_spec_check(ctx, &spec), together[i][2] ? AYF_E_CONFIG : AYF_OK);
+        assert_int_equal(ayf_network_check(ctx, &spec), together[i][2] ? AYF_E_CONFIG : AYF_OK);
         if (together[i][2]) expect_message(together[i][2]);
     }
     spec = before;

@@ -33,7 +33,7 @@ static ayf_graph *make_unet(ayf_context *ctx, uint64_t seed, int kind) {
     spec.num_blocks = 1;
     spec.channel_mult = (ayf_ints){2, {1, 2}};
     spec.attn_resolutions = (ayf_ints){1, {2}};
-    test_ok(ctx, ayf_model_spec_check(ctx, &spec));
+    test_ok(ctx, ayf_network_check(ctx, &spec));
     ayf_params *params;
     test_ok(ctx, ayf_params_new(ctx, &spec, &params));
     ayf_graph *g = ayf_graph_new(ctx);
