@@ -92,7 +92,8 @@ typedef enum cli_verb {
 #define CLI_EVAL (1u << CLI_VERB_eval)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
-#define CLI_RUNS (CLI_TRAIN | CLI_DISTILL | CLI_FINETUNE)
+#define CLI_RUN_BIT(verb, kind) | (1u << CLI_VERB_##verb)
+#define CLI_RUNS (0u CLI_RUN_VERBS(CLI_RUN_BIT))
 
 /* X(id, name, value or NULL for a flag, verbs, configuration key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
