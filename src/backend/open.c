@@ -5,6 +5,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/ref/ref.h"
+#include "exec/program.h"
 
 /* The first one is the default. */
 static const struct {
@@ -23,7 +24,7 @@ static ayf_status unknown(ayf_context *ctx) {
     return ayf_fail(ctx, AYF_E_USAGE, "there is no device '%s': the devices are %s", ctx->device, names);
 }
 
-static void close_backend(void *backend) { ((ayf_backend *)backend)->ops->close(backend); }
+static void close_backend(void *backend) { ayf_backend_close(backend); }
 
 ayf_status ayf_backend_open(ayf_context *ctx, ayf_backend **out) {
     size_t i = 0;

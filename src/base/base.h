@@ -67,8 +67,8 @@ void *ayf_alloc(ayf_context *ctx, size_t count, size_t size);
 void *ayf_grow(ayf_context *ctx, void *old, size_t old_count, size_t new_count, size_t size);
 
 /* Makes room for element `count` of an array that grows at its end; doubles the capacity when it is used up.
- * `array` is the address of the pointer to the elements: NULL with capacity 0 at first. New elements are zeroed.
- * AYF_E_MEMORY leaves the array as it was.
+ * `array` is the address of the pointer to the elements, which starts as NULL with capacity 0. New elements
+ * are zeroed. AYF_E_MEMORY leaves the array as it was.
  *
  *     AYF_TRY(ayf_reserve(ctx, &list->item, list->count, &list->capacity, sizeof *list->item));
  *     list->item[list->count++] = item;

@@ -1,4 +1,4 @@
-/* ayf eval: distance of samples to data, fidelity of a student to its teacher, and the features that the first needs. */
+/* ayf eval: the command line, and what to measure. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* ayf eval in parts: eval.c reads the command line and has the verb; eval_fit.c, eval_fidelity.c and eval_distance.c
- * measure; cli_eval_print.c prints what they found. */
+/* ayf eval in parts. eval.c reads the command line. eval_fit.c, eval_fidelity.c and eval_distance.c measure.
+ * eval_print.c prints the results. */
 #ifndef AYF_CLI_EVAL_H
 #define AYF_CLI_EVAL_H
 

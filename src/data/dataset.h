@@ -72,9 +72,9 @@ ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
 ayf_status ayf_dataset_get(ayf_dataset *data, size_t index, bool flip, float *out, int *label);
 
 /* Training samples first .. first + count - 1 into out[count][height][width][channels] and labels[count]
- * (NULL if not wanted). Every epoch (k / the data set's count) visits each index once, in an order keyed by (seed,
- * AYF_RNG_ORDER, epoch). Sample k is flipped when the spec says mirror and bit 0 of word 0 of (seed,
- * AYF_RNG_AUGMENT, step 0, sample k) is set. */
+ * (NULL if not wanted). Sample k belongs to epoch k / count of the data set. Every epoch visits each index
+ * once, in an order keyed by (seed, AYF_RNG_ORDER, epoch). Sample k is flipped when the spec says mirror and
+ * bit 0 of word 0 of (seed, AYF_RNG_AUGMENT, step 0, sample k) is set. */
 ayf_status ayf_dataset_batch(ayf_dataset *data, uint64_t seed, uint64_t first, size_t count, float *out,
                              int *labels);
 

@@ -7,7 +7,8 @@
 #include "eval/extractor.h"
 #include "metrics/table.h"
 
-/* Real samples as the metrics take them. Of all of them the moments are kept, of `kept` the features and pixels. */
+/* Real samples as the metrics take them. The moments are of all of them; the first `kept` keep their features
+ * and pixels. */
 typedef struct ayf_real_set {
     size_t count, kept;
     ayf_moments *moments;
@@ -31,11 +32,11 @@ struct ayf_eval {
     size_t dim;
     ayf_eval_figure figures[AYF_FIGURES_MOST];
     size_t figure_count;
-    ayf_real_set whole,
-        half; /* half: the second half of the shuffled set, for a floor without held-out data */
-    ayf_dataset
-        *floor_data;    /* the held-out set; without one the reference, of whose first half the floor is */
-    size_t floor_count; /* samples of the floor: `count`, or all there are */
+    /* half: the second half of the shuffled set, for a baseline without held-out data */
+    ayf_real_set whole, half;
+    /* The baseline is of the held-out set, or of the first half of the reference. */
+    ayf_dataset *floor_data;
+    size_t floor_count; /* `count`, or all that are available */
     ayf_wait wait;
 };
 

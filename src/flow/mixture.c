@@ -94,13 +94,13 @@ ayf_mixture ayf_mixture_ring(void) {
     return ring;
 }
 
-ayf_mixture ayf_mixture_gaussian(double sigma) { return (ayf_mixture){.count = 1, .dim = 2, .sigma = sigma}; }
+static ayf_mixture gaussian(double sigma) { return (ayf_mixture){.count = 1, .dim = 2, .sigma = sigma}; }
 
 bool ayf_mixture_of_data(const char *source, ayf_mixture *out) {
     if (strcmp(source, "builtin:ring") == 0)
         *out = ayf_mixture_ring();
     else if (strcmp(source, "builtin:gaussian") == 0)
-        *out = ayf_mixture_gaussian(AYF_GAUSSIAN_SIGMA);
+        *out = gaussian(AYF_GAUSSIAN_SIGMA);
     else
         return false;
     return true;

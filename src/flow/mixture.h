@@ -12,8 +12,7 @@ typedef struct ayf_mixture {
     double sigma;
 } ayf_mixture;
 
-ayf_mixture ayf_mixture_ring(void);             /* the ring of data/points.h */
-ayf_mixture ayf_mixture_gaussian(double sigma); /* one component at 0, in two dimensions */
+ayf_mixture ayf_mixture_ring(void); /* the ring of data/points.h */
 
 /* The distribution of a built-in data set ("builtin:ring", "builtin:gaussian"); false: no closed form. */
 bool ayf_mixture_of_data(const char *source, ayf_mixture *out);

@@ -1,12 +1,13 @@
-/* The trilinear form <conv(x, w), y>. Each of the ops CONV_FPROP, CONV_DGRAD and CONV_WGRAD is one face of it: two of
- * x, w and y are given, the node is the derivative of the form with respect to the third. */
+/* The trilinear form <conv(x, w), y>. The ops CONV_FPROP, CONV_DGRAD and CONV_WGRAD are its faces: each is
+ * given two of x, w and y and computes the derivative of the form with respect to the third. */
 #ifndef AYF_CONV_H
 #define AYF_CONV_H
 
 #include "ir/ir.h"
 
-/* conv(x,w)[n,i,j,o] = sum over p,q,c of x[n, i*stride + p - pad_top, j*stride + q - pad_left, c] w[o,p,q,c], where x
- * outside the image is 0. OH = (H + pad_top + pad_bottom - KH) / stride + 1, rounded down; OW likewise. */
+/* conv(x,w)[n,i,j,o] = sum over p,q,c of x[n, i*stride + p - pad_top, j*stride + q - pad_left, c] w[o,p,q,c],
+ * where x is 0 outside the image. OH = (H + pad_top + pad_bottom - KH) / stride + 1, rounded down; OW likewise.
+ */
 typedef struct ayf_conv_shape {
     int64_t x[4]; /* N, H, W, I */
     int64_t w[4]; /* O, KH, KW, I */

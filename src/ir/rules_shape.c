@@ -1,5 +1,4 @@
-/* The only knowledge of shapes: one rule per SHAPE of ops.def, and the cost of what is multiplied. A row without its
- * rule does not compile. */
+/* The only knowledge of shapes: one rule per SHAPE of ops.def. A row without its rule does not compile. */
 #include "ir/rules_shape.h"
 
 #include "ir/conv.h"

@@ -1,4 +1,4 @@
-/* The metrics of ayf eval as one list (metrics/metrics.def): measured one after the other, described and named.
+/* The metrics of ayf eval as one list, which metrics/metrics.def holds.
  *
  *     ayf_metrics_measure(&comparison, &row);      // every figure that applies; NaN: it does not
  *     ayf_metrics_figures(comparison.by, figures); // what they are called
@@ -18,26 +18,26 @@ typedef enum ayf_by {
 } ayf_by;
 
 typedef struct ayf_compared {
-    const ayf_moments *moments; /* of the features of the whole set */
+    const ayf_moments *moments; /* of the features */
     const float *features;      /* [count][dim]; of points their coordinates */
     const float *pixels;        /* [count][values] */
     size_t count;
 } ayf_compared;
 
-/* Samples and the real ones that they are compared with: all that a metric may look at. */
+/* Samples and the real ones that they are compared with. A metric looks at nothing else. */
 typedef struct ayf_comparison {
     ayf_context *ctx;
     ayf_by by;
-    size_t dim, values, classes; /* features of a sample; numbers in it; its logits, 0: none */
+    size_t dim, values, classes; /* of one sample: features, numbers, logits (0: none) */
     uint64_t seed;               /* of every random choice */
-    ayf_compared real, drawn;    /* `count` of the real set may be smaller than the whole */
-    size_t paired;       /* the first samples, which are compared pairwise with real ones: <= either count */
-    const float *logits; /* of `drawn` [count][classes] */
-    const int *labels;   /* of `drawn` [count]; NULL: it has no classes, or others than the logits */
+    ayf_compared real, drawn;    /* the moments of `real` are of the whole reference */
+    size_t paired;               /* samples to compare pairwise, at most the count of either set */
+    const float *logits;         /* of `drawn` [count][classes] */
+    const int *labels;           /* of `drawn` [count]; NULL: none, or not of the classes of the logits */
 } ayf_comparison;
 
-/* One function for each metric: fills its fields of `row`, which are NaN before; what stays NaN does not apply. Errors
- * as in metrics.h. */
+/* There is one function per metric. It fills the metric's fields of `row`, which are NaN before. A field that it
+ * leaves NaN does not apply. Errors as in metrics.h. */
 #define METRIC(id, ...) ayf_status ayf_metric_##id(const ayf_comparison *c, ayf_eval_row *row);
 #define FIGURE(field, ...)
 #include "metrics/metrics.def"
@@ -47,12 +47,12 @@ typedef struct ayf_comparison {
 /* All metrics that apply; the other figures of `row` are NaN, its counts are left alone. */
 ayf_status ayf_metrics_measure(const ayf_comparison *c, ayf_eval_row *row);
 
-/* The figures that there are by one kind, in the order of the table. Returns their number. */
+/* The figures that apply to one kind, in the order of the table. Returns their number. */
 enum { AYF_FIGURES_MOST = 32 };
 size_t ayf_metrics_figures(ayf_by by, ayf_eval_figure figures[AYF_FIGURES_MOST]);
 
-/* What is compared with what, as one sentence; `kept`: real samples that are compared pairwise, or in subsets. The caller
- * frees it; NULL: no memory. */
+/* One sentence that says what is compared with what. `kept` is the number of real samples that are compared
+ * pairwise or in subsets. The caller frees it; NULL: no memory. */
 char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept);
 
 #endif

@@ -95,6 +95,18 @@ ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage)
 
 static const double fir[] = {1, 3, 3, 1};
 
+/* Every row to unit RMS, w / (1e-4 + ||w||/sqrt(n)) (arXiv 2312.02696, Eq. 66); other roles stay as they are. */
+static void normalise(const ayf_param *param, float *graph) {
+    if (param->role != AYF_PARAM_WEIGHT) return;
+    size_t columns = (size_t)param->shape.dim[1];
+    for (float *row = graph; row < graph + param->size; row += columns) {
+        double sum = 0;
+        for (size_t i = 0; i < columns; i++) sum += (double)row[i] * row[i];
+        double factor = 1 / (1e-4 + sqrt(sum / (double)columns));
+        for (size_t i = 0; i < columns; i++) row[i] = (float)(row[i] * factor);
+    }
+}
+
 void ayf_param_init(const ayf_param *param, uint64_t seed, float *out) {
     ayf_rng_key key = {seed, AYF_RNG_INIT, ayf_hash(AYF_HASH_START, param->name, strlen(param->name)), 0};
     double scale = param->scale;
@@ -113,7 +125,7 @@ void ayf_param_init(const ayf_param *param, uint64_t seed, float *out) {
         scale = two_pi;
     }
     for (size_t i = 0; i < param->size; i++) out[i] = (float)(out[i] * scale);
-    ayf_param_normalize(param, out);
+    normalise(param, out);
 }
 
 /* For each element in the graph's order, where it is in the file. */
@@ -137,15 +149,4 @@ void ayf_param_import(const ayf_param *param, const float *file, float *graph) {
 
 void ayf_param_export(const ayf_param *param, const float *graph, float *file) {
     for (size_t i = 0; i < param->size; i++) file[file_index(param, i)] = graph[i];
-}
-
-void ayf_param_normalize(const ayf_param *param, float *graph) {
-    if (param->role != AYF_PARAM_WEIGHT) return;
-    size_t columns = (size_t)param->shape.dim[1];
-    for (float *row = graph; row < graph + param->size; row += columns) {
-        double sum = 0;
-        for (size_t i = 0; i < columns; i++) sum += (double)row[i] * row[i];
-        double factor = 1 / (1e-4 + sqrt(sum / (double)columns));
-        for (size_t i = 0; i < columns; i++) row[i] = (float)(row[i] * factor);
-    }
 }

@@ -81,10 +81,6 @@ void ayf_param_init(const ayf_param *param, uint64_t seed, float *out);
 void ayf_param_import(const ayf_param *param, const float *file, float *graph);
 void ayf_param_export(const ayf_param *param, const float *graph, float *file);
 
-/* WEIGHT: scales every row to unit RMS, w / (1e-4 + ||w||/sqrt(n)) (arXiv 2312.02696, Eq. 66); other roles:
- * nothing. */
-void ayf_param_normalize(const ayf_param *param, float *graph);
-
 /* ---- For networks: filling a table ---- */
 
 /* Each appends one parameter and returns it, valid until the next is added; NULL without memory. */

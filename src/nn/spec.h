@@ -57,9 +57,6 @@ ayf_status ayf_model_spec_set(ayf_context *ctx, ayf_model_spec *spec, const char
  * says whether a network can be built from it. */
 ayf_status ayf_model_spec_in_range(ayf_context *ctx, const ayf_model_spec *spec);
 
-/* Equal kinds, and equal values of the fields that the kind has. */
-bool ayf_model_spec_equal(const ayf_model_spec *a, const ayf_model_spec *b);
-
 const char *ayf_model_kind_name(ayf_model_kind kind);    /* "unet", ... */
 bool ayf_model_is_flow(const ayf_model_spec *spec);      /* has a velocity: a teacher or a student */
 bool ayf_model_makes_points(const ayf_model_spec *spec); /* makes points, not images */

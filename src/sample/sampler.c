@@ -21,7 +21,8 @@ static ayf_graph *build(const ayf_sampler_spec *spec) {
     ayf_graph *g = ayf_graph_new(spec->backend->ctx);
     if (!g) return NULL;
     int batch = spec->batch;
-    ayf_id x = ayf_step_leaf(g, AYF_STEP_X, AYF_SHAPE(batch, spec->shape.height, spec->shape.width, spec->shape.channels));
+    ayf_id x = ayf_step_leaf(g, AYF_STEP_X,
+                             AYF_SHAPE(batch, spec->shape.height, spec->shape.width, spec->shape.channels));
     ayf_condition condition = {.t = ayf_step_leaf(g, AYF_STEP_T, AYF_SHAPE(batch))};
     ayf_id velocity;
     if (spec->shape.classes)

@@ -69,14 +69,16 @@ static ayf_status open(ayf_run *run) {
     run->begins_as = f->student.weights;
     run->begins_key = "finetune.student";
     run->begins_path = path;
-    ayf_match_side teacher = ayf_run_teacher_side(run), student = {.what = "the student (finetune.student)",
-                                                                   .path = path,
-                                                                   .spec = &f->student.weights->spec,
-                                                                   .sigma_data = f->student.card.sigma_data};
-    run->sigma_data = student.sigma_data;
-    if (run->teachers.teacher)
+    ayf_match_side student = {.what = "the student (finetune.student)",
+                              .path = path,
+                              .spec = &f->student.weights->spec,
+                              .sigma_data = f->student.card.sigma_data};
+    if (run->teachers.teacher) {
+        ayf_match_side teacher = ayf_run_teacher_side(run);
         AYF_TRY(ayf_models_match(run->ctx, AYF_E_CONFIG, &student, &teacher,
                                  "name the teacher it was distilled from"));
+    }
+    run->sigma_data = student.sigma_data;
     return ayf_weights_hash(f->student.weights, &run->teachers.hash);
 }
 

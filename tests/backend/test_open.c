@@ -1,4 +1,4 @@
-/* One backend for each context, chosen by name, opened when it is first asked for and closed with the context. */
+/* Each context has one backend: chosen by name, opened at its first use, closed with the context. */
 #include "model_fixture.h"
 
 #include "backend/open.h"

@@ -1,4 +1,4 @@
-/* The table of metrics: what its figures are called, that each is measured where it applies, and its recipe. */
+/* The table of metrics: the names of its figures, where each is measured, and the recipe. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static double figure_of(const ayf_eval_row *row, const ayf_eval_figure *figure) 
     return *(const double *)(const void *)((const char *)row + figure->offset);
 }
 
-/* By each kind every figure that applies is measured, the others are NaN, and each is what its function gives. */
+/* Every figure that applies to a kind is measured, and the others are NaN. */
 static void test_measure(void **state) {
     (void)state;
     enum { N = 40, FEW = 30, DIM = 4 };

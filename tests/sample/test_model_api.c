@@ -1,4 +1,4 @@
-/* The models of ayf.h: images that depend on nothing but their seed, guidance, fidelity, misuse and want of memory. */
+/* The models of ayf.h: images that depend on their seed alone, guidance, fidelity, misuse, lack of memory. */
 #include "model_fixture.h"
 
 #include "backend/open.h"

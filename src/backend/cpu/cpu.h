@@ -1,4 +1,4 @@
-/* The CPU backend: heavy kernels for convolutions and matrix products, tiles for fused groups, OpenMP. fp32. */
+/* The CPU backend in fp32: heavy kernels for convolutions and matrix products, tiles for fused groups. */
 #ifndef AYF_CPU_H
 #define AYF_CPU_H
 

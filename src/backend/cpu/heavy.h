@@ -6,10 +6,11 @@
  *     ayf_heavy_run(k, x, w, y, scratch)   as often as wanted
  *     ayf_heavy_release(k)                 ayf_heavy_close(h)
  *
- * Arrays are dense fp32: activations [N,H,W,C], weights [O,KH,KW,I], matrices row-major. Preparing is slow (it
- * generates code) and chooses the implementation by a fixed rule of shape and processor, so results are the same
- * bytes from run to run at a fixed thread count. Convolutions run on kernels of our own (conv_avx2.h) on processors
- * with AVX2 and no AVX-512, where these are the faster ones. Everything else is oneDNN's (onednn.h).
+ * Arrays are dense fp32: activations [N,H,W,C], weights [O,KH,KW,I], matrices row-major. Preparing is slow,
+ * because it generates code. It chooses the implementation by a fixed rule of shape and processor, so results
+ * are the same bytes from run to run at a fixed thread count. Convolutions run on kernels of our own
+ * (conv_avx2.h) on processors with AVX2 and no AVX-512, where these are the faster ones. Everything else is
+ * oneDNN's (onednn.h).
  */
 #ifndef AYF_BACKEND_CPU_HEAVY_H
 #define AYF_BACKEND_CPU_HEAVY_H
@@ -30,8 +31,11 @@ typedef enum ayf_heavy_choice {
 ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice, ayf_heavy **out);
 void ayf_heavy_close(ayf_heavy *heavy); /* NULL is fine; after its kernels */
 
-/* `face`: AYF_OP_CONV_FPROP (a = x, b = w, out = y), _DGRAD (a = dy, b = w, out = dx) or _WGRAD (a = x, b = dy,
- * out = dw). AYF_E_INTERNAL when the three shapes do not belong together or oneDNN offers nothing for them. */
+/* `face` is an op. The arrays that ayf_heavy_run() takes are
+ *   AYF_OP_CONV_FPROP   a = x,  b = w,  out = y
+ *   AYF_OP_CONV_DGRAD   a = dy, b = w,  out = dx
+ *   AYF_OP_CONV_WGRAD   a = x,  b = dy, out = dw
+ * AYF_E_INTERNAL when the three shapes do not belong together or oneDNN offers nothing for them. */
 ayf_status ayf_heavy_prepare_conv(ayf_heavy *heavy, const ayf_conv_shape *shape, ayf_op face,
                                   ayf_heavy_kernel **out);
 ayf_status ayf_heavy_prepare_gemm(ayf_heavy *heavy, const ayf_gemm_shape *shape, ayf_heavy_kernel **out);
@@ -41,7 +45,8 @@ void ayf_heavy_release(ayf_heavy_kernel *kernel); /* NULL is fine */
 size_t ayf_heavy_scratch_bytes(const ayf_heavy_kernel *kernel);
 
 /* Computes `out` (overwritten) from `a` and `b`. Takes no memory from the context; oneDNN itself keeps a few
- * small bookkeeping objects during the call. `out` must not overlap an input; one run of a kernel at a time. */
+ * small bookkeeping objects during the call. `out` must not overlap an input; one run of a kernel at a time.
+ */
 ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const float *a, const float *b, float *out, void *scratch);
 
 /* What was chosen, for traces: "avx2 direct", "onednn jit:avx2 blocked". Lives as long as the kernel. */

@@ -1,5 +1,5 @@
-/* Convolutions and matrix products of oneDNN (2.6 or later), as heavy.h offers them: it checks the shapes, and what
- * it says of arrays, scratch, runs and names holds here too. */
+/* Convolutions and matrix products of oneDNN (2.6 or later). The caller is heavy.c, which checks the shapes.
+ * The comments in heavy.h on arrays, scratch memory, runs and names apply here too. */
 #ifndef AYF_BACKEND_CPU_ONEDNN_H
 #define AYF_BACKEND_CPU_ONEDNN_H
 
@@ -9,7 +9,8 @@ typedef struct ayf_onednn ayf_onednn;
 typedef struct ayf_onednn_kernel ayf_onednn_kernel;
 
 /* D[b] = op(A[b]) op(B[b]) with D [batch,m,n] dense, op(A) m x k, op(B) k x n. A transposed A[b] is stored
- * k x m, a transposed B[b] n x k. Strides count floats from one matrix of the batch to the next; 0 = dense. */
+ * k x m, a transposed B[b] n x k. Strides count floats from one matrix of the batch to the next; 0 = dense.
+ */
 typedef struct ayf_gemm_shape {
     int64_t batch, m, n, k;
     bool transpose_a, transpose_b;
