@@ -194,15 +194,3 @@ ayf_status ayf_model_spec_check(ayf_context *ctx, const ayf_model_spec *spec) {
         return AYF_OK;
     }
 }
-
-bool ayf_model_spec_equal(const ayf_model_spec *a, const ayf_model_spec *b) {
-    char left[AYF_FIELD_SIZE], right[AYF_FIELD_SIZE];
-    if (a->kind != b->kind) return false;
-    for (size_t i = 0; i < AYF_COUNT(fields); i++) {
-        if (!ayf_model_spec_has(a, i)) continue;
-        ayf_model_spec_get(a, i, left, sizeof left);
-        ayf_model_spec_get(b, i, right, sizeof right);
-        if (strcmp(left, right) != 0) return false;
-    }
-    return true;
-}

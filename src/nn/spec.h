@@ -1,4 +1,4 @@
-/* What a network is: a plain struct that can be copied, compared and written as key=value text.
+/* What a network is: a plain struct that can be copied and written as key=value text.
  *
  *     ayf_model_spec spec = ayf_model_spec_default();
  *     AYF_TRY(ayf_model_spec_set(ctx, &spec, "channel_mult", "1,2,2"));
@@ -55,9 +55,6 @@ ayf_status ayf_model_spec_set(ayf_context *ctx, ayf_model_spec *spec, const char
 
 /* AYF_OK when a network can be built from it; otherwise AYF_E_CONFIG names the key to change. */
 ayf_status ayf_model_spec_check(ayf_context *ctx, const ayf_model_spec *spec);
-
-/* Equal kinds, and equal values of the fields that the kind has. */
-bool ayf_model_spec_equal(const ayf_model_spec *a, const ayf_model_spec *b);
 
 const char *ayf_model_kind_name(ayf_model_kind kind);    /* "unet", ... */
 bool ayf_model_is_flow(const ayf_model_spec *spec);      /* has a velocity: a teacher or a student */

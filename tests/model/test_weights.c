@@ -10,6 +10,7 @@
 #include "nn/network.h"
 #include "flow/map.h"
 #include "test_context.h"
+#include "spec_equal.h"
 
 static void normal(double *out, size_t count, uint64_t sample) {
     for (size_t i = 0; i < count; i++) {
@@ -341,7 +342,7 @@ static void test_round_trip(void **state) {
         ayf_weights *w = random_weights(cpu, &specs[k], k), *read;
         ok(ayf_model_write(path_of("a.safetensors"), w, &card));
         ok(ayf_model_read(cpu, path_of("a.safetensors"), &read, &back));
-        assert_true(ayf_model_spec_equal(&read->spec, &specs[k]));
+        assert_true(spec_equal(&read->spec, &specs[k]));
         assert_int_equal(back.role, card.role);
         assert_true(back.sigma_data == card.sigma_data && back.guidance_max == 3 && back.step == card.step);
         assert_string_equal(back.data, card.data);

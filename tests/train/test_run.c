@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "data/points.h"
 #include "io/safetensors.h"
+#include "spec_equal.h"
 
 /* ---- The same bytes ---- */
 
@@ -514,7 +515,7 @@ static void test_schedules(void **state) {
     cfg.model = spec;
     ayf_dataset_info info = {.name = "x", .classes = 5, .height = 32, .width = 32, .channels = 3};
     assert_int_equal(ayf_spec_from_config(ctx, &cfg, &info, &back), AYF_OK);
-    assert_true(ayf_model_spec_equal(&spec, &back));
+    assert_true(spec_equal(&spec, &back));
     ayf_config_free(ctx, &cfg);
 }
 
