@@ -1,4 +1,4 @@
-/* What a network is: a plain struct that can be copied, compared and written as key=value text.
+/* What a network is: a plain struct that can be copied and written as key=value text.
  *
  *     ayf_model_spec spec = ayf_model_spec_default();
  *     AYF_TRY(ayf_model_spec_set(ctx, &spec, "channel_mult", "1,2,2"));

@@ -89,7 +89,8 @@ static ayf_status begin(ayf_run *run) {
         .beta1 = cfg->finetune.disc_beta1, .beta2 = cfg->finetune.disc_beta2, .eps = cfg->train.eps};
     AYF_TRY(ayf_run_student_check(run, &f->student));
     ayf_model_spec discriminator = ayf_discriminator_from_config(cfg, &run->spec);
-    AYF_TRY(ayf_network_check(run->ctx, &discriminator));
+    if (ayf_network_check(run->ctx, &discriminator) != AYF_OK)
+        return ayf_fail_prefix(run->ctx, "finetune.student: %s: ", run->begins_path);
     run->learners = DISCRIMINATOR + 1;
     AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &discriminator, "disc.", "disc.",
                             &optim));

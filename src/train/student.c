@@ -54,7 +54,8 @@ ayf_status ayf_run_student_inherit(ayf_run *run, const ayf_run_student *student,
     return AYF_OK;
 }
 
-static ayf_status check_guidance(const ayf_run *run, const ayf_model_card *card) {
+ayf_status ayf_run_student_check(const ayf_run *run, const ayf_run_student *student) {
+    const ayf_model_card *card = &student->card;
     double low, high;
     ayf_run_guidance_range(run, &low, &high);
     if (low >= card->guidance_min && high <= card->guidance_max) return AYF_OK;
@@ -63,15 +64,4 @@ static ayf_status check_guidance(const ayf_run *run, const ayf_model_card *card)
         "finetune.student: %s was trained for guidance from %g to %g and this run asks for %g to %g; leave "
         "the distill.guidance keys as the student has them",
         run->begins_path, card->guidance_min, card->guidance_max, low, high);
-}
-
-ayf_status ayf_run_student_check(const ayf_run *run, const ayf_run_student *student) {
-    int resolution = run->spec.img_resolution;
-    AYF_TRY(check_guidance(run, &student->card));
-    if (resolution >= 4 && (resolution & (resolution - 1)) == 0) return AYF_OK;
-    return ayf_fail(
-        run->ctx, AYF_E_CONFIG,
-        "finetune.student: %s draws images of %d x %d, and a discriminator takes 4, 8, 16, 32, 64 ... "
-        "pixels a side; fine-tuning needs a teacher and a student of such a data.resolution",
-        run->begins_path, resolution, resolution);
 }

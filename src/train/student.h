@@ -18,8 +18,7 @@ void ayf_run_student_clear(ayf_run *run, ayf_run_student *student); /* all zero 
  * long and how fast it was trained, and what its run kept, is not inherited. */
 ayf_status ayf_run_student_inherit(ayf_run *run, const ayf_run_student *student, const char *path);
 
-/* AYF_E_CONFIG when the run asks for guidance that the student has not learned, or when no discriminator takes images of its
- * resolution. */
+/* AYF_E_CONFIG when the run asks for guidance that the student has not learned. */
 ayf_status ayf_run_student_check(const ayf_run *run, const ayf_run_student *student);
 
 #endif
