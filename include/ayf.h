@@ -82,8 +82,8 @@ typedef struct ayf_options { /* all zero = defaults */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
     bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
-    /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, to check others against.
-     * Any other name is AYF_E_USAGE from the first function that computes. Copied. */
+    /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, to check others
+     * against. Any other name is AYF_E_USAGE from the first function that computes. Copied. */
     const char *device;
 } ayf_options;
 
@@ -325,8 +325,8 @@ typedef struct ayf_eval_figure {
     int decimals;      /* worth printing */
 } ayf_eval_figure;
 
-/* The figures that apply to what `eval` compares, in the order in which people read them. There are `*count`, valid
- * until `eval` is closed. */
+/* The figures that apply to what `eval` compares, in the order in which people read them. There are
+ * `*count`, valid until `eval` is closed. */
 AYF_API const ayf_eval_figure *ayf_eval_figures(const ayf_eval *eval, size_t *count);
 
 /* Prints the recipe to `print`, line by line: reference, resizing, features and their hash, number of
@@ -396,10 +396,10 @@ AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
 /* Does one optimiser step, and writes the log, sample grids and checkpoints that are due. `report` may be
  * NULL. AYF_E_DIVERGED for a loss that is not finite, and for a discriminator that wins in fine-tuning
- * (finetune.logit_limit); the last good checkpoint is kept. After a step whose computation failed, ayf_run_step()
- * and ayf_run_save() repeat the error, and the last good checkpoint is kept. After a failure, close the run; when
- * it is opened again, it resumes from its last checkpoint. With distill.midtrain_steps, the first calls make the teacher's
- * trajectories, one batch per call, and report->step does not change. */
+ * (finetune.logit_limit). After a step whose computation failed, ayf_run_step() and ayf_run_save() repeat the
+ * error. In all these cases the last good checkpoint is kept. After a failure, close the run; when it is
+ * opened again, it resumes from its last checkpoint. With distill.midtrain_steps, the first calls make the
+ * teacher's trajectories, one batch per call, and report->step does not change. */
 AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);
 /* Writes a checkpoint now, or the trajectories made so far. Does nothing when the last step was saved

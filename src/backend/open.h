@@ -5,8 +5,9 @@
 #include "exec/backend.h"
 
 /* The backend that ayf_options.device names. The first call opens it, and everything made with the context
- * shares it. The context owns it: ayf_close() closes it, and nobody else does. After a failure *out is NULL, and
- * the next call tries again. AYF_E_USAGE: the device is unknown, or the number of threads is out of range. */
+ * shares it. The context owns it: ayf_close() closes it, and nobody else does. After a failure *out is NULL,
+ * and the next call tries again. AYF_E_USAGE: the device is unknown, or the number of threads is out of
+ * range. */
 ayf_status ayf_backend_open(ayf_context *ctx, ayf_backend **out);
 
 #endif

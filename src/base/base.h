@@ -59,7 +59,8 @@ ayf_status ayf_fail_prefix(ayf_context *ctx, const char *format, ...) AYF_PRINTF
 void ayf_say(ayf_context *ctx, const char *format, ...) AYF_PRINTF(2, 3);
 
 /* Zeroed memory for `count` elements of `size` bytes, 64-byte aligned; NULL with AYF_E_MEMORY recorded when
- * there is none or the product overflows. count == 0 gives a valid pointer. Owned by the caller; ayf_free(). */
+ * there is none or the product overflows. count == 0 gives a valid pointer. Owned by the caller; ayf_free().
+ */
 void *ayf_alloc(ayf_context *ctx, size_t count, size_t size);
 
 /* Like realloc for an array that grows: the first `old_count` elements are kept, the rest is zeroed. On

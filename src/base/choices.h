@@ -1,5 +1,5 @@
-/* Choices that a configuration names and a room below it carries out: one list each, of which the enum and the names are
- * made. X(constant, name in a configuration). */
+/* Choices that a configuration names and a room below it carries out: one list each, of which the enum and
+ * the names are made. X(constant, name in a configuration). */
 #ifndef AYF_BASE_CHOICES_H
 #define AYF_BASE_CHOICES_H
 
@@ -13,7 +13,8 @@
 /* What a flow map is distilled with (flow/step.h). */
 typedef enum ayf_loss { AYF_LOSSES(AYF_CHOICE_CONSTANT) } ayf_loss;
 
-/* Where the velocity comes from. GIVEN (mid-training): x_t and v are inputs themselves; no configuration names it. */
+/* Where the velocity comes from. GIVEN (mid-training): x_t and v are inputs themselves; no configuration
+ * names it. */
 typedef enum ayf_target { AYF_TARGETS(AYF_CHOICE_CONSTANT) AYF_TARGET_GIVEN } ayf_target;
 
 /* How the tangent is normalised. */

@@ -1,5 +1,5 @@
-/* Structs that are described by rows: each row says where a member is, how it is written as text, what it may be and
- * what it means. Settings and the descriptions of networks are such structs.
+/* Structs that are described by rows: each row says where a member is, how it is written as text, what it may
+ * be and what it means. Settings and the descriptions of networks are such structs.
  *
  *     static const ayf_field_row fields[] = {
  *         {"lr", AYF_FIELD_REAL, NULL, 0, offsetof(options, lr), "0.01", 0, 10, "learning rate"},
@@ -9,9 +9,8 @@
  *     status = ayf_field_set(ctx, &fields[0], "1e-3", &o);
  *     ayf_fields_free(ctx, fields, AYF_COUNT(fields), &o);      // when there are strings
  *
- * Messages name the row and the value, and say what would be right; the caller puts the place in front of them
- * (ayf_fail_prefix()).
- */
+ * Messages name the row and the value, and say what would be right; the caller puts the place in front of
+ * them (ayf_fail_prefix()). */
 #ifndef AYF_BASE_FIELDS_H
 #define AYF_BASE_FIELDS_H
 
@@ -32,8 +31,8 @@ typedef struct ayf_reals {
     double at[AYF_LIST_MAX];
 } ayf_reals;
 
-/* Whole numbers may end in k, M, G (powers of 1000) or Ki, Mi, Gi (powers of 1024). Lists are "1,2,2" or "[1, 2, 2]",
- * and "" is the empty one. */
+/* Whole numbers may end in k, M, G (powers of 1000) or Ki, Mi, Gi (powers of 1024). Lists are "1,2,2" or "[1,
+ * 2, 2]", and "" is the empty one. */
 typedef enum ayf_field_type {
     AYF_FIELD_BOOL,   /* bool: true or false */
     AYF_FIELD_INT,    /* int */
@@ -63,8 +62,9 @@ int ayf_field_find(const ayf_field_row *fields, size_t count, size_t skip, const
 /* The name that is most like `name`, without its first `skip` characters; NULL when none is near. */
 const char *ayf_field_nearest(const ayf_field_row *fields, size_t count, size_t skip, const char *name);
 
-/* Sets every member to its default. Strings of `object` are NULL or owned by it before. `ctx` may be NULL when no row is a
- * string. Fails only when there is no memory; strings that were set by then are still owned by `object`. */
+/* Sets every member to its default. Strings of `object` are NULL or owned by it before. `ctx` may be NULL
+ * when no row is a string. Fails only when there is no memory; strings that were set by then are still owned
+ * by `object`. */
 ayf_status ayf_fields_default(ayf_context *ctx, const ayf_field_row *fields, size_t count, void *object);
 
 /* Frees the strings and leaves NULL in their place. */
@@ -83,7 +83,8 @@ ayf_status ayf_field_accepts_element(ayf_context *ctx, const ayf_field_row *fiel
 /* AYF_OK when the member, however it was set, is in its range; else AYF_E_CONFIG. */
 ayf_status ayf_field_check(ayf_context *ctx, const ayf_field_row *field, const void *object);
 
-/* PLAIN: "1,2,2", "256". TYPED, for readers that tell types apart: "[1, 2, 2]", and reals keep a point ("256.0"). */
+/* PLAIN: "1,2,2", "256". TYPED, for readers that tell types apart: "[1, 2, 2]", and reals keep a point
+ * ("256.0"). */
 typedef enum ayf_field_style { AYF_FIELD_PLAIN, AYF_FIELD_TYPED } ayf_field_style;
 
 /* The value as ayf_field_set() reads it back, bit for bit, in `size` bytes at `text`; a string as it is. */

@@ -10,8 +10,8 @@
 bool ayf_parse_real(const char *string, double *value);
 
 enum { AYF_REAL_SIZE = 32 };
-/* The shortest of 15 to 17 significant digits that reads back to the same double; returns the length. Not for NaN and
- * infinities. */
+/* The shortest of 15 to 17 significant digits that reads back to the same double; returns the length. Not for
+ * NaN and infinities. */
 int ayf_print_real(char text[AYF_REAL_SIZE], double value);
 
 /* The same, but whole values keep a point ("1.0"), so that a typed reader sees a real. */

@@ -40,8 +40,8 @@ void ayf_rng_uniform(ayf_rng_key key, float *out, size_t count); /* in (0,1), bo
 void ayf_rng_normal(ayf_rng_key key, float *out, size_t count);  /* mean 0, variance 1 */
 void ayf_rng_bits(ayf_rng_key key, uint32_t *out, size_t count);
 
-/* Where `index` goes in a keyed pseudo-random permutation of [0, count); count >= 1. O(1) memory. The key's sample
- * does not matter. */
+/* Where `index` goes in a keyed pseudo-random permutation of [0, count); count >= 1. O(1) memory. The key's
+ * sample does not matter. */
 uint64_t ayf_rng_permute(ayf_rng_key key, uint64_t index, uint64_t count);
 
 #endif

@@ -19,14 +19,7 @@ static const char *const tuned[] = {"train.steps=300", "finetune.channel_base=51
 static const char *const features[] = {"data.resolution=16", "data.channels=1", "train.steps=1500"};
 static const double guidance = 1.5;
 
-enum {
-    COLUMNS = 16,
-    IMAGES = 128,
-    SCALE = 3,
-    JUDGED = 1000,
-    REFERENCE = 8192,
-    JUDGED_TEACHER_STEPS = 8
-};
+enum { COLUMNS = 16, IMAGES = 128, SCALE = 3, JUDGED = 1000, REFERENCE = 8192, JUDGED_TEACHER_STEPS = 8 };
 static const int calls[] = {1, 2, 4, 8};
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))

@@ -8,9 +8,8 @@
  *   ... cfg.train.lr, cfg.model.channel_mult.at[0] ...
  *   ayf_config_free(ctx, &cfg);                                     // also after a failure
  *
- * The keys, their ranges, defaults and meanings stand in keys.def and, for those of the network, in nn/spec.def.
- * Failures are AYF_E_CONFIG with "<file>:<line>: ..." and the nearest valid name.
- */
+ * The keys, their ranges, defaults and meanings stand in keys.def and, for those of the network, in
+ * nn/spec.def. Failures are AYF_E_CONFIG with "<file>:<line>: ..." and the nearest valid name. */
 #ifndef AYF_CONFIG_H
 #define AYF_CONFIG_H
 

@@ -27,7 +27,8 @@ struct ayf_archive {
 ayf_status ayf_archive_add(ayf_archive *archive, const char *name, uint64_t where);
 void ayf_archive_close(ayf_archive *archive);
 
-/* Sorts the entries, keeps the pictures, reads the labels if spec->labels. Owns `archive` from here on, on failure too. */
+/* Sorts the entries, keeps the pictures, reads the labels if spec->labels. Owns `archive` from here on, on
+ * failure too. */
 ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec *spec, ayf_source **out);
 
 enum { AYF_ARCHIVE_MAX_ENTRY = 1 << 28 };

@@ -25,8 +25,8 @@
  * Everything is checked when the set is opened. All problems are reported at once: the error message names
  * the first few files, and each problem gets its own log line.
  *
- * Pictures are kept as bytes when all of them fit in the memory allowed,
- * and decoded when asked for otherwise; then a damaged picture is found when it is used. One thread at a time. */
+ * Pictures are kept as bytes when all of them fit in the memory allowed, and decoded when asked for
+ * otherwise; then a damaged picture is found when it is used. One thread at a time. */
 #ifndef AYF_DATASET_H
 #define AYF_DATASET_H
 

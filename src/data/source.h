@@ -47,8 +47,8 @@ void ayf_source_close(ayf_source *source); /* NULL is fine */
 /* Opens the file or folder spec->source of any kind, told apart by its content and name. */
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
-/* Each opens one kind and reads its labels if spec->labels (then having none at all is an error). spec->memory bounds
- * the bytes of an unpacked file. */
+/* Each opens one kind and reads its labels if spec->labels (then having none at all is an error).
+ * spec->memory bounds the bytes of an unpacked file. */
 ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                ayf_source **out);
 ayf_status ayf_source_open_cifar(ayf_context *ctx, const char *const *paths, size_t count,

@@ -1,5 +1,5 @@
-/* Distance of samples to data (ayf_eval_* of include/ayf.h): a reference set is read once, every measurement then
- * compares one set of samples with it. */
+/* Distance of samples to data (ayf_eval_* of include/ayf.h): a reference set is read once, every measurement
+ * then compares one set of samples with it. */
 #include "eval/distance.h"
 
 #include <string.h>
@@ -232,7 +232,8 @@ static ayf_status take_shape_of(ayf_eval *e, const char *samples) {
     return AYF_OK;
 }
 
-/* What the samples look like: what the features take, unless something else is asked for, which is then wrong. */
+/* What the samples look like: what the features take, unless something else is asked for, which is then
+ * wrong. */
 static ayf_status choose_shape(ayf_eval *e, const ayf_eval_options *o) {
     e->resolution = o->resolution;
     e->channels = o->channels;

@@ -3,8 +3,7 @@
  *     ayf_extractor *net;
  *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // features_fitted.h, or features_inception.h
  *     AYF_TRY(ayf_extract(net, images, count, ayf_image_shape(16, 16, 1), features, NULL));
- *     ayf_extractor_close(net);
- */
+ *     ayf_extractor_close(net); */
 #ifndef AYF_EXTRACTOR_H
 #define AYF_EXTRACTOR_H
 
@@ -43,8 +42,9 @@ struct ayf_extractor {
     float *x, *features, *logits; /* one batch */
 };
 
-/* images[count][height][width][channels] of `shape` in [-1,1] -> features[count][dim] and logits[count][classes];
- * NULL: not wanted. What an image gives does not depend on the others. AYF_E_USAGE when it does not take this shape. */
+/* images[count][height][width][channels] of `shape` in [-1,1] -> features[count][dim] and
+ * logits[count][classes]; NULL: not wanted. What an image gives does not depend on the others. AYF_E_USAGE
+ * when it does not take this shape. */
 ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, ayf_data_shape shape,
                        float *features, float *logits);
 
@@ -52,13 +52,15 @@ void ayf_extractor_close(ayf_extractor *e);
 
 /* For the kinds: */
 
-/* An extractor of weights that are still to be read from `path` (copied; NULL: from no file). NULL: no memory. */
+/* An extractor of weights that are still to be read from `path` (copied; NULL: from no file). NULL: no
+ * memory. */
 ayf_extractor *ayf_extractor_new(ayf_context *ctx, const ayf_extractor_kind *kind, const char *path);
 
 /* Compiles the network for inputs of `input` when dim and classes are set; hashes the weights. */
 ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, ayf_data_shape input);
 
-/* Ends the opening of `e`: hands it over in *out, or closes it when `status` is no success. Returns `status`. */
+/* Ends the opening of `e`: hands it over in *out, or closes it when `status` is no success. Returns `status`.
+ */
 ayf_status ayf_extractor_opened(ayf_extractor *e, ayf_status status, ayf_extractor **out);
 
 #endif

@@ -210,7 +210,8 @@ ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, const ayf_fideli
 
 /* ---- Semigroup defect ---- */
 
-/* Takes all of x[count][size] along `times`, a batch at a time; the last batch is filled up with its first image. */
+/* Takes all of x[count][size] along `times`, a batch at a time; the last batch is filled up with its first
+ * image. */
 static ayf_status carry(comparison *c, ayf_sampler *sampler, ayf_solver_options how, float *x) {
     size_t batch = (size_t)ayf_sampler_describe(sampler)->batch;
     how.guidance = c->guidance;

@@ -18,8 +18,8 @@ typedef struct ayf_backend_ops {
     void (*close)(ayf_backend *);
     ayf_status (*alloc)(ayf_backend *, size_t elements, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
-    /* When one of these returns, memory of the host that it read is free and what it wrote there is complete. After a
-     * failure what was to be written is undefined. */
+    /* When one of these returns, memory of the host that it read is free and what it wrote there is complete.
+     * After a failure what was to be written is undefined. */
     ayf_status (*upload)(ayf_backend *, void *to, const void *from, size_t elements,
                          bool from_f64) AYF_MUST_CHECK;
     ayf_status (*fetch)(ayf_backend *, void *to, const void *from, size_t elements,
@@ -34,8 +34,8 @@ typedef struct ayf_backend_ops {
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */
     void (*drop)(ayf_backend *, void *kernel);
-    /* Waits until everything asked for is done. Returns the first failure since the last call, whose message is in the
-     * context, and forgets it. What was launched after that failure may have been left out. */
+    /* Waits until everything asked for is done. Returns the first failure since the last call, whose message
+     * is in the context, and forgets it. What was launched after that failure may have been left out. */
     ayf_status (*sync)(ayf_backend *) AYF_MUST_CHECK;
     /* Takes about half a second, for the measurement. */
     ayf_status (*facts)(ayf_backend *, ayf_backend_facts *facts);

@@ -51,8 +51,8 @@ ayf_status ayf_golden_parameters(ayf_golden_check *c, const ayf_params *params, 
 ayf_status ayf_golden_compare(ayf_golden_check *c, const char *name, const char *output,
                               const ayf_param *param, bool gradient);
 
-/* d `out` / d parameters of the scope as the outputs `prefix` + name, and their comparison with the tensors of
- * these names (`strip` as above). */
+/* d `out` / d parameters of the scope as the outputs `prefix` + name, and their comparison with the tensors
+ * of these names (`strip` as above). */
 void ayf_golden_emit_gradients(ayf_graph *g, const ayf_params *params, const char *scope, ayf_id out,
                                ayf_id cotangent, const char *prefix);
 ayf_status ayf_golden_gradients(ayf_golden_check *c, const ayf_params *params, const char *prefix,

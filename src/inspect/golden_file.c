@@ -9,10 +9,10 @@
 #include "base/number.h"
 #include "ir/build.h"
 
-/* Largest relative L2 error; the bar for gradients that are tiny next to the largest one of the file; and
- * the rounding of a single-precision sum of terms as large as the largest gradient: a difference below it
- * says nothing, because the reference numbers are single precision themselves. UNSURE_MOST: relative, what a gradient's
- * own sensitivity may excuse at most. */
+/* Largest relative L2 error; the bar for gradients that are tiny next to the largest one of the file; and the
+ * rounding of a single-precision sum of terms as large as the largest gradient: a difference below it says
+ * nothing, because the reference numbers are single precision themselves. UNSURE_MOST: relative, what a
+ * gradient's own sensitivity may excuse at most. */
 static const double TOLERANCE = 1e-4, TINY = 1e-6, TINY_TOLERANCE = 2e-3, ROUNDING = 5.9604645e-8,
                     UNSURE_MOST = 1e-2;
 

@@ -34,7 +34,8 @@ static ayf_status build(ayf_golden_check *c, const ayf_params *params, int *batc
     if (!g) return AYF_E_MEMORY;
     ayf_id x = ayf_golden_leaf(c, g, "in.x"), gradient = 0;
     *batch = x ? ayf_at(g, x)->dim[0] : 0;
-    ayf_id logits = ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, ayf_golden_onehot(g, &params->spec, x));
+    ayf_id logits =
+        ayf_sg2_discriminator(g, params, AYF_STORE_STATE, x, ayf_golden_onehot(g, &params->spec, x));
     ayf_id ones = ayf_const_like(g, logits, 1);
     ayf_vjp(g, 1, &logits, &ones, 1, &x, &gradient);
     ayf_id r1 = ayf_gradient_penalty(g, logits, x);
@@ -49,10 +50,10 @@ static ayf_status build(ayf_golden_check *c, const ayf_params *params, int *batc
 
 /* ---- What single precision leaves open ---- */
 
-/* The minibatch standard deviation is a root with a sharp bend where the samples of a group agree, so that its
- * second derivatives magnify rounding, most of all in groups of two. How far a gradient of R1 moves when every
- * input moves by its last bit is what nobody can know of it in single precision; a few draws of the signs miss
- * the worst ones by less than this factor. */
+/* The minibatch standard deviation is a root with a sharp bend where the samples of a group agree, so that
+ * its second derivatives magnify rounding, most of all in groups of two. How far a gradient of R1 moves when
+ * every input moves by its last bit is what nobody can know of it in single precision; a few draws of the
+ * signs miss the worst ones by less than this factor. */
 enum { DRAWS = 3, MISSED = 4 };
 
 static size_t values_of(const ayf_params *params) {

@@ -78,8 +78,8 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
 
 /* ---- Everything else ---- */
 
-/* As stored when all pictures agree, else brought to one size, one number of channels or both: that they differ is a
- * fact about the data and no fault. What is wrong even then is reported. */
+/* As stored when all pictures agree, else brought to one size, one number of channels or both: that they
+ * differ is a fact about the data and no fault. What is wrong even then is reported. */
 static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, ayf_dataset_spec *spec,
                                  ayf_dataset **data) {
     enum { SIDE = 32, COLOUR = 3 };

@@ -30,8 +30,8 @@ ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size)
 
 ayf_status ayf_file_commit(ayf_file_writer *writer); /* frees the writer, whatever it returns */
 
-/* Whether ayf_file_begin() would succeed: for what takes hours before it writes. Leaves no file behind; pipes and
- * devices are not tried. */
+/* Whether ayf_file_begin() would succeed: for what takes hours before it writes. Leaves no file behind; pipes
+ * and devices are not tried. */
 ayf_status ayf_file_probe(ayf_context *ctx, const char *path);
 
 /* begin, put, commit. */

@@ -6,8 +6,8 @@
 #include "ir/ir.h"
 
 /* conv(x,w)[n,i,j,o] = sum over p,q,c of x[n, i*stride + p - pad_top, j*stride + q - pad_left, c] w[o,p,q,c],
- * where x is 0 outside the image. OH = (H + pad_top + pad_bottom - KH) / stride + 1, rounded down; OW likewise.
- */
+ * where x is 0 outside the image. OH = (H + pad_top + pad_bottom - KH) / stride + 1, rounded down; OW
+ * likewise. */
 typedef struct ayf_conv_shape {
     int64_t x[4]; /* N, H, W, I */
     int64_t w[4]; /* O, KH, KW, I */

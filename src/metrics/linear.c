@@ -53,8 +53,9 @@ void ayf_metrics_product(const double *x, size_t rows, const double *y, size_t c
 
 /* ---- LAPACK ---- */
 
-/* Column k of the lower triangle in column-major order is row k of the upper one in row-major order, so the scatter goes
- * in as it is and the rows come out as columns of L; they are put back to the order before pivoting. */
+/* Column k of the lower triangle in column-major order is row k of the upper one in row-major order, so the
+ * scatter goes in as it is and the rows come out as columns of L; they are put back to the order before
+ * pivoting. */
 static void unpivot(double *row, size_t dim, size_t first, const int *pivot, double *scratch) {
     memset(scratch, 0, dim * sizeof *scratch);
     for (size_t i = first; i < dim; i++) scratch[pivot[i] - 1] = row[i];

@@ -6,15 +6,17 @@
 
 #include "base/base.h"
 
-/* AYF_E_DIVERGED when a value of x[n][dim] is not finite; `name` ("reference set") and the sample are in the message. */
+/* AYF_E_DIVERGED when a value of x[n][dim] is not finite; `name` ("reference set") and the sample are in the
+ * message. */
 ayf_status ayf_metrics_finite(ayf_context *ctx, const char *name, const float *x, size_t n, size_t dim);
-/* The same for two sets, "reference set" and "generated set". AYF_E_USAGE when dim is 0 or beyond what BLAS can count. */
+/* The same for two sets, "reference set" and "generated set". AYF_E_USAGE when dim is 0 or beyond what BLAS
+ * can count. */
 ayf_status ayf_metrics_sets(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb,
                             size_t dim);
 
-/* BLAS with no more threads than the context allows, between enter and leave; what enter returns goes to leave. The
- * number belongs to the process, so another user of OpenBLAS in it sees it for that time. Never enter in a parallel
- * region. */
+/* BLAS with no more threads than the context allows, between enter and leave; what enter returns goes to
+ * leave. The number belongs to the process, so another user of OpenBLAS in it sees it for that time. Never
+ * enter in a parallel region. */
 int ayf_blas_enter(const ayf_context *ctx);
 void ayf_blas_leave(int previous);
 
@@ -25,8 +27,9 @@ void ayf_metrics_widen(const float *x, size_t rows, size_t dim, const double *ce
 void ayf_metrics_product(const double *x, size_t rows, const double *y, size_t columns, size_t dim,
                          double *out);
 
-/* factor[rank][dim] with factor^T factor = scatter / scale, by Cholesky with pivoting; `scatter` as in ayf_moments. What
- * is left when the pivots are down to rounding (dim * 1e-16 of the largest) is dropped. factor has room for [dim][dim]. */
+/* factor[rank][dim] with factor^T factor = scatter / scale, by Cholesky with pivoting; `scatter` as in
+ * ayf_moments. What is left when the pivots are down to rounding (dim * 1e-16 of the largest) is dropped.
+ * factor has room for [dim][dim]. */
 ayf_status ayf_metrics_factor(ayf_context *ctx, const double *scatter, size_t dim, double scale,
                               double *factor, size_t *rank);
 

@@ -6,8 +6,8 @@
 
 enum { ROWS = 256, COLUMNS = 1024 };
 
-/* Squared distances below these, relative to what they are made of, are rounding: of the inner products, and of two
- * distances that should be equal. */
+/* Squared distances below these, relative to what they are made of, are rounding: of the inner products, and
+ * of two distances that should be equal. */
 #define SAME_POINT 1e-13
 #define SAME_DISTANCE 1e-9
 

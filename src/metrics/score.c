@@ -27,7 +27,8 @@ static ayf_status check_probabilities(ayf_context *ctx, const float *p, size_t n
     return AYF_OK;
 }
 
-/* exp of the mean divergence: sum of p log p over the samples minus n times that of their mean. p, mean: scratch. */
+/* exp of the mean divergence: sum of p log p over the samples minus n times that of their mean. p, mean:
+ * scratch. */
 static double score(const float *values, size_t n, size_t classes, bool logits, double *p, double *mean) {
     double sum = 0, of_mean = 0;
     memset(mean, 0, classes * sizeof *mean);

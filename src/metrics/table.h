@@ -36,8 +36,8 @@ typedef struct ayf_comparison {
     const int *labels;           /* of `drawn` [count]; NULL: none, or not of the classes of the logits */
 } ayf_comparison;
 
-/* There is one function per metric. It fills the metric's fields of `row`, which are NaN before. A field that it
- * leaves NaN does not apply. Errors as in metrics.h. */
+/* There is one function per metric. It fills the metric's fields of `row`, which are NaN before. A field that
+ * it leaves NaN does not apply. Errors as in metrics.h. */
 #define METRIC(id, ...) ayf_status ayf_metric_##id(const ayf_comparison *c, ayf_eval_row *row);
 #define FIGURE(field, ...)
 #include "metrics/metrics.def"

@@ -13,8 +13,8 @@ typedef enum ayf_model_role {
 } ayf_model_role;
 const char *ayf_model_role_name(ayf_model_role role); /* "teacher", ... */
 bool ayf_model_role_find(const char *name, ayf_model_role *role);
-/* A flow network is a teacher, or a student when it sees the gap. Every other kind of network has the one role
- * that it gives its name to. */
+/* A flow network is a teacher, or a student when it sees the gap. Every other kind of network has the one
+ * role that it gives its name to. */
 bool ayf_model_role_fits(const ayf_model_spec *spec, ayf_model_role role);
 
 /* Strings are owned by the card. */
@@ -29,9 +29,9 @@ typedef struct ayf_model_card {
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 
-/* Whether a network can be guided by itself: AYF_E_CONFIG when it has no classes, or when `config` (the YAML of its
- * training; "" or text that cannot be read: nothing is known) says that it never saw a sample without one. `path`
- * names it in the message. */
+/* Whether a network can be guided by itself: AYF_E_CONFIG when it has no classes, or when `config` (the YAML
+ * of its training; "" or text that cannot be read: nothing is known) says that it never saw a sample without
+ * one. `path` names it in the message. */
 ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
                                      const char *config);
 

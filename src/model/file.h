@@ -1,5 +1,5 @@
-/* Model files: safetensors files with EDM2's names and shapes (nn/params.h) and everything needed to use them in the
- * metadata: see ayf_model_card. */
+/* Model files: safetensors files with EDM2's names and shapes (nn/params.h) and everything needed to use them
+ * in the metadata: see ayf_model_card. */
 #ifndef AYF_MODEL_FILE_H
 #define AYF_MODEL_FILE_H
 
@@ -16,12 +16,13 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
  * (AYF_E_FORMAT) that name the file and the tensor or key. Tensors may be F32, F16, BF16 or F64. The caller
  * owns *w and the card's strings; on failure there is nothing to free. */
 ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
-/* The card and the network without the weights: a file that exists under its final name is complete, so whoever needs
- * no weights need not read them. `spec` may be NULL. Errors in the metadata as above; the caller owns the card's
- * strings. */
+/* The card and the network without the weights: a file that exists under its final name is complete, so
+ * whoever needs no weights need not read them. `spec` may be NULL. Errors in the metadata as above; the
+ * caller owns the card's strings. */
 ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spec *spec,
                                ayf_model_card *card);
-/* The same as ayf_model_read() for a network that makes samples (ayf_model_is_flow()); any other kind is AYF_E_USAGE. */
+/* The same as ayf_model_read() for a network that makes samples (ayf_model_is_flow()); any other kind is
+ * AYF_E_USAGE. */
 ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
 
 #endif

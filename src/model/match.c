@@ -9,7 +9,7 @@ bool ayf_sigma_matches(double a, double b) { return fabs(a - b) <= AYF_SIGMA_TOL
 
 static bool same_shape(const ayf_model_spec *a, const ayf_model_spec *b) {
     if (a->kind != b->kind) return false;
-    if (a->kind == AYF_MODEL_MLP) return a->mlp_dim == b->mlp_dim;
+    if (ayf_model_makes_points(a)) return a->mlp_dim == b->mlp_dim;
     return a->img_resolution == b->img_resolution && a->img_channels == b->img_channels;
 }
 
@@ -20,7 +20,7 @@ static bool same_classes(const ayf_match_side *a, const ayf_match_side *b) {
 
 static void print_shape(const ayf_match_side *side, char *text) {
     const ayf_model_spec *s = side->spec;
-    if (s->kind == AYF_MODEL_MLP)
+    if (ayf_model_makes_points(s))
         snprintf(text, TEXT_SIZE, "makes points of %d numbers", s->mlp_dim);
     else
         snprintf(text, TEXT_SIZE, "makes %dx%dx%d images", s->img_resolution, s->img_resolution,

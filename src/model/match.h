@@ -1,14 +1,14 @@
-/* Whether two flow networks go together, one of which teaches, guides or judges the other. The one rule for training,
- * sampling and evaluation. */
+/* Whether two flow networks go together, one of which teaches, guides or judges the other. The one rule for
+ * training, sampling and evaluation. */
 #ifndef AYF_MATCH_H
 #define AYF_MATCH_H
 
 #include "nn/spec.h"
 
-/* How far apart two values of sigma_data may be, relative to the larger one. Those of the same data need not be equal:
- * they are summed in another order by another number of threads, or copied by hand with few digits (0.5 for 0.5003). A
- * network then sees its data larger or smaller by one part in a thousand, which no sample shows. Other data, or pixels
- * of another scale, differ by percents. */
+/* How far apart two values of sigma_data may be, relative to the larger one. Those of the same data need not
+ * be equal: they are summed in another order by another number of threads, or copied by hand with few digits
+ * (0.5 for 0.5003). A network then sees its data larger or smaller by one part in a thousand, which no sample
+ * shows. Other data, or pixels of another scale, differ by percents. */
 #define AYF_SIGMA_TOLERANCE 1e-3
 bool ayf_sigma_matches(double a, double b);
 
@@ -16,13 +16,13 @@ typedef struct ayf_match_side {
     const char *what, *path; /* for messages: "the weak teacher", its file */
     const ayf_model_spec *spec;
     double sigma_data;
-    bool
-        needs_no_classes; /* fits the other side also when it has no classes and the other one has: a weak teacher */
+    /* A weak teacher: it matches also when it has no classes and the other side has some. */
+    bool needs_no_classes;
 } ayf_match_side;
 
-/* AYF_OK when both make samples of the same kind, shape and classes with sigma_data that match. Otherwise `refusal`
- * (AYF_E_USAGE for calls, AYF_E_CONFIG for runs) with a sentence that names both and ends in `way_out` ("train both on the
- * same data"). Both are flow networks (ayf_model_is_flow()). */
+/* AYF_OK when both make samples of the same kind, shape and classes with sigma_data that match. Otherwise
+ * `refusal` (AYF_E_USAGE for calls, AYF_E_CONFIG for runs) with a sentence that names both and ends in
+ * `way_out` ("train both on the same data"). Both are flow networks (ayf_model_is_flow()). */
 ayf_status ayf_models_match(ayf_context *ctx, ayf_status refusal, const ayf_match_side *a,
                             const ayf_match_side *b, const char *way_out);
 

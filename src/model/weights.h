@@ -29,9 +29,10 @@ ayf_status ayf_weights_hash(const ayf_weights *w, uint64_t *hash);
  * another size is an error. */
 ayf_status ayf_weights_bind(const ayf_weights *w, ayf_program *program, const char *scope);
 
-/* The tensors of the network of `spec` from an open file; others in it are left alone. Missing, misshapen and non-finite
- * ones are AYF_E_FORMAT; `whose` says in the message what needs them ("the model in the metadata"). Nothing large is
- * allocated before all shapes are right. The caller owns *out, NULL after a failure. */
+/* The tensors of the network of `spec` from an open file; others in it are left alone. Missing, misshapen and
+ * non-finite ones are AYF_E_FORMAT; `whose` says in the message what needs them ("the model in the
+ * metadata"). Nothing large is allocated before all shapes are right. The caller owns *out, NULL after a
+ * failure. */
 ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
                             const char *whose, ayf_weights **out);
 

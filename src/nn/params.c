@@ -95,7 +95,8 @@ ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage)
 
 static const double fir[] = {1, 3, 3, 1};
 
-/* Every row to unit RMS, w / (1e-4 + ||w||/sqrt(n)) (arXiv 2312.02696, Eq. 66); other roles stay as they are. */
+/* Every row to unit RMS, w / (1e-4 + ||w||/sqrt(n)) (arXiv 2312.02696, Eq. 66); other roles stay as they are.
+ */
 static void normalise(const ayf_param *param, float *graph) {
     if (param->role != AYF_PARAM_WEIGHT) return;
     size_t columns = (size_t)param->shape.dim[1];

@@ -42,19 +42,19 @@ typedef struct ayf_model_spec {
 /* The defaults of the table: the 7.1 M-parameter U-Net for 32x32 colour images. */
 ayf_model_spec ayf_model_spec_default(void);
 
-/* The fields by index, in the order of the table. `size` bytes at `text` take the value as ayf_model_spec_set()
- * reads it back without loss; AYF_FIELD_SIZE is always enough. */
+/* The fields by index, in the order of the table. `size` bytes at `text` take the value as
+ * ayf_model_spec_set() reads it back without loss; AYF_FIELD_SIZE is always enough. */
 size_t ayf_model_spec_keys(void);
 const char *ayf_model_spec_key(size_t index);
 bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index); /* is it a field of the spec's kind? */
 void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, size_t size);
 
-/* Reads one value as ayf_field_set() does. AYF_E_CONFIG names the key, the value and what would be right; `spec` is
- * then unchanged. */
+/* Reads one value as ayf_field_set() does. AYF_E_CONFIG names the key, the value and what would be right;
+ * `spec` is then unchanged. */
 ayf_status ayf_model_spec_set(ayf_context *ctx, ayf_model_spec *spec, const char *key, const char *value);
 
-/* AYF_OK when every field is within its limits; otherwise AYF_E_CONFIG names the key. ayf_network_check() (nn/network.h) also
- * says whether a network can be built from it. */
+/* AYF_OK when every field is within its limits; otherwise AYF_E_CONFIG names the key. ayf_network_check()
+ * (nn/network.h) also says whether a network can be built from it. */
 ayf_status ayf_model_spec_in_range(ayf_context *ctx, const ayf_model_spec *spec);
 
 const char *ayf_model_kind_name(ayf_model_kind kind);    /* "unet", ... */

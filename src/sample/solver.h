@@ -19,8 +19,8 @@ typedef struct ayf_solver_options {
     double guidance;     /* lambda */
     /* lambda of each sample of the batch in place of `guidance`; NULL: the same for all */
     const double *guidances;
-    /* REFERENCE: relative and absolute error per step and sample; 0 = 1e-4. Negative: no step control, but the
-     * grid of `times` or `steps`. */
+    /* REFERENCE: relative and absolute error per step and sample; 0 = 1e-4. Negative: no step control, but
+     * the grid of `times` or `steps`. */
     double tolerance;
     bool euler_last; /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
     /* Receives [steps + 1][batch][size]: x at every time; NULL: nowhere. Not for adaptive steps. */

@@ -1,4 +1,5 @@
-/* The inputs of a step: data, noise, times, strengths and classes as pure functions of (seed, step, sample). */
+/* The inputs of a step: data, noise, times, strengths and classes as pure functions of (seed, step, sample).
+ */
 #ifndef AYF_BATCH_H
 #define AYF_BATCH_H
 

@@ -15,9 +15,9 @@
 #include "train/teachers.h"
 
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
- * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained parameters only);
- * those of the discriminator in fine-tuning have "disc." before them. Metadata: format, kind, step, config_hash,
- * teachers_hash. */
+ * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained
+ * parameters only); those of the discriminator in fine-tuning have "disc." before them. Metadata: format,
+ * kind, step, config_hash, teachers_hash. */
 
 enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
 
@@ -135,8 +135,8 @@ static ayf_status write_model(const ayf_run *run) {
     return status;
 }
 
-/* Everything is read before anything is written. The model goes first: a checkpoint that is there has a model beside
- * it. */
+/* Everything is read before anything is written. The model goes first: a checkpoint that is there has a model
+ * beside it. */
 static ayf_status write_files(const ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
     part parts[PARTS];
@@ -228,8 +228,8 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
     return strcmp(ayf_st_meta(st, "teachers_hash"), expected) == 0 ? AYF_OK : other_models(run, st);
 }
 
-/* The file is whole, so nobody should be sent to remove it: the number of classes comes from the data, and the
- * network of a student from its teacher. */
+/* The file is whole, so nobody should be sent to remove it: the number of classes comes from the data, and
+ * the network of a student from its teacher. */
 static ayf_status other_network(const ayf_run *run, const ayf_st *st, const char *name) {
     return ayf_fail(
         run->ctx, AYF_E_FORMAT,

@@ -266,8 +266,9 @@ static ayf_status mean_square(fit *f, ayf_extractor *net, float *images, float *
     return AYF_OK;
 }
 
-/* Brings the features to unit mean square, which distances between features need to be comparable from one fit to the
- * next. The layer is homogeneous, so the layer behind it takes the factor back and the logits stay. */
+/* Brings the features to unit mean square, which distances between features need to be comparable from one
+ * fit to the next. The layer is homogeneous, so the layer behind it takes the factor back and the logits
+ * stay. */
 static ayf_status normalise(fit *f) {
     ayf_extractor *net;
     double square = 0;

@@ -4,8 +4,8 @@
 
 #include "train/state.h"
 
-/* Opens the data after run->type->open(), checks that it fits the models that were opened, finds run->sigma_data and
- * run->spec, and writes what was measured or taken from a model into run->cfg. */
+/* Opens the data after run->type->open(), checks that it fits the models that were opened, finds
+ * run->sigma_data and run->spec, and writes what was measured or taken from a model into run->cfg. */
 ayf_status ayf_run_open_data(ayf_run *run);
 
 #endif

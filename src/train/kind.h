@@ -1,8 +1,7 @@
-/* The kinds of runs: one row per kind, in the order of ayf_run_kind. What runs have in common asks the row and never which
- * kind it is.
+/* The kinds of runs: one row per kind. Code that runs share calls the row and never asks which kind it is.
  *
- * To add a kind: a value of ayf_run_kind (ayf.h), a row in AYF_RUN_TYPES, a source with its ayf_run_type, its verb in
- * cli/args.h, and its keys in config/keys.def. */
+ * To add a kind: a value of ayf_run_kind (ayf.h), a row in AYF_RUN_TYPES, a source with its ayf_run_type, its
+ * verb in cli/args.h, and its keys in config/keys.def. */
 #ifndef AYF_KIND_H
 #define AYF_KIND_H
 
@@ -25,12 +24,13 @@ struct ayf_run_type {
 
     /* Hooks, in the order in which they are called; NULL: nothing to do. */
 
-    /* The configuration below file and settings; it holds the defaults so far. Not asked when the folder's own
-     * configuration is used. */
+    /* The configuration below file and settings; it holds the defaults so far. Not asked when the folder's
+     * own configuration is used. */
     ayf_status (*base)(ayf_run *run, const ayf_assignments *given);
     /* Before the data is opened: teachers, run->sigma_data, what the student begins as. */
     ayf_status (*open)(ayf_run *run);
-    /* After the data, the batch and the first learner: further learners, buffers, checks that need run->spec. */
+    /* After the data, the batch and the first learner: further learners, buffers, checks that need run->spec.
+     */
     ayf_status (*begin)(ayf_run *run);
     /* After a checkpoint was read: fills run->programs and run->program. */
     ayf_status (*compile)(ayf_run *run);
@@ -52,10 +52,10 @@ struct ayf_run_type {
     void (*close)(ayf_run *run); /* what run->own owns; the run may be half open */
 };
 
-/* X(type) */
-#define AYF_RUN_TYPES(X) X(ayf_run_train) X(ayf_run_distill) X(ayf_run_finetune)
+/* X(KIND, type): the type of AYF_RUN_KIND */
+#define AYF_RUN_TYPES(X) X(TRAIN, ayf_run_train) X(DISTILL, ayf_run_distill) X(FINETUNE, ayf_run_finetune)
 
-#define AYF_RUN_TYPE(type) extern const ayf_run_type type;
+#define AYF_RUN_TYPE(kind, type) extern const ayf_run_type type;
 AYF_RUN_TYPES(AYF_RUN_TYPE)
 #undef AYF_RUN_TYPE
 

@@ -1,5 +1,5 @@
-/* Students: distillation of a teacher into a flow map (ayf distill), with mid-training before it where that is asked for.
- */
+/* Students: distillation of a teacher into a flow map (ayf distill), after mid-training where that is asked
+ * for. */
 #include "train/batch.h"
 #include "train/figures.h"
 #include "train/kind.h"

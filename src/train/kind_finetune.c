@@ -1,4 +1,5 @@
-/* Better students: the distillation goes on, and a discriminator judges what the student draws (ayf finetune). */
+/* Better students: the distillation goes on, and a discriminator judges what the student draws (ayf
+ * finetune). */
 #include <math.h>
 #include <stdio.h>
 

@@ -1,12 +1,11 @@
-/* A network that is being trained: its weights, their average, Adam's moments, and where all of them live in a program
- * and in a checkpoint.
+/* A network that is being trained: its weights, their average, Adam's moments, and where all of them live in
+ * a program and in a checkpoint.
  *
  *     AYF_TRY(ayf_learner_new(&l, backend, &spec, "student.", "", &optim));
  *     AYF_TRY(ayf_learner_begin(&l, seed, NULL));
  *     AYF_TRY(ayf_learner_bind(&l, program));
  *     AYF_TRY(ayf_learner_set_rates(&l, program, step, rate, decay));   // before every step
- *     ayf_learner_clear(&l);
- */
+ *     ayf_learner_clear(&l); */
 #ifndef AYF_LEARNER_H
 #define AYF_LEARNER_H
 
@@ -27,15 +26,15 @@ ayf_status ayf_learner_new(ayf_learner *l, ayf_backend *backend, const ayf_model
                            const char *scope, const char *part, const ayf_optim_options *optim);
 void ayf_learner_clear(ayf_learner *l); /* an all-zero or cleared one is fine */
 
-/* Start values of `seed` (ayf_weights_init), then those of `from` where it has the same parameters (NULL: nothing). The
- * average begins as the weights. */
+/* Start values of `seed` (ayf_weights_init), then those of `from` where it has the same parameters (NULL:
+ * nothing). The average begins as the weights. */
 ayf_status ayf_learner_begin(ayf_learner *l, uint64_t seed, const ayf_weights *from);
 
 /* The leaves of weights, average and moments use this learner's memory. */
 ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program);
 
-/* The optimiser's inputs for step `step` (the first is 0): learning rate, bias correction of Adam, and the decay of the
- * average, which is ignored without one. */
+/* The optimiser's inputs for step `step` (the first is 0): learning rate, bias correction of Adam, and the
+ * decay of the average, which is ignored without one. */
 ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uint64_t step, double rate,
                                  double decay);
 

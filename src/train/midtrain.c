@@ -8,9 +8,9 @@
 #include "base/rng.h"
 #include "io/safetensors.h"
 
-/* trajectories.safetensors: "states" [made][steps + 1][values] and "velocities" [made][steps][values] in units of the
- * network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they are a function of),
- * teachers_hash. */
+/* trajectories.safetensors: "states" [made][steps + 1][values] and "velocities" [made][steps][values] in
+ * units of the network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they
+ * are a function of), teachers_hash. */
 
 /* Seconds of work that a run killed while it makes trajectories may lose. */
 static const double WRITE_EVERY = 60;

@@ -1,5 +1,6 @@
-/* Mid-training: trajectories of the teacher, which the first steps of a distillation regress. They are a pure function of
- * seed, teachers and settings, are made batch by batch before the first step, and are kept in the run's folder.
+/* Mid-training: trajectories of the teacher, which the first steps of a distillation regress. They are a pure
+ * function of seed, teachers and settings, are made batch by batch before the first step, and are kept in the
+ * run's folder.
  *
  * All functions take a run whose run->own is an ayf_paths. */
 #ifndef AYF_MIDTRAIN_H
@@ -26,7 +27,8 @@ typedef struct ayf_paths {
     double *state, *velocity, *lambda; /* of one batch */
 } ayf_paths;
 
-/* Allocates them and reads what the folder has of them. A file that is damaged or of another run is AYF_E_FORMAT. */
+/* Allocates them and reads what the folder has of them. A file that is damaged or of another run is
+ * AYF_E_FORMAT. */
 ayf_status ayf_paths_open(ayf_run *run);
 void ayf_paths_close(ayf_run *run);
 
@@ -35,8 +37,9 @@ bool ayf_paths_missing(const ayf_run *run); /* they are open, and not all are ma
 ayf_status ayf_paths_make(ayf_run *run, ayf_run_report *report);
 ayf_status ayf_paths_write(ayf_run *run); /* those made so far, unless the file has them already */
 
-/* Sample `sample` of the present step, as place `place` of the batch: x_t and the velocity to x_t and v, and t, s, guidance
- * and label to batch. The pair that `pairs` draws is moved to the nearest times of the grid; s < t stays apart. */
+/* Sample `sample` of the present step, as place `place` of the batch: x_t and the velocity to x_t and v, and
+ * t, s, guidance and label to batch. The pair that `pairs` draws is moved to the nearest times of the grid; s
+ * < t stays apart. */
 void ayf_paths_draw(ayf_run *run, const ayf_time_sampler *pairs, size_t place, uint64_t sample);
 
 #endif

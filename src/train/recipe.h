@@ -7,12 +7,13 @@
 #include "config/config.h"
 #include "data/dataset.h"
 
-/* The network of the model section for data of this shape, which decide its resolution, channels and classes: a teacher;
- * set is_student for a flow map. AYF_E_CONFIG when the two do not go together. */
+/* The network of the model section for data of this shape, which decide its resolution, channels and classes:
+ * a teacher; set is_student for a flow map. AYF_E_CONFIG when the two do not go together. */
 ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const ayf_dataset_info *data,
                                 ayf_model_spec *spec);
 
-/* The discriminator of the finetune section for what `network` draws; ayf_network_check() has not been asked. */
+/* The discriminator of the finetune section for what `network` draws; ayf_network_check() has not been asked.
+ */
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network);
 
 ayf_optim_options ayf_optim_from_config(const ayf_config *cfg);

@@ -16,7 +16,7 @@
 #include "train/teachers.h"
 
 static const ayf_run_type *const types[] = {
-#define AYF_RUN_TYPE(type) &type,
+#define AYF_RUN_TYPE(kind, type) [AYF_RUN_##kind] = &type,
     AYF_RUN_TYPES(AYF_RUN_TYPE)
 #undef AYF_RUN_TYPE
 };
@@ -58,8 +58,8 @@ static ayf_status open_log(ayf_run *run) {
     return status;
 }
 
-/* A folder is made only for a configuration that can be used; one that is there already is looked at first. What an
- * attempt without a checkpoint left there decides nothing, unless the folder is all that is named. */
+/* A folder is made only for a configuration that can be used; one that is there already is looked at first.
+ * What an attempt without a checkpoint left there decides nothing, unless the folder is all that is named. */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     run->folder_is_ours = !ayf_path_exists(run->folder);
     AYF_TRY(ayf_run_settings_read(run));

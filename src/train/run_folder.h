@@ -18,11 +18,13 @@
  * atomic writes left. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
 
-/* Takes back what ayf_run_begin() made in a folder in which no run was begun after all: the lock's file and the
- * folders that are empty, the outer one only if it is `ours`. The lock is held; what cannot be removed stays. */
+/* Takes back what ayf_run_begin() made in a folder in which no run was begun after all: the lock's file and
+ * the folders that are empty, the outer one only if it is `ours`. The lock is held; what cannot be removed
+ * stays. */
 void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours);
 
-/* The model file behind a path: a run folder means the model in it. NULL when there is no memory; owned by the caller. */
+/* The model file behind a path: a run folder means the model in it. NULL when there is no memory; owned by
+ * the caller. */
 char *ayf_run_model_file(ayf_context *ctx, const char *path);
 
 /* "<folder>/checkpoints/step-00001000.safetensors"; step >= 0. NULL when there is no memory; owned by the

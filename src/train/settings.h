@@ -7,9 +7,9 @@
 /* Reads what the folder has saved, if anything, into run->saved_config. */
 ayf_status ayf_run_settings_read(ayf_run *run);
 
-/* Fills run->cfg, in this order: the defaults, or for a kind with a base that; the file that is named, or else what the
- * folder has saved, when `resumes` says that this counts; the settings. A saved configuration is complete and needs no base.
- * Checked for the kind of run. */
+/* Fills run->cfg, in this order: the defaults, or for a kind with a base that; the file that is named, or
+ * else what the folder has saved, when `resumes` says that this counts; the settings. A saved configuration
+ * is complete and needs no base. Checked for the kind of run. */
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
 /* AYF_E_CONFIG naming the first key in which run->cfg differs from what the folder has saved, train.steps and
@@ -19,8 +19,8 @@ ayf_status ayf_run_settings_compare(const ayf_run *run);
 /* Writes run->cfg into the folder unless that is what it has. */
 ayf_status ayf_run_settings_save(const ayf_run *run);
 
-/* Takes over the model section of `taken`, the network that the student begins as. AYF_E_CONFIG when run->cfg says something
- * else about the network there that is not the default. */
+/* Takes over the model section of `taken`, the network that the student begins as. AYF_E_CONFIG when run->cfg
+ * says something else about the network there that is not the default. */
 ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken);
 
 /* Of everything but train.steps and save.*; 0 on failure. */

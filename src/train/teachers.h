@@ -5,9 +5,9 @@
 #include "model/match.h"
 #include "train/state.h"
 
-/* Opens what distill.teacher and, with autoguidance, distill.weak name; fills run->teachers and run->sigma_data. Opens nothing
- * when the velocity comes from the data, unless the network is needed all the same. `hint` goes into messages behind the
- * key: where its value comes from, or "". */
+/* Opens what distill.teacher and, with autoguidance, distill.weak name; fills run->teachers and
+ * run->sigma_data. Opens nothing when the velocity comes from the data, unless the network is needed all the
+ * same. `hint` goes into messages behind the key: where its value comes from, or "". */
 ayf_status ayf_run_open_teachers(ayf_run *run, bool needs_network, const char *hint);
 void ayf_run_close_teachers(ayf_run *run);
 

@@ -1,5 +1,5 @@
-/* Distance of samples to data: the classifier against a computation of its own, its fit, and the numbers against the
- * metrics of features that were extracted here. */
+/* Distance of samples to data: the classifier against a computation of its own, its fit, and the numbers
+ * against the metrics of features that were extracted here. */
 #include "algo_fixture.h"
 
 #include "eval/features_fitted.h"

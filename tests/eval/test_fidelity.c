@@ -117,7 +117,8 @@ static void test_rows_of_points(void **state) {
 
 /* ---- Semigroup defect ---- */
 
-/* RMS between one and two jumps from where `how` leads the noise at time t, over one whole batch of the samplers. */
+/* RMS between one and two jumps from where `how` leads the noise at time t, over one whole batch of the
+ * samplers. */
 static double defect_by_hand(ayf_model *by, ayf_method way, ayf_model *student, const ayf_semigroup_row *row,
                              size_t size) {
     ayf_sampler *leads, *jumps;

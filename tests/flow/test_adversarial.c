@@ -1,5 +1,5 @@
-/* The arithmetic of a fine-tuning step, in double precision on the reference backend: signs of both losses, gradients
- * against finite differences of what they are gradients of, the adaptive weight. */
+/* The arithmetic of a fine-tuning step, in double precision on the reference backend: signs of both losses,
+ * gradients against finite differences of what they are gradients of, the adaptive weight. */
 #include "ad/ad.h"
 #include "flow/adversarial.h"
 #include "sample/sampler.h"
@@ -126,8 +126,8 @@ static void close_trial(trial *t) {
     ayf_params_free(t->taught);
 }
 
-/* Start values, plus `by` times a fixed direction where `shift` is this table; gains get a value of their own, so that
- * nothing is switched off. */
+/* Start values, plus `by` times a fixed direction where `shift` is this table; gains get a value of their
+ * own, so that nothing is switched off. */
 static void set_parameters(trial *t, const ayf_params *params, const char *scope, const ayf_params *shift,
                            double by) {
     for (int i = 0; i < params->count; i++) {

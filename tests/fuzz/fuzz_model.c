@@ -1,4 +1,5 @@
-/* Whatever bytes come in as a model file: an error, or a network of the kind in its metadata, all of it finite. */
+/* Whatever bytes come in as a model file: an error, or a network of the kind in its metadata, all of it
+ * finite. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

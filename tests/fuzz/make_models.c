@@ -1,4 +1,5 @@
-/* make_models <folder>: small model files to start from, one of each kind that a file of a few kilobytes can hold. */
+/* make_models <folder>: small model files to start from, one of each kind that a file of a few kilobytes can
+ * hold. */
 #include <stdio.h>
 
 #include "model/file.h"

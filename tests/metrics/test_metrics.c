@@ -1,4 +1,5 @@
-/* Comparisons of sets and images: closed forms, numbers of other programs (data/metrics.py), and what must not matter. */
+/* Comparisons of sets and images: closed forms, numbers of other programs (data/metrics.py), and what must
+ * not matter. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -230,8 +231,8 @@ static void test_frechet_invariance(void **state) {
     free(far_b.x);
 }
 
-/* Features that are constant, copies of others, or 1e-4 of the size of others change nothing, and a set is at distance
- * 0 from itself however its covariance is conditioned. */
+/* Features that are constant, copies of others, or 1e-4 of the size of others change nothing, and a set is at
+ * distance 0 from itself however its covariance is conditioned. */
 static void test_frechet_of_degenerate_features(void **state) {
     (void)state;
     enum { N = 200, FEW = 3, MANY = 9 };
@@ -306,7 +307,8 @@ static void test_kid_of_two_points(void **state) {
     expect_near(got.mean, 0, 1e-11);
 }
 
-/* The estimate has no bias: over subsets it is near that of the whole, and 0 between sets of one distribution. */
+/* The estimate has no bias: over subsets it is near that of the whole, and 0 between sets of one
+ * distribution. */
 static void test_kid_of_subsets(void **state) {
     (void)state;
     array a, b;
@@ -339,7 +341,8 @@ static void test_kid_of_subsets(void **state) {
 
 /* ---- Precision, recall, density, coverage ---- */
 
-/* a: 0 ... 9 on a line; b: half of it at 1/2 ... 9/2, half of it far away. k = 1: all radii are 1, balls are closed. */
+/* a: 0 ... 9 on a line; b: half of it at 1/2 ... 9/2, half of it far away. k = 1: all radii are 1, balls are
+ * closed. */
 static void test_prdc_on_a_line(void **state) {
     (void)state;
     float a[10], b[10];
@@ -408,7 +411,8 @@ static void test_sliced_closed_forms(void **state) {
     double got;
     ok(ayf_sliced_wasserstein(ctx, few, other, 4, 1, 3, 9, &got));
     expect_near(got, sqrt((4 + 1 + 1 + 4) / 4.0), 1e-12);
-    /* a shift by (1, -2, 2) gives 3 / sqrt 3; twice everything twice that; an order of samples does not matter */
+    /* a shift by (1, -2, 2) gives 3 / sqrt 3; twice everything twice that; an order of samples does not
+     * matter */
     enum { N = 600, DIM = 3 };
     static const float shift[DIM] = {1, -2, 2};
     array a = {normal(6, N * DIM), N, DIM}, b = {values_of(N * DIM), N, DIM};
@@ -552,7 +556,8 @@ static void test_out_of_memory(void **state) {
     free(b);
 }
 
-/* BLAS has the threads of the context and then those it had before, and the results are the same up to rounding. */
+/* BLAS has the threads of the context and then those it had before, and the results are the same up to
+ * rounding. */
 static void test_threads(void **state) {
     (void)state;
     enum { N = 700, DIM = 64 };

@@ -1,4 +1,5 @@
-/* Which models go together is one rule, whoever asks: sampling with guidance, distillation, fine-tuning, evaluation. */
+/* Which models go together is one rule, whoever asks: sampling with guidance, distillation, fine-tuning,
+ * evaluation. */
 #include "run_fixture.h"
 
 #include "model/file.h"

@@ -201,7 +201,8 @@ static void test_autoguidance(void **state) {
     ayf_weights_free(b);
 }
 
-/* Classifier-free: the weak velocity is the teacher's own for a row of zeros; at lambda = 1 it plays no part. */
+/* Classifier-free: the weak velocity is the teacher's own for a row of zeros; at lambda = 1 it plays no part.
+ */
 static void test_classifier_free(void **state) {
     (void)state;
     ayf_model_spec spec = SPEC(UNET);
@@ -276,9 +277,13 @@ static void test_copy(void **state) {
         ayf_id lambda = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
         ayf_id onehot = classes ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(2, classes)) : 0;
         ayf_scope(g, "teacher.");
-        ayf_output(g, "v", ayf_flow_velocity(g, teacher->params, AYF_STORE_PARAM, x, (ayf_condition){.t = t, .onehot = onehot}));
+        ayf_output(g, "v",
+                   ayf_flow_velocity(g, teacher->params, AYF_STORE_PARAM, x,
+                                     (ayf_condition){.t = t, .onehot = onehot}));
         ayf_scope(g, "student.");
-        ayf_output(g, "F", ayf_flow_velocity(g, student->params, AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
+        ayf_output(
+            g, "F",
+            ayf_flow_velocity(g, student->params, AYF_STORE_PARAM, x, (ayf_condition){t, s, lambda, onehot}));
         ayf_program *p;
         ok(ayf_compile(ref, g, NULL, &p));
         ok(ayf_weights_bind(teacher, p, "teacher."));

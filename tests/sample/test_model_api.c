@@ -206,8 +206,8 @@ static void test_guide(void **state) {
     ayf_model_close(weak);
 }
 
-/* A teacher guided by itself: at strength 0 the class does not matter, at 1 nothing changes, and one Euler step is
- * linear in the strength. */
+/* A teacher guided by itself: at strength 0 the class does not matter, at 1 nothing changes, and one Euler
+ * step is linear in the strength. */
 static void test_guide_itself(void **state) {
     (void)state;
     ayf_model *teacher = make_model("t", SPEC(MLP, "label_dim", "5"), AYF_MODEL_ROLE_TEACHER, 1, 1);
@@ -239,8 +239,9 @@ static void test_guide_itself(void **state) {
     ayf_model_close(plain);
 }
 
-/* A student that is its teacher (gains 0) used with s = t by Euler would be the teacher; here its jumps are Euler
- * steps of the teacher, so both columns agree. The teacher converges to the reference, Heun faster than Euler. */
+/* A student that is its teacher (gains 0) used with s = t by Euler would be the teacher; here its jumps are
+ * Euler steps of the teacher, so both columns agree. The teacher converges to the reference, Heun faster than
+ * Euler. */
 static void test_fidelity(void **state) {
     (void)state;
     ayf_model_spec spec = SPEC(MLP), student_spec = SPEC(MLP, "is_student", "true");
@@ -271,7 +272,8 @@ static void test_fidelity(void **state) {
     assert_true(rows[0].euler > 0.01 && rows[4].euler < 0.1 * rows[0].euler &&
                 rows[4].heun < 0.3 * rows[4].euler);
     expect_near(rows[4].euler / rows[3].euler, 0.5, 0.1);
-    /* Without a teacher the ring's closed form: Euler as far off as the literature's picture of it, 0.98 ... 0.03. */
+    /* Without a teacher the ring's closed form: Euler as far off as the literature's picture of it, 0.98 ...
+     * 0.03. */
     static const int few[] = {1, 4, 16};
     ok(ayf_fidelity(student, NULL, &(ayf_fidelity_options){.calls = few, .call_count = 3, .images = 4096},
                     rows));

@@ -23,8 +23,8 @@ static ayf_status gaussian_at(void *self, const double *x, const double *t, cons
 
 enum { MANY = 200000, SAMPLES = 20 };
 
-/* The variance after every step is q(u)^2, for every gamma: run to each u and look. 200,000 draws of a Gaussian give
- * its variance to 0.32 % (one standard deviation). */
+/* The variance after every step is q(u)^2, for every gamma: run to each u and look. 200,000 draws of a
+ * Gaussian give its variance to 0.32 % (one standard deviation). */
 static void test_gamma_marginals(void **state) {
     (void)state;
     static const double gammas[] = {0, 0.3, 0.6, 0.9, 1}, times[] = {1, 0.8, 0.45, 0.1, 0};

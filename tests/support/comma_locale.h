@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Sets such a locale for numbers until end_comma_locale(): an installed one, or one that is made in `folder` from the
- * sources in Debian's package locales. False, after a message, when there is none to be had. */
+/* Sets such a locale for numbers until end_comma_locale(): an installed one, or one that is made in `folder`
+ * from the sources in Debian's package locales. False, after a message, when there is none to be had. */
 static bool begin_comma_locale(const char *folder) {
     static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "es_ES.UTF-8"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -1,13 +1,14 @@
-/* Makes an open backend fail where a test wants it. The table of the backend is replaced, so kernels, memory and
- * programs that are there already are concerned too:
+/* Makes an open backend fail where a test wants it. The table of the backend is replaced, so kernels, memory
+ * and programs that are there already are concerned too:
  *
  *     faulty_begin(backend);
  *     faulty.fail_launch = faulty.launches + 3;   // the third launch from here fails
  *     ...
  *     faulty_end(backend);                        // before the backend is closed
  *
- * A launch that fails writes nothing and shows in sync, as on a device that works behind the caller's back; the launches
- * after it are made. An upload, fetch, copy or poison that fails writes nothing and returns it. One backend at a time. */
+ * A launch that fails writes nothing and shows in sync, as on a device that works behind the caller's back;
+ * the launches after it are made. An upload, fetch, copy or poison that fails writes nothing and returns it.
+ * One backend at a time. */
 #ifndef AYF_TEST_FAULTY_H
 #define AYF_TEST_FAULTY_H
 

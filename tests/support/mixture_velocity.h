@@ -1,4 +1,5 @@
-/* The velocity of a mixture of Gaussians at one point, in double: the posterior mean of x1 - x0 over the components. */
+/* The velocity of a mixture of Gaussians at one point, in double: the posterior mean of x1 - x0 over the
+ * components. */
 #ifndef TEST_MIXTURE_VELOCITY_H
 #define TEST_MIXTURE_VELOCITY_H
 

@@ -1,5 +1,5 @@
-/* What the tests of training runs share: a folder that is removed with all that is in it, small settings, and running,
- * resuming and comparing runs. Each test has open_root and close_root as set-up and tear-down. */
+/* What the tests of training runs share: a folder that is removed with all that is in it, small settings, and
+ * running, resuming and comparing runs. Each test has open_root and close_root as set-up and tear-down. */
 #ifndef AYF_RUN_FIXTURE_H
 #define AYF_RUN_FIXTURE_H
 

@@ -1,4 +1,5 @@
-/* Whether two specs describe the same network: equal kinds, and equal values of the fields that the kind has. */
+/* Whether two specs describe the same network: equal kinds, and equal values of the fields that the kind has.
+ */
 #ifndef AYF_SPEC_EQUAL_H
 #define AYF_SPEC_EQUAL_H
 

@@ -1,7 +1,8 @@
-/* What happens when a kernel fails: the failure is reported once, and nothing is saved of the step that it spoilt. And
- * when memory of the backend cannot be read or written: no file is made of it.
+/* What happens when a kernel fails: the failure is reported once, and nothing is saved of the step that it
+ * spoilt. And when memory of the backend cannot be read or written: no file is made of it.
  *
- * Kernels of oneDNN are made to fail by standing in front of the function that runs them (--wrap of the linker). */
+ * Kernels of oneDNN are made to fail by standing in front of the function that runs them (--wrap of the
+ * linker). */
 #include <math.h>
 #include <oneapi/dnnl/dnnl.h>
 
@@ -193,7 +194,8 @@ static void test_unreadable_weights_are_not_saved(void **state) {
     }
     faulty_end(run->backend);
     /* The model; of the checkpoint weights, average and two moments, which buffers have none of. */
-    assert_true(reads > 4 * run->learner[0].weights->params->count && reads <= 5 * run->learner[0].weights->params->count);
+    assert_true(reads > 4 * run->learner[0].weights->params->count &&
+                reads <= 5 * run->learner[0].weights->params->count);
     ayf_run_close(run);
     expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
     expect_same_file(in_root("run/checkpoints/step-00000003.safetensors"),
@@ -250,8 +252,8 @@ static void test_memory_of_weights(void **state) {
     ayf_run_close(run);
 }
 
-/* A step whose loss cannot be read is done and yet not known to be good: it is not saved. A batch that does not get to the
- * backend has touched nothing: the run goes on as if it had not been. */
+/* A step whose loss cannot be read is done and yet not known to be good: it is not saved. A batch that does
+ * not get to the backend has touched nothing: the run goes on as if it had not been. */
 static void test_memory_of_a_step(void **state) {
     (void)state;
     settings set = join(tiny_mlp(), SET("train.steps=6"));

@@ -1,4 +1,5 @@
-/* What distillation can be configured to: guidance by the teacher itself, mid-training, and the other losses. */
+/* What distillation can be configured to: guidance by the teacher itself, mid-training, and the other losses.
+ */
 #include <math.h>
 
 #include "run_fixture.h"
@@ -123,10 +124,8 @@ static void tangents(ayf_loss loss, double shift, double *x_t, double *tangent, 
     ayf_program *p;
     assert_int_equal(ayf_ref_open(ctx, &ref), AYF_OK);
     ayf_mixture gaussian = {.count = 1, .dim = 1, .sigma = c};
-    ayf_distill_step step = {.loss = loss,
-                             .norm = AYF_NORM_RMS,
-                             .norm_c = 0.1,
-                             .teacher = ayf_velocity_mixture(&gaussian)};
+    ayf_distill_step step = {
+        .loss = loss, .norm = AYF_NORM_RMS, .norm_c = 0.1, .teacher = ayf_velocity_mixture(&gaussian)};
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_shape each = AYF_SHAPE(PAIRS), image = AYF_SHAPE(PAIRS, 1, 1, 1);
     ayf_distill_inputs in = {.condition = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", each),
@@ -266,8 +265,8 @@ static void test_trajectories(void **state) {
     ayf_st_close(st);
 }
 
-/* What a step is given: states of one trajectory, secants between grid times, velocities where s = t, in the shares asked
- * for, and every trajectory once per epoch. */
+/* What a step is given: states of one trajectory, secants between grid times, velocities where s = t, in the
+ * shares asked for, and every trajectory once per epoch. */
 static void test_draws(void **state) {
     (void)state;
     ayf_run *run;
@@ -312,7 +311,8 @@ static void test_given_target(void **state) {
     spec.is_student = true;
     ayf_params *student;
     assert_int_equal(ayf_params_new(ctx, &spec, &student), AYF_OK);
-    ayf_distill_step step = {.student = student, .batch = 2, .target = AYF_TARGET_GIVEN, .norm = AYF_NORM_NONE};
+    ayf_distill_step step = {
+        .student = student, .batch = 2, .target = AYF_TARGET_GIVEN, .norm = AYF_NORM_NONE};
     ayf_backend *ref;
     ayf_program *p;
     assert_int_equal(ayf_ref_open(ctx, &ref), AYF_OK);

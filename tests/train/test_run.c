@@ -454,8 +454,8 @@ static void describe_folder(ayf_context *context, test_memory *memory, ayf_path_
     ayf_path_facts_free(context, &facts);
 }
 
-/* Pictures of two sizes and both kinds, whose facts take several attempts: none of them may take a lack of memory for
- * a property of the data. */
+/* Pictures of two sizes and both kinds, whose facts take several attempts: none of them may take a lack of
+ * memory for a property of the data. */
 static void test_facts_without_memory(void **state) {
     (void)state;
     static const float pixels[8 * 8 * 3];
@@ -551,8 +551,8 @@ static void test_bad_options(void **state) {
     assert_int_equal(access(good.folder, F_OK), -1);
 }
 
-/* A run that was killed before its first checkpoint begins again as it was begun when the folder is all that is
- * named. */
+/* A run that was killed before its first checkpoint begins again as it was begun when the folder is all that
+ * is named. */
 static void test_folder_alone(void **state) {
     (void)state;
     ayf_run *run;

@@ -76,7 +76,8 @@ static void test_finetune(void **state) {
     assert_int_equal(times_opened(config), 1);
 }
 
-/* A resumed run compares its settings with what the folder has saved, and replaces that only when it differs. */
+/* A resumed run compares its settings with what the folder has saved, and replaces that only when it differs.
+ */
 static void test_resumed(void **state) {
     (void)state;
     make_student();

@@ -4,7 +4,8 @@
 
 #include "exec/backend.h"
 
-/* Uses ctx->threads threads (0: one per processor), never more than OpenMP allows. Not from inside a parallel region. */
+/* Uses ctx->threads threads (0: one per processor), never more than OpenMP allows. Not from inside a parallel
+ * region. */
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out);
 
 #endif

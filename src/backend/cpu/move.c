@@ -40,8 +40,8 @@ void ayf_move_concat(const ayf_node *out, const ayf_node *a, const ayf_node *b, 
 
 /* ---- Resampling ---- */
 
-/* Where one tap meets the upsampled row: output pixels first, first + step, ... read input pixels from, from +
- * from_step, ...; elsewhere it meets a zero. */
+/* Where one tap meets the upsampled row: output pixels first, first + step, ... read input pixels from, from
+ * + from_step, ...; elsewhere it meets a zero. */
 typedef struct meeting {
     ptrdiff_t first, step, from, from_step, count;
 } meeting;

@@ -15,8 +15,8 @@ typedef struct selector {
 
 static bool is_stored(const selector *s, uint32_t i) { return s->group->value[i].store >= 0; }
 
-/* May instruction `to` read value x in place of instruction `from`? Memory that an update in the same group may
- * overwrite is read before anything is stored. */
+/* May instruction `to` read value x in place of instruction `from`? Memory that an update in the same group
+ * may overwrite is read before anything is stored. */
 static bool can_read_later(const selector *s, uint16_t x, uint32_t from, uint32_t to) {
     if (s->code[x].op != AYF_OP_INPUT) return true;
     if (ayf_at(s->g, s->group->view[s->group->value[x].in[0]].base)->op != AYF_OP_INPUT) return true;
