@@ -96,7 +96,7 @@ static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
 /* The losses. Each makes n->v and n->dF and returns the derivative term of the tangent without its factor
  * r; `gap` is t - s with the rank of x. */
 
-static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
+static ayf_id emd_term(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
                        ayf_distill_nodes *n) {
     n->v = step->target == AYF_TARGET_DATA ? ayf_sub(g, in->x1, in->x0)
                                            : step->teacher.emit(g, &step->teacher, n->x_t, in->condition);
@@ -105,8 +105,8 @@ static ayf_id eulerian(ayf_graph *g, const ayf_distill_step *step, const ayf_dis
     return ayf_mul(g, gap, n->dF);
 }
 
-static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
-                         ayf_distill_nodes *n) {
+static ayf_id lmd_term(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in, ayf_id gap,
+                       ayf_distill_nodes *n) {
     ayf_id s = in->condition.s;
     ayf_id landed = ayf_sub(g, n->x_t, ayf_mul(g, gap, n->F)), one = ayf_const_like(g, s, 1);
     ayf_condition at_s = in->condition;
@@ -121,8 +121,9 @@ static ayf_id lagrangian(ayf_graph *g, const ayf_distill_step *step, const ayf_d
 
 static ayf_id (*const derivative_term[])(ayf_graph *, const ayf_distill_step *, const ayf_distill_inputs *,
                                          ayf_id gap, ayf_distill_nodes *) = {
-    [AYF_LOSS_EMD] = eulerian,
-    [AYF_LOSS_LMD] = lagrangian,
+#define X(constant, name) [constant] = name##_term,
+    AYF_LOSSES(X)
+#undef X
 };
 
 void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf_distill_inputs *in,

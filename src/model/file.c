@@ -136,7 +136,9 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
 static ayf_status required(ayf_context *ctx, const ayf_st *st, const char *key, const char **value) {
     *value = ayf_st_meta(st, key);
     if (*value) return AYF_OK;
-    return ayf_fail(ctx, AYF_E_FORMAT, "%s: the metadata has no '%s': the file is not a complete ayf model",
+    return ayf_fail(ctx, AYF_E_FORMAT,
+                    "%s: the metadata has no '%s': the file is not a complete ayf model, or "
+                    "another version of ayf wrote it",
                     ayf_st_path(st), key);
 }
 

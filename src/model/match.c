@@ -8,7 +8,7 @@ enum { TEXT_SIZE = 64 };
 bool ayf_sigma_matches(double a, double b) { return fabs(a - b) <= AYF_SIGMA_TOLERANCE * fmax(a, b); }
 
 static bool same_shape(const ayf_model_spec *a, const ayf_model_spec *b) {
-    if (a->kind != b->kind) return false;
+    if (ayf_model_makes_points(a) != ayf_model_makes_points(b)) return false;
     if (ayf_model_makes_points(a)) return a->mlp_dim == b->mlp_dim;
     return a->img_resolution == b->img_resolution && a->img_channels == b->img_channels;
 }

@@ -8,8 +8,9 @@
 #include "nn/mlp.h"
 #include "nn/sg2.h"
 
-/* `check` is NULL where every spec within its limits will do, `velocity` where the kind is not that of
- * a flow network. */
+/* One row per kind of nn/spec.def. `check` is NULL where every spec within its limits will do. `params` builds
+ * the table, and in a flow network it also sets params->output_layer. `velocity` is NULL where the kind is not
+ * that of a flow network. */
 static const struct {
     ayf_status (*check)(ayf_context *, const ayf_model_spec *);
     bool (*params)(ayf_params *);
@@ -35,6 +36,7 @@ ayf_status ayf_params_new(ayf_context *ctx, const ayf_model_spec *spec, ayf_para
     p->ctx = ctx;
     p->spec = *spec;
     p->output_layer = -1;
+    assert(kinds[spec->kind].params);
     if (!kinds[spec->kind].params(p)) {
         ayf_params_free(p);
         return AYF_E_MEMORY;
@@ -48,6 +50,6 @@ ayf_id ayf_network(ayf_graph *g, const ayf_params *params, ayf_storage storage, 
                    ayf_condition condition) {
     const ayf_model_kind kind = params->spec.kind;
     if (kinds[kind].velocity) return kinds[kind].velocity(g, params, storage, x, condition);
-    return ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' has no velocity: use a U-Net or an MLP",
+    return ayf_graph_fail(g, AYF_E_USAGE, "a network of kind '%s' has no velocity: use a flow network",
                           ayf_model_kind_name(kind));
 }

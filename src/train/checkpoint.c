@@ -219,11 +219,11 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
     if (!config) return AYF_E_MEMORY;
     snprintf(expected, sizeof expected, "%016" PRIx64, config);
     if (strcmp(hash, expected) != 0)
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "%s: was written under another configuration than %s says; put the original file back or use a "
-            "new folder",
-            ayf_st_path(st), run->config_path);
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "%s: was written under another configuration than %s says, or by a version of ayf "
+                        "with other keys; "
+                        "put the original file back, use that version, or use a new folder",
+                        ayf_st_path(st), run->config_path);
     snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers.hash);
     return strcmp(ayf_st_meta(st, "teachers_hash"), expected) == 0 ? AYF_OK : other_models(run, st);
 }
