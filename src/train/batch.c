@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/shape.h"
 #include "train/recipe.h"
 
 ayf_status ayf_run_batch_open(ayf_run *run) {
@@ -10,6 +11,8 @@ ayf_status ayf_run_batch_open(ayf_run *run) {
     ayf_run_batch *b = &run->batch;
     size_t n = (size_t)run->cfg.train.batch;
     b->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    if (b->values != ayf_data_values(ayf_model_shape(&run->spec)))
+        return ayf_fail(run->ctx, AYF_E_INTERNAL, "the network and the data have samples of different sizes");
     float **per_sample[] = {&b->t, &b->s, &b->guidance, &b->tangent, &b->error, &b->jvp};
     for (size_t i = 0; i < AYF_COUNT(per_sample); i++)
         if (!(*per_sample[i] = ayf_alloc(run->ctx, n, sizeof(float)))) return AYF_E_MEMORY;

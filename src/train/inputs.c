@@ -31,10 +31,14 @@ static ayf_status open_data(ayf_run *run) {
 static ayf_status check_shapes(const ayf_run *run, const char *key, const char *path,
                                const ayf_model_spec *spec) {
     const ayf_dataset_info *data = ayf_dataset_info_of(run->data);
-    bool points = ayf_model_shape(spec).points;
+    bool points = ayf_model_makes_points(spec);
     if (points != data->points)
         return ayf_fail(run->ctx, AYF_E_CONFIG, "%s: %s makes %s and data.source = %s are %s", key, path,
                         points ? "points" : "images", data->name, data->points ? "points" : "images");
+    if (points && data->channels != ayf_model_shape(spec).channels)
+        return ayf_fail(run->ctx, AYF_E_CONFIG,
+                        "%s: %s makes points of %d numbers and data.source = %s has points of %d", key, path,
+                        ayf_model_shape(spec).channels, data->name, data->channels);
     if (!points && (data->height != spec->img_resolution || data->width != spec->img_resolution))
         return ayf_fail(run->ctx, AYF_E_CONFIG,
                         "%s: %s makes images of %d x %d pixels and the data have %d x %d; set "
@@ -60,9 +64,8 @@ static ayf_status find_sigma(ayf_run *run) {
     if (fixed && given > 0 && !ayf_sigma_matches(given, run->sigma_data))
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,
-            "data.sigma_data = %g and the teacher was trained with %g; leave the key out to use the "
-            "teacher's",
-            given, run->sigma_data);
+            "data.sigma_data = %g, but %s was trained with %g; leave the key out to use that value", given,
+            run->begins_as ? run->begins_path : run->cfg.distill.teacher, run->sigma_data);
     if (!(run->sigma_data > 0) || !isfinite(run->sigma_data))
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,

@@ -42,9 +42,10 @@ static ayf_status compile(ayf_run *run) {
     return ayf_run_compile(run, 0, ayf_distill_step_graph(run->ctx, &step));
 }
 
-/* After mid-training its trajectories and its program make room for what follows. */
+/* After mid-training its trajectories and its program make room for what follows. There is no program when
+ * compiling failed in the step before. */
 static ayf_status enter(ayf_run *run) {
-    if (midtrains(run) == regresses_paths(run)) return AYF_OK;
+    if (run->program && midtrains(run) == regresses_paths(run)) return AYF_OK;
     ayf_paths_close(run);
     return compile(run);
 }

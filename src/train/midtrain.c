@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "base/rng.h"
 #include "io/safetensors.h"
+#include "train/teachers.h"
 
 /* trajectories.safetensors: "states" [made][steps + 1][values] and "velocities" [made][steps][values] in
  * units of the network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they
@@ -17,8 +18,6 @@ static const double WRITE_EVERY = 60;
 
 static size_t batch_of(const ayf_run *run) { return (size_t)run->cfg.train.batch; }
 
-static bool is_guided(const ayf_run *run) { return run->teachers.network.guided; }
-
 bool ayf_paths_missing(const ayf_run *run) {
     const ayf_paths *p = run->own;
     return p->made < p->count;
@@ -28,16 +27,17 @@ bool ayf_paths_missing(const ayf_run *run) {
 
 static char *settings_text(const ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    bool guided = is_guided(run);
+    double lowest, highest;
     char low[AYF_REAL_SIZE], high[AYF_REAL_SIZE];
-    ayf_print_real(low, guided ? cfg->distill.guidance_min : 1);
-    ayf_print_real(high, guided ? cfg->distill.guidance_max : 1);
+    ayf_run_guidance_range(run, &lowest, &highest);
+    ayf_print_real(low, lowest);
+    ayf_print_real(high, highest);
     return ayf_format(run->ctx,
                       "train.seed %" PRId64 ", train.batch %d, distill.midtrain_trajectories %d, "
                       "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %s to %s (%s)",
                       cfg->train.seed, cfg->train.batch, cfg->distill.midtrain_trajectories,
                       cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim, low, high,
-                      !guided                                 ? "none"
+                      !run->teachers.network.guided           ? "none"
                       : run->teachers.network.classifier_free ? "cfg"
                                                               : "autoguidance");
 }
@@ -240,8 +240,9 @@ static ayf_status open_workshop(ayf_run *run) {
 /* Noise in start, strengths in lambda; classes as often as in the data. */
 static ayf_status draw_starts(ayf_run *run) {
     ayf_paths *p = run->own;
-    const ayf_config *cfg = &run->cfg;
-    uint64_t seed = (uint64_t)cfg->train.seed;
+    uint64_t seed = (uint64_t)run->cfg.train.seed;
+    double low, high;
+    ayf_run_guidance_range(run, &low, &high);
     AYF_TRY(ayf_dataset_batch(run->data, seed, p->made, batch_of(run), run->batch.x0, run->batch.labels));
     for (size_t i = 0; i < batch_of(run); i++) {
         ayf_rng_key key = {seed, AYF_RNG_TRAJECTORY, 0, p->made + i};
@@ -249,10 +250,7 @@ static ayf_status draw_starts(ayf_run *run) {
         ayf_rng_normal(key, p->start + i * run->batch.values, run->batch.values);
         key.step = 1;
         ayf_rng_uniform(key, &u, 1);
-        p->lambda[i] = 1;
-        if (is_guided(run))
-            p->lambda[i] = cfg->distill.guidance_min +
-                           (cfg->distill.guidance_max - cfg->distill.guidance_min) * (double)u;
+        p->lambda[i] = low + (high - low) * (double)u;
     }
     return AYF_OK;
 }

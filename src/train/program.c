@@ -10,14 +10,23 @@ static uint64_t planned(const ayf_run *run) {
     return bytes;
 }
 
-ayf_status ayf_run_compile(ayf_run *run, int index, ayf_graph *g) {
-    ayf_program_free(run->programs[index]);
-    run->programs[index] = run->program = NULL;
-    AYF_TRY(ayf_compile(run->backend, g, NULL, &run->programs[index]));
-    ayf_program *program = run->program = run->programs[index];
+static ayf_status bind_all(const ayf_run *run, ayf_program *program) {
     for (int i = 0; i < run->learners; i++) AYF_TRY(ayf_learner_bind(&run->learner[i], program));
     if (run->teachers.teacher) AYF_TRY(ayf_weights_bind(run->teachers.teacher, program, "teacher."));
-    if (run->teachers.weak) AYF_TRY(ayf_weights_bind(run->teachers.weak, program, "weak."));
+    return run->teachers.weak ? ayf_weights_bind(run->teachers.weak, program, "weak.") : AYF_OK;
+}
+
+ayf_status ayf_run_compile(ayf_run *run, int index, ayf_graph *g) {
+    ayf_program *program;
+    ayf_program_free(run->programs[index]);
+    run->programs[index] = run->program = NULL;
+    AYF_TRY(ayf_compile(run->backend, g, NULL, &program));
+    ayf_status status = bind_all(run, program);
+    if (status != AYF_OK) {
+        ayf_program_free(program);
+        return status;
+    }
+    run->programs[index] = run->program = program;
     run->bytes = planned(run);
     return AYF_OK;
 }

@@ -7,8 +7,9 @@
 #include "sample/model_api.h"
 #include "train/midtrain.h"
 #include "train/recipe.h"
-#include "train/recipe.h"
+#include "backend/open.h"
 #include "backend/ref/ref.h"
+#include "model/file.h"
 #include "io/safetensors.h"
 #include "nn/network.h"
 #include "ir/build.h"
@@ -492,15 +493,82 @@ static void test_out_of_memory(void **state) {
                                       "distill.midtrain_trajectories=4", "distill.midtrain_solver_steps=2")));
 }
 
+/* A teacher of points in space does not fit points in the plane. */
+static void test_points_of_other_dimension(void **state) {
+    (void)state;
+    ayf_backend *backend;
+    ayf_weights *weights;
+    ayf_model_spec spec = ayf_model_spec_default();
+    spec.kind = AYF_MODEL_MLP;
+    spec.mlp_dim = 3;
+    spec.mlp_hidden = 8;
+    ayf_model_card card = {
+        .role = AYF_MODEL_ROLE_TEACHER, .sigma_data = 1, .guidance_min = 1, .guidance_max = 1};
+    assert_int_equal(ayf_backend_open(ctx, &backend), AYF_OK);
+    assert_int_equal(ayf_weights_new(backend, &spec, &weights), AYF_OK);
+    assert_int_equal(ayf_weights_init(weights, 1), AYF_OK);
+    assert_int_equal(ayf_model_write(in_root("space"), weights, &card), AYF_OK);
+    ayf_weights_free(weights);
+    expect_refused(AYF_RUN_DISTILL, in_root("run"),
+                   SET("data.source=builtin:ring", "data.labels=false", "distill.guidance=none",
+                       named("distill.teacher", in_root("space"))),
+                   AYF_E_CONFIG, "makes points of 3 numbers");
+}
+
+/* Where mid-training ends another program is compiled. A step that finds no memory for it leaves a run that can
+ * go on, and the run ends as if nothing had happened. */
+static void test_out_of_memory_between(void **state) {
+    (void)state;
+    enum { STEPS = 4, TRIES = 24 };
+    settings set =
+        join(gaussian(), SET("train.steps=4", "distill.midtrain_steps=2", "train.batch=4",
+                             "distill.midtrain_trajectories=4", "distill.midtrain_solver_steps=2"));
+    run_to(AYF_RUN_DISTILL, in_root("whole"), set, STEPS);
+    ayf_context *usual = ctx;
+    int refused = 0;
+    for (int try = 0; try < TRIES; try++) {
+        test_memory memory = {.once = true};
+        ayf_run *run;
+        ctx = ayf_open(&(ayf_options){.alloc = test_alloc, .alloc_user = &memory, .threads = 1});
+        const char *folder = in_root("try%d", try);
+        assert_int_equal(open_run(AYF_RUN_DISTILL, folder, set, &run), AYF_OK);
+        ayf_run_report report = {0};
+        while (report.step < 2) assert_int_equal(ayf_run_step(run, &report), AYF_OK);
+        memory.fail_at = memory.calls + 1 + try * try; /* far apart, where the passes of the compiler are */
+        ayf_status status = ayf_run_step(run, &report);
+        if (status != AYF_OK) {
+            refused++;
+            assert_int_equal(status, AYF_E_MEMORY);
+            assert_int_equal(ayf_run_step(run, &report), AYF_OK);
+        }
+        while (!ayf_run_finished(run)) assert_int_equal(ayf_run_step(run, &report), AYF_OK);
+        assert_int_equal(ayf_run_save(run), AYF_OK);
+        ayf_run_close(run);
+        ayf_close(ctx);
+        ctx = usual;
+        expect_same_file(in_root("whole/model.safetensors"), in_root("try%d/model.safetensors", try));
+    }
+    assert_true(refused > TRIES / 2);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
-    const struct CMUnitTest tests[] = {TEST(test_cfg_run),           TEST(test_cfg_refusals),
-                                       TEST(test_no_guidance_input), TEST(test_losses_at_exact_map),
-                                       TEST(test_baselines),         TEST(test_consistency_times),
-                                       TEST(test_trajectories),      TEST(test_draws),
-                                       TEST(test_given_target),      TEST(test_learns),
-                                       TEST(test_midtrain_resume),   TEST(test_guided_trajectories),
-                                       TEST(test_bad_files),         TEST(test_tangent_weight),
-                                       TEST(test_out_of_memory)};
+    const struct CMUnitTest tests[] = {TEST(test_cfg_run),
+                                       TEST(test_cfg_refusals),
+                                       TEST(test_no_guidance_input),
+                                       TEST(test_losses_at_exact_map),
+                                       TEST(test_baselines),
+                                       TEST(test_consistency_times),
+                                       TEST(test_trajectories),
+                                       TEST(test_draws),
+                                       TEST(test_given_target),
+                                       TEST(test_learns),
+                                       TEST(test_midtrain_resume),
+                                       TEST(test_guided_trajectories),
+                                       TEST(test_bad_files),
+                                       TEST(test_tangent_weight),
+                                       TEST(test_out_of_memory),
+                                       TEST(test_out_of_memory_between),
+                                       TEST(test_points_of_other_dimension)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
