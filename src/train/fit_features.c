@@ -11,7 +11,7 @@
 #include "model/file.h"
 #include "backend/open.h"
 #include "base/rng.h"
-#include "config/config.h"
+#include "config/assignments.h"
 #include "data/dataset.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -42,14 +42,21 @@ typedef struct fit {
 
 /* ---- Configuration and data ---- */
 
-static ayf_status check_key(ayf_context *ctx, const char *setting) {
-    size_t length = strcspn(setting, "=");
+static ayf_status check_key(ayf_context *ctx, const char *setting, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(known_keys); i++)
-        if (strlen(known_keys[i]) == length && strncmp(known_keys[i], setting, length) == 0) return AYF_OK;
+        if (strcmp(known_keys[i], key) == 0) return AYF_OK;
     return ayf_fail(ctx, AYF_E_CONFIG,
                     "%s: fitting features takes data.resolution, data.channels, data.mirror, model.channels, "
                     "model.multipliers, train.steps, train.batch, train.seed and train.lr only",
                     setting);
+}
+
+static ayf_status add_settings(ayf_context *ctx, const ayf_features_options *o, ayf_assignments *list) {
+    for (int i = 0; i < o->setting_count; i++) {
+        AYF_TRY(ayf_assignments_add_setting(list, o->settings[i]));
+        AYF_TRY(check_key(ctx, o->settings[i], ayf_assignments_last_key(list)));
+    }
+    return AYF_OK;
 }
 
 static ayf_status configure(fit *f, const ayf_features_options *o) {
@@ -61,11 +68,12 @@ static ayf_status configure(fit *f, const ayf_features_options *o) {
     cfg->train.steps = 1500;
     cfg->train.lr = 0.003;
     cfg->train.ema = AYF_CFG_EMA_NONE;
-    for (int i = 0; i < o->setting_count; i++) {
-        AYF_TRY(check_key(f->ctx, o->settings[i]));
-        AYF_TRY(ayf_config_set(f->ctx, cfg, o->settings[i]));
-    }
-    return AYF_OK;
+    ayf_assignments *list;
+    AYF_TRY(ayf_assignments_new(f->ctx, &list));
+    ayf_status status = add_settings(f->ctx, o, list);
+    if (status == AYF_OK) status = ayf_config_apply(f->ctx, cfg, list);
+    ayf_assignments_free(list);
+    return status;
 }
 
 static ayf_status open_data(fit *f, const char *source, int resolution, int channels, int classes,

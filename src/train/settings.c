@@ -102,15 +102,13 @@ ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
 /* ---- Keys that mean nothing to a kind of run ---- */
 
 /* One file may serve all kinds, so only what is set for this run is refused. */
-static ayf_status refuse_unused(const ayf_run *run, const char *setting) {
-    size_t length = strcspn(setting, "= ");
+static ayf_status refuse_unused(const ayf_run *run, const char *given) {
     for (const ayf_unused_key *key = run->type->unused; key->name; key++) {
         size_t size = strlen(key->name);
         bool section = key->name[size - 1] == '.';
-        if (strncmp(key->name, setting, size) != 0 || !(section || size == length)) continue;
-        return ayf_fail(run->ctx, AYF_E_CONFIG, "%.*s means nothing to ayf %s; leave it out%s%s", (int)length,
-                        setting, run->type->verb, key->instead ? ", or " : "",
-                        key->instead ? key->instead : "");
+        if (strncmp(key->name, given, size) != 0 || !(section || given[size] == 0)) continue;
+        return ayf_fail(run->ctx, AYF_E_CONFIG, "%s means nothing to ayf %s; leave it out%s%s", given,
+                        run->type->verb, key->instead ? ", or " : "", key->instead ? key->instead : "");
     }
     return AYF_OK;
 }
@@ -135,7 +133,7 @@ static ayf_status collect(const ayf_run *run, const ayf_run_options *options, bo
     if (options->config_path) AYF_TRY(ayf_assignments_add_file(list, options->config_path));
     for (int i = 0; i < options->setting_count; i++) {
         AYF_TRY(ayf_assignments_add_setting(list, options->settings[i]));
-        AYF_TRY(refuse_unused(run, options->settings[i]));
+        AYF_TRY(refuse_unused(run, ayf_assignments_last_key(list)));
     }
     return AYF_OK;
 }

@@ -183,10 +183,13 @@ static void test_assignments(void **state) {
     ayf_assignments *list;
     assert_int_equal(ayf_assignments_new(ctx, &list), AYF_OK);
     assert_null(ayf_assignments_last(list, "finetune.student"));
+    assert_null(ayf_assignments_last_key(list));
     assert_int_equal(ayf_assignments_add_text(list, "c.yaml", file, strlen(file)), AYF_OK);
     assert_string_equal(ayf_assignments_last(list, "finetune.student"), "first");
     assert_int_equal(ayf_assignments_add_setting(list, "finetune.student=second"), AYF_OK);
-    assert_int_equal(ayf_assignments_add_setting(list, "train.lr = 0.25"), AYF_OK);
+    assert_string_equal(ayf_assignments_last_key(list), "finetune.student");
+    assert_int_equal(ayf_assignments_add_setting(list, " \ttrain.lr\t = 0.25"), AYF_OK);
+    assert_string_equal(ayf_assignments_last_key(list), "train.lr");
     assert_int_equal(ayf_assignments_add_setting(list, "model.multipliers=1,5"), AYF_OK);
     assert_string_equal(ayf_assignments_last(list, "finetune.student"), "second");
     assert_true(ayf_assignments_has(list, "train.batch"));
