@@ -1,5 +1,6 @@
 /* Fitting the classifier behind "our features": softmax cross-entropy, Adam with a cosine rate. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "eval/features_fitted.h"
@@ -11,7 +12,7 @@
 #include "model/file.h"
 #include "backend/open.h"
 #include "base/rng.h"
-#include "config/assignments.h"
+#include "config/table.h"
 #include "data/dataset.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -21,7 +22,8 @@
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
-/* The keys that decide about a classifier; more would promise what they do not do. */
+/* The keys that decide about a classifier, section by section, data first; more would promise what they do not
+ * do. */
 static const char *const known_keys[] = {"data.resolution", "data.channels",     "data.mirror",
                                          "model.channels",  "model.multipliers", "train.steps",
                                          "train.batch",     "train.seed",        "train.lr"};
@@ -45,10 +47,12 @@ typedef struct fit {
 static ayf_status check_key(ayf_context *ctx, const char *setting, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(known_keys); i++)
         if (strcmp(known_keys[i], key) == 0) return AYF_OK;
-    return ayf_fail(ctx, AYF_E_CONFIG,
-                    "%s: fitting features takes data.resolution, data.channels, data.mirror, model.channels, "
-                    "model.multipliers, train.steps, train.batch, train.seed and train.lr only",
-                    setting);
+    char list[400] = "";
+    for (size_t i = 0, used = 0; i < AYF_COUNT(known_keys) && used < sizeof list; i++) {
+        const char *between = i == 0 ? "" : i + 1 == AYF_COUNT(known_keys) ? " and " : ", ";
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", between, known_keys[i]);
+    }
+    return ayf_fail(ctx, AYF_E_CONFIG, "%s: fitting features takes %s only", setting, list);
 }
 
 static ayf_status add_settings(ayf_context *ctx, const ayf_features_options *o, ayf_assignments *list) {
@@ -360,27 +364,31 @@ static void warn_of_guessing(const fit *f, double accuracy) {
 
 /* ---- The file ---- */
 
-static void put_config(const fit *f, ayf_text *text) {
-    const ayf_config *cfg = &f->cfg;
+/* The source as the data names itself, and the known keys. */
+static ayf_status put_config(const fit *f, ayf_text *text) {
+    const char *before = "data.";
     ayf_text_print(text, "data:\n  source: ");
     ayf_text_json(text, ayf_dataset_info_of(f->data)->name);
-    ayf_text_print(text, "\n  resolution: %d\n  channels: %d\n  mirror: %s\n", cfg->data.resolution,
-                   cfg->data.channels, cfg->data.mirror ? "true" : "false");
-    ayf_text_print(text, "model:\n  channels: %d\n  multipliers: [", cfg->model.model_channels);
-    for (int i = 0; i < cfg->model.channel_mult.count; i++)
-        ayf_text_print(text, "%s%d", i ? ", " : "", cfg->model.channel_mult.at[i]);
-    ayf_text_print(text,
-                   "]\ntrain:\n  steps: %lld\n  batch: %d\n  seed: %lld\n  lr: ", (long long)cfg->train.steps,
-                   cfg->train.batch, (long long)cfg->train.seed);
-    ayf_text_real(text, cfg->train.lr);
     ayf_text_print(text, "\n");
+    for (size_t i = 0; i < AYF_COUNT(known_keys); i++) {
+        const char *key = known_keys[i];
+        size_t prefix = strcspn(key, ".") + 1;
+        int row = ayf_field_find(ayf_config_row(0), (size_t)ayf_config_rows(), 0, key);
+        char *value = ayf_config_value(f->ctx, &f->cfg, row);
+        if (!value) return AYF_E_MEMORY;
+        if (strncmp(key, before, prefix) != 0) ayf_text_print(text, "%.*s:\n", (int)prefix - 1, key);
+        ayf_text_print(text, "  %s: %s\n", key + prefix, value);
+        ayf_free(f->ctx, value);
+        before = key;
+    }
+    return text->failed ? AYF_E_MEMORY : AYF_OK;
 }
 
 static ayf_status write_file(fit *f, const char *path, double accuracy) {
     const char *heldout = f->heldout ? ayf_dataset_info_of(f->heldout)->name : "the same set";
     ayf_text text;
     ayf_text_init(&text, f->ctx);
-    put_config(f, &text);
+    ayf_status status = put_config(f, &text);
     char *right =
         f->held ? ayf_format(f->ctx, "%.2f %% of %zu samples of %s", 100 * accuracy, f->held, heldout) : NULL;
     ayf_model_card card = {.role = AYF_MODEL_ROLE_FEATURES,
@@ -391,8 +399,8 @@ static ayf_status write_file(fit *f, const char *path, double accuracy) {
                            .data = (char *)(uintptr_t)ayf_dataset_info_of(f->data)->name,
                            .config = text.data,
                            .accuracy = right};
-    bool complete = !text.failed && (right || !f->held);
-    ayf_status status = complete ? ayf_model_write(path, f->net.weights, &card) : AYF_E_MEMORY;
+    if (f->held && !right) status = AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_model_write(path, f->net.weights, &card);
     ayf_free(f->ctx, right);
     ayf_text_free(&text);
     return status;
