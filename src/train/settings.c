@@ -159,7 +159,7 @@ ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, b
     if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
     if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
     ayf_assignments_free(list);
-    return status == AYF_OK ? ayf_config_validate(run->ctx, &run->cfg, run->type->use) : status;
+    return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
 }
 
 static ayf_status parse_saved(const ayf_run *run, ayf_config *cfg) {

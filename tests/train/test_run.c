@@ -626,7 +626,7 @@ static void test_shipped_configs(void **state) {
         bool student = strstr(entry->d_name, "student") != NULL;
         assert_int_equal(ayf_config_defaults(ctx, &cfg), AYF_OK);
         if (ayf_config_load(ctx, path, &cfg) != AYF_OK) fail_msg("%s", ayf_error(ctx));
-        if (ayf_config_validate(ctx, &cfg, student ? AYF_CONFIG_DISTILL : AYF_CONFIG_TRAIN) != AYF_OK)
+        if ((student ? ayf_config_validate_distill : ayf_config_validate_train)(ctx, &cfg) != AYF_OK)
             fail_msg("%s: %s", path, ayf_error(ctx));
         ayf_config_free(ctx, &cfg);
         ayf_free(ctx, path);
