@@ -1,4 +1,5 @@
 /* Fitting the classifier behind "our features": softmax cross-entropy, Adam with a cosine rate. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +23,8 @@
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
-/* The keys that decide about a classifier, section by section, data first; more would promise what they do not
- * do. */
+/* The keys that decide about a classifier, section by section and data first; more would promise what they do
+ * not do. */
 static const char *const known_keys[] = {"data.resolution", "data.channels",     "data.mirror",
                                          "model.channels",  "model.multipliers", "train.steps",
                                          "train.batch",     "train.seed",        "train.lr"};
@@ -374,6 +375,7 @@ static ayf_status put_config(const fit *f, ayf_text *text) {
         const char *key = known_keys[i];
         size_t prefix = strcspn(key, ".") + 1;
         int row = ayf_field_find(ayf_config_row(0), (size_t)ayf_config_rows(), 0, key);
+        assert(row >= 0);
         char *value = ayf_config_value(f->ctx, &f->cfg, row);
         if (!value) return AYF_E_MEMORY;
         if (strncmp(key, before, prefix) != 0) ayf_text_print(text, "%.*s:\n", (int)prefix - 1, key);

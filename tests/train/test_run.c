@@ -278,8 +278,8 @@ static void test_conflicts(void **state) {
     ayf_free(ctx, again);
 }
 
-/* Checkpoints hold the hash, so it must stay: of "section.key", NUL and the value as config.yaml has it, line by
- * line, train.steps and save.* aside. */
+/* Checkpoints hold the hash, so it must stay: of "section.key", NUL and the value as config.yaml has it, line
+ * by line, train.steps and save.* aside. */
 static void test_settings_hash(void **state) {
     (void)state;
     ayf_config cfg;
