@@ -97,6 +97,10 @@ bool ayf_assignments_has(const ayf_assignments *list, const char *key) {
     return ayf_assignments_last(list, key) != NULL;
 }
 
+const char *ayf_assignments_last_key(const ayf_assignments *list) {
+    return list->count ? ayf_config_row(list->at[list->count - 1].row)->name : NULL;
+}
+
 ayf_status ayf_config_apply(ayf_context *ctx, ayf_config *cfg, const ayf_assignments *list) {
     for (size_t i = 0; i < list->count; i++)
         AYF_TRY(ayf_field_set(ctx, ayf_config_row(list->at[i].row), list->at[i].text, cfg));

@@ -36,6 +36,9 @@ ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *settin
 const char *ayf_assignments_last(const ayf_assignments *list, const char *key);
 bool ayf_assignments_has(const ayf_assignments *list, const char *key);
 
+/* The "section.key" that was given a value last, however it was spelled; NULL when the list is empty. */
+const char *ayf_assignments_last_key(const ayf_assignments *list);
+
 /* Sets the keys of the list in its order; other keys stay as they are. Fails only when there is no memory. */
 ayf_status ayf_config_apply(ayf_context *ctx, ayf_config *cfg, const ayf_assignments *list);
 

@@ -175,6 +175,15 @@ static void print_value(ayf_text *text, const ayf_config *cfg, const ayf_field_r
     ayf_text_print(text, "%s", value);
 }
 
+char *ayf_config_value(ayf_context *ctx, const ayf_config *cfg, int row) {
+    ayf_text text;
+    ayf_text_init(&text, ctx);
+    print_value(&text, cfg, &rows[row]);
+    if (!text.failed) return text.data;
+    ayf_text_free(&text);
+    return NULL;
+}
+
 static bool begins_section(size_t row) { return row == 0 || !same_section(&rows[row], &rows[row - 1]); }
 
 char *ayf_config_text(ayf_context *ctx, const ayf_config *cfg) {

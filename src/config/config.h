@@ -4,7 +4,7 @@
  *   AYF_TRY(ayf_config_defaults(ctx, &cfg));
  *   status = ayf_config_load(ctx, "configs/mnist.yaml", &cfg);      // over the defaults
  *   status = ayf_config_set(ctx, &cfg, "train.lr=0.01");            // over the file
- *   status = ayf_config_validate(ctx, &cfg, AYF_CONFIG_TRAIN);
+ *   status = ayf_config_validate_train(ctx, &cfg);
  *   ... cfg.train.lr, cfg.model.channel_mult.at[0] ...
  *   ayf_config_free(ctx, &cfg);                                     // also after a failure
  *
@@ -60,10 +60,11 @@ ayf_status ayf_config_set(ayf_context *ctx, ayf_config *cfg, const char *setting
 /* AYF_E_USAGE unless settings[count] is a list of strings; NULL is one of none. */
 ayf_status ayf_config_check_settings(ayf_context *ctx, const char *const *settings, int count);
 
-typedef enum ayf_config_use { AYF_CONFIG_TRAIN, AYF_CONFIG_DISTILL, AYF_CONFIG_FINETUNE } ayf_config_use;
-
-/* Rules between keys: what no single range can say. `use` is the kind of run the configuration is for. */
-ayf_status ayf_config_validate(ayf_context *ctx, const ayf_config *cfg, ayf_config_use use);
+/* Rules between keys: what no single range can say. Those of `train` hold for every run; the others hold them
+ * and those of what the run does besides. */
+ayf_status ayf_config_validate_train(ayf_context *ctx, const ayf_config *cfg);
+ayf_status ayf_config_validate_distill(ayf_context *ctx, const ayf_config *cfg);
+ayf_status ayf_config_validate_finetune(ayf_context *ctx, const ayf_config *cfg);
 
 /* Every key as YAML that ayf_config_parse() reads back to the same struct, bit for bit. NULL on failure;
  * owned by the caller. */

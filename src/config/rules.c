@@ -17,7 +17,7 @@ static ayf_status validate_model(ayf_context *ctx, const ayf_config *cfg) {
     return ayf_network_check(ctx, &spec);
 }
 
-static ayf_status validate_train(ayf_context *ctx, const ayf_config *cfg) {
+static ayf_status validate_schedule(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->train.lr_warmup > cfg->train.steps)
         REFUSE("train.lr_warmup = %lld is longer than the run (train.steps = %lld); set it to a part of the "
                "steps, or 0",
@@ -56,7 +56,7 @@ static ayf_status validate_guidance(ayf_context *ctx, const ayf_config *cfg) {
     return AYF_OK;
 }
 
-static ayf_status validate_distill(ayf_context *ctx, const ayf_config *cfg) {
+static ayf_status validate_loss(ayf_context *ctx, const ayf_config *cfg) {
     bool from_teacher = cfg->distill.target == AYF_TARGET_TEACHER;
     if (cfg->distill.p_s0 + cfg->distill.p_st > 1.0)
         REFUSE("distill.p_s0 = %g and distill.p_st = %g add up to more than 1", cfg->distill.p_s0,
@@ -94,7 +94,7 @@ static ayf_status validate_start(ayf_context *ctx, const ayf_config *cfg) {
     return AYF_OK;
 }
 
-static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
+static ayf_status validate_tuning(ayf_context *ctx, const ayf_config *cfg) {
     if (!*cfg->finetune.student)
         REFUSE("finetune.student is not set; give the model file or run folder of a distilled student");
     if (cfg->train.batch % cfg->finetune.deviation_group != 0)
@@ -112,12 +112,20 @@ static ayf_status validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
     return AYF_OK;
 }
 
-ayf_status ayf_config_validate(ayf_context *ctx, const ayf_config *cfg, ayf_config_use use) {
+ayf_status ayf_config_validate_train(ayf_context *ctx, const ayf_config *cfg) {
     if (!*cfg->data.source) REFUSE("data.source is not set; name a built-in set or the path of your data");
     AYF_TRY(validate_model(ctx, cfg));
-    AYF_TRY(validate_train(ctx, cfg));
-    if (use == AYF_CONFIG_TRAIN) return AYF_OK;
-    if (use == AYF_CONFIG_FINETUNE) AYF_TRY(validate_finetune(ctx, cfg));
-    AYF_TRY(validate_distill(ctx, cfg));
-    return use == AYF_CONFIG_DISTILL ? validate_start(ctx, cfg) : AYF_OK;
+    return validate_schedule(ctx, cfg);
+}
+
+ayf_status ayf_config_validate_distill(ayf_context *ctx, const ayf_config *cfg) {
+    AYF_TRY(ayf_config_validate_train(ctx, cfg));
+    AYF_TRY(validate_loss(ctx, cfg));
+    return validate_start(ctx, cfg);
+}
+
+ayf_status ayf_config_validate_finetune(ayf_context *ctx, const ayf_config *cfg) {
+    AYF_TRY(ayf_config_validate_train(ctx, cfg));
+    AYF_TRY(validate_tuning(ctx, cfg));
+    return validate_loss(ctx, cfg);
 }

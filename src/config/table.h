@@ -1,4 +1,4 @@
-/* Between the files of this room: the table of keys, and how a value enters a list. */
+/* The table of keys, row by row, and between the files of this room how a value enters a list. */
 #ifndef AYF_CONFIG_TABLE_H
 #define AYF_CONFIG_TABLE_H
 
@@ -17,6 +17,9 @@ const char *ayf_config_find_elsewhere(const char *key);
 
 int ayf_config_rows(void);
 const ayf_field_row *ayf_config_row(int row); /* of ayf_config; its name is "section.key" */
+
+/* What the row says in `cfg`, as ayf_config_text() writes it. NULL on failure; owned by the caller. */
+char *ayf_config_value(ayf_context *ctx, const ayf_config *cfg, int row);
 
 /* Checks a value and appends it. */
 ayf_status ayf_assignments_add(ayf_assignments *list, const char *where, int row, const char *text);

@@ -1,5 +1,7 @@
 /* Fitting the classifier behind "our features": softmax cross-entropy, Adam with a cosine rate. */
+#include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "eval/features_fitted.h"
@@ -11,7 +13,7 @@
 #include "model/file.h"
 #include "backend/open.h"
 #include "base/rng.h"
-#include "config/config.h"
+#include "config/table.h"
 #include "data/dataset.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -21,7 +23,8 @@
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
-/* The keys that decide about a classifier; more would promise what they do not do. */
+/* The keys that decide about a classifier, section by section and data first; more would promise what they do
+ * not do. */
 static const char *const known_keys[] = {"data.resolution", "data.channels",     "data.mirror",
                                          "model.channels",  "model.multipliers", "train.steps",
                                          "train.batch",     "train.seed",        "train.lr"};
@@ -42,14 +45,23 @@ typedef struct fit {
 
 /* ---- Configuration and data ---- */
 
-static ayf_status check_key(ayf_context *ctx, const char *setting) {
-    size_t length = strcspn(setting, "=");
+static ayf_status check_key(ayf_context *ctx, const char *setting, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(known_keys); i++)
-        if (strlen(known_keys[i]) == length && strncmp(known_keys[i], setting, length) == 0) return AYF_OK;
-    return ayf_fail(ctx, AYF_E_CONFIG,
-                    "%s: fitting features takes data.resolution, data.channels, data.mirror, model.channels, "
-                    "model.multipliers, train.steps, train.batch, train.seed and train.lr only",
-                    setting);
+        if (strcmp(known_keys[i], key) == 0) return AYF_OK;
+    char list[400] = "";
+    for (size_t i = 0, used = 0; i < AYF_COUNT(known_keys) && used < sizeof list; i++) {
+        const char *between = i == 0 ? "" : i + 1 == AYF_COUNT(known_keys) ? " and " : ", ";
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", between, known_keys[i]);
+    }
+    return ayf_fail(ctx, AYF_E_CONFIG, "%s: fitting features takes %s only", setting, list);
+}
+
+static ayf_status add_settings(ayf_context *ctx, const ayf_features_options *o, ayf_assignments *list) {
+    for (int i = 0; i < o->setting_count; i++) {
+        AYF_TRY(ayf_assignments_add_setting(list, o->settings[i]));
+        AYF_TRY(check_key(ctx, o->settings[i], ayf_assignments_last_key(list)));
+    }
+    return AYF_OK;
 }
 
 static ayf_status configure(fit *f, const ayf_features_options *o) {
@@ -61,11 +73,12 @@ static ayf_status configure(fit *f, const ayf_features_options *o) {
     cfg->train.steps = 1500;
     cfg->train.lr = 0.003;
     cfg->train.ema = AYF_CFG_EMA_NONE;
-    for (int i = 0; i < o->setting_count; i++) {
-        AYF_TRY(check_key(f->ctx, o->settings[i]));
-        AYF_TRY(ayf_config_set(f->ctx, cfg, o->settings[i]));
-    }
-    return AYF_OK;
+    ayf_assignments *list;
+    AYF_TRY(ayf_assignments_new(f->ctx, &list));
+    ayf_status status = add_settings(f->ctx, o, list);
+    if (status == AYF_OK) status = ayf_config_apply(f->ctx, cfg, list);
+    ayf_assignments_free(list);
+    return status;
 }
 
 static ayf_status open_data(fit *f, const char *source, int resolution, int channels, int classes,
@@ -352,27 +365,32 @@ static void warn_of_guessing(const fit *f, double accuracy) {
 
 /* ---- The file ---- */
 
-static void put_config(const fit *f, ayf_text *text) {
-    const ayf_config *cfg = &f->cfg;
+/* The source as the data names itself, and the known keys. */
+static ayf_status put_config(const fit *f, ayf_text *text) {
+    const char *before = "data.";
     ayf_text_print(text, "data:\n  source: ");
     ayf_text_json(text, ayf_dataset_info_of(f->data)->name);
-    ayf_text_print(text, "\n  resolution: %d\n  channels: %d\n  mirror: %s\n", cfg->data.resolution,
-                   cfg->data.channels, cfg->data.mirror ? "true" : "false");
-    ayf_text_print(text, "model:\n  channels: %d\n  multipliers: [", cfg->model.model_channels);
-    for (int i = 0; i < cfg->model.channel_mult.count; i++)
-        ayf_text_print(text, "%s%d", i ? ", " : "", cfg->model.channel_mult.at[i]);
-    ayf_text_print(text,
-                   "]\ntrain:\n  steps: %lld\n  batch: %d\n  seed: %lld\n  lr: ", (long long)cfg->train.steps,
-                   cfg->train.batch, (long long)cfg->train.seed);
-    ayf_text_real(text, cfg->train.lr);
     ayf_text_print(text, "\n");
+    for (size_t i = 0; i < AYF_COUNT(known_keys); i++) {
+        const char *key = known_keys[i];
+        size_t prefix = strcspn(key, ".") + 1;
+        int row = ayf_field_find(ayf_config_row(0), (size_t)ayf_config_rows(), 0, key);
+        assert(row >= 0);
+        char *value = ayf_config_value(f->ctx, &f->cfg, row);
+        if (!value) return AYF_E_MEMORY;
+        if (strncmp(key, before, prefix) != 0) ayf_text_print(text, "%.*s:\n", (int)prefix - 1, key);
+        ayf_text_print(text, "  %s: %s\n", key + prefix, value);
+        ayf_free(f->ctx, value);
+        before = key;
+    }
+    return text->failed ? AYF_E_MEMORY : AYF_OK;
 }
 
 static ayf_status write_file(fit *f, const char *path, double accuracy) {
     const char *heldout = f->heldout ? ayf_dataset_info_of(f->heldout)->name : "the same set";
     ayf_text text;
     ayf_text_init(&text, f->ctx);
-    put_config(f, &text);
+    ayf_status status = put_config(f, &text);
     char *right =
         f->held ? ayf_format(f->ctx, "%.2f %% of %zu samples of %s", 100 * accuracy, f->held, heldout) : NULL;
     ayf_model_card card = {.role = AYF_MODEL_ROLE_FEATURES,
@@ -383,8 +401,8 @@ static ayf_status write_file(fit *f, const char *path, double accuracy) {
                            .data = (char *)(uintptr_t)ayf_dataset_info_of(f->data)->name,
                            .config = text.data,
                            .accuracy = right};
-    bool complete = !text.failed && (right || !f->held);
-    ayf_status status = complete ? ayf_model_write(path, f->net.weights, &card) : AYF_E_MEMORY;
+    if (f->held && !right) status = AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_model_write(path, f->net.weights, &card);
     ayf_free(f->ctx, right);
     ayf_text_free(&text);
     return status;

@@ -15,12 +15,14 @@ typedef struct ayf_unused_key {
 
 struct ayf_run_type {
     const char *verb;                      /* "train": of `ayf train`, and the kind in checkpoints */
-    ayf_config_use use;                    /* which rules between keys hold */
     const ayf_unused_key *unused;          /* what a setting must not name; ends with a name of NULL */
     size_t own_size;                       /* of run->own, which is zeroed */
     bool makes_student;                    /* the model is a flow map; otherwise a teacher */
     const char *rate_key;                  /* "train.lr" */
     double (*rate)(const ayf_config *cfg); /* the highest learning rate of the first learner */
+    /* The rules between keys: one of config.h's, and what the kind adds to it. Never NULL; asked of the whole
+     * configuration, before open(). */
+    ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);
 
     /* Hooks, in the order in which they are called; NULL: nothing to do. */
 

@@ -66,12 +66,12 @@ static ayf_status draw(ayf_run *run) {
 
 const ayf_run_type ayf_run_distill = {
     .verb = "distill",
-    .use = AYF_CONFIG_DISTILL,
     .unused = unused,
     .own_size = sizeof(ayf_paths),
     .makes_student = true,
     .rate_key = "train.lr",
     .rate = rate,
+    .validate = ayf_config_validate_distill,
     .open = open,
     .compile = compile,
     .unprepared = ayf_paths_missing,

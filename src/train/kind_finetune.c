@@ -204,12 +204,12 @@ static void close(ayf_run *run) {
 
 const ayf_run_type ayf_run_finetune = {
     .verb = "finetune",
-    .use = AYF_CONFIG_FINETUNE,
     .unused = unused,
     .own_size = sizeof(finetune),
     .makes_student = true,
     .rate_key = "finetune.lr",
     .rate = rate,
+    .validate = ayf_config_validate_finetune,
     .base = base,
     .open = open,
     .begin = begin,

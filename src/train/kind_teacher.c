@@ -37,10 +37,10 @@ static ayf_status draw(ayf_run *run) {
 
 const ayf_run_type ayf_run_train = {
     .verb = "train",
-    .use = AYF_CONFIG_TRAIN,
     .unused = unused,
     .rate_key = "train.lr",
     .rate = rate,
+    .validate = ayf_config_validate_train,
     .compile = compile,
     .draw = draw,
 };

@@ -1,86 +1,94 @@
 #include "train/settings.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "config/table.h"
 #include "train/kind.h"
 
-/* ---- One key at a time, from the text of a configuration ---- */
+/* ---- One key at a time ---- */
 
-/* "section:\n  key: value\n ..." */
-typedef struct key_walk {
-    const char *at;
-    char key[96]; /* "section.key" */
-    const char *value;
-    size_t value_size;
-    char section[32];
-} key_walk;
-
-static bool next_key(key_walk *w) {
-    while (*w->at) {
-        const char *line = w->at, *end = strchr(line, '\n'), *colon = strchr(line, ':');
-        if (!end || !colon) return false;
-        w->at = end + 1;
-        if (line[0] != ' ') {
-            snprintf(w->section, sizeof w->section, "%.*s", (int)(colon - line), line);
-            continue;
-        }
-        line += strspn(line, " ");
-        snprintf(w->key, sizeof w->key, "%s.%.*s", w->section, (int)(colon - line), line);
-        w->value = colon + 2;
-        w->value_size = (size_t)(end - w->value);
-        return true;
-    }
-    return false;
+static bool in_section(int row, const char *section) { /* "save." */
+    return strncmp(ayf_config_row(row)->name, section, strlen(section)) == 0;
 }
 
 /* A run that is resumed may be made longer and may keep other things. */
-static bool may_change(const key_walk *w) {
-    return strcmp(w->section, "save") == 0 || strcmp(w->key, "train.steps") == 0;
+static bool may_change(int row) {
+    return in_section(row, "save.") || strcmp(ayf_config_row(row)->name, "train.steps") == 0;
+}
+
+/* By the text, as the hash is: -0 is not 0. */
+static ayf_status compare_row(ayf_context *ctx, int row, const ayf_config *a, const ayf_config *b,
+                              bool *same) {
+    char *of_a = ayf_config_value(ctx, a, row), *of_b = ayf_config_value(ctx, b, row);
+    ayf_status status = of_a && of_b ? AYF_OK : AYF_E_MEMORY;
+    *same = status == AYF_OK && strcmp(of_a, of_b) == 0;
+    ayf_free(ctx, of_a);
+    ayf_free(ctx, of_b);
+    return status;
 }
 
 uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg) {
-    char *text = ayf_config_text(ctx, cfg);
-    if (!text) return 0;
     uint64_t hash = AYF_HASH_START;
-    for (key_walk w = {.at = text}; next_key(&w);) {
-        if (may_change(&w)) continue;
-        hash = ayf_hash(hash, w.key, strlen(w.key) + 1);
-        hash = ayf_hash(hash, w.value, w.value_size);
+    for (int i = 0; i < ayf_config_rows(); i++) {
+        if (may_change(i)) continue;
+        const char *key = ayf_config_row(i)->name;
+        char *value = ayf_config_value(ctx, cfg, i);
+        if (!value) return 0;
+        hash = ayf_hash(hash, key, strlen(key) + 1);
+        hash = ayf_hash(hash, value, strlen(value));
+        ayf_free(ctx, value);
     }
-    ayf_free(ctx, text);
     return hash ? hash : 1;
 }
 
-static bool same_value(const key_walk *a, const key_walk *b) {
-    return a->value_size == b->value_size && memcmp(a->value, b->value, a->value_size) == 0;
+static ayf_status refuse_change(const ayf_run *run, const ayf_config *saved, int row) {
+    char *was = ayf_config_value(run->ctx, saved, row), *is = ayf_config_value(run->ctx, &run->cfg, row);
+    ayf_status status = AYF_E_MEMORY;
+    if (was && is)
+        status = ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "%s: the run in this folder was begun with %s = %s and cannot be resumed with %s; leave the key "
+            "as it was or use a new folder (train.steps and save.* may change)",
+            run->folder, ayf_config_row(row)->name, was, is);
+    ayf_free(run->ctx, was);
+    ayf_free(run->ctx, is);
+    return status;
 }
 
-static ayf_status compare_texts(const ayf_run *run, const char *saved, const char *wanted) {
-    key_walk a = {.at = saved}, b = {.at = wanted};
-    while (next_key(&a) && next_key(&b)) {
-        if (same_value(&a, &b) || may_change(&a)) continue;
-        return ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "%s: the run in this folder was begun with %s = %.*s and cannot be resumed with %.*s; leave "
-            "the key as it was or use a new folder (train.steps and save.* may change)",
-            run->folder, a.key, (int)a.value_size, a.value, (int)b.value_size, b.value);
+static ayf_status compare_all(const ayf_run *run, const ayf_config *saved) {
+    for (int i = 0; i < ayf_config_rows(); i++) {
+        bool same;
+        AYF_TRY(compare_row(run->ctx, i, saved, &run->cfg, &same));
+        if (!same && !may_change(i)) return refuse_change(run, saved, i);
     }
     return AYF_OK;
 }
 
-static ayf_status find_contradiction(const ayf_run *run, const char *wanted, const char *taken,
-                                     const char *untouched) {
-    key_walk w = {.at = wanted}, t = {.at = taken}, u = {.at = untouched};
-    while (next_key(&w) && next_key(&t) && next_key(&u))
-        if (strcmp(w.section, "model") == 0 && !same_value(&w, &t) && !same_value(&w, &u))
-            return ayf_fail(run->ctx, AYF_E_CONFIG,
-                            "%s = %.*s, but the student has the network it starts from, where it is %.*s; "
-                            "leave the key out%s",
-                            w.key, (int)w.value_size, w.value, (int)t.value_size, t.value,
-                            run->begins_as == run->teachers.teacher
-                                ? ", or train a student from scratch (distill.student_init)"
-                                : "");
+static ayf_status refuse_contradiction(const ayf_run *run, const ayf_config *taken, int row) {
+    char *wanted = ayf_config_value(run->ctx, &run->cfg, row), *has = ayf_config_value(run->ctx, taken, row);
+    ayf_status status = AYF_E_MEMORY;
+    if (wanted && has)
+        status = ayf_fail(run->ctx, AYF_E_CONFIG,
+                          "%s = %s, but the student has the network it starts from, where it is %s; leave "
+                          "the key out%s",
+                          ayf_config_row(row)->name, wanted, has,
+                          run->begins_as == run->teachers.teacher
+                              ? ", or train a student from scratch (distill.student_init)"
+                              : "");
+    ayf_free(run->ctx, wanted);
+    ayf_free(run->ctx, has);
+    return status;
+}
+
+static ayf_status find_contradiction(const ayf_run *run, const ayf_config *taken,
+                                     const ayf_config *untouched) {
+    for (int i = 0; i < ayf_config_rows(); i++) {
+        bool as_taken, as_default;
+        if (!in_section(i, "model.")) continue;
+        AYF_TRY(compare_row(run->ctx, i, &run->cfg, taken, &as_taken));
+        AYF_TRY(compare_row(run->ctx, i, &run->cfg, untouched, &as_default));
+        if (!as_taken && !as_default) return refuse_contradiction(run, taken, i);
+    }
     return AYF_OK;
 }
 
@@ -88,12 +96,7 @@ ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
     ayf_context *ctx = run->ctx;
     ayf_config untouched;
     AYF_TRY(ayf_config_defaults(ctx, &untouched));
-    char *a = ayf_config_text(ctx, &run->cfg), *b = ayf_config_text(ctx, taken),
-         *c = ayf_config_text(ctx, &untouched);
-    ayf_status status = a && b && c ? find_contradiction(run, a, b, c) : AYF_E_MEMORY;
-    ayf_free(ctx, a);
-    ayf_free(ctx, b);
-    ayf_free(ctx, c);
+    ayf_status status = find_contradiction(run, taken, &untouched);
     ayf_config_free(ctx, &untouched);
     run->cfg.model = taken->model;
     return status;
@@ -102,15 +105,13 @@ ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
 /* ---- Keys that mean nothing to a kind of run ---- */
 
 /* One file may serve all kinds, so only what is set for this run is refused. */
-static ayf_status refuse_unused(const ayf_run *run, const char *setting) {
-    size_t length = strcspn(setting, "= ");
+static ayf_status refuse_unused(const ayf_run *run, const char *given) {
     for (const ayf_unused_key *key = run->type->unused; key->name; key++) {
         size_t size = strlen(key->name);
         bool section = key->name[size - 1] == '.';
-        if (strncmp(key->name, setting, size) != 0 || !(section || size == length)) continue;
-        return ayf_fail(run->ctx, AYF_E_CONFIG, "%.*s means nothing to ayf %s; leave it out%s%s", (int)length,
-                        setting, run->type->verb, key->instead ? ", or " : "",
-                        key->instead ? key->instead : "");
+        if (strncmp(key->name, given, size) != 0 || !(section || given[size] == 0)) continue;
+        return ayf_fail(run->ctx, AYF_E_CONFIG, "%s means nothing to ayf %s; leave it out%s%s", given,
+                        run->type->verb, key->instead ? ", or " : "", key->instead ? key->instead : "");
     }
     return AYF_OK;
 }
@@ -135,7 +136,7 @@ static ayf_status collect(const ayf_run *run, const ayf_run_options *options, bo
     if (options->config_path) AYF_TRY(ayf_assignments_add_file(list, options->config_path));
     for (int i = 0; i < options->setting_count; i++) {
         AYF_TRY(ayf_assignments_add_setting(list, options->settings[i]));
-        AYF_TRY(refuse_unused(run, options->settings[i]));
+        AYF_TRY(refuse_unused(run, ayf_assignments_last_key(list)));
     }
     return AYF_OK;
 }
@@ -158,7 +159,7 @@ ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, b
     if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
     if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
     ayf_assignments_free(list);
-    return status == AYF_OK ? ayf_config_validate(run->ctx, &run->cfg, run->type->use) : status;
+    return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
 }
 
 static ayf_status parse_saved(const ayf_run *run, ayf_config *cfg) {
@@ -174,15 +175,8 @@ ayf_status ayf_run_settings_compare(const ayf_run *run) {
             "new folder",
             run->config_path);
     ayf_config saved = {0};
-    char *old = NULL, *new = NULL;
     ayf_status status = parse_saved(run, &saved);
-    if (status == AYF_OK) {
-        old = ayf_config_text(run->ctx, &saved);
-        new = ayf_config_text(run->ctx, &run->cfg);
-        status = old && new ? compare_texts(run, old, new) : AYF_E_MEMORY;
-    }
-    ayf_free(run->ctx, old);
-    ayf_free(run->ctx, new);
+    if (status == AYF_OK) status = compare_all(run, &saved);
     ayf_config_free(run->ctx, &saved);
     return status;
 }

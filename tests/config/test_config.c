@@ -49,7 +49,7 @@ static void test_defaults(void **state) {
     assert_true(cfg.distill.gap_mean == -0.6 && cfg.distill.gap_std == 1.6);
     assert_int_equal(cfg.distill.norm, AYF_NORM_RMS);
     assert_true(cfg.model.res_balance == 0.3 && cfg.model.clip_act == 256);
-    assert_int_equal(ayf_config_validate(ctx, &cfg, AYF_CONFIG_TRAIN), AYF_OK);
+    assert_int_equal(ayf_config_validate_train(ctx, &cfg), AYF_OK);
 }
 
 static void test_parse(void **state) {
@@ -183,10 +183,13 @@ static void test_assignments(void **state) {
     ayf_assignments *list;
     assert_int_equal(ayf_assignments_new(ctx, &list), AYF_OK);
     assert_null(ayf_assignments_last(list, "finetune.student"));
+    assert_null(ayf_assignments_last_key(list));
     assert_int_equal(ayf_assignments_add_text(list, "c.yaml", file, strlen(file)), AYF_OK);
     assert_string_equal(ayf_assignments_last(list, "finetune.student"), "first");
     assert_int_equal(ayf_assignments_add_setting(list, "finetune.student=second"), AYF_OK);
-    assert_int_equal(ayf_assignments_add_setting(list, "train.lr = 0.25"), AYF_OK);
+    assert_string_equal(ayf_assignments_last_key(list), "finetune.student");
+    assert_int_equal(ayf_assignments_add_setting(list, " \ttrain.lr\t = 0.25"), AYF_OK);
+    assert_string_equal(ayf_assignments_last_key(list), "train.lr");
     assert_int_equal(ayf_assignments_add_setting(list, "model.multipliers=1,5"), AYF_OK);
     assert_string_equal(ayf_assignments_last(list, "finetune.student"), "second");
     assert_true(ayf_assignments_has(list, "train.batch"));
@@ -250,63 +253,72 @@ static void test_round_trip(void **state) {
 static void test_validate(void **state) {
     (void)state;
     static const struct {
-        ayf_config_use use;
+        ayf_status (*validate)(ayf_context *, const ayf_config *);
         const char *changes, *message; /* changes separated by blanks; message NULL: good */
     } cases[] = {
-        {AYF_CONFIG_TRAIN, "data.resolution=32", NULL},
-        {AYF_CONFIG_TRAIN, "data.resolution=30",
+        {ayf_config_validate_train, "data.resolution=32", NULL},
+        {ayf_config_validate_train, "data.resolution=30",
          "a resolution of 30 cannot be halved 2 times; use a multiple of 4 (data.resolution)"},
-        {AYF_CONFIG_TRAIN, "data.resolution=30 model.kind=mlp", NULL},
-        {AYF_CONFIG_TRAIN,
+        {ayf_config_validate_train, "data.resolution=30 model.kind=mlp", NULL},
+        {ayf_config_validate_train,
          "model.multipliers=", "model.multipliers (channel_mult) is empty; give one multiple per level"},
-        {AYF_CONFIG_TRAIN,
+        {ayf_config_validate_train,
          "model.multipliers=2,1 model.channels_per_head=40 model.attention=128 data.resolution=128",
          "128 channels at resolution 128 cannot be split into 3 attention heads"},
         /* The resolution is not known yet: nobody can say what has attention. */
-        {AYF_CONFIG_TRAIN, "model.multipliers=2,1 model.channels_per_head=40 model.attention=128", NULL},
-        {AYF_CONFIG_TRAIN, "model.multipliers=1,1,1,1,1,1,1,1", NULL},
-        {AYF_CONFIG_TRAIN, "data.source=", "data.source is not set"},
-        {AYF_CONFIG_TRAIN, "train.steps=50", NULL},
-        {AYF_CONFIG_TRAIN, "train.steps=50 train.lr_warmup=100",
+        {ayf_config_validate_train, "model.multipliers=2,1 model.channels_per_head=40 model.attention=128",
+         NULL},
+        {ayf_config_validate_train, "model.multipliers=1,1,1,1,1,1,1,1", NULL},
+        {ayf_config_validate_train, "data.source=", "data.source is not set"},
+        {ayf_config_validate_train, "train.steps=50", NULL},
+        {ayf_config_validate_train, "train.steps=50 train.lr_warmup=100",
          "train.lr_warmup = 100 is longer than the run (train.steps = 50); set it to a part"},
-        {AYF_CONFIG_TRAIN, "train.lr_decay_start=10000", "train.lr_decay_start = 10000 must be less"},
-        {AYF_CONFIG_TRAIN, "train.lr_schedule=invsqrt", "needs train.lr_decay_start of at least 1"},
-        {AYF_CONFIG_DISTILL, "distill.weak=w", "distill.teacher is not set"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t",
+        {ayf_config_validate_train, "train.lr_decay_start=10000",
+         "train.lr_decay_start = 10000 must be less"},
+        {ayf_config_validate_train, "train.lr_schedule=invsqrt", "needs train.lr_decay_start of at least 1"},
+        {ayf_config_validate_distill, "distill.weak=w", "distill.teacher is not set"},
+        {ayf_config_validate_distill, "distill.teacher=t",
          "needs a weaker teacher in distill.weak: give one (--weak), or use distill.guidance = cfg"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=cfg", NULL},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=cfg distill.weak=w", "cfg would ignore it"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=cfg distill.target=data",
+        {ayf_config_validate_distill, "distill.teacher=t distill.guidance=cfg", NULL},
+        {ayf_config_validate_distill, "distill.teacher=t distill.guidance=cfg distill.weak=w",
+         "cfg would ignore it"},
+        {ayf_config_validate_distill, "distill.teacher=t distill.guidance=cfg distill.target=data",
          "cfg needs distill.target"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance_min=0",
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.guidance_min=0",
          "use a value above 0"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=none distill.guidance_min=0", NULL},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w", NULL},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.guidance=none", NULL},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance=none", "would ignore it"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.guidance_min=4",
+        {ayf_config_validate_distill, "distill.teacher=t distill.guidance=none distill.guidance_min=0", NULL},
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w", NULL},
+        {ayf_config_validate_distill, "distill.teacher=t distill.guidance=none", NULL},
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.guidance=none",
+         "would ignore it"},
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.guidance_min=4",
          "is above distill.guidance_max = 2"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.p_s0=0.9", "add up to more than 1"},
-        {AYF_CONFIG_DISTILL, "distill.target=data",
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.p_s0=0.9",
+         "add up to more than 1"},
+        {ayf_config_validate_distill, "distill.target=data",
          "--set distill.guidance=none --set distill.student_init=scratch"},
-        {AYF_CONFIG_DISTILL, "distill.target=data distill.guidance=none",
+        {ayf_config_validate_distill, "distill.target=data distill.guidance=none",
          "distill.student_init = teacher needs a teacher"},
-        {AYF_CONFIG_DISTILL, "distill.target=data distill.guidance=none distill.student_init=scratch", NULL},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.midtrain_steps=10000", NULL},
-        {AYF_CONFIG_DISTILL, "distill.teacher=t distill.weak=w distill.midtrain_steps=10001",
+        {ayf_config_validate_distill,
+         "distill.target=data distill.guidance=none distill.student_init=scratch", NULL},
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.midtrain_steps=10000", NULL},
+        {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.midtrain_steps=10001",
          "longer than the run"},
-        {AYF_CONFIG_DISTILL, "distill.target=data distill.loss=lmd",
+        {ayf_config_validate_distill, "distill.target=data distill.loss=lmd",
          "distill.loss = lmd evaluates a teacher"},
-        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none", "finetune.student is not set"},
-        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s", NULL},
-        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s train.batch=6",
+        {ayf_config_validate_finetune, "distill.teacher=t distill.guidance=none",
+         "finetune.student is not set"},
+        {ayf_config_validate_finetune, "distill.teacher=t distill.guidance=none finetune.student=s", NULL},
+        {ayf_config_validate_finetune,
+         "distill.teacher=t distill.guidance=none finetune.student=s train.batch=6",
          "is not a multiple of finetune.deviation_group = 4"},
-        {AYF_CONFIG_FINETUNE,
+        {ayf_config_validate_finetune,
          "distill.teacher=t distill.guidance=none finetune.student=s train.steps=50 finetune.disc_first=50",
          "finetune.disc_first = 50 leaves the student no steps"},
-        {AYF_CONFIG_FINETUNE, "distill.teacher=t distill.guidance=none finetune.student=s finetune.alpha=0",
+        {ayf_config_validate_finetune,
+         "distill.teacher=t distill.guidance=none finetune.student=s finetune.alpha=0",
          "nothing to fine-tune"},
-        {AYF_CONFIG_DISTILL, "distill.teacher=analytic distill.guidance=none",
+        {ayf_config_validate_distill, "distill.teacher=analytic distill.guidance=none",
          "distill.student_init = teacher needs"},
     };
     for (size_t i = 0; i < AYF_COUNT(cases); i++) {
@@ -316,7 +328,7 @@ static void test_validate(void **state) {
         snprintf(text, sizeof text, "%s", cases[i].changes);
         for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
             if (ayf_config_set(ctx, &changed, word) != AYF_OK) fail_msg("%s", ayf_error(ctx));
-        ayf_status status = ayf_config_validate(ctx, &changed, cases[i].use);
+        ayf_status status = cases[i].validate(ctx, &changed);
         ayf_config_free(ctx, &changed);
         if (!cases[i].message && status != AYF_OK) fail_msg("%s: %s", cases[i].changes, ayf_error(ctx));
         if (!cases[i].message) continue;

@@ -17,8 +17,9 @@ static void check_round_trip(ayf_context *ctx, const ayf_config *cfg) {
     ayf_free(ctx, first);
     ayf_free(ctx, second);
     ayf_config_free(ctx, &back);
-    ayf_config_validate(ctx, cfg, AYF_CONFIG_TRAIN);
-    ayf_config_validate(ctx, cfg, AYF_CONFIG_DISTILL);
+    ayf_config_validate_train(ctx, cfg);
+    ayf_config_validate_distill(ctx, cfg);
+    ayf_config_validate_finetune(ctx, cfg);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

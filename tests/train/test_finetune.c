@@ -172,6 +172,12 @@ static void test_refusals(void **state) {
     expect_refused(kind, in_root("b"), join(tuned(), SET("train.batch=6")), AYF_E_CONFIG,
                    "finetune.deviation_group");
     expect_refused(kind, in_root("b"), join(tuned(), SET("train.lr=0.1")), AYF_E_CONFIG, "finetune.lr");
+    expect_refused(kind, in_root("b"), join(tuned(), SET(" train.lr=0.1")), AYF_E_CONFIG,
+                   "train.lr means nothing to ayf finetune");
+    expect_refused(kind, in_root("b"), join(tuned(), SET("train.lr\t=0.1")), AYF_E_CONFIG,
+                   "train.lr means nothing to ayf finetune");
+    expect_refused(AYF_RUN_TRAIN, in_root("b"), join(tiny_unet(), SET("\tdistill.p_s0 = 0")), AYF_E_CONFIG,
+                   "distill.p_s0 means nothing to ayf train");
     expect_refused(kind, in_root("b"), join(tuned(), SET("distill.student_init=scratch")), AYF_E_CONFIG,
                    "means nothing to ayf finetune");
     expect_refused(AYF_RUN_TRAIN, in_root("b"), join(tiny_unet(), SET("distill.p_s0=0")), AYF_E_CONFIG,

@@ -8,6 +8,7 @@
 #include "mixture_velocity.h"
 
 #include "train/recipe.h"
+#include "train/settings.h"
 #include "model/file.h"
 #include "backend/cpu/cpu.h"
 #include "base/rng.h"
@@ -247,6 +248,8 @@ static void test_conflicts(void **state) {
                    "train.lr = 0.01");
     expect_refused(AYF_RUN_TRAIN, folder, join(tiny_mlp(), SET("model.hidden=32")), AYF_E_CONFIG,
                    "model.hidden = 16");
+    expect_refused(AYF_RUN_TRAIN, folder, join(tiny_mlp(), SET("data.source=builtin:moons")), AYF_E_CONFIG,
+                   "data.source = \"builtin:ring\" and cannot be resumed with \"builtin:moons\"");
     expect_refused(AYF_RUN_TRAIN, folder, SET("train.seed=7"), AYF_E_CONFIG, "train.seed = 0");
     expect_refused(AYF_RUN_TRAIN, folder, SET("train.steps=2"), AYF_E_CONFIG, "has done 3 steps");
     expect_refused(AYF_RUN_DISTILL, folder, tiny_mlp(), AYF_E_USAGE, "ayf train");
@@ -273,6 +276,38 @@ static void test_conflicts(void **state) {
     assert_memory_equal(again, bytes, size);
     ayf_free(ctx, bytes);
     ayf_free(ctx, again);
+}
+
+/* Checkpoints hold the hash, so it must stay: of "section.key", NUL and the value as config.yaml has it, line
+ * by line, train.steps and save.* aside. */
+static void test_settings_hash(void **state) {
+    (void)state;
+    ayf_config cfg;
+    assert_int_equal(ayf_config_defaults(ctx, &cfg), AYF_OK);
+    assert_int_equal(ayf_config_set(ctx, &cfg, "distill.weak=a\"b: c"), AYF_OK);
+    assert_int_equal(ayf_config_set(ctx, &cfg, "train.lr=1"), AYF_OK);
+    uint64_t hash = AYF_HASH_START, found = ayf_run_settings_hash(ctx, &cfg);
+    char *text = ayf_config_text(ctx, &cfg), section[40] = "", key[100];
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *colon = strchr(line, ':');
+        *colon = 0;
+        if (line[0] != ' ') {
+            snprintf(section, sizeof section, "%s", line);
+            continue;
+        }
+        snprintf(key, sizeof key, "%s.%s", section, line + 2);
+        if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0) continue;
+        hash = ayf_hash(hash, key, strlen(key) + 1);
+        hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
+    }
+    assert_true(found == hash);
+    assert_int_equal(ayf_config_set(ctx, &cfg, "train.steps=5"), AYF_OK);
+    assert_int_equal(ayf_config_set(ctx, &cfg, "save.every=5"), AYF_OK);
+    assert_true(ayf_run_settings_hash(ctx, &cfg) == hash);
+    assert_int_equal(ayf_config_set(ctx, &cfg, "train.lr=2"), AYF_OK);
+    assert_true(ayf_run_settings_hash(ctx, &cfg) != hash);
+    ayf_free(ctx, text);
+    ayf_config_free(ctx, &cfg);
 }
 
 static void test_bad_configs(void **state) {
@@ -591,7 +626,7 @@ static void test_shipped_configs(void **state) {
         bool student = strstr(entry->d_name, "student") != NULL;
         assert_int_equal(ayf_config_defaults(ctx, &cfg), AYF_OK);
         if (ayf_config_load(ctx, path, &cfg) != AYF_OK) fail_msg("%s", ayf_error(ctx));
-        if (ayf_config_validate(ctx, &cfg, student ? AYF_CONFIG_DISTILL : AYF_CONFIG_TRAIN) != AYF_OK)
+        if ((student ? ayf_config_validate_distill : ayf_config_validate_train)(ctx, &cfg) != AYF_OK)
             fail_msg("%s: %s", path, ayf_error(ctx));
         ayf_config_free(ctx, &cfg);
         ayf_free(ctx, path);
@@ -604,13 +639,27 @@ static void test_shipped_configs(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
-    const struct CMUnitTest tests[] = {
-        TEST(test_resume_points),        TEST(test_resume_images),  TEST(test_folder),
-        TEST(test_student_folder),       TEST(test_average),        TEST(test_learns),
-        TEST(test_two_threads),          TEST(test_second_run),     TEST(test_conflicts),
-        TEST(test_bad_configs),          TEST(test_wrong_teachers), TEST(test_replaced_teacher),
-        TEST(test_divergence),           TEST(test_full_disk),      TEST(test_out_of_memory),
-        TEST(test_facts_without_memory), TEST(test_comma_locale),   TEST(test_bad_options),
-        TEST(test_folder_alone),         TEST(test_schedules),      TEST(test_shipped_configs)};
+    const struct CMUnitTest tests[] = {TEST(test_resume_points),
+                                       TEST(test_resume_images),
+                                       TEST(test_folder),
+                                       TEST(test_student_folder),
+                                       TEST(test_average),
+                                       TEST(test_learns),
+                                       TEST(test_two_threads),
+                                       TEST(test_second_run),
+                                       TEST(test_conflicts),
+                                       TEST(test_settings_hash),
+                                       TEST(test_bad_configs),
+                                       TEST(test_wrong_teachers),
+                                       TEST(test_replaced_teacher),
+                                       TEST(test_divergence),
+                                       TEST(test_full_disk),
+                                       TEST(test_out_of_memory),
+                                       TEST(test_facts_without_memory),
+                                       TEST(test_comma_locale),
+                                       TEST(test_bad_options),
+                                       TEST(test_folder_alone),
+                                       TEST(test_schedules),
+                                       TEST(test_shipped_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
