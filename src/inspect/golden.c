@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ad/ad.h"
+#include "flow/inputs.h"
 #include "flow/step.h"
 #include "backend/open.h"
 #include "base/number.h"
@@ -84,7 +85,7 @@ static ayf_status compile_emd(ayf_golden_check *c, const ayf_distill_step *step,
                              .condition = {.t = ayf_golden_leaf(c, g, "in.t"),
                                            .s = ayf_golden_leaf(c, g, "in.s"),
                                            .guidance = ayf_golden_leaf(c, g, "in.guidance")},
-                             .r = ayf_leaf(g, AYF_STORE_INPUT, "r", AYF_SHAPE(1))};
+                             .r = ayf_step_leaf(g, AYF_STEP_R, AYF_SHAPE(1))};
     in.condition.onehot = ayf_golden_onehot(g, &step->student->spec, in.x0);
     *batch = in.x0 ? ayf_at(g, in.x0)->dim[0] : 0;
     ayf_distill_nodes n = ayf_distill_emit(g, step, &in);
@@ -106,7 +107,7 @@ static ayf_status compare_emd(ayf_golden_check *c, const ayf_distill_step *step,
     float r = (float)r_value;
     AYF_TRY(compile_emd(c, step, &batch));
     AYF_TRY(ayf_golden_inputs(c));
-    AYF_TRY(ayf_program_set(c->program, "r", &r, 1));
+    AYF_TRY(ayf_program_set(c->program, ayf_step_input_name(AYF_STEP_R), &r, 1));
     AYF_TRY(ayf_golden_classes(c, batch, step->student->spec.label_dim));
     AYF_TRY(ayf_golden_parameters(c, step->student, "student.", "student.", false));
     AYF_TRY(ayf_golden_parameters(c, teacher->params, "teacher.", "teacher.", false));
