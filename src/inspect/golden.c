@@ -95,7 +95,7 @@ static ayf_status compile_emd(ayf_golden_check *c, const ayf_distill_step *step,
     ayf_output(g, "out.tangent", n.tangent);
     ayf_output(g, "out.tangent_norm", n.tangent_norm);
     ayf_output(g, "out.loss", n.loss);
-    ayf_golden_emit_gradients(g, step->student, "student.", n.F, n.cotangent, "out.grad.");
+    ayf_golden_emit_gradients(g, step->student, AYF_SCOPE_STUDENT, n.F, n.cotangent, "out.grad.");
     return ayf_compile(c->backend, g, NULL, &c->program);
 }
 
@@ -109,9 +109,9 @@ static ayf_status compare_emd(ayf_golden_check *c, const ayf_distill_step *step,
     AYF_TRY(ayf_golden_inputs(c));
     AYF_TRY(ayf_program_set(c->program, ayf_step_input_name(AYF_STEP_R), &r, 1));
     AYF_TRY(ayf_golden_classes(c, batch, step->student->spec.label_dim));
-    AYF_TRY(ayf_golden_parameters(c, step->student, "student.", "student.", false));
-    AYF_TRY(ayf_golden_parameters(c, teacher->params, "teacher.", "teacher.", false));
-    if (teacher->guided) AYF_TRY(ayf_golden_parameters(c, teacher->weak, "weak.", "weak.", false));
+    AYF_TRY(ayf_golden_parameters(c, step->student, AYF_SCOPE_STUDENT, "student.", false));
+    AYF_TRY(ayf_golden_parameters(c, teacher->params, AYF_SCOPE_TEACHER, "teacher.", false));
+    if (teacher->guided) AYF_TRY(ayf_golden_parameters(c, teacher->weak, AYF_SCOPE_WEAK, "weak.", false));
     AYF_TRY(ayf_program_run(c->program));
     for (size_t i = 0; i < AYF_COUNT(outputs); i++)
         AYF_TRY(ayf_golden_compare(c, outputs[i], outputs[i], NULL, false));

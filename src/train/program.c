@@ -16,8 +16,8 @@ ayf_status ayf_run_compile(ayf_run *run, int index, ayf_graph *g) {
     AYF_TRY(ayf_compile(run->backend, g, NULL, &run->programs[index]));
     ayf_program *program = run->program = run->programs[index];
     for (int i = 0; i < run->learners; i++) AYF_TRY(ayf_learner_bind(&run->learner[i], program));
-    if (run->teachers.teacher) AYF_TRY(ayf_weights_bind(run->teachers.teacher, program, "teacher."));
-    if (run->teachers.weak) AYF_TRY(ayf_weights_bind(run->teachers.weak, program, "weak."));
+    if (run->teachers.teacher) AYF_TRY(ayf_weights_bind(run->teachers.teacher, program, AYF_SCOPE_TEACHER));
+    if (run->teachers.weak) AYF_TRY(ayf_weights_bind(run->teachers.weak, program, AYF_SCOPE_WEAK));
     run->bytes = planned(run);
     return AYF_OK;
 }
