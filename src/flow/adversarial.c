@@ -24,7 +24,7 @@ ayf_id ayf_gradient_penalty(ayf_graph *g, ayf_id logits, ayf_id x) {
 ayf_discriminator_nodes ayf_discriminator_emit(ayf_graph *g, const ayf_params *discriminator, ayf_id real,
                                                ayf_id fake, ayf_id onehot, double penalty_weight) {
     ayf_discriminator_nodes n = {0};
-    ayf_scope(g, "disc.");
+    ayf_scope(g, AYF_SCOPE_DISCRIMINATOR);
     n.real = ayf_sg2_discriminator(g, discriminator, AYF_STORE_STATE, real, onehot);
     n.fake = ayf_sg2_discriminator(g, discriminator, AYF_STORE_STATE, fake, onehot);
     ayf_scope(g, "%s", "");
@@ -46,8 +46,8 @@ void ayf_discriminator_train(ayf_graph *g, const ayf_params *params, const ayf_d
     }
     ayf_optim_options options = *optim;
     options.free_weights = true;
-    ayf_gradients(g, params, "disc.", nodes->loss, ayf_const(g, 1), grad);
-    ayf_optimiser_emit(g, params, "disc.", grad, &options, "disc_grad_norm");
+    ayf_gradients(g, params, AYF_SCOPE_DISCRIMINATOR, nodes->loss, ayf_const(g, 1), grad);
+    ayf_optimiser_emit(g, params, AYF_SCOPE_DISCRIMINATOR, grad, &options, "disc_grad_norm");
     ayf_free(g->ctx, grad);
 }
 
@@ -64,7 +64,7 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
         double t = 1 - (double)i / step->fake_steps, s = 1 - (double)(i + 1) / step->fake_steps;
         if (i + 1 == step->fake_steps) s = 0;
         x = ayf_stop(g, x);
-        ayf_scope(g, "student.");
+        ayf_scope(g, AYF_SCOPE_STUDENT);
         ayf_condition c = in->condition;
         c.s = all(g, distill->batch, s);
         c.t = all(g, distill->batch, t);
@@ -90,8 +90,8 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
     if (!grad || !other) g->status = AYF_E_MEMORY;
     if (ayf_graph_check(g) == AYF_OK) {
         ayf_id alpha = ayf_step_leaf(g, AYF_STEP_ALPHA, AYF_SHAPE(1));
-        ayf_gradients(g, params, "student.", kept->F, kept->cotangent, grad);
-        ayf_gradients(g, params, "student.", adversarial_loss, ayf_const(g, 1), other);
+        ayf_gradients(g, params, AYF_SCOPE_STUDENT, kept->F, kept->cotangent, grad);
+        ayf_gradients(g, params, AYF_SCOPE_STUDENT, adversarial_loss, ayf_const(g, 1), other);
         int p = params->output_layer;
         ayf_id weight = step->adaptive ? adaptive_weight(g, grad[p], other[p]) : ayf_const(g, 1);
         ayf_output(g, "adaptive_weight", weight);
@@ -102,7 +102,7 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
             for (int k = 0; k < ones.rank; k++) ones.dim[k] = 1;
             grad[i] = ayf_add(g, grad[i], ayf_mul(g, ayf_reshape(g, scale, ones), other[i]));
         }
-        ayf_optimiser_emit(g, params, "student.", grad, &step->distill.optim, "grad_norm");
+        ayf_optimiser_emit(g, params, AYF_SCOPE_STUDENT, grad, &step->distill.optim, "grad_norm");
     }
     ayf_free(g->ctx, grad);
     ayf_free(g->ctx, other);

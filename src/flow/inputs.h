@@ -1,4 +1,4 @@
-/* The inputs of step graphs. A graph declares them with ayf_step_leaf(). Whoever runs the program feeds it
+/* The inputs of step graphs, and the scopes of the networks in them. A graph declares them with ayf_step_leaf(). Whoever runs the program feeds it
  * from one struct:
  *
  *     ayf_id x0 = ayf_step_leaf(g, AYF_STEP_X0, AYF_SHAPE(n, 32, 32, 3));
@@ -9,6 +9,12 @@
 #define AYF_STEP_INPUTS_H
 
 #include "exec/program.h"
+
+/* Before the names of a network's leaves. */
+#define AYF_SCOPE_STUDENT "student." /* what is trained, whatever its role */
+#define AYF_SCOPE_TEACHER "teacher."
+#define AYF_SCOPE_WEAK "weak." /* the weaker network that guides the teacher */
+#define AYF_SCOPE_DISCRIMINATOR "disc."
 
 typedef enum ayf_step_input {
 #define X(NAME, leaf) AYF_STEP_##NAME,

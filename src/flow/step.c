@@ -44,7 +44,7 @@ void ayf_optimiser_emit(ayf_graph *g, const ayf_params *params, const char *scop
 
 /* F of the network that is trained. */
 static ayf_id student(ayf_graph *g, const ayf_params *network, ayf_id x, ayf_condition condition) {
-    ayf_scope(g, "student.");
+    ayf_scope(g, AYF_SCOPE_STUDENT);
     ayf_id F = ayf_flow_velocity(g, network, AYF_STORE_STATE, x, condition);
     ayf_scope(g, "%s", "");
     return F;
@@ -56,8 +56,8 @@ static void emit_training(ayf_graph *g, const ayf_params *params, const ayf_opti
     if (ayf_graph_check(g) != AYF_OK) return;
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
     if (grad) {
-        ayf_gradients(g, params, "student.", out, cotangent, grad);
-        ayf_optimiser_emit(g, params, "student.", grad, optim, "grad_norm");
+        ayf_gradients(g, params, AYF_SCOPE_STUDENT, out, cotangent, grad);
+        ayf_optimiser_emit(g, params, AYF_SCOPE_STUDENT, grad, optim, "grad_norm");
     } else {
         g->status = AYF_E_MEMORY;
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/build.h"
+#include "flow/inputs.h"
 #include "flow/map.h"
 
 static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_params *network, ayf_id x,
@@ -12,7 +13,7 @@ static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_params *netw
             g, AYF_E_USAGE,
             "a student (is_student: true) cannot be used as a %steacher: its velocity depends on a "
             "guidance strength; use a model trained with ayf train",
-            strcmp(scope, "weak.") == 0 ? "weak " : "");
+            strcmp(scope, AYF_SCOPE_WEAK) == 0 ? "weak " : "");
     char outer[sizeof g->scope];
     memcpy(outer, g->scope, sizeof outer);
     ayf_scope(g, "%s", scope);
@@ -24,14 +25,14 @@ static ayf_id network_at(ayf_graph *g, const char *scope, const ayf_params *netw
 
 static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf_condition condition) {
     const ayf_network_teacher *teacher = self->data;
-    ayf_id v = network_at(g, "teacher.", teacher->params, x, condition), weak;
+    ayf_id v = network_at(g, AYF_SCOPE_TEACHER, teacher->params, x, condition), weak;
     if (!teacher->guided || !condition.guidance) return v;
     if (teacher->classifier_free) {
         ayf_condition nameless = condition;
         if (nameless.onehot) nameless.onehot = ayf_const_like(g, nameless.onehot, 0);
-        weak = network_at(g, "teacher.", teacher->params, x, nameless);
+        weak = network_at(g, AYF_SCOPE_TEACHER, teacher->params, x, nameless);
     } else {
-        weak = network_at(g, "weak.", teacher->weak, x, condition);
+        weak = network_at(g, AYF_SCOPE_WEAK, teacher->weak, x, condition);
     }
     /* v + (lambda - 1)(v - weak): exactly v for lambda = 1. */
     ayf_id beyond = ayf_per_sample(g, ayf_addc(g, condition.guidance, -1), x);

@@ -24,7 +24,7 @@ typedef enum part { FORWARD, FORWARD_BACKWARD, FORWARD_TANGENT, WHOLE_STEP } par
 static void emit_gradients(ayf_graph *g, const ayf_params *params, ayf_id F, ayf_id cotangent) {
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
     if (grad) {
-        ayf_gradients(g, params, "student.", F, cotangent, grad);
+        ayf_gradients(g, params, AYF_SCOPE_STUDENT, F, cotangent, grad);
         for (int i = 0; i < params->count; i++) ayf_output(g, "grad", grad[i]);
     } else {
         g->status = AYF_E_MEMORY;
@@ -43,7 +43,7 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     c.s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(n));
     c.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n));
     if (spec->label_dim) c.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, spec->label_dim));
-    ayf_scope(g, "student.");
+    ayf_scope(g, AYF_SCOPE_STUDENT);
     ayf_id F = ayf_flow_velocity(g, student->params, AYF_STORE_STATE, x, c), dF;
     ayf_scope(g, "%s", "");
     ayf_output(g, "F", F);
@@ -61,9 +61,9 @@ static ayf_status fill_inputs(ayf_context *ctx, ayf_program *p, const ayf_model_
     static const struct {
         const char *name;
         float value;
-    } rates[] = {{"student." AYF_OPTIM_STEP_SIZE, 1e-4f},
-                 {"student." AYF_OPTIM_V_SCALE, 1},
-                 {"student." AYF_OPTIM_EMA_DECAY, 0.999f}};
+    } rates[] = {{AYF_SCOPE_STUDENT AYF_OPTIM_STEP_SIZE, 1e-4f},
+                 {AYF_SCOPE_STUDENT AYF_OPTIM_V_SCALE, 1},
+                 {AYF_SCOPE_STUDENT AYF_OPTIM_EMA_DECAY, 0.999f}};
     for (size_t i = 0; i < AYF_COUNT(rates); i++)
         if (ayf_program_has_leaf(p, rates[i].name))
             AYF_TRY(ayf_program_set(p, rates[i].name, &rates[i].value, 1));
@@ -107,9 +107,9 @@ static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, const ayf_weigh
     ayf_program *p = NULL;
     AYF_TRY(ayf_compile(backend, g, NULL, &p));
     double taken[AYF_BENCH_MOST];
-    ayf_status status = ayf_weights_bind(student, p, "student.");
-    if (status == AYF_OK) status = ayf_weights_bind(teacher, p, "teacher.");
-    if (status == AYF_OK) status = ayf_weights_bind(weak, p, "weak.");
+    ayf_status status = ayf_weights_bind(student, p, AYF_SCOPE_STUDENT);
+    if (status == AYF_OK) status = ayf_weights_bind(teacher, p, AYF_SCOPE_TEACHER);
+    if (status == AYF_OK) status = ayf_weights_bind(weak, p, AYF_SCOPE_WEAK);
     if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &student->spec, batch);
     if (status == AYF_OK) status = ayf_program_run(p); /* warm-up; also runs what runs once */
     for (int i = 0; status == AYF_OK && i < repeats; i++) {

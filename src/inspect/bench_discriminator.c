@@ -23,8 +23,8 @@ static ayf_status fill(ayf_context *ctx, ayf_program *p, const ayf_model_spec *s
     size_t count = (size_t)batch * (size_t)spec->img_resolution * (size_t)spec->img_resolution *
                    (size_t)spec->img_channels;
     const float step_size = 1e-4f, v_scale = 1;
-    AYF_TRY(ayf_program_set(p, "disc." AYF_OPTIM_STEP_SIZE, &step_size, 1));
-    AYF_TRY(ayf_program_set(p, "disc." AYF_OPTIM_V_SCALE, &v_scale, 1));
+    AYF_TRY(ayf_program_set(p, AYF_SCOPE_DISCRIMINATOR AYF_OPTIM_STEP_SIZE, &step_size, 1));
+    AYF_TRY(ayf_program_set(p, AYF_SCOPE_DISCRIMINATOR AYF_OPTIM_V_SCALE, &v_scale, 1));
     float *values = ayf_alloc(ctx, 2 * count, sizeof *values);
     if (!values) return AYF_E_MEMORY;
     for (uint64_t k = 0; k < 2; k++)
@@ -56,7 +56,7 @@ static ayf_status measure(ayf_backend *backend, const ayf_bench_plan *plan, ayf_
     for (int k = 0; status == AYF_OK && k < 2; k++) {
         ayf_graph *g = step_graph(disc, plan->batch, k ? 0.1 : 0);
         status = g ? ayf_compile(backend, g, NULL, &p[k]) : AYF_E_MEMORY;
-        if (status == AYF_OK) status = ayf_weights_bind(disc, p[k], "disc.");
+        if (status == AYF_OK) status = ayf_weights_bind(disc, p[k], AYF_SCOPE_DISCRIMINATOR);
         if (status == AYF_OK) status = fill(backend->ctx, p[k], &plan->discriminator, plan->batch);
     }
     if (status == AYF_OK) status = time_both(p, plan->repeats, out);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ad/ad.h"
+#include "flow/inputs.h"
 #include "flow/step.h"
 #include "backend/open.h"
 #include "base/number.h"
@@ -84,7 +85,7 @@ static ayf_status compile_emd(ayf_golden_check *c, const ayf_distill_step *step,
                              .condition = {.t = ayf_golden_leaf(c, g, "in.t"),
                                            .s = ayf_golden_leaf(c, g, "in.s"),
                                            .guidance = ayf_golden_leaf(c, g, "in.guidance")},
-                             .r = ayf_leaf(g, AYF_STORE_INPUT, "r", AYF_SHAPE(1))};
+                             .r = ayf_step_leaf(g, AYF_STEP_R, AYF_SHAPE(1))};
     in.condition.onehot = ayf_golden_onehot(g, &step->student->spec, in.x0);
     *batch = in.x0 ? ayf_at(g, in.x0)->dim[0] : 0;
     ayf_distill_nodes n = ayf_distill_emit(g, step, &in);
@@ -94,7 +95,7 @@ static ayf_status compile_emd(ayf_golden_check *c, const ayf_distill_step *step,
     ayf_output(g, "out.tangent", n.tangent);
     ayf_output(g, "out.tangent_norm", n.tangent_norm);
     ayf_output(g, "out.loss", n.loss);
-    ayf_golden_emit_gradients(g, step->student, "student.", n.F, n.cotangent, "out.grad.");
+    ayf_golden_emit_gradients(g, step->student, AYF_SCOPE_STUDENT, n.F, n.cotangent, "out.grad.");
     return ayf_compile(c->backend, g, NULL, &c->program);
 }
 
@@ -106,11 +107,11 @@ static ayf_status compare_emd(ayf_golden_check *c, const ayf_distill_step *step,
     float r = (float)r_value;
     AYF_TRY(compile_emd(c, step, &batch));
     AYF_TRY(ayf_golden_inputs(c));
-    AYF_TRY(ayf_program_set(c->program, "r", &r, 1));
+    AYF_TRY(ayf_program_set(c->program, ayf_step_input_name(AYF_STEP_R), &r, 1));
     AYF_TRY(ayf_golden_classes(c, batch, step->student->spec.label_dim));
-    AYF_TRY(ayf_golden_parameters(c, step->student, "student.", "student.", false));
-    AYF_TRY(ayf_golden_parameters(c, teacher->params, "teacher.", "teacher.", false));
-    if (teacher->guided) AYF_TRY(ayf_golden_parameters(c, teacher->weak, "weak.", "weak.", false));
+    AYF_TRY(ayf_golden_parameters(c, step->student, AYF_SCOPE_STUDENT, "student.", false));
+    AYF_TRY(ayf_golden_parameters(c, teacher->params, AYF_SCOPE_TEACHER, "teacher.", false));
+    if (teacher->guided) AYF_TRY(ayf_golden_parameters(c, teacher->weak, AYF_SCOPE_WEAK, "weak.", false));
     AYF_TRY(ayf_program_run(c->program));
     for (size_t i = 0; i < AYF_COUNT(outputs); i++)
         AYF_TRY(ayf_golden_compare(c, outputs[i], outputs[i], NULL, false));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "base/number.h"
 #include "ir/build.h"
 
@@ -160,7 +161,8 @@ ayf_status ayf_golden_classes(ayf_golden_check *c, int batch, int classes) {
             onehot[i * classes + label[i]] = 1;
     }
     if (status == AYF_OK)
-        status = ayf_program_set(c->program, "onehot", onehot, (size_t)batch * (size_t)classes);
+        status = ayf_program_set(c->program, ayf_step_input_name(AYF_STEP_ONEHOT), onehot,
+                                 (size_t)batch * (size_t)classes);
     ayf_free(c->ctx, label);
     ayf_free(c->ctx, onehot);
     return status;
@@ -301,6 +303,6 @@ void ayf_golden_emit_gradients(ayf_graph *g, const ayf_params *params, const cha
 
 ayf_id ayf_golden_onehot(ayf_graph *g, const ayf_model_spec *spec, ayf_id x) {
     return spec->label_dim && x
-               ? ayf_leaf(g, AYF_STORE_INPUT, "onehot", AYF_SHAPE(ayf_at(g, x)->dim[0], spec->label_dim))
+               ? ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(ayf_at(g, x)->dim[0], spec->label_dim))
                : 0;
 }

@@ -154,13 +154,13 @@ static ayf_status describe_tool(ayf_context *ctx, const ayf_model_spec *spec, ay
 }
 
 /* By its card: whoever uses the weights reads them. */
-static ayf_status describe_model(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
+static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
     ayf_model_spec spec;
     ayf_model_card card;
-    AYF_TRY(ayf_model_read_card(ctx, path, &spec, &card));
+    AYF_TRY(ayf_model_card_of(ctx, st, &spec, &card));
     facts->step = card.step;
     facts->draws = ayf_model_is_flow(&spec);
-    facts->model_path = ayf_strdup(ctx, path);
+    facts->model_path = ayf_strdup(ctx, ayf_st_path(st));
     facts->role = ayf_strdup(ctx, ayf_model_role_name(card.role));
     char **const texts[][2] = {
         {&facts->data, &card.data}, {&facts->config, &card.config}, {&facts->comment, &card.accuracy}};
@@ -185,7 +185,7 @@ static ayf_status describe_trajectories(ayf_context *ctx, const ayf_st *st, ayf_
 
 static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_st *st;
-    AYF_TRY(ayf_st_open(ctx, path, &st));
+    AYF_TRY(ayf_st_open_header(ctx, path, &st));
     const char *format = ayf_st_meta(st, "format"), *step = ayf_st_meta(st, "step");
     ayf_status status = AYF_OK;
     if (format && strcmp(format, AYF_CHECKPOINT_FORMAT) == 0) {
@@ -194,7 +194,7 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
     } else if (format && strcmp(format, AYF_TRAJECTORIES_FORMAT) == 0) {
         status = describe_trajectories(ctx, st, facts);
     } else if (format && strcmp(format, AYF_MODEL_FORMAT) == 0) {
-        status = describe_model(ctx, path, facts);
+        status = describe_model(ctx, st, facts);
     } else {
         status =
             ayf_fail(ctx, AYF_E_FORMAT, "%s: a safetensors file with %zu tensors that was not made by ayf",

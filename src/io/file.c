@@ -113,12 +113,38 @@ static ssize_t read_up_to(int fd, char *bytes, size_t size) {
     return (ssize_t)done;
 }
 
-static ayf_status read_open(ayf_context *ctx, const char *path, int fd, size_t limit, char **bytes,
-                            size_t *size) {
+ayf_status ayf_file_reader_open(ayf_context *ctx, const char *path, ayf_file_reader *reader) {
+    *reader = (ayf_file_reader){.ctx = ctx, .path = path, .fd = open_retry(path, O_RDONLY)};
+    if (reader->fd < 0) return ayf_fail_errno(ctx, errno, "open", path);
     struct stat info;
-    if (fstat(fd, &info) != 0) return ayf_fail_errno(ctx, errno, "read", path);
-    if (S_ISDIR(info.st_mode)) return ayf_fail(ctx, AYF_E_IO, "%s: is a folder, not a file", path);
-    size_t known = S_ISREG(info.st_mode) && info.st_size > 0 ? (size_t)info.st_size : 0;
+    ayf_status status = AYF_OK;
+    if (fstat(reader->fd, &info) != 0)
+        status = ayf_fail_errno(ctx, errno, "read", path);
+    else if (S_ISDIR(info.st_mode))
+        status = ayf_fail(ctx, AYF_E_IO, "%s: is a folder, not a file", path);
+    else if (S_ISREG(info.st_mode) && info.st_size > 0)
+        reader->size = (size_t)info.st_size;
+    if (status != AYF_OK) ayf_file_reader_close(reader);
+    return status;
+}
+
+void ayf_file_reader_close(ayf_file_reader *reader) {
+    close(reader->fd);
+    reader->fd = -1;
+}
+
+ayf_status ayf_file_reader_next(ayf_file_reader *reader, void *bytes, size_t size) {
+    ssize_t n = read_up_to(reader->fd, bytes, size);
+    if (n < 0) return ayf_fail_errno(reader->ctx, errno, "read", reader->path);
+    if ((size_t)n == size) return AYF_OK;
+    return ayf_fail(reader->ctx, AYF_E_FORMAT, "%s: became shorter while it was read; read it again",
+                    reader->path);
+}
+
+static ayf_status read_all(const ayf_file_reader *reader, size_t limit, char **bytes, size_t *size) {
+    ayf_context *ctx = reader->ctx;
+    const char *path = reader->path;
+    size_t known = reader->size;
     if (limit && known > limit)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: has %zu bytes; at most %zu are sensible here", path, known,
                         limit);
@@ -126,7 +152,7 @@ static ayf_status read_open(ayf_context *ctx, const char *path, int fd, size_t l
     char *data = ayf_alloc(ctx, capacity, 1);
     if (!data) return AYF_E_MEMORY;
     for (;;) {
-        ssize_t n = read_up_to(fd, data + used, capacity - 1 - used);
+        ssize_t n = read_up_to(reader->fd, data + used, capacity - 1 - used);
         if (n < 0) {
             ayf_status status = ayf_fail_errno(ctx, errno, "read", path);
             ayf_free(ctx, data);
@@ -153,12 +179,12 @@ static ayf_status read_open(ayf_context *ctx, const char *path, int fd, size_t l
 ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size) {
     *bytes = NULL;
     *size = 0;
-    int fd = open_retry(path, O_RDONLY);
-    if (fd < 0) return ayf_fail_errno(ctx, errno, "open", path);
+    ayf_file_reader reader;
+    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
     char *data = NULL;
-    ayf_status status = read_open(ctx, path, fd, limit, &data, size);
+    ayf_status status = read_all(&reader, limit, &data, size);
     *bytes = data;
-    close(fd);
+    ayf_file_reader_close(&reader);
     return status;
 }
 

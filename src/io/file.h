@@ -17,6 +17,21 @@ ayf_status ayf_make_folders(ayf_context *ctx, const char *path);
  * counted in *size. More than `limit` bytes is AYF_E_FORMAT; limit 0 = no limit. */
 ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size);
 
+/* A file read from its start, piece by piece. */
+typedef struct ayf_file_reader {
+    ayf_context *ctx;
+    const char *path; /* the caller's */
+    int fd;
+    size_t size; /* of the whole file; 0 for a pipe or a device */
+} ayf_file_reader;
+
+/* A folder is AYF_E_IO. */
+ayf_status ayf_file_reader_open(ayf_context *ctx, const char *path, ayf_file_reader *reader);
+void ayf_file_reader_close(ayf_file_reader *reader);
+
+/* The next `size` bytes; AYF_E_FORMAT when the file ends before. */
+ayf_status ayf_file_reader_next(ayf_file_reader *reader, void *bytes, size_t size);
+
 /* Replaces a file as a whole or not at all: the bytes go to a temporary file in the same folder, which is
  * synced and renamed over `path` at the end, then the folder is synced. Symbolic links are followed. A target
  * that is not a regular file (a device, a pipe) is written directly. On failure the temporary file is gone

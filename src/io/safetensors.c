@@ -21,7 +21,7 @@ typedef struct meta_entry {
 struct ayf_st {
     ayf_context *ctx;
     char *path;
-    void *file;   /* the whole file when it was read by ayf_st_open() */
+    void *file;   /* the whole file; NULL when only its header was read */
     json_t *json; /* owns every name, key and value */
     ayf_st_tensor *tensors;
     const ayf_st_tensor **by_name;
@@ -179,7 +179,7 @@ static ayf_status index_tensors(ayf_st *st, span *spans, const char *buffer, siz
     if (!st->tensors || !st->by_name) return AYF_E_MEMORY;
     for (size_t i = 0; i < st->count; i++) {
         st->tensors[i] = spans[i].tensor;
-        st->tensors[i].data = buffer + spans[i].begin;
+        st->tensors[i].data = buffer ? buffer + spans[i].begin : NULL;
         st->by_name[i] = &st->tensors[i];
     }
     qsort(st->by_name, st->count, sizeof *st->by_name, compare_names);
@@ -202,20 +202,28 @@ static ayf_status read_header(ayf_st *st, const char *header, size_t size) {
                     error.position);
 }
 
-static ayf_status parse(ayf_st *st, const char *bytes, size_t size) {
+/* Of a file of `size` bytes that begins with `length`, if it has as many. */
+static ayf_status check_length(ayf_st *st, const char length[LENGTH_SIZE], size_t size, size_t *header_size) {
     if (size < LENGTH_SIZE)
         return BAD_FILE(st, "%s: has %zu bytes; a safetensors file has at least 8", st->path, size);
-    uint64_t header_size;
-    memcpy(&header_size, bytes, LENGTH_SIZE);
-    if (header_size > MAX_HEADER)
+    uint64_t value;
+    memcpy(&value, length, LENGTH_SIZE);
+    if (value > MAX_HEADER)
         return BAD_FILE(
             st, "%s: the header length %llu is above the limit of 100000000; this is not a safetensors file",
-            st->path, (unsigned long long)header_size);
-    if (header_size > size - LENGTH_SIZE)
+            st->path, (unsigned long long)value);
+    if (value > size - LENGTH_SIZE)
         return BAD_FILE(
             st, "%s: the header length %llu is more than the file holds (%zu bytes); the file is truncated",
-            st->path, (unsigned long long)header_size, size);
-    AYF_TRY(read_header(st, bytes + LENGTH_SIZE, (size_t)header_size));
+            st->path, (unsigned long long)value, size);
+    *header_size = (size_t)value;
+    return AYF_OK;
+}
+
+/* `data`: NULL when only the header is there. */
+static ayf_status parse(ayf_st *st, const char *header, size_t header_size, const char *data,
+                        size_t data_size) {
+    AYF_TRY(read_header(st, header, header_size));
     json_t *meta = json_object_get(st->json, "__metadata__");
     AYF_TRY(read_meta(st, meta));
 
@@ -230,39 +238,84 @@ static ayf_status parse(ayf_st *st, const char *bytes, size_t size) {
         if (status != AYF_OK) break;
         st->count++;
     }
-    size_t start = LENGTH_SIZE + (size_t)header_size;
-    if (status == AYF_OK) status = index_tensors(st, spans, bytes + start, size - start);
+    if (status == AYF_OK) status = index_tensors(st, spans, data, data_size);
     ayf_free(st->ctx, spans);
     return status;
 }
 
-/* Takes over `file` (the ayf_alloc'd bytes). */
-static ayf_status open_bytes(ayf_context *ctx, const char *name, void *file, size_t size, ayf_st **out) {
+static ayf_status parse_whole(ayf_st *st, const char *bytes, size_t size) {
+    size_t header_size = 0;
+    AYF_TRY(check_length(st, bytes, size, &header_size));
+    const char *header = bytes + LENGTH_SIZE;
+    return parse(st, header, header_size, header + header_size, size - LENGTH_SIZE - header_size);
+}
+
+static ayf_status parse_front(ayf_st *st, ayf_file_reader *reader) {
+    char length[LENGTH_SIZE] = {0};
+    size_t size = reader->size, header_size = 0;
+    if (size >= LENGTH_SIZE) AYF_TRY(ayf_file_reader_next(reader, length, LENGTH_SIZE));
+    AYF_TRY(check_length(st, length, size, &header_size));
+    char *header = ayf_alloc(st->ctx, header_size, 1);
+    if (!header) return AYF_E_MEMORY;
+    ayf_status status = ayf_file_reader_next(reader, header, header_size);
+    if (status == AYF_OK) status = parse(st, header, header_size, NULL, size - LENGTH_SIZE - header_size);
+    ayf_free(st->ctx, header);
+    return status;
+}
+
+/* Takes over `file` (ayf_alloc'd bytes, or NULL). */
+static ayf_st *new_st(ayf_context *ctx, const char *name, void *file) {
     ayf_st *st = ayf_alloc(ctx, 1, sizeof *st);
-    if (!st) {
-        ayf_free(ctx, file);
-        return AYF_E_MEMORY;
+    char *path = ayf_strdup(ctx, name);
+    if (st && path) {
+        *st = (ayf_st){.ctx = ctx, .path = path, .file = file};
+        return st;
     }
-    *st = (ayf_st){.ctx = ctx, .file = file};
-    st->path = ayf_strdup(ctx, name);
-    ayf_status status = st->path ? parse(st, file, size) : AYF_E_MEMORY;
-    if (status != AYF_OK) {
+    ayf_free(ctx, st);
+    ayf_free(ctx, path);
+    ayf_free(ctx, file);
+    return NULL;
+}
+
+/* Hands out what was parsed, or closes it. */
+static ayf_status finish(ayf_st *st, ayf_status status, ayf_st **out) {
+    if (status == AYF_OK)
+        *out = st;
+    else
         ayf_st_close(st);
-        return status;
-    }
-    *out = st;
-    return AYF_OK;
+    return status;
+}
+
+static ayf_status open_bytes(ayf_context *ctx, const char *name, void *file, size_t size, ayf_st **out) {
+    ayf_st *st = new_st(ctx, name, file);
+    return st ? finish(st, parse_whole(st, file, size), out) : AYF_E_MEMORY;
+}
+
+/* Asked before it is opened: that would wait for whoever writes to a pipe. */
+static ayf_status refuse_pipe(ayf_context *ctx, const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return AYF_OK;
+    return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
 }
 
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
     *st = NULL;
     void *bytes;
     size_t size;
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
+    AYF_TRY(refuse_pipe(ctx, path));
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
     return open_bytes(ctx, path, bytes, size, st);
+}
+
+ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **out) {
+    *out = NULL;
+    ayf_file_reader reader;
+    AYF_TRY(refuse_pipe(ctx, path));
+    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
+    ayf_st *st = new_st(ctx, path, NULL);
+    ayf_status status = st ? finish(st, parse_front(st, &reader), out) : AYF_E_MEMORY;
+    ayf_file_reader_close(&reader);
+    return status;
 }
 
 ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_st **st) {
@@ -366,8 +419,17 @@ static double real_at(const ayf_st_tensor *tensor, size_t index) {
 
 static bool is_real(ayf_st_dtype dtype) { return dtype != AYF_ST_I64 && dtype != AYF_ST_U8; }
 
-static const ayf_st_tensor *get_counted(const ayf_st *st, const char *name, size_t count) {
+/* The tensor, when its values are there. */
+static const ayf_st_tensor *get_values(const ayf_st *st, const char *name) {
     const ayf_st_tensor *tensor = ayf_st_get(st, name);
+    if (!tensor || st->file) return tensor;
+    ayf_fail(st->ctx, AYF_E_INTERNAL, "%s: tensor \"%.200s\": only the header of the file was read", st->path,
+             name);
+    return NULL;
+}
+
+static const ayf_st_tensor *get_counted(const ayf_st *st, const char *name, size_t count) {
+    const ayf_st_tensor *tensor = get_values(st, name);
     if (tensor && tensor->count != count) {
         BAD_TENSOR(st, name, "has %zu elements where %zu are needed; the file is of another architecture",
                    tensor->count, count);
@@ -399,7 +461,7 @@ ayf_status ayf_st_read_i64(const ayf_st *st, const char *name, int64_t *out, siz
 }
 
 ayf_status ayf_st_check_finite(const ayf_st *st, const char *name) {
-    const ayf_st_tensor *tensor = ayf_st_get(st, name);
+    const ayf_st_tensor *tensor = get_values(st, name);
     if (!tensor) return ayf_last_status(st->ctx);
     if (!is_real(tensor->dtype)) return AYF_OK;
     for (size_t i = 0; i < tensor->count; i++) {

@@ -39,7 +39,7 @@ typedef struct ayf_st_tensor { /* read-only view, valid until ayf_st_close() */
     int rank; /* 0 = scalar, one element */
     int64_t shape[AYF_ST_MAX_RANK];
     size_t count;     /* elements; 0 when a dimension is 0 */
-    const void *data; /* count elements, not necessarily aligned to their size: memcpy */
+    const void *data; /* count elements, not necessarily aligned to their size: memcpy. NULL: not read */
 } ayf_st_tensor;
 
 typedef struct ayf_st ayf_st;
@@ -48,7 +48,11 @@ typedef struct ayf_st ayf_st;
  * is AYF_E_FORMAT with a message that names the file, the tensor and the rule. */
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st);
 
-/* The same for a file in memory; `name` stands for the path in messages. The bytes are copied. */
+/* Reads the length and the header and nothing behind them. Refuses what ayf_st_open() refuses, in the same
+ * words; then `data` of every tensor is NULL and the functions that read values are AYF_E_INTERNAL. */
+ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st);
+
+/* As ayf_st_open() for a file in memory; `name` stands for the path in messages. The bytes are copied. */
 ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_st **st);
 
 void ayf_st_close(ayf_st *st); /* NULL is fine */

@@ -5,7 +5,6 @@
 
 #include "model/file.h"
 #include "base/number.h"
-#include "io/safetensors.h"
 #include "io/text.h"
 #include "nn/network.h"
 
@@ -279,15 +278,21 @@ ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **
     return status;
 }
 
+ayf_status ayf_model_card_of(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec, ayf_model_card *card) {
+    ayf_model_spec unused;
+    memset(card, 0, sizeof *card);
+    ayf_status status = read_metadata(ctx, st, spec ? spec : &unused, card);
+    if (status != AYF_OK) ayf_model_card_free(ctx, card);
+    return status;
+}
+
 ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spec *spec,
                                ayf_model_card *card) {
-    ayf_model_spec unused;
     ayf_st *st;
     memset(card, 0, sizeof *card);
-    AYF_TRY(ayf_st_open(ctx, path, &st));
-    ayf_status status = read_metadata(ctx, st, spec ? spec : &unused, card);
+    AYF_TRY(ayf_st_open_header(ctx, path, &st));
+    ayf_status status = ayf_model_card_of(ctx, st, spec, card);
     ayf_st_close(st);
-    if (status != AYF_OK) ayf_model_card_free(ctx, card);
     return status;
 }
 

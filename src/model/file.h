@@ -3,6 +3,7 @@
 #ifndef AYF_MODEL_FILE_H
 #define AYF_MODEL_FILE_H
 
+#include "io/safetensors.h"
 #include "model/card.h"
 #include "model/weights.h"
 
@@ -16,11 +17,12 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
  * (AYF_E_FORMAT) that name the file and the tensor or key. Tensors may be F32, F16, BF16 or F64. The caller
  * owns *w and the card's strings; on failure there is nothing to free. */
 ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
-/* The card and the network without the weights: a file that exists under its final name is complete, so
- * whoever needs no weights need not read them. `spec` may be NULL. Errors in the metadata as above; the
- * caller owns the card's strings. */
+/* The card and the network; the weights stay on the disk: a file that exists under its final name is
+ * complete. `spec` may be NULL. Errors in the metadata as above; the caller owns the card's strings. */
 ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spec *spec,
                                ayf_model_card *card);
+/* The same of a file that is open, if only its header (ayf_st_open_header()). */
+ayf_status ayf_model_card_of(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec, ayf_model_card *card);
 /* The same as ayf_model_read() for a network that makes samples (ayf_model_is_flow()); any other kind is
  * AYF_E_USAGE. */
 ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);

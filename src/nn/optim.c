@@ -11,9 +11,9 @@ ayf_optim_options ayf_optim_default(void) {
     return (ayf_optim_options){.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
 }
 
-static ayf_id state(ayf_graph *g, const char *kind, const ayf_param *param) {
+static ayf_id state(ayf_graph *g, const char *prefix, const ayf_param *param) {
     char name[sizeof param->name + 16];
-    snprintf(name, sizeof name, "%s.%s", kind, param->name);
+    snprintf(name, sizeof name, "%s%s", prefix, param->name);
     return ayf_leaf(g, AYF_STORE_STATE, name, param->shape);
 }
 
@@ -59,7 +59,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
         const ayf_param *param = &params->at[i];
         if (!grad[i] || param->role == AYF_PARAM_BUFFER) continue;
         ayf_id w = ayf_param_leaf(g, param, AYF_STORE_STATE);
-        ayf_id m = state(g, "adam.m", param), v = state(g, "adam.v", param);
+        ayf_id m = state(g, AYF_OPTIM_MOMENT_1, param), v = state(g, AYF_OPTIM_MOMENT_2, param);
         ayf_id d = limit ? ayf_mul(g, grad[i], limit) : grad[i];
         ayf_id next_m = ayf_add(g, ayf_mulc(g, m, beta1), ayf_mulc(g, d, 1 - beta1));
         ayf_id next_v = ayf_add(g, ayf_mulc(g, v, beta2), ayf_mulc(g, ayf_square(g, d), 1 - beta2));
@@ -71,7 +71,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
         ayf_update(g, v, next_v);
         ayf_update(g, w, next_w);
         if (options->ema) {
-            ayf_id ema = state(g, "ema", param);
+            ayf_id ema = state(g, AYF_OPTIM_EMA, param);
             ayf_update(g, ema, ayf_add(g, next_w, ayf_mul(g, ayf_sub(g, ema, next_w), nodes->ema_decay)));
         }
     }

@@ -8,9 +8,9 @@
  *     // each step k = 0, 1, ...: bind the inputs
  *     ayf_adam_scalars(lr, beta1, beta2, k, &step_size, &v_scale);
  *
- * For every trained parameter `name` the graph gets, under its scope, the STATE leaves `adam.m.name`,
- * `adam.v.name` and, with averages, `ema.name`, of the parameter's shape. Adam's two start at 0, the average
- * at the weight. */
+ * For every trained parameter the graph gets, under its scope, STATE leaves of the parameter's shape, named
+ * AYF_OPTIM_MOMENT_1, AYF_OPTIM_MOMENT_2 and, with averages, AYF_OPTIM_EMA with the parameter's name behind.
+ * Adam's two start at 0, the average at the weight. */
 #ifndef AYF_NN_OPTIM_H
 #define AYF_NN_OPTIM_H
 
@@ -33,13 +33,18 @@ ayf_optim_options ayf_optim_default(void);
 #define AYF_OPTIM_STEP_SIZE "opt.step_size" /* see ayf_adam_scalars() */
 #define AYF_OPTIM_V_SCALE "opt.v_scale"
 #define AYF_OPTIM_EMA_DECAY "opt.ema_decay" /* only with averages */
-/* Whether a leaf's full name is one of these under any scope. */
+/* Before the names of parameters, behind the scope: STATE leaves of an optimiser, and the same in a
+ * checkpoint. */
+#define AYF_OPTIM_EMA "ema."
+#define AYF_OPTIM_MOMENT_1 "adam.m."
+#define AYF_OPTIM_MOMENT_2 "adam.v."
+/* Whether a leaf's full name is one of the INPUT leaves under any scope. */
 bool ayf_optim_is_input(const char *leaf);
 
 typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be fetched */
-    ayf_id step_size;            /* "opt.step_size", see ayf_adam_scalars() */
-    ayf_id v_scale;              /* "opt.v_scale" */
-    ayf_id ema_decay;            /* "opt.ema_decay": ema <- w + decay (ema - w); 0 without averages */
+    ayf_id step_size;            /* AYF_OPTIM_STEP_SIZE */
+    ayf_id v_scale;              /* AYF_OPTIM_V_SCALE */
+    ayf_id ema_decay;            /* AYF_OPTIM_EMA_DECAY: ema <- w + decay (ema - w); 0 without averages */
     ayf_id grad_norm;            /* (1), before clipping; 0 unless computed */
 } ayf_optim_nodes;
 

@@ -31,7 +31,7 @@ static ayf_graph *build(const ayf_sampler_spec *spec) {
         condition.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(batch));
     if (spec->student) {
         condition.s = ayf_step_leaf(g, AYF_STEP_S, AYF_SHAPE(batch));
-        ayf_scope(g, "student.");
+        ayf_scope(g, AYF_SCOPE_STUDENT);
         velocity = ayf_flow_velocity(g, spec->student->params, AYF_STORE_PARAM, x, condition);
         ayf_scope(g, "%s", "");
     } else {
@@ -42,9 +42,9 @@ static ayf_graph *build(const ayf_sampler_spec *spec) {
 }
 
 static ayf_status bind(const ayf_sampler_spec *spec, ayf_program *program) {
-    if (spec->student) AYF_TRY(ayf_weights_bind(spec->student, program, "student."));
-    if (spec->teacher_weights) AYF_TRY(ayf_weights_bind(spec->teacher_weights, program, "teacher."));
-    if (spec->weak_weights) AYF_TRY(ayf_weights_bind(spec->weak_weights, program, "weak."));
+    if (spec->student) AYF_TRY(ayf_weights_bind(spec->student, program, AYF_SCOPE_STUDENT));
+    if (spec->teacher_weights) AYF_TRY(ayf_weights_bind(spec->teacher_weights, program, AYF_SCOPE_TEACHER));
+    if (spec->weak_weights) AYF_TRY(ayf_weights_bind(spec->weak_weights, program, AYF_SCOPE_WEAK));
     return AYF_OK;
 }
 

@@ -93,8 +93,8 @@ static ayf_status begin(ayf_run *run) {
     if (ayf_network_check(run->ctx, &discriminator) != AYF_OK)
         return ayf_fail_prefix(run->ctx, "finetune.student: %s: ", run->begins_path);
     run->learners = DISCRIMINATOR + 1;
-    AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &discriminator, "disc.", "disc.",
-                            &optim));
+    AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &discriminator,
+                            AYF_SCOPE_DISCRIMINATOR, "disc.", &optim));
     f->noise = ayf_alloc(run->ctx, (size_t)cfg->train.batch, run->batch.values * sizeof *f->noise);
     if (!f->noise) return AYF_E_MEMORY;
     run->batch.in.noise = f->noise;

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-static const char average_prefix[] = "ema.", first_moment[] = "adam.m.", second_moment[] = "adam.v.";
-
 enum { NAME_SIZE = 64 };
 
 static const char *in_scope(const ayf_learner *l, const char *name, char text[NAME_SIZE]) {
@@ -42,10 +40,10 @@ ayf_status ayf_learner_begin(ayf_learner *l, uint64_t seed, const ayf_weights *f
 ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program) {
     char name[NAME_SIZE];
     AYF_TRY(ayf_weights_bind(l->weights, program, l->scope));
-    AYF_TRY(ayf_weights_bind(l->adam_m, program, in_scope(l, first_moment, name)));
-    AYF_TRY(ayf_weights_bind(l->adam_v, program, in_scope(l, second_moment, name)));
+    AYF_TRY(ayf_weights_bind(l->adam_m, program, in_scope(l, AYF_OPTIM_MOMENT_1, name)));
+    AYF_TRY(ayf_weights_bind(l->adam_v, program, in_scope(l, AYF_OPTIM_MOMENT_2, name)));
     if (l->average == l->weights) return AYF_OK;
-    return ayf_weights_bind(l->average, program, in_scope(l, average_prefix, name));
+    return ayf_weights_bind(l->average, program, in_scope(l, AYF_OPTIM_EMA, name));
 }
 
 ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uint64_t step, double rate,
@@ -62,8 +60,8 @@ ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uin
 int ayf_learner_copies(const ayf_learner *l, ayf_learner_copy copies[AYF_LEARNER_COPIES]) {
     int count = 0;
     copies[count++] = (ayf_learner_copy){"weights.", l->weights, false};
-    if (l->average != l->weights) copies[count++] = (ayf_learner_copy){average_prefix, l->average, false};
-    copies[count++] = (ayf_learner_copy){first_moment, l->adam_m, true};
-    copies[count++] = (ayf_learner_copy){second_moment, l->adam_v, true};
+    if (l->average != l->weights) copies[count++] = (ayf_learner_copy){AYF_OPTIM_EMA, l->average, false};
+    copies[count++] = (ayf_learner_copy){AYF_OPTIM_MOMENT_1, l->adam_m, true};
+    copies[count++] = (ayf_learner_copy){AYF_OPTIM_MOMENT_2, l->adam_v, true};
     return count;
 }

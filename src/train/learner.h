@@ -40,7 +40,7 @@ ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uin
 
 /* One copy of the parameter table in a checkpoint, under "<part><prefix><name>". */
 typedef struct ayf_learner_copy {
-    const char *prefix; /* "weights.", "ema.", "adam.m.", "adam.v." */
+    const char *prefix; /* "weights." or one of AYF_OPTIM_EMA, AYF_OPTIM_MOMENT_1 and _2 */
     const ayf_weights *at;
     bool trained_only; /* parameters that are never trained have no moments */
 } ayf_learner_copy;

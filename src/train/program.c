@@ -12,8 +12,8 @@ static uint64_t planned(const ayf_run *run) {
 
 static ayf_status bind_all(const ayf_run *run, ayf_program *program) {
     for (int i = 0; i < run->learners; i++) AYF_TRY(ayf_learner_bind(&run->learner[i], program));
-    if (run->teachers.teacher) AYF_TRY(ayf_weights_bind(run->teachers.teacher, program, "teacher."));
-    return run->teachers.weak ? ayf_weights_bind(run->teachers.weak, program, "weak.") : AYF_OK;
+    if (run->teachers.teacher) AYF_TRY(ayf_weights_bind(run->teachers.teacher, program, AYF_SCOPE_TEACHER));
+    return run->teachers.weak ? ayf_weights_bind(run->teachers.weak, program, AYF_SCOPE_WEAK) : AYF_OK;
 }
 
 ayf_status ayf_run_compile(ayf_run *run, int index, ayf_graph *g) {

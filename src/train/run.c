@@ -34,7 +34,7 @@ static ayf_status name_files(ayf_run *run, const char *folder) {
 static ayf_status begin_learner(ayf_run *run) {
     ayf_optim_options optim = ayf_optim_from_config(&run->cfg);
     run->learners = 1;
-    AYF_TRY(ayf_learner_new(&run->learner[0], run->backend, &run->spec, "student.", "", &optim));
+    AYF_TRY(ayf_learner_new(&run->learner[0], run->backend, &run->spec, AYF_SCOPE_STUDENT, "", &optim));
     return ayf_learner_begin(&run->learner[0], (uint64_t)run->cfg.train.seed, run->begins_as);
 }
 

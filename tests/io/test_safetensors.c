@@ -18,6 +18,22 @@ static void expect_message(const char *part) {
     if (!strstr(ayf_error(ctx), part)) fail_msg("message \"%s\" does not hold \"%s\"", ayf_error(ctx), part);
 }
 
+/* What ayf_st_open() and ayf_st_open_header() answer to a file of these bytes: the same. Leaves the second. */
+static ayf_status open_both(const char *path, const void *bytes, size_t size, ayf_st **header_only) {
+    char message[1024];
+    ayf_st *whole;
+    assert_int_equal(ayf_file_write(ctx, path, bytes, size), AYF_OK);
+    ayf_status status = ayf_st_open(ctx, path, &whole);
+    snprintf(message, sizeof message, "%s", status == AYF_OK ? "" : ayf_error(ctx));
+    assert_int_equal(ayf_st_open_header(ctx, path, header_only), status);
+    if (status != AYF_OK) {
+        assert_string_equal(ayf_error(ctx), message);
+        assert_null(*header_only);
+    }
+    ayf_st_close(whole);
+    return status;
+}
+
 /* A file of this header and `data_size` bytes of data, through the parser. */
 static ayf_status parse(const char *header, size_t data_size, ayf_st **st) {
     uint64_t length = strlen(header);
@@ -311,6 +327,43 @@ static void test_golden(void **state) {
     }
 }
 
+static void test_header_only(void **state) {
+    (void)state;
+    static const char header[] = "{\"__metadata__\":{\"k\":\"v\"},\"a\":" ENTRY(
+        "F32", "[2,3]", 8, 32) ",\"i\":" ENTRY("I64", "[1]", 0, 8) "}";
+    enum { LENGTH = sizeof header - 1, SIZE = 8 + LENGTH + 32 };
+    char path[] = "/tmp/ayf-test-XXXXXX", bytes[SIZE + 1] = {0};
+    uint64_t length = LENGTH;
+    close(mkstemp(path));
+    memcpy(bytes, &length, 8);
+    memcpy(bytes + 8, header, LENGTH);
+    ayf_st *st;
+    assert_int_equal(open_both(path, bytes, SIZE, &st), AYF_OK);
+    assert_string_equal(ayf_st_meta(st, "k"), "v");
+    assert_int_equal(ayf_st_count(st), 2);
+    assert_int_equal(ayf_st_get(st, "a")->shape[1], 3);
+    assert_null(ayf_st_get(st, "a")->data);
+    float values[6];
+    int64_t whole;
+    assert_int_equal(ayf_st_read_f32(st, "a", values, 6), AYF_E_INTERNAL);
+    expect_message("tensor \"a\": only the header of the file was read");
+    assert_int_equal(ayf_st_read_i64(st, "i", &whole, 1), AYF_E_INTERNAL);
+    assert_int_equal(ayf_st_check_finite(st, "a"), AYF_E_INTERNAL);
+    assert_int_equal(ayf_st_read_f32(st, "b", values, 6), AYF_E_FORMAT);
+    ayf_st_close(st);
+    for (size_t size = 0; size <= SIZE + 1; size++) /* truncated anywhere, or with a byte too many */
+        if (size != SIZE) assert_int_equal(open_both(path, bytes, size, &st), AYF_E_FORMAT);
+    memset(bytes, 0xff, 8);
+    assert_int_equal(open_both(path, bytes, SIZE, &st), AYF_E_FORMAT);
+    unlink(path);
+    assert_int_equal(ayf_st_open_header(ctx, path, &st), AYF_E_IO);
+    expect_message("cannot open: No such file");
+    assert_int_equal(ayf_st_open_header(ctx, "/tmp", &st), AYF_E_IO);
+    expect_message("is a folder");
+    assert_int_equal(ayf_st_open_header(ctx, "/dev/null", &st), AYF_E_FORMAT);
+    expect_message("is a pipe or a device");
+}
+
 /* Every allocation fails in turn: an error each time, nothing leaked (the sanitizers' build sees leaks). */
 typedef struct counter {
     int until_failure, live;
@@ -336,6 +389,8 @@ static ayf_status round_trip(ayf_context *c, const char *path) {
     ayf_st_write_tensor(w, "x", AYF_ST_F32, 1, (int64_t[]){2}, x);
     AYF_TRY(ayf_st_write_end(w, path));
     ayf_st *st;
+    AYF_TRY(ayf_st_open_header(c, path, &st));
+    ayf_st_close(st);
     AYF_TRY(ayf_st_open(c, path, &st));
     ayf_status status = ayf_st_read_f32(st, "x", x, 2);
     ayf_st_close(st);
@@ -378,7 +433,7 @@ int main(void) {
         cmocka_unit_test(test_rules),          cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_values),         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_header_only),    cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, open_ctx, close_ctx);
 }

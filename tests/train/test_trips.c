@@ -1,8 +1,10 @@
-/* How often a run reads what it is given: every file once. The test is linked with open64 wrapped. */
+/* How often a run reads what it is given: every file once, and no weights for a card. The test is linked with
+ * open64 and read wrapped. */
 #include "run_fixture.h"
 
 #include <fcntl.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "backend/open.h"
 #include "model/file.h"
@@ -24,6 +26,15 @@ int __wrap_open64(const char *path, int flags, ...) {
     if ((flags & O_ACCMODE) == O_RDONLY && opened_count < OPENED_MOST)
         snprintf(opened[opened_count++], sizeof opened[0], "%s", path);
     return __real_open64(path, flags, mode);
+}
+
+static size_t bytes_read;
+ssize_t __real_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_read(int fd, void *bytes, size_t size) {
+    ssize_t n = __real_read(fd, bytes, size);
+    if (n > 0) bytes_read += (size_t)n;
+    return n;
 }
 
 static int times_opened(const char *path) {
@@ -88,7 +99,18 @@ static void test_resumed(void **state) {
     assert_int_equal(times_opened(in_root("teacher/model.safetensors")), 1);
 }
 
-/* A card is read without the weights: a weight that is not a number does not disturb it. */
+/* The length of a safetensors file's header, and the 8 bytes that say it. */
+static size_t front_of(const char *path) {
+    uint64_t length;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(&length, sizeof length, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    return sizeof length + (size_t)length;
+}
+
+/* A card is read without the weights: a weight that is not a number does not disturb it, and what stands
+ * behind the header is left alone. */
 static void test_card(void **state) {
     (void)state;
     run_to(AYF_RUN_TRAIN, in_root("teacher"), join(tiny_unet(), SET("train.steps=2")), 2);
@@ -103,11 +125,23 @@ static void test_card(void **state) {
     ayf_model_card card;
     ayf_model_spec spec;
     assert_int_equal(ayf_backend_open(ctx, &backend), AYF_OK);
+    bytes_read = 0;
     assert_int_equal(ayf_model_read(backend, path, &weights, &card), AYF_E_FORMAT);
+    assert_true(bytes_read > front_of(path));
+    bytes_read = 0;
     assert_int_equal(ayf_model_read_card(ctx, path, &spec, &card), AYF_OK);
+    assert_int_equal(bytes_read, front_of(path));
     assert_int_equal(card.step, 2);
     assert_int_equal(spec.img_resolution, 8);
     ayf_model_card_free(ctx, &card);
+    ayf_path_facts facts;
+    opened_count = 0;
+    bytes_read = 0;
+    assert_int_equal(ayf_path_describe(ctx, path, &facts), AYF_OK);
+    assert_int_equal(bytes_read, front_of(path));
+    assert_int_equal(times_opened(path), 1);
+    assert_int_equal(facts.step, 2);
+    ayf_path_facts_free(ctx, &facts);
 }
 
 int main(void) {
