@@ -56,6 +56,8 @@ typedef struct ayf_dataset_info {
     bool points;
 } ayf_dataset_info;
 
+size_t ayf_dataset_values(const ayf_dataset_info *info); /* numbers in one sample */
+
 /* On success *out is owned by the caller (ayf_dataset_close). AYF_E_FORMAT: bad data; AYF_E_IO: unreadable;
  * AYF_E_USAGE: a bad spec. */
 ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_dataset **out);

@@ -9,7 +9,7 @@ ayf_status ayf_run_batch_open(ayf_run *run) {
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     ayf_run_batch *b = &run->batch;
     size_t n = (size_t)run->cfg.train.batch;
-    b->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    b->values = ayf_dataset_values(info);
     float **per_sample[] = {&b->t, &b->s, &b->guidance, &b->tangent, &b->error, &b->jvp};
     for (size_t i = 0; i < AYF_COUNT(per_sample); i++)
         if (!(*per_sample[i] = ayf_alloc(run->ctx, n, sizeof(float)))) return AYF_E_MEMORY;

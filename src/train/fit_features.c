@@ -123,7 +123,7 @@ static ayf_status open_all_data(fit *f, const ayf_features_options *o) {
     f->spec.feature_channels.count = f->cfg.model.channel_mult.count;
     for (int i = 0; i < f->cfg.model.channel_mult.count; i++)
         f->spec.feature_channels.at[i] = f->cfg.model.model_channels * f->cfg.model.channel_mult.at[i];
-    f->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    f->values = ayf_dataset_values(info);
     return ayf_network_check(f->ctx, &f->spec);
 }
 
