@@ -48,7 +48,7 @@ struct ayf_extractor {
 ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, ayf_data_shape shape,
                        float *features, float *logits);
 
-void ayf_extractor_close(ayf_extractor *e);
+void ayf_extractor_close(ayf_extractor *e); /* NULL is fine */
 
 /* For the kinds: */
 

@@ -42,7 +42,7 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
     return ayf_models_match(ctx, AYF_E_USAGE, &a, &b, "give the teacher it was distilled from");
 }
 
-/* The ring's closed form when no teacher is given and the student's data is the ring. */
+/* The closed form of the student's data when no teacher is given. */
 static ayf_status find_teacher(comparison *c, ayf_model *teacher) {
     if (teacher) return ayf_model_sampler(teacher, &c->teacher);
     if (!ayf_mixture_of_data(c->model->card.data, &c->mixture)) return AYF_OK;

@@ -29,7 +29,7 @@ double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step); /* 
 
 ayf_time_sampler ayf_times_from_config(const ayf_config *cfg);
 
-/* Everything of a distillation step but spec and teacher. */
+/* Everything of a distillation step but student and teacher. */
 ayf_distill_step ayf_distill_from_config(const ayf_config *cfg);
 
 #endif
