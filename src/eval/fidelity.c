@@ -1,10 +1,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "flow/mixture.h"
 #include "metrics/metrics.h"
 #include "sample/model_api.h"
-#include "base/wait.h"
 
 enum { IMAGES = 64 };
 

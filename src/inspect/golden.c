@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "ad/ad.h"
-#include "flow/step.h"
 #include "backend/open.h"
 #include "base/number.h"
+#include "flow/step.h"
 #include "io/file.h"
 #include "nn/network.h"
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "flow/gradients.h"
 #include "base/number.h"
+#include "flow/gradients.h"
 #include "ir/build.h"
 
 /* Largest relative L2 error; the bar for gradients that are tiny next to the largest one of the file; and the

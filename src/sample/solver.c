@@ -1,7 +1,8 @@
+#include "sample/solver.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "sample/solver.h"
 #include "base/rng.h"
 
 enum { STAGES = 7 };

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/state.h"
 #include "io/safetensors.h"
 #include "io/text.h"
 #include "model/file.h"
 #include "train/kind.h"
 #include "train/settings.h"
+#include "train/state.h"
 #include "train/teachers.h"
 
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:

@@ -2,22 +2,22 @@
 #include <math.h>
 #include <string.h>
 
-#include "eval/features_fitted.h"
-#include "flow/gradients.h"
-#include "flow/inputs.h"
-#include "train/learner.h"
-#include "train/recipe.h"
-#include "flow/step.h"
-#include "model/file.h"
 #include "backend/open.h"
 #include "base/rng.h"
 #include "config/config.h"
 #include "data/dataset.h"
+#include "eval/features_fitted.h"
+#include "flow/gradients.h"
+#include "flow/inputs.h"
+#include "flow/step.h"
 #include "io/file.h"
 #include "io/text.h"
 #include "ir/build.h"
+#include "model/file.h"
 #include "nn/feature_net.h"
 #include "nn/network.h"
+#include "train/learner.h"
+#include "train/recipe.h"
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 

@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "flow/adversarial.h"
+#include "nn/network.h"
 #include "train/batch.h"
 #include "train/figures.h"
 #include "train/kind.h"
@@ -12,7 +13,6 @@
 #include "train/recipe.h"
 #include "train/student.h"
 #include "train/teachers.h"
-#include "nn/network.h"
 
 /* Outputs of a step, (1) each. */
 enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, WEIGHT, DISC_NORM, R1, R2, FIGURES };
