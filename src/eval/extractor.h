@@ -59,8 +59,7 @@ ayf_extractor *ayf_extractor_new(ayf_context *ctx, const ayf_extractor_kind *kin
 /* Compiles the network for inputs of `input` when dim and classes are set; hashes the weights. */
 ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, ayf_data_shape input);
 
-/* Ends the opening of `e`: hands it over in *out, or closes it when `status` is no success. Returns `status`.
- */
+/* Ends the opening of `e`: hands it over in *out, or closes it after a failure. Returns `status`. */
 ayf_status ayf_extractor_opened(ayf_extractor *e, ayf_status status, ayf_extractor **out);
 
 #endif
