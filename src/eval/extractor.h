@@ -1,7 +1,7 @@
 /* Networks that turn images into features, by which sets of images are compared (eval/distance.c).
  *
  *     ayf_extractor *net;
- *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // features_fitted.h, or features_inception.h
+ *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // or ayf_inception_open()
  *     AYF_TRY(ayf_extract(net, images, count, ayf_image_shape(16, 16, 1), features, NULL));
  *     ayf_extractor_close(net); */
 #ifndef AYF_EXTRACTOR_H

@@ -14,7 +14,7 @@
 #include "train/student.h"
 #include "train/teachers.h"
 
-/* Outputs of a step, (1) each. */
+/* Outputs of a step, (1) each; R1 and R2 of steps with penalties. */
 enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, WEIGHT, DISC_NORM, R1, R2, FIGURES };
 static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
                                                   [D_LOSS] = "d_loss",
@@ -22,8 +22,7 @@ static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
                                                   [LOGIT_FAKE] = "logit_fake",
                                                   [WEIGHT] = "adaptive_weight",
                                                   [DISC_NORM] = "disc_grad_norm",
-                                                  [R1] =
-                                                      "r1", /* this and the next: of steps with penalties */
+                                                  [R1] = "r1",
                                                   [R2] = "r2"};
 
 typedef struct finetune {
