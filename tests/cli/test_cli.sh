@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/test_cli.sh AYF
+# tests/cli/test_cli.sh AYF
 # The program as a user runs it.
 set -u
 ayf=$1

@@ -1,5 +1,5 @@
 /* Fidelity rows and the semigroup defect against what the same models draw through other functions. */
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "metrics/metrics.h"
 #include "sample/model_api.h"

@@ -1,5 +1,5 @@
 /* The Inception network and its extractor against torchvision's (tests/fixtures/inception.py). */
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "backend/open.h"
 #include "eval/features_inception.h"

@@ -1,5 +1,5 @@
 /* Update rules against exact flow maps, and orders of the solvers. */
-#include "algo_fixture.h"
+#include "model_context.h"
 #include "mixture_velocity.h"
 
 #include "base/rng.h"
