@@ -1,6 +1,6 @@
 /* Choices that a configuration names and a room below it carries out: one list each, of which the enum and
- * the names are made. X(constant, name in a configuration). Files hold the names, so the order is free. A loss
- * `name` also needs a function name_term() in flow/step.c. */
+ * the names are made. X(constant, name in a configuration). Files hold the names, so the order is free. A
+ * loss `name` also needs a function name_term() in flow/step.c. */
 #ifndef AYF_BASE_CHOICES_H
 #define AYF_BASE_CHOICES_H
 

@@ -47,8 +47,8 @@ typedef enum ayf_field_type {
 typedef struct ayf_field_row {
     const char *name;
     ayf_field_type type;
-    const char *const
-        *choices; /* CHOICE: a name per value of the enum; NULL for a value that nobody may choose */
+    /* CHOICE: a name per value of the enum; NULL for a value that nobody may choose. */
+    const char *const *choices;
     int choice_count;
     size_t offset;    /* of the member in the struct */
     const char *text; /* the default */

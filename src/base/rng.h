@@ -7,26 +7,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ayf_purpose {                    /* values are part of the file format of a run: append only */
-                           AYF_RNG_INIT = 1,  /* initial weights; step = hash of the parameter name */
-                           AYF_RNG_ORDER = 2, /* data order; step = epoch */
-                           AYF_RNG_NOISE = 3, /* x_1 of a training sample */
-                           AYF_RNG_TIME = 4,  /* (t, s) of a training sample */
-                           AYF_RNG_GUIDANCE = 5, /* lambda of a training sample */
-                           AYF_RNG_AUGMENT = 6,  /* flips, label dropout */
-                           AYF_RNG_LATENT = 7,   /* x_1 of a generated image; sample = its seed */
-                           AYF_RNG_RENOISE =
-                               8, /* gamma-sampling noise; step = sampling step, sample = the image's seed */
-                           AYF_RNG_DATA = 9,   /* procedurally made data; sample = index in the data set */
-                           AYF_RNG_CLASS = 10, /* class of a generated image when none is asked for */
-                           AYF_RNG_TEST = 11,
-                           AYF_RNG_METRIC =
-                               12, /* subsets of two sets, step = 2 subset + set; directions, step = direction */
-                           AYF_RNG_FAKE = 13, /* noise behind a fake of adversarial training */
-                           AYF_RNG_TRAJECTORY =
-                               14, /* mid-training: step 0 = x_1, 1 = lambda, 2 + epoch = order; sample = trajectory */
-                           AYF_RNG_SUBSET =
-                               15, /* which samples of a set are used for what; step = the choice */
+/* The values are part of the file format of a run: append only. */
+typedef enum ayf_purpose {
+    AYF_RNG_INIT = 1,     /* initial weights; step = hash of the parameter name */
+    AYF_RNG_ORDER = 2,    /* data order; step = epoch */
+    AYF_RNG_NOISE = 3,    /* x_1 of a training sample */
+    AYF_RNG_TIME = 4,     /* (t, s) of a training sample */
+    AYF_RNG_GUIDANCE = 5, /* lambda of a training sample */
+    AYF_RNG_AUGMENT = 6,  /* flips, label dropout */
+    AYF_RNG_LATENT = 7,   /* x_1 of a generated image; sample = its seed */
+    AYF_RNG_RENOISE = 8,  /* gamma-sampling noise; step = sampling step, sample = the image's seed */
+    AYF_RNG_DATA = 9,     /* procedurally made data; sample = index in the data set */
+    AYF_RNG_CLASS = 10,   /* class of a generated image when none is asked for */
+    AYF_RNG_TEST = 11,    /* tests and golden checks */
+    AYF_RNG_METRIC = 12,  /* subsets of two sets, step = 2 subset + set; directions, step = direction */
+    AYF_RNG_FAKE = 13,    /* noise behind a fake of adversarial training */
+    /* Mid-training: step 0 = x_1, 1 = lambda, 2 + epoch = order; sample = trajectory. */
+    AYF_RNG_TRAJECTORY = 14,
+    AYF_RNG_SUBSET = 15, /* which samples of a set are used for what; step = the choice */
 } ayf_purpose;
 
 typedef struct ayf_rng_key {

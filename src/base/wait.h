@@ -1,9 +1,11 @@
-/* Lines for people who wait for something long that is no training: one every ten seconds to the context's
+/* Lines for people who wait for something long other than training: one every ten seconds to the context's
  * log, none for what is done sooner.
  *
  *     ayf_wait wait;
  *     ayf_wait_begin(&wait, ctx, "photos.zip", "features of", count);
- *     ... ayf_wait_add(&wait, n);    // after every n of `count`: "photos.zip: features of 640 of 50000 samples"
+ *     ... ayf_wait_add(&wait, n);     // after every n of `count`
+ *
+ * says "photos.zip: features of 640 of 50000 samples".
  */
 #ifndef AYF_WAIT_H
 #define AYF_WAIT_H

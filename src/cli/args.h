@@ -95,7 +95,7 @@ typedef enum cli_verb {
 #define CLI_RUN_BIT(verb, kind) | (1u << CLI_VERB_##verb)
 #define CLI_RUNS (0u CLI_RUN_VERBS(CLI_RUN_BIT))
 
-/* X(id, name, value or NULL for a flag, verbs, configuration key it sets (a flag: key=value) or NULL, help) */
+/* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \

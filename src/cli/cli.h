@@ -1,7 +1,7 @@
 /* The program `ayf`: verbs on top of ayf.h and nothing else of the library.
  *
  * A verb is a function `int cli_<verb>(cli *c, const cli_args *args)` that returns the exit code of the
- * program. Results go to stdout, talk to stderr. What the verbs and options are called stands in args.h and
+ * program. Results go to stdout, talk to stderr. What the verbs and options are called is in args.h and
  * nowhere else.
  */
 #ifndef AYF_CLI_H

@@ -121,6 +121,6 @@ ayf_status ayf_config_check_settings(ayf_context *ctx, const char *const *settin
         return ayf_fail(ctx, AYF_E_USAGE, "%d settings%s: give a list of strings and how many they are",
                         count, settings ? "" : " and no list of them");
     for (int i = 0; i < count; i++)
-        if (!settings[i]) return ayf_fail(ctx, AYF_E_USAGE, "setting %d of %d is no string", i + 1, count);
+        if (!settings[i]) return ayf_fail(ctx, AYF_E_USAGE, "setting %d of %d is not a string", i + 1, count);
     return AYF_OK;
 }

@@ -2,7 +2,7 @@
  *
  *   ayf_assignments *list;
  *   AYF_TRY(ayf_assignments_new(ctx, &list));
- *   status = ayf_assignments_add_file(list, "configs/mnist.yaml");
+ *   status = ayf_assignments_add_file(list, "run.yaml");
  *   status = ayf_assignments_add_setting(list, "train.lr=0.01");     // overrides the file
  *   if (ayf_assignments_has(list, "train.lr")) ...
  *   status = ayf_config_apply(ctx, &cfg, list);

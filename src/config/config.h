@@ -2,13 +2,13 @@
  *
  *   ayf_config cfg;
  *   AYF_TRY(ayf_config_defaults(ctx, &cfg));
- *   status = ayf_config_load(ctx, "configs/mnist.yaml", &cfg);      // over the defaults
+ *   status = ayf_config_load(ctx, "run.yaml", &cfg);                // over the defaults
  *   status = ayf_config_set(ctx, &cfg, "train.lr=0.01");            // over the file
  *   status = ayf_config_validate_train(ctx, &cfg);
  *   ... cfg.train.lr, cfg.model.channel_mult.at[0] ...
  *   ayf_config_free(ctx, &cfg);                                     // also after a failure
  *
- * The keys, their ranges, defaults and meanings stand in keys.def and, for those of the network, in
+ * The keys, their ranges, defaults and meanings are in keys.def and, for those of the network, in
  * nn/spec.def. Failures are AYF_E_CONFIG with "<file>:<line>: ..." and the nearest valid name. */
 #ifndef AYF_CONFIG_H
 #define AYF_CONFIG_H

@@ -26,9 +26,12 @@ struct ayf_dataset {
 
 /* ---- One picture ---- */
 
-static size_t sample_bytes(const ayf_dataset *d) {
-    return (size_t)d->info.height * (size_t)d->info.width * (size_t)d->info.channels;
+size_t ayf_dataset_values(const ayf_dataset_info *info) {
+    return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
 }
+
+/* A value is a byte. */
+static size_t sample_bytes(const ayf_dataset *d) { return ayf_dataset_values(&d->info); }
 
 /* Brings a picture as stored to the shape that the spec asks for. */
 static ayf_status shape_image(ayf_dataset *d, const ayf_source *source, ayf_image *image) {

@@ -1,21 +1,22 @@
 /* Training data: images or points, addressed by index, in an order that is a pure function of a seed.
  *
  *     ayf_dataset *data;
- *     AYF_TRY(ayf_dataset_open(ctx, &(ayf_dataset_spec){.source = "cifar10-train.zip", .labels = true}, &data));
+ *     ayf_dataset_spec spec = {.source = "cifar10-train.zip", .labels = true};
+ *     AYF_TRY(ayf_dataset_open(ctx, &spec, &data));
  *     const ayf_dataset_info *info = ayf_dataset_info_of(data);
  *     AYF_TRY(ayf_dataset_batch(data, seed, step * batch, batch, images, labels));
  *
  * source is one of
  *
- *   a ZIP             of PNG/JPEG as EDM and StyleGAN tools write it, sorted bytewise by name; labels from its
- *                     dataset.json
- *   a folder          of PNG/JPEG, searched deeply, hidden files skipped; labels from its dataset.json, else from
- *                     its sub-folders, one class each, numbered in the order of the sorted paths (not when they
- *                     are 5-digit shards such as 00000)
- *   an IDX file       of rank 3 (magic 0x00000803), or a folder that holds one (train-images-* first); .gz or not.
- *                     The labels are in the file beside it that is called labels instead of images and idx1
- *                     instead of idx3. 28 x 28 pictures are padded to 32 x 32 with black before they are brought
- *                     to a resolution (other than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels
+ *   a ZIP             of PNG/JPEG as EDM and StyleGAN tools write it, sorted bytewise by name; labels from
+ *                     its dataset.json
+ *   a folder          of PNG/JPEG, searched deeply, hidden files skipped; labels from its dataset.json, else
+ *                     from its sub-folders, one class each, numbered in the order of the sorted paths (not
+ *                     when they are 5-digit shards such as 00000)
+ *   an IDX file       of rank 3 (magic 0x00000803), or a folder that holds one (train-images-* first); .gz or
+ *                     not. The labels are in the file beside it that is called labels instead of images and
+ *                     idx1 instead of idx3. 28 x 28 pictures are padded to 32 x 32 with black before they are
+ *                     brought to a resolution (other than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels
  *   CIFAR-10 binary   a .bin file, or a folder of data_batch_<n>.bin
  *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
  *   builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals
@@ -55,6 +56,8 @@ typedef struct ayf_dataset_info {
     size_t reshaped; /* of stored pictures, those that have another size or kind and are brought to this */
     bool points;
 } ayf_dataset_info;
+
+size_t ayf_dataset_values(const ayf_dataset_info *info); /* numbers in one sample */
 
 /* On success *out is owned by the caller (ayf_dataset_close). AYF_E_FORMAT: bad data; AYF_E_IO: unreadable;
  * AYF_E_USAGE: a bad spec. */

@@ -8,8 +8,8 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, RECORD = 1 + 3 * PLANE, RECORDS = 10000, 
 
 typedef struct cifar_source {
     ayf_source base;
-    unsigned char *
-        *files; /* RECORDS records of RECORD bytes each: label, then the red, green and blue planes */
+    /* RECORDS records of RECORD bytes each: label, then the red, green and blue planes. */
+    unsigned char **files;
     size_t file_count;
 } cifar_source;
 

@@ -404,7 +404,7 @@ void ayf_eval_close(ayf_eval *e) {
     clear_real_set(e, &e->whole);
     clear_real_set(e, &e->half);
     ayf_dataset_close(e->floor_data);
-    if (e->net) ayf_extractor_close(e->net);
+    ayf_extractor_close(e->net);
     ayf_free(ctx, e->source);
     ayf_free(ctx, e->heldout);
     ayf_free(ctx, e->samples);

@@ -15,6 +15,7 @@ ayf_extractor *ayf_extractor_new(ayf_context *ctx, const ayf_extractor_kind *kin
 }
 
 void ayf_extractor_close(ayf_extractor *e) {
+    if (!e) return;
     ayf_context *ctx = e->ctx;
     ayf_program_free(e->program);
     ayf_weights_free(e->weights);

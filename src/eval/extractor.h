@@ -1,7 +1,7 @@
 /* Networks that turn images into features, by which sets of images are compared (eval/distance.c).
  *
  *     ayf_extractor *net;
- *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // features_fitted.h, or features_inception.h
+ *     AYF_TRY(ayf_features_open(ctx, "features.safetensors", &net));   // or ayf_inception_open()
  *     AYF_TRY(ayf_extract(net, images, count, ayf_image_shape(16, 16, 1), features, NULL));
  *     ayf_extractor_close(net); */
 #ifndef AYF_EXTRACTOR_H
@@ -48,7 +48,7 @@ struct ayf_extractor {
 ayf_status ayf_extract(ayf_extractor *e, const float *images, size_t count, ayf_data_shape shape,
                        float *features, float *logits);
 
-void ayf_extractor_close(ayf_extractor *e);
+void ayf_extractor_close(ayf_extractor *e); /* NULL is fine */
 
 /* For the kinds: */
 
@@ -59,8 +59,7 @@ ayf_extractor *ayf_extractor_new(ayf_context *ctx, const ayf_extractor_kind *kin
 /* Compiles the network for inputs of `input` when dim and classes are set; hashes the weights. */
 ayf_status ayf_extractor_prepare(ayf_extractor *e, const ayf_weights *weights, ayf_data_shape input);
 
-/* Ends the opening of `e`: hands it over in *out, or closes it when `status` is no success. Returns `status`.
- */
+/* Ends the opening of `e`: hands it over in *out, or closes it after a failure. Returns `status`. */
 ayf_status ayf_extractor_opened(ayf_extractor *e, ayf_status status, ayf_extractor **out);
 
 #endif

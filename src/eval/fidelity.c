@@ -1,10 +1,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "flow/mixture.h"
 #include "metrics/metrics.h"
 #include "sample/model_api.h"
-#include "base/wait.h"
 
 enum { IMAGES = 64 };
 
@@ -42,7 +42,7 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
     return ayf_models_match(ctx, AYF_E_USAGE, &a, &b, "give the teacher it was distilled from");
 }
 
-/* The ring's closed form when no teacher is given and the student's data is the ring. */
+/* The closed form of the student's data when no teacher is given. */
 static ayf_status find_teacher(comparison *c, ayf_model *teacher) {
     if (teacher) return ayf_model_sampler(teacher, &c->teacher);
     if (!ayf_mixture_of_data(c->model->card.data, &c->mixture)) return AYF_OK;
@@ -174,7 +174,8 @@ static ayf_status compare(comparison *c, const ayf_fidelity_options *o, ayf_fide
         return ayf_fail(c->ctx, AYF_E_USAGE,
                         "%s was trained on '%s', which has no closed-form teacher: give its teacher",
                         c->model->path, c->model->card.data);
-    ayf_solver_options reference = {.method = AYF_METHOD_REFERENCE, .guidance = c->guidance};
+    ayf_solver_options reference = {
+        .method = AYF_METHOD_REFERENCE, .tolerance = AYF_SOLVER_TOLERANCE, .guidance = c->guidance};
     AYF_TRY(draw(c, c->teacher, &reference, c->truth));
     for (int g = 0; g < (o->gammas ? o->gamma_count : 1); g++)
         for (int i = 0; i < o->call_count; i++)
@@ -236,6 +237,7 @@ static ayf_status carry(comparison *c, ayf_sampler *sampler, ayf_solver_options 
 /* start = x at time t. */
 static ayf_status place(comparison *c, double t) {
     ayf_solver_options how = {.method = c->teacher ? AYF_METHOD_REFERENCE : AYF_METHOD_FLOW_MAP,
+                              .tolerance = AYF_SOLVER_TOLERANCE,
                               .times = (const double[]){1, t},
                               .steps = 1};
     for (size_t i = 0; i < c->count; i++) ayf_latent(c->seeds[i], c->start + i * c->size, c->size);

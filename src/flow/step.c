@@ -3,8 +3,8 @@
 #include "ad/ad.h"
 #include "flow/gradients.h"
 #include "flow/inputs.h"
-#include "ir/build.h"
 #include "flow/map.h"
+#include "ir/build.h"
 
 /* ---- Shared pieces ---- */
 

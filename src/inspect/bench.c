@@ -6,18 +6,18 @@
 #include <sys/resource.h>
 
 #include "ad/ad.h"
-#include "flow/gradients.h"
-#include "flow/inputs.h"
-#include "train/recipe.h"
-#include "flow/step.h"
-#include "model/shape.h"
-#include "model/weights.h"
 #include "backend/open.h"
 #include "base/rng.h"
 #include "config/config.h"
 #include "data/dataset.h"
-#include "ir/build.h"
+#include "flow/gradients.h"
+#include "flow/inputs.h"
 #include "flow/map.h"
+#include "flow/step.h"
+#include "ir/build.h"
+#include "model/shape.h"
+#include "model/weights.h"
+#include "train/recipe.h"
 
 typedef enum part { FORWARD, FORWARD_BACKWARD, FORWARD_TANGENT, WHOLE_STEP } part;
 

@@ -1,11 +1,12 @@
 /* Times a step of the discriminator without and with its gradient penalties. */
+#include "inspect/bench.h"
+
+#include "backend/open.h"
+#include "base/rng.h"
 #include "flow/adversarial.h"
 #include "flow/inputs.h"
-#include "inspect/bench.h"
 #include "model/weights.h"
-#include "backend/open.h"
 #include "nn/network.h"
-#include "base/rng.h"
 
 /* Logits of data and of noise in the place of fakes, the gradient of L_D, and Adam. */
 static ayf_graph *step_graph(const ayf_weights *disc, int batch, double penalty_weight) {

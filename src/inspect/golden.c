@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "ad/ad.h"
-#include "flow/inputs.h"
-#include "flow/step.h"
 #include "backend/open.h"
 #include "base/number.h"
+#include "flow/inputs.h"
+#include "flow/step.h"
 #include "io/file.h"
 #include "nn/network.h"
 

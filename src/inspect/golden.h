@@ -14,8 +14,8 @@ typedef struct ayf_golden_check {
     ayf_st *st;
     ayf_program *program;
     double largest; /* norm of the largest gradient among those that are compared */
-    const double
-        *unsure; /* NULL, or per parameter what single precision leaves open of its gradient (norm) */
+    /* NULL, or per parameter what single precision leaves open of its gradient (norm). */
+    const double *unsure;
     double worst;
     char worst_name[128];
     int compared, failed, rounding;

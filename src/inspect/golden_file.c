@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "flow/gradients.h"
 #include "flow/inputs.h"
-#include "base/number.h"
 #include "ir/build.h"
 
 /* Largest relative L2 error; the bar for gradients that are tiny next to the largest one of the file; and the

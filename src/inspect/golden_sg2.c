@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "ad/ad.h"
-#include "flow/adversarial.h"
 #include "base/rng.h"
+#include "flow/adversarial.h"
 #include "ir/build.h"
 #include "nn/network.h"
 #include "nn/sg2.h"

@@ -5,15 +5,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "model/file.h"
-#include "nn/network.h"
 #include "config/config.h"
 #include "data/dataset.h"
-#include "io/file.h"
 #include "image/image.h"
+#include "io/file.h"
+#include "io/safetensors.h"
+#include "model/file.h"
 #include "nn/network.h"
 #include "train/run_folder.h"
-#include "io/safetensors.h"
 
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->model_path);

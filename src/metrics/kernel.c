@@ -44,12 +44,16 @@ static void gather(ayf_rng_key key, const float *x, size_t n, size_t dim, size_t
         ayf_metrics_widen(x + ayf_rng_permute(key, i, n) * dim, 1, dim, NULL, out + i * dim);
 }
 
+ayf_kid_options ayf_kid_default(size_t na, size_t nb) {
+    size_t smaller = na < nb ? na : nb;
+    return (ayf_kid_options){.subsets = AYF_KID_SUBSETS,
+                             .size = smaller < AYF_KID_SIZE ? smaller : AYF_KID_SIZE};
+}
+
 static ayf_status settle(ayf_context *ctx, size_t na, size_t nb, const ayf_kid_options *options,
                          ayf_kid_result *out) {
     size_t smaller = na < nb ? na : nb;
-    *out = (ayf_kid_result){.subsets = options && options->subsets ? options->subsets : AYF_KID_SUBSETS,
-                            .size = options ? options->size : 0};
-    if (!out->size) out->size = smaller < AYF_KID_SIZE ? smaller : AYF_KID_SIZE;
+    *out = (ayf_kid_result){.subsets = options->subsets, .size = options->size};
     if (smaller < 2)
         return ayf_fail(ctx, AYF_E_USAGE, "the %s has %zu samples, but a kernel distance needs 2 at least",
                         na < nb ? "reference set" : "generated set", smaller);
@@ -76,7 +80,7 @@ ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, 
     ayf_status status = s.a && s.b && s.block && values ? AYF_OK : AYF_E_MEMORY;
     int previous = ayf_blas_enter(ctx);
     for (int i = 0; status == AYF_OK && i < out->subsets; i++) {
-        ayf_rng_key key = {options ? options->seed : 0, AYF_RNG_METRIC, 2 * (uint64_t)i, 0};
+        ayf_rng_key key = {options->seed, AYF_RNG_METRIC, 2 * (uint64_t)i, 0};
         gather(key, a, na, dim, s.size, s.a);
         key.step++;
         gather(key, b, nb, dim, s.size, s.b);
@@ -95,9 +99,11 @@ ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, 
 }
 
 ayf_status ayf_metric_kid(const ayf_comparison *c, ayf_eval_row *row) {
+    ayf_kid_options options = ayf_kid_default(c->real.count, c->drawn.count);
     ayf_kid_result kid;
+    options.seed = c->seed;
     AYF_TRY(ayf_kid(c->ctx, c->real.features, c->real.count, c->drawn.features, c->drawn.count, c->dim,
-                    &(ayf_kid_options){.seed = c->seed}, &kid));
+                    &options, &kid));
     row->kid = kid.mean;
     if (kid.subsets > 1) row->kid_std = kid.deviation;
     return AYF_OK;

@@ -21,8 +21,8 @@ typedef struct ayf_moments {
     ayf_context *ctx;
     size_t dim, count; /* count: samples seen */
     double *mean;      /* [dim] */
-    double
-        *scatter; /* [dim][dim], sum of (x - mean)(x - mean)^T: elements j >= i of row i; the others are 0 */
+    /* [dim][dim], sum of (x - mean)(x - mean)^T: elements j >= i of row i; the others are 0 */
+    double *scatter;
 } ayf_moments;
 
 /* Empty moments. dim >= 1. The context must outlive them. */
@@ -44,11 +44,14 @@ ayf_status ayf_frechet_of_moments(const ayf_moments *a, const ayf_moments *b, do
 /* ---- Kernel distance ---- */
 
 enum { AYF_KID_SUBSETS = 100, AYF_KID_SIZE = 1000 };
-typedef struct ayf_kid_options { /* all zero = defaults */
-    int subsets;                 /* default AYF_KID_SUBSETS */
-    size_t size;   /* samples of each set in a subset, 2 ... min(na, nb); default: at most AYF_KID_SIZE */
+typedef struct ayf_kid_options {
+    int subsets;   /* >= 1 */
+    size_t size;   /* samples of each set in a subset, 2 ... min(na, nb) */
     uint64_t seed; /* of the choice of the subsets */
 } ayf_kid_options;
+
+/* AYF_KID_SUBSETS subsets of AYF_KID_SIZE samples, or of as many as the smaller set has; seed 0. */
+ayf_kid_options ayf_kid_default(size_t na, size_t nb);
 
 typedef struct ayf_kid_result {
     double mean, deviation; /* over the subsets; the deviation has the denominator `subsets` */
@@ -56,11 +59,12 @@ typedef struct ayf_kid_result {
     size_t size;
 } ayf_kid_result;
 
-/* Kernel distance (arXiv 1801.01401; of Inception features: KID): unbiased squared MMD with k(x,y) = (x.y / dim + 1)^3,
+/* Kernel distance (arXiv 1801.01401; of Inception features: KID): unbiased squared MMD with
+ * k(x,y) = (x.y / dim + 1)^3,
  *   sum_{i != j} k(a_i,a_j) / m(m-1) + sum_{i != j} k(b_i,b_j) / m(m-1) - 2 sum_{i,j} k(a_i,b_j) / m^2,
- * mean over subsets drawn without replacement. May be negative. Subsets are chosen by position, so the order of the samples
- * matters by as much as the seed does, unless a subset is the whole. options may be NULL. AYF_E_USAGE: a set of fewer
- * than 2 samples, size above the smaller set. */
+ * mean over subsets drawn without replacement. May be negative. Subsets are chosen by position, so the order
+ * of the samples matters by as much as the seed does, unless a subset is the whole. AYF_E_USAGE: a set of
+ * fewer than 2 samples, size or subsets out of range. */
 ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb, size_t dim,
                    const ayf_kid_options *options, ayf_kid_result *out);
 
@@ -80,23 +84,23 @@ ayf_status ayf_prdc(ayf_context *ctx, const float *a, size_t na, const float *b,
 
 /* ---- Sliced Wasserstein distance ---- */
 
-enum { AYF_SLICES = 512 };
-/* Sliced 2-Wasserstein distance (Bonneel et al. 2015): the root of the mean over `directions` (0 =
- * AYF_SLICES) keyed random unit vectors u of the mean over i of (a.u_(i) - b.u_(i))^2, u_(i) the i-th
- * smallest projection; the same number n of samples in both. In units of the data; 0 for equal sets; a shift
- * by d gives about |d| / sqrt(dim). Two samples of one distribution are not at distance 0: give that floor
- * beside it. AYF_E_USAGE: n or dim is 0, directions < 0. */
+enum { AYF_SLICES = 512 }; /* usual */
+/* Sliced 2-Wasserstein distance (Bonneel et al. 2015): the root of the mean over `directions`
+ * keyed random unit vectors u of the mean over i of (a.u_(i) - b.u_(i))^2, u_(i) the i-th smallest
+ * projection; the same number n of samples in both. In units of the data; 0 for equal sets; a shift by d
+ * gives about |d| / sqrt(dim). Two samples of one distribution are not at distance 0: give that floor beside
+ * it. AYF_E_USAGE: n or dim is 0, directions < 1. */
 ayf_status ayf_sliced_wasserstein(ayf_context *ctx, const float *a, const float *b, size_t n, size_t dim,
                                   int directions, uint64_t seed, double *out);
 
 /* ---- Inception score ---- */
 
-enum { AYF_SCORE_SPLITS = 10 };
+enum { AYF_SCORE_SPLITS = 10 }; /* usual */
 /* exp of the mean over samples of KL(p(y|x) || p(y)) (arXiv 1606.03498), 1 ... classes: mean and deviation
- * (denominator `splits`) over `splits` (0 = AYF_SCORE_SPLITS) equal consecutive parts, p(y) being the mean of
- * p(y|x) in the part; so the order of the samples matters unless splits is 1. values[n][classes]: logits
- * (taken through softmax), or else probabilities. AYF_E_USAGE: n < splits, classes < 2, a row of
- * probabilities that is negative or does not sum to 1 within 1e-3. */
+ * (denominator `splits`) over `splits` equal consecutive parts, p(y) being the mean of p(y|x) in the part; so
+ * the order of the samples matters unless splits is 1. values[n][classes]: logits (taken through softmax), or
+ * else probabilities. AYF_E_USAGE: splits < 1, n < splits, classes < 2, a row of probabilities that is
+ * negative or does not sum to 1 within 1e-3. */
 ayf_status ayf_inception_score(ayf_context *ctx, const float *values, size_t n, size_t classes, bool logits,
                                int splits, double *mean, double *deviation);
 
@@ -105,11 +109,12 @@ ayf_status ayf_inception_score(ayf_context *ctx, const float *values, size_t n, 
 /* 10 log10(4 / mean squared difference), in decibels; INFINITY when nothing differs. count >= 1 values. */
 double ayf_psnr(const float *a, const float *b, size_t count);
 
-/* Mean structural similarity (Wang et al. 2004) of one pair [height][width][channels], at most 1, 1 for equal images:
- * the mean over channels and over all places where the window fits of
- *   (2 mu_a mu_b + C1)(2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1)(s_a^2 + s_b^2 + C2)),  C1 = (0.01 * 2)^2, C2 = (0.03 * 2)^2,
- * with moments under an 11 x 11 Gaussian window of sigma 1.5. A side shorter than 11 has the largest odd window that
- * fits, weights scaled to sum 1. AYF_E_USAGE: a side or channels below 1. */
+/* Mean structural similarity (Wang et al. 2004) of one pair [height][width][channels], at most 1, 1 for equal
+ * images: the mean over channels and over all places where the window fits of
+ *   (2 mu_a mu_b + C1)(2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1)(s_a^2 + s_b^2 + C2)),
+ * C1 = (0.01 * 2)^2, C2 = (0.03 * 2)^2, with moments under an 11 x 11 Gaussian window of sigma 1.5. A side
+ * shorter than 11 has the largest odd window that fits, weights scaled to sum 1. AYF_E_USAGE: a side or
+ * channels below 1. */
 ayf_status ayf_ssim(ayf_context *ctx, const float *a, const float *b, int height, int width, int channels,
                     double *out);
 

@@ -49,7 +49,6 @@ static double score(const float *values, size_t n, size_t classes, bool logits, 
 
 ayf_status ayf_inception_score(ayf_context *ctx, const float *values, size_t n, size_t classes, bool logits,
                                int splits, double *mean, double *deviation) {
-    if (!splits) splits = AYF_SCORE_SPLITS;
     if (splits < 1 || n < (size_t)splits || classes < 2)
         return ayf_fail(
             ctx, AYF_E_USAGE,

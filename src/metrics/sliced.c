@@ -49,11 +49,10 @@ static double sum_of_squares(const double *a, const double *b, size_t n) {
 ayf_status ayf_sliced_wasserstein(ayf_context *ctx, const float *a, const float *b, size_t n, size_t dim,
                                   int directions, uint64_t seed, double *out) {
     AYF_TRY(ayf_metrics_sets(ctx, a, n, b, n, dim));
-    if (n < 1 || directions < 0)
+    if (n < 1 || directions < 1)
         return ayf_fail(ctx, AYF_E_USAGE,
                         "a sliced distance of %zu samples along %d directions: at least 1 of each is needed",
                         n, directions);
-    if (!directions) directions = AYF_SLICES;
     slices s = {.n = n, .dim = dim};
     s.draw = ayf_alloc(ctx, dim, sizeof *s.draw);
     s.unit = ayf_alloc(ctx, TOGETHER * dim, sizeof *s.unit);

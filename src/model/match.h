@@ -1,4 +1,4 @@
-/* Whether two flow networks go together, one of which teaches, guides or judges the other. The one rule for
+/* Whether two flow networks match, one of which teaches, guides or judges the other. The one rule for
  * training, sampling and evaluation. */
 #ifndef AYF_MATCH_H
 #define AYF_MATCH_H

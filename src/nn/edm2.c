@@ -14,11 +14,12 @@
 static ayf_status check_halving(ayf_context *ctx, const ayf_model_spec *spec) {
     int levels = spec->channel_mult.count, coarsest = 1 << (levels - 1);
     if (spec->img_resolution % coarsest == 0) return AYF_OK;
-    return ayf_fail(
-        ctx, AYF_E_CONFIG,
-        "a resolution of %d cannot be halved %d times; use a multiple of %d (data.resolution), or "
-        "fewer values in model.multipliers (channel_mult)",
-        spec->img_resolution, levels - 1, coarsest);
+    char times[24] = "once";
+    if (levels > 2) snprintf(times, sizeof times, "%d times", levels - 1);
+    return ayf_fail(ctx, AYF_E_CONFIG,
+                    "a resolution of %d cannot be halved %s; use a multiple of %d (data.resolution), or fewer "
+                    "values in model.multipliers",
+                    spec->img_resolution, times, coarsest);
 }
 
 static ayf_status check_heads(ayf_context *ctx, const ayf_model_spec *spec) {
@@ -50,7 +51,7 @@ ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec) {
     if (spec->channel_mult.count < 1)
         return ayf_fail(
             ctx, AYF_E_CONFIG,
-            "model.multipliers (channel_mult) is empty; give one multiple per level, for example 1,2,2");
+            "model.multipliers is empty; give one multiple per level, for example 1,2,2");
     AYF_TRY(check_halving(ctx, spec));
     AYF_TRY(check_heads(ctx, spec));
     return check_filter(ctx, &spec->resample_filter);

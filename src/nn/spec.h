@@ -32,7 +32,7 @@ typedef enum ayf_precond {
 #define AYF_SPEC_INTS ayf_ints
 #define AYF_SPEC_REALS ayf_reals
 
-/* The members stand in spec.def. Only the fields of its kind matter to a network. */
+/* The members are in spec.def. Only the fields of its kind matter to a network. */
 typedef struct ayf_model_spec {
 #define KEY(type, kinds, field, text, low, high, name, help) AYF_SPEC_##type field;
 #define FIELD(type, kinds, field, text, low, high, help) AYF_SPEC_##type field;

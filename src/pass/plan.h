@@ -5,10 +5,11 @@
 
 #include "pass/steps.h"
 
-typedef enum ayf_plan_mode {                 /* the modes give bit-identical results */
-                             AYF_PLAN_REUSE, /* memory is reused as soon as its tensor is dead: the default */
-                             AYF_PLAN_NONE,  /* every tensor has memory of its own */
-                             AYF_PLAN_POISON, /* REUSE, and dead tensors are overwritten with NaN: finds wrong lifetimes */
+/* The modes give bit-identical results. */
+typedef enum ayf_plan_mode {
+    AYF_PLAN_REUSE,  /* memory is reused as soon as its tensor is dead: the default */
+    AYF_PLAN_NONE,   /* every tensor has memory of its own */
+    AYF_PLAN_POISON, /* REUSE, and dead tensors are overwritten with NaN: finds wrong lifetimes */
 } ayf_plan_mode;
 
 enum { AYF_PLAN_ALIGN = 16 }; /* elements */

@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "sample/sampler.h"
+
+#include <string.h>
 
 int ayf_sampler_batch(const ayf_model_spec *spec) {
     enum { POINTS = 256, PIXELS = 8192, IMAGES = 8 };

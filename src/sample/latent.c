@@ -1,4 +1,5 @@
 #include "sample/sampler.h"
+
 #include "base/rng.h"
 
 void ayf_latent(uint64_t seed, float *out, size_t count) {

@@ -160,7 +160,8 @@ static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_
                                 .steps = o->steps  ? o->steps
                                          : student ? AYF_STUDENT_STEPS
                                                    : AYF_TEACHER_STEPS,
-                                .gamma = o->gamma};
+                                .gamma = o->gamma,
+                                .tolerance = AYF_SOLVER_TOLERANCE};
     switch (o->solver) {
     case AYF_SOLVER_DEFAULT:
         how->method = student ? AYF_METHOD_FLOW_MAP : AYF_METHOD_HEUN;

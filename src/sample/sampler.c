@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "ir/build.h"
 #include "flow/inputs.h"
 #include "flow/map.h"
+#include "ir/build.h"
 
 struct ayf_sampler {
     ayf_sampler_spec spec;

@@ -1,7 +1,8 @@
+#include "sample/solver.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "sample/solver.h"
 #include "base/rng.h"
 
 enum { STAGES = 7 };
@@ -119,7 +120,7 @@ static void accept(walk *w, int i) {
 /* Step control (Hairer, Norsett, Wanner, "Solving ODEs I", II.4) for each sample on its own: its steps, and
  * so its result, do not depend on the others. Samples that have arrived take steps of length 0. */
 static ayf_status adaptive(walk *w, double start, double end, double *t, double *h) {
-    double tolerance = w->how->tolerance > 0 ? w->how->tolerance : 1e-4, shortest = 1e-6;
+    double tolerance = w->how->tolerance, shortest = 1e-6;
     for (int i = 0; i < w->batch; i++) t[i] = start, h[i] = fmax(-0.05, end - start);
     AYF_TRY(evaluate_at(w, w->x, start, start, w->stage));
     for (bool busy = start > end; busy;) {
@@ -143,7 +144,7 @@ static ayf_status adaptive(walk *w, double start, double end, double *t, double 
     return AYF_OK;
 }
 
-static ayf_status reference_step(walk *w, double from, double to, double *t, double *h) {
+static ayf_status dormand_prince_step(walk *w, double from, double to, double *t, double *h) {
     for (int i = 0; i < w->batch; i++) t[i] = from, h[i] = to - from;
     AYF_TRY(evaluate_at(w, w->x, from, from, w->stage));
     AYF_TRY(dormand_prince(w, t, h));
@@ -158,7 +159,9 @@ static double time_at(const ayf_solver_options *how, int i) {
 }
 
 static ayf_status check(ayf_context *ctx, const ayf_solver_options *how, const uint64_t *seeds) {
-    if (how->method == AYF_METHOD_REFERENCE && how->tolerance >= 0 && !how->times) return AYF_OK;
+    if (how->method == AYF_METHOD_REFERENCE && !(how->tolerance > 0))
+        return ayf_fail(ctx, AYF_E_USAGE, "tolerance is %g, but must be above 0", how->tolerance);
+    if (how->method == AYF_METHOD_REFERENCE && !how->times) return AYF_OK;
     if (how->steps < 1 || how->steps > AYF_STEPS_MOST)
         return ayf_fail(ctx, AYF_E_USAGE, "steps is %d, but must be from 1 to %d", how->steps,
                         AYF_STEPS_MOST);
@@ -183,7 +186,7 @@ static void record(const walk *w, double *to, int step, const double *values) {
 
 static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
     const ayf_solver_options *how = w->how;
-    if (how->method == AYF_METHOD_REFERENCE && how->tolerance >= 0)
+    if (how->method == AYF_METHOD_REFERENCE)
         return adaptive(w, how->times ? how->times[0] : 1, how->times ? how->times[how->steps] : 0, t, h);
     for (int i = 0; i < how->steps; i++) {
         double from = time_at(how, i), to = time_at(how, i + 1);
@@ -199,8 +202,10 @@ static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
         case AYF_METHOD_HEUN:
             AYF_TRY(last && how->euler_last ? euler(w, from, to) : heun(w, from, to));
             break;
-        case AYF_METHOD_REFERENCE:
-            AYF_TRY(reference_step(w, from, to, t, h));
+        case AYF_METHOD_DORMAND_PRINCE:
+            AYF_TRY(dormand_prince_step(w, from, to, t, h));
+            break;
+        case AYF_METHOD_REFERENCE: /* not on a grid */
             break;
         }
         record(w, how->velocities, i, w->stage);
@@ -209,11 +214,25 @@ static ayf_status follow(walk *w, const uint64_t *seeds, double *t, double *h) {
     return AYF_OK;
 }
 
+static size_t stages_of(ayf_method method) {
+    switch (method) {
+    case AYF_METHOD_FLOW_MAP:
+    case AYF_METHOD_EULER:
+        return 1;
+    case AYF_METHOD_HEUN:
+        return 2;
+    case AYF_METHOD_DORMAND_PRINCE:
+    case AYF_METHOD_REFERENCE:
+        break;
+    }
+    return STAGES;
+}
+
 ayf_status ayf_solver_run(ayf_context *ctx, const ayf_field *field, const ayf_solver_options *how, double *x,
                           const uint64_t *seeds, int *calls) {
     AYF_TRY(check(ctx, how, seeds));
     size_t batch = (size_t)field->batch, total = batch * field->size;
-    size_t stages = how->method == AYF_METHOD_REFERENCE ? STAGES : how->method == AYF_METHOD_HEUN ? 2 : 1;
+    size_t stages = stages_of(how->method);
     /* One block: stages, trial state, four times per sample. */
     double *block = ayf_alloc(ctx, (stages + 1) * total + 4 * batch, sizeof *block);
     float *noise = ayf_alloc(ctx, field->size, sizeof *noise);

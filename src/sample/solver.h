@@ -5,25 +5,26 @@
 #include "base/base.h"
 
 typedef enum ayf_method {
-    AYF_METHOD_FLOW_MAP,  /* student: x <- x + (s-t) F(x,t,s) */
-    AYF_METHOD_EULER,     /* teacher: one call per step */
-    AYF_METHOD_HEUN,      /* teacher: two calls per step */
-    AYF_METHOD_REFERENCE, /* teacher: Dormand-Prince 5(4), adaptive to a tolerance or on a fixed grid */
+    AYF_METHOD_FLOW_MAP,       /* student: x <- x + (s-t) F(x,t,s) */
+    AYF_METHOD_EULER,          /* teacher: one call per step */
+    AYF_METHOD_HEUN,           /* teacher: two calls per step */
+    AYF_METHOD_DORMAND_PRINCE, /* teacher: order 5, seven calls per step */
+    AYF_METHOD_REFERENCE,      /* teacher: Dormand-Prince 5(4), steps of its own that keep to a tolerance */
 } ayf_method;
+
+#define AYF_SOLVER_TOLERANCE 1e-4 /* of REFERENCE, where nothing else is asked for */
 
 typedef struct ayf_solver_options {
     ayf_method method;
     const double *times; /* steps + 1 falling values, the first 1, the last 0; NULL: uniform */
-    int steps;           /* >= 1; REFERENCE: unused unless tolerance < 0 */
-    double gamma;        /* FLOW_MAP: 0 deterministic ... 1 re-noising as consistency models do */
-    double guidance;     /* lambda */
+    int steps;       /* >= 1; REFERENCE: unused without `times`, of which it takes the first and the last */
+    double gamma;    /* FLOW_MAP: 0 deterministic ... 1 re-noising as consistency models do */
+    double guidance; /* lambda */
     /* lambda of each sample of the batch in place of `guidance`; NULL: the same for all */
     const double *guidances;
-    /* REFERENCE: relative and absolute error per step and sample; 0 = 1e-4. Negative: no step control, but
-     * the grid of `times` or `steps`. */
-    double tolerance;
-    bool euler_last; /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
-    /* Receives [steps + 1][batch][size]: x at every time; NULL: nowhere. Not for adaptive steps. */
+    double tolerance; /* REFERENCE: relative and absolute error per step and sample, > 0 */
+    bool euler_last;  /* HEUN: one call for the last step, as EDM does it (arXiv 2206.00364) */
+    /* Receives [steps + 1][batch][size]: x at every time; NULL: nowhere. Not for REFERENCE. */
     double *states;
     double *velocities; /* receives [steps][batch][size]: F at the beginning of every step; NULL: nowhere */
 } ayf_solver_options;
@@ -41,8 +42,8 @@ typedef struct ayf_field {
  * step control of REFERENCE is per sample. One jump of gamma-sampling from t to u, with k = sqrt(1 -
  * gamma^2): s = k u / (1 - (1-k) u),  x_s = x + (s-t) F(x,t,s),  x_u = (1 - (1-k) u) x_s + gamma u eps, which
  * has the exact marginal at u for every gamma and adds no noise at u = 0. eps is keyed by seeds[batch] (NULL
- * is fine when gamma is 0). `calls` (may be NULL): evaluations of the field. AYF_E_USAGE: bad times, steps or
- * gamma; AYF_E_DIVERGED: a value that is not finite. */
+ * is fine when gamma is 0). `calls` (may be NULL): evaluations of the field. AYF_E_USAGE: bad times, steps,
+ * gamma or tolerance; AYF_E_DIVERGED: a value that is not finite. */
 ayf_status ayf_solver_run(ayf_context *ctx, const ayf_field *field, const ayf_solver_options *how, double *x,
                           const uint64_t *seeds, int *calls);
 

@@ -10,7 +10,7 @@ ayf_status ayf_run_batch_open(ayf_run *run) {
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     ayf_run_batch *b = &run->batch;
     size_t n = (size_t)run->cfg.train.batch;
-    b->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    b->values = ayf_dataset_values(info);
     if (b->values != ayf_data_values(ayf_model_shape(&run->spec)))
         return ayf_fail(run->ctx, AYF_E_INTERNAL, "the network and the data have samples of different sizes");
     float **per_sample[] = {&b->t, &b->s, &b->guidance, &b->tangent, &b->error, &b->jvp};

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/state.h"
 #include "io/safetensors.h"
 #include "io/text.h"
 #include "model/file.h"
 #include "train/kind.h"
 #include "train/settings.h"
+#include "train/state.h"
 #include "train/teachers.h"
 
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
@@ -201,8 +201,8 @@ static ayf_status other_models(const ayf_run *run, const ayf_st *st) {
     for (size_t i = 0; i < AYF_COUNT(named); i++)
         if (*named[i]) ayf_text_print(&list, "%s%s", list.size ? ", " : "", named[i]);
     ayf_status status = ayf_fail(run->ctx, AYF_E_CONFIG,
-                                 "%s: this run began with other models than are there now (%s); put them "
-                                 "back, or use a new folder",
+                                 "%s: this run began with other models than the ones that are there now "
+                                 "(%s); put them back, or use a new folder",
                                  ayf_st_path(st), list.size ? list.data : "none is named");
     ayf_text_free(&list);
     return status;

@@ -4,22 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "eval/features_fitted.h"
-#include "flow/gradients.h"
-#include "flow/inputs.h"
-#include "train/learner.h"
-#include "train/recipe.h"
-#include "flow/step.h"
-#include "model/file.h"
 #include "backend/open.h"
 #include "base/rng.h"
 #include "config/table.h"
 #include "data/dataset.h"
+#include "eval/features_fitted.h"
+#include "flow/gradients.h"
+#include "flow/inputs.h"
+#include "flow/step.h"
 #include "io/file.h"
 #include "io/text.h"
 #include "ir/build.h"
+#include "model/file.h"
 #include "nn/feature_net.h"
 #include "nn/network.h"
+#include "train/learner.h"
+#include "train/recipe.h"
 
 enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
@@ -136,7 +136,7 @@ static ayf_status open_all_data(fit *f, const ayf_features_options *o) {
     f->spec.feature_channels.count = f->cfg.model.channel_mult.count;
     for (int i = 0; i < f->cfg.model.channel_mult.count; i++)
         f->spec.feature_channels.at[i] = f->cfg.model.model_channels * f->cfg.model.channel_mult.at[i];
-    f->values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    f->values = ayf_dataset_values(info);
     return ayf_network_check(f->ctx, &f->spec);
 }
 

@@ -4,10 +4,10 @@
 
 #include "model/match.h"
 #include "model/shape.h"
+#include "nn/network.h"
 #include "train/kind.h"
 #include "train/recipe.h"
 #include "train/settings.h"
-#include "nn/network.h"
 
 /* ---- Data ---- */
 

@@ -10,7 +10,7 @@
 
 typedef struct ayf_unused_key {
     const char *name;    /* a key, or a section ("distill.") */
-    const char *instead; /* "use finetune.lr"; NULL: nothing is there instead */
+    const char *instead; /* a clause for people: "the learning rate is finetune.lr"; NULL: nothing is */
 } ayf_unused_key;
 
 struct ayf_run_type {
@@ -31,8 +31,7 @@ struct ayf_run_type {
     ayf_status (*base)(ayf_run *run, const ayf_assignments *given);
     /* Before the data is opened: teachers, run->sigma_data, what the student begins as. */
     ayf_status (*open)(ayf_run *run);
-    /* After the data, the batch and the first learner: further learners, buffers, checks that need run->spec.
-     */
+    /* After the data, the batch and the first learner: further learners, buffers, checks of run->spec. */
     ayf_status (*begin)(ayf_run *run);
     /* After a checkpoint was read: fills run->programs and run->program. */
     ayf_status (*compile)(ayf_run *run);
@@ -47,9 +46,8 @@ struct ayf_run_type {
     ayf_status (*draw)(ayf_run *run);  /* fills run->batch */
     ayf_status (*set)(ayf_run *run);   /* inputs that run->batch.in and the first learner do not cover */
     ayf_status (*read)(ayf_run *run, ayf_run_report *report); /* outputs other than loss and gradient norm */
-    void (*log)(
-        ayf_run
-            *run); /* figures for the line of the log, between the learning rate and the gradient's norm */
+    /* Figures for the line of the log, between the learning rate and the gradient's norm. */
+    void (*log)(ayf_run *run);
 
     void (*close)(ayf_run *run); /* what run->own owns; the run may be half open */
 };

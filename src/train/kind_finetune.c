@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "flow/adversarial.h"
+#include "nn/network.h"
 #include "train/batch.h"
 #include "train/figures.h"
 #include "train/kind.h"
@@ -12,9 +13,8 @@
 #include "train/recipe.h"
 #include "train/student.h"
 #include "train/teachers.h"
-#include "nn/network.h"
 
-/* Outputs of a step, (1) each. */
+/* Outputs of a step, (1) each; R1 and R2 of steps with penalties. */
 enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, WEIGHT, DISC_NORM, R1, R2, FIGURES };
 static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
                                                   [D_LOSS] = "d_loss",
@@ -22,8 +22,7 @@ static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
                                                   [LOGIT_FAKE] = "logit_fake",
                                                   [WEIGHT] = "adaptive_weight",
                                                   [DISC_NORM] = "disc_grad_norm",
-                                                  [R1] =
-                                                      "r1", /* this and the next: of steps with penalties */
+                                                  [R1] = "r1",
                                                   [R2] = "r2"};
 
 typedef struct finetune {
@@ -39,7 +38,8 @@ enum { STUDENT, DISCRIMINATOR };            /* learners */
 enum { WITH_PENALTIES, WITHOUT_PENALTIES }; /* programs */
 
 static const ayf_unused_key unused[] = {
-    {"train.lr", "set finetune.lr (the student's) or finetune.disc_lr (the discriminator's)"},
+    {"train.lr",
+     "the learning rates are finetune.lr (the student's) and finetune.disc_lr (the discriminator's)"},
     {"train.time_mean", NULL},
     {"train.time_std", NULL},
     {"train.label_dropout", NULL},

@@ -136,7 +136,7 @@ static ayf_status get_all(const ayf_run *run, const ayf_st *st) {
     AYF_TRY(ayf_st_read_i64(st, "labels", p->labels, n));
     for (size_t i = 0; i < n; i++)
         if (p->labels[i] < -1 || p->labels[i] >= (run->spec.label_dim ? run->spec.label_dim : INT32_MAX))
-            return unusable(run, "its labels are no classes of this run", "");
+            return unusable(run, "its labels are not classes of this run", "");
     p->made = p->saved = n;
     return AYF_OK;
 }

@@ -1,7 +1,8 @@
 #include "train/recipe.h"
-#include "nn/network.h"
 
 #include <math.h>
+
+#include "nn/network.h"
 
 ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const ayf_dataset_info *data,
                                 ayf_model_spec *out) {

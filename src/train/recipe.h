@@ -8,7 +8,7 @@
 #include "data/dataset.h"
 
 /* The network of the model section for data of this shape, which decide its resolution, channels and classes:
- * a teacher; set is_student for a flow map. AYF_E_CONFIG when the two do not go together. */
+ * a teacher; set is_student for a flow map. AYF_E_CONFIG when the two do not match. */
 ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const ayf_dataset_info *data,
                                 ayf_model_spec *spec);
 
@@ -29,7 +29,7 @@ double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step); /* 
 
 ayf_time_sampler ayf_times_from_config(const ayf_config *cfg);
 
-/* Everything of a distillation step but spec and teacher. */
+/* Everything of a distillation step but student and teacher. */
 ayf_distill_step ayf_distill_from_config(const ayf_config *cfg);
 
 #endif

@@ -1,8 +1,6 @@
 /* Opening a run, one step, the log. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "backend/open.h"
 #include "train/batch.h"

@@ -104,6 +104,12 @@ ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
 
 /* ---- Keys that mean nothing to a kind of run ---- */
 
+static int row_of(const char *key) {
+    int row = 0;
+    while (strcmp(ayf_config_row(row)->name, key) != 0) row++;
+    return row;
+}
+
 /* One file may serve all kinds, so only what is set for this run is refused. */
 static ayf_status refuse_unused(const ayf_run *run, const char *given) {
     for (const ayf_unused_key *key = run->type->unused; key->name; key++) {
@@ -111,7 +117,7 @@ static ayf_status refuse_unused(const ayf_run *run, const char *given) {
         bool section = key->name[size - 1] == '.';
         if (strncmp(key->name, given, size) != 0 || !(section || given[size] == 0)) continue;
         return ayf_fail(run->ctx, AYF_E_CONFIG, "%s means nothing to ayf %s; leave it out%s%s", given,
-                        run->type->verb, key->instead ? ", or " : "", key->instead ? key->instead : "");
+                        run->type->verb, key->instead ? ": " : "", key->instead ? key->instead : "");
     }
     return AYF_OK;
 }
@@ -141,12 +147,22 @@ static ayf_status collect(const ayf_run *run, const ayf_run_options *options, bo
     return AYF_OK;
 }
 
-/* What a file says in the wrong place may have been meant for the right one. */
-static void warn_of_unused(const ayf_run *run, const char *file, const ayf_assignments *list) {
-    for (const ayf_unused_key *key = run->type->unused; key->name; key++)
-        if (key->instead && ayf_assignments_has(list, key->name))
-            ayf_say(run->ctx, "%s: %s means nothing to ayf %s; %s", file, key->name, run->type->verb,
-                    key->instead);
+/* Applies the list. What a file changes in the wrong place may have been meant for the right one, so people are
+ * told; a complete file of an earlier run only repeats what is there already. */
+static ayf_status apply(ayf_run *run, const char *file, const ayf_assignments *list,
+                        const ayf_unused_key *key) {
+    while (key->name && !key->instead) key++;
+    if (!key->name) return ayf_config_apply(run->ctx, &run->cfg, list);
+    int row = row_of(key->name);
+    char *before = ayf_config_value(run->ctx, &run->cfg, row), *after = NULL;
+    ayf_status status = before ? apply(run, file, list, key + 1) : AYF_E_MEMORY;
+    if (status == AYF_OK && !(after = ayf_config_value(run->ctx, &run->cfg, row))) status = AYF_E_MEMORY;
+    if (status == AYF_OK && file && strcmp(before, after) != 0)
+        ayf_say(run->ctx, "%s: %s means nothing to ayf %s: %s", file, key->name, run->type->verb,
+                key->instead);
+    ayf_free(run->ctx, before);
+    ayf_free(run->ctx, after);
+    return status;
 }
 
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
@@ -155,9 +171,8 @@ ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, b
     AYF_TRY(ayf_config_defaults(run->ctx, &run->cfg));
     AYF_TRY(ayf_assignments_new(run->ctx, &list));
     ayf_status status = collect(run, options, saved, list);
-    if (status == AYF_OK && options->config_path) warn_of_unused(run, options->config_path, list);
     if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
-    if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
+    if (status == AYF_OK) status = apply(run, options->config_path, list, run->type->unused);
     ayf_assignments_free(list);
     return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
 }

@@ -61,8 +61,8 @@ struct ayf_run {
     char *folder, *config_path, *model_path;
     ayf_folder_lock *lock;
     bool folder_is_ours; /* it was not there before this run was opened */
-    char
-        *saved_config; /* what the folder's config.yaml said when this run was opened; NULL: there was none */
+    /* What the folder's config.yaml said when this run was opened; NULL: there was none. */
+    char *saved_config;
     size_t saved_size;
     ayf_config cfg;
 
@@ -85,8 +85,8 @@ struct ayf_run {
 
     uint64_t step, steps;
     int64_t saved_step; /* that has a checkpoint; -1: none */
-    ayf_status
-        ended; /* not AYF_OK: what is trained is of no step any more, so the run neither goes on nor saves */
+    /* Not AYF_OK: what is trained is of no step any more, so the run neither goes on nor saves. */
+    ayf_status ended;
     char ending[AYF_MESSAGE_SIZE]; /* the message, repeated when the run is used after it */
 
     ayf_run_batch batch;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/test_cli.sh AYF
+# tests/cli/test_cli.sh AYF
 # The program as a user runs it.
 set -u
 ayf=$1
@@ -81,13 +81,13 @@ head -c 1000 kept.safetensors >teacher/model.safetensors
 expect "a finished run whose model is cut off" 0 "$ayf" train teacher $tiny --steps 3
 same teacher/model.safetensors kept.safetensors
 mkfifo pipe
-expect "a pipe is no model" 3 "$ayf" sample pipe
+expect "a pipe is not a model" 3 "$ayf" sample pipe
 says "pipe"
 expect "nor is it data" 3 "$ayf" info pipe
 says "pipe"
 expect "another setting is refused" 2 "$ayf" train teacher $tiny --steps 3 --set train.lr=0.02
 says "train.lr"
-expect "a distillation is no training run" 2 "$ayf" distill teacher $student --teacher teacher --weak teacher --steps 3
+expect "a distillation is not a training run" 2 "$ayf" distill teacher $student --teacher teacher --weak teacher --steps 3
 says "teacher"
 expect "train a weak teacher" 0 "$ayf" train weak $tiny --steps 2
 expect "distil" 0 "$ayf" distill student $student --teacher teacher --weak weak --steps 3
@@ -264,7 +264,7 @@ expect "truncated model" 3 "$ayf" sample short.safetensors
 says "short.safetensors" && one_line
 expect "not a model" 3 "$ayf" sample bad.yaml
 says "bad.yaml"
-expect "a picture is no model" 3 "$ayf" sample grid.png
+expect "a picture is not a model" 3 "$ayf" sample grid.png
 says "grid.png"
 expect "missing model" 1 "$ayf" sample nowhere.safetensors
 says "nowhere.safetensors"
@@ -319,7 +319,7 @@ expect "eval: one image" 2 "$ayf" eval student --data builtin:shapes --features 
 says "--images 1"
 expect "eval: no features" 2 "$ayf" eval student --data builtin:shapes
 says "--fit-features"
-expect "eval: a student is no features" 2 "$ayf" eval student --data builtin:shapes --features student/model.safetensors
+expect "eval: a student is not a file of features" 2 "$ayf" eval student --data builtin:shapes --features student/model.safetensors
 says "--fit-features FILE" && one_line
 expect "eval: features of another shape" 0 "$ayf" eval --fit-features small.safetensors --data builtin:shapes \
     --set data.resolution=8 --set data.channels=1 --set train.steps=1 --set train.batch=4
@@ -395,7 +395,7 @@ expect "bench of the discriminator as JSON" 0 "$ayf" bench discriminator --json 
 prints '"ratio": ' && prints '"every_16th_s": '
 expect "bench of the discriminator" 0 "$ayf" bench discriminator --batch 4 --repeats 1 --set data.resolution=8
 prints "every 4th step" && prints "8 x 8 x 3"
-expect "bench with a batch that is no multiple of the group" 2 "$ayf" bench discriminator --batch 6
+expect "bench with a batch that is not a multiple of the group" 2 "$ayf" bench discriminator --batch 6
 says "a batch that is a multiple of 4"
 expect "bench of something else" 2 "$ayf" bench everything
 expect "golden without files" 3 "$ayf" golden images

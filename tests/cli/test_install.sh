@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/test_install.sh BUILD_FOLDER SOURCE_ROOT [SANITIZERS]
+# tests/cli/test_install.sh BUILD_FOLDER SOURCE_ROOT [SANITIZERS]
 # Installs into a folder of its own, builds the example with nothing but pkg-config and runs it.
 set -u
 build=$1

@@ -261,7 +261,7 @@ static void test_validate(void **state) {
          "a resolution of 30 cannot be halved 2 times; use a multiple of 4 (data.resolution)"},
         {ayf_config_validate_train, "data.resolution=30 model.kind=mlp", NULL},
         {ayf_config_validate_train,
-         "model.multipliers=", "model.multipliers (channel_mult) is empty; give one multiple per level"},
+         "model.multipliers=", "model.multipliers is empty; give one multiple per level"},
         {ayf_config_validate_train,
          "model.multipliers=2,1 model.channels_per_head=40 model.attention=128 data.resolution=128",
          "128 channels at resolution 128 cannot be split into 3 attention heads"},

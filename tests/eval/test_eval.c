@@ -1,6 +1,6 @@
 /* Distance of samples to data: the classifier against a computation of its own, its fit, and the numbers
  * against the metrics of features that were extracted here. */
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "eval/features_fitted.h"
 #include "metrics/metrics.h"

@@ -1,5 +1,5 @@
 /* Fidelity rows and the semigroup defect against what the same models draw through other functions. */
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "metrics/metrics.h"
 #include "sample/model_api.h"
@@ -132,7 +132,11 @@ static double defect_by_hand(ayf_model *by, ayf_method way, ayf_model *student, 
         ayf_latent(40 + i, start + i * size, size);
         labels[i] = ayf_latent_class(40 + i, ayf_sampler_describe(jumps)->shape.classes);
     }
-    ayf_solver_options how = {.method = way, .times = (const double[]){1, row->t}, .steps = 1, .guidance = 1};
+    ayf_solver_options how = {.method = way,
+                              .tolerance = AYF_SOLVER_TOLERANCE,
+                              .times = (const double[]){1, row->t},
+                              .steps = 1,
+                              .guidance = 1};
     if (row->t < 1) ok(ayf_sampler_integrate(leads, &how, start, labels));
     memcpy(far, start, sizeof far);
     how = (ayf_solver_options){.times = (const double[]){row->t, row->s}, .steps = 1, .guidance = 1};

@@ -1,5 +1,5 @@
 /* The Inception network and its extractor against torchvision's (tests/fixtures/inception.py). */
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "backend/open.h"
 #include "eval/features_inception.h"
@@ -211,10 +211,11 @@ static void distances_are_as_computed_apart(void **state) {
     for (int i = 0; i < 2 * COUNT; i++)
         memcpy(few[i / COUNT][i % COUNT], features + i * DIM, sizeof few[0][0]);
 
+    ayf_kid_options usual = ayf_kid_default(COUNT, COUNT);
     ayf_kid_result kid;
     double score, deviation, distance;
     ok(ayf_st_read_f32(fixture, "distances", want, 3));
-    ok(ayf_kid(ctx, features, COUNT, features + COUNT * DIM, COUNT, DIM, NULL, &kid));
+    ok(ayf_kid(ctx, features, COUNT, features + COUNT * DIM, COUNT, DIM, &usual, &kid));
     ok(ayf_inception_score(ctx, logits, COUNT, CLASSES, true, 1, &score, &deviation));
     ok(frechet_of_sets(ctx, few[0][0], COUNT, few[1][0], COUNT, FEW, &distance));
     expect_near(kid.mean / want[0], 1, 1e-4);

@@ -3,7 +3,7 @@
 #include "ad/ad.h"
 #include "flow/adversarial.h"
 #include "sample/sampler.h"
-#include "algo_fixture.h"
+#include "model_context.h"
 #include "base/rng.h"
 #include "ir/build.h"
 #include "nn/network.h"

@@ -1,7 +1,7 @@
 /* The StyleGAN2 discriminator: against reference numbers of another implementation (data/discriminator.py),
  * its R1 penalty against finite differences in double precision, the two backends, and what must hold of the
  * minibatch standard deviation and of the start values. */
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "ad/ad.h"
 #include "flow/gradients.h"

@@ -1,5 +1,5 @@
 /* The inputs of a step: every INPUT leaf of a program is filled, or the step is refused. */
-#include "algo_fixture.h"
+#include "model_context.h"
 #include "flow/inputs.h"
 #include "flow/step.h"
 #include "ir/build.h"

@@ -91,7 +91,8 @@ static double sliced(array a, array b, int directions) {
 
 static ayf_kid_result kid(array a, array b, size_t size) {
     ayf_kid_result out;
-    ok(ayf_kid(ctx, a.x, a.n, b.x, b.n, a.dim, &(ayf_kid_options){.size = size}, &out));
+    ok(ayf_kid(ctx, a.x, a.n, b.x, b.n, a.dim, &(ayf_kid_options){.subsets = AYF_KID_SUBSETS, .size = size},
+               &out));
     return out;
 }
 
@@ -123,7 +124,7 @@ static void test_fixture_of_scores(void **state) {
     (void)state;
     array logits = fixture_array("logits"), p = fixture_array("probabilities");
     double mean, deviation;
-    ok(ayf_inception_score(ctx, logits.x, logits.n, logits.dim, true, 0, &mean, &deviation));
+    ok(ayf_inception_score(ctx, logits.x, logits.n, logits.dim, true, AYF_SCORE_SPLITS, &mean, &deviation));
     expect_near(mean, fixture_value("score", 0), 1e-9);
     expect_near(deviation, fixture_value("score", 1), 1e-9);
     ok(ayf_inception_score(ctx, p.x, p.n, p.dim, false, 1, &mean, &deviation));
@@ -298,12 +299,13 @@ static void test_kid_of_two_points(void **state) {
     float a[40], b[60];
     for (int i = 0; i < 20; i++) a[2 * i] = 1, a[2 * i + 1] = 2;
     for (int i = 0; i < 30; i++) b[2 * i] = -1, b[2 * i + 1] = 3;
+    ayf_kid_options usual = ayf_kid_default(20, 30);
     ayf_kid_result got;
-    ok(ayf_kid(ctx, a, 20, b, 30, 2, NULL, &got));
+    ok(ayf_kid(ctx, a, 20, b, 30, 2, &usual, &got));
     expect_near(got.mean, 3.5 * 3.5 * 3.5 + 216 - 2 * 3.5 * 3.5 * 3.5, 1e-11);
     expect_near(got.deviation, 0, 1e-11);
     assert_true(got.subsets == 100 && got.size == 20);
-    ok(ayf_kid(ctx, a, 20, a, 20, 2, NULL, &got));
+    ok(ayf_kid(ctx, a, 20, a, 20, 2, &usual, &got));
     expect_near(got.mean, 0, 1e-11);
 }
 
@@ -418,7 +420,7 @@ static void test_sliced_closed_forms(void **state) {
     array a = {normal(6, N * DIM), N, DIM}, b = {values_of(N * DIM), N, DIM};
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < DIM; j++) b.x[i * DIM + j] = a.x[(N - 1 - i) * DIM + j];
-    expect_near(sliced(a, b, 0), 0, 1e-12);
+    expect_near(sliced(a, b, AYF_SLICES), 0, 1e-12);
     for (size_t i = 0; i < N * DIM; i++) b.x[i] += shift[i % DIM];
     got = sliced(a, b, 3000);
     expect_near(got, sqrt(3), 0.03);
@@ -438,9 +440,9 @@ static void test_inception_score_limits(void **state) {
     double mean, deviation;
     for (int i = 0; i < N * CLASSES; i++) same[i] = (float)(i % CLASSES);
     for (int i = 0; i < N; i++) one[i * CLASSES + i % CLASSES] = 1;
-    ok(ayf_inception_score(ctx, same, N, CLASSES, true, 0, &mean, &deviation));
+    ok(ayf_inception_score(ctx, same, N, CLASSES, true, AYF_SCORE_SPLITS, &mean, &deviation));
     expect_near(mean, 1, 1e-12);
-    ok(ayf_inception_score(ctx, one, N, CLASSES, false, 0, &mean, &deviation));
+    ok(ayf_inception_score(ctx, one, N, CLASSES, false, AYF_SCORE_SPLITS, &mean, &deviation));
     expect_near(mean, CLASSES, 1e-12);
     expect_near(deviation, 0, 1e-12);
     /* large logits do not overflow */
@@ -475,6 +477,7 @@ static void test_bad_sets(void **state) {
     enum { N = 12, DIM = 4 };
     float *a = normal(9, N * DIM), *b = normal(10, N * DIM);
     double out, four[4];
+    ayf_kid_options usual = ayf_kid_default(N, N);
     ayf_kid_result kid;
     expect_failure(frechet_of_sets(ctx, a, 4, b, N, DIM, &out), AYF_E_USAGE,
                    "the reference set of 4 samples is not larger than the feature dimension 4");
@@ -484,17 +487,22 @@ static void test_bad_sets(void **state) {
                    "the generated set has 1 samples");
     expect_failure(frechet_of_sets(ctx, a, 1, b, N, 0, &out), AYF_E_USAGE, "samples of 0 values");
     ok(frechet_of_sets(ctx, a, 5, b, 5, DIM, &out));
-    expect_failure(ayf_kid(ctx, a, 1, b, N, DIM, NULL, &kid), AYF_E_USAGE, "the reference set has 1 samples");
-    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.size = 13}, &kid), AYF_E_USAGE,
-                   "2 ... 12");
-    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.size = 1}, &kid), AYF_E_USAGE,
-                   "2 ... 12");
-    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.subsets = -1}, &kid), AYF_E_USAGE,
-                   "-1 subsets");
+    expect_failure(ayf_kid(ctx, a, 1, b, N, DIM, &usual, &kid), AYF_E_USAGE,
+                   "the reference set has 1 samples");
+    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.subsets = 1, .size = 13}, &kid),
+                   AYF_E_USAGE, "2 ... 12");
+    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.subsets = 1, .size = 1}, &kid),
+                   AYF_E_USAGE, "2 ... 12");
+    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.subsets = -1, .size = 2}, &kid),
+                   AYF_E_USAGE, "-1 subsets");
+    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &(ayf_kid_options){.size = 2}, &kid), AYF_E_USAGE,
+                   "0 subsets");
     expect_failure(ayf_prdc(ctx, a, N, b, 5, DIM, 5, four), AYF_E_USAGE, "the generated set has 5 samples");
     expect_failure(ayf_prdc(ctx, a, N, b, N, DIM, 0, four), AYF_E_USAGE, "neighbour 0");
-    expect_failure(ayf_sliced_wasserstein(ctx, a, b, 0, DIM, 0, 0, &out), AYF_E_USAGE, "0 samples");
+    expect_failure(ayf_sliced_wasserstein(ctx, a, b, 0, DIM, 1, 0, &out), AYF_E_USAGE, "0 samples");
+    expect_failure(ayf_sliced_wasserstein(ctx, a, b, N, DIM, 0, 0, &out), AYF_E_USAGE, "0 directions");
     expect_failure(ayf_sliced_wasserstein(ctx, a, b, N, DIM, -1, 0, &out), AYF_E_USAGE, "-1 directions");
+    expect_failure(ayf_inception_score(ctx, a, N, DIM, true, 0, &out, four), AYF_E_USAGE, "in 0 parts");
     expect_failure(ayf_inception_score(ctx, a, N, DIM, true, 13, &out, four), AYF_E_USAGE, "in 13 parts");
     expect_failure(ayf_inception_score(ctx, a, N, 1, true, 1, &out, four), AYF_E_USAGE, "of 1 classes");
     expect_failure(ayf_inception_score(ctx, a, N, DIM, false, 1, &out, four), AYF_E_USAGE,
@@ -508,9 +516,9 @@ static void test_bad_sets(void **state) {
     expect_failure(ayf_moments_add(n, b, N), AYF_E_DIVERGED, "sample 2 of the set holds");
     assert_true(n->count == 0 && n->scatter[0] == 0);
     b[2 * DIM + 1] = INFINITY;
-    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, NULL, &kid), AYF_E_DIVERGED, "is infinite");
+    expect_failure(ayf_kid(ctx, a, N, b, N, DIM, &usual, &kid), AYF_E_DIVERGED, "is infinite");
     expect_failure(ayf_prdc(ctx, a, N, b, N, DIM, 5, four), AYF_E_DIVERGED, "is infinite");
-    expect_failure(ayf_sliced_wasserstein(ctx, a, b, N, DIM, 0, 0, &out), AYF_E_DIVERGED, "is infinite");
+    expect_failure(ayf_sliced_wasserstein(ctx, a, b, N, DIM, 1, 0, &out), AYF_E_DIVERGED, "is infinite");
     expect_failure(ayf_inception_score(ctx, b, N, DIM, true, 1, &out, four), AYF_E_DIVERGED, "is infinite");
     ayf_moments_free(m);
     ayf_moments_free(n);

@@ -1,4 +1,4 @@
-/* Which models go together is one rule, whoever asks: sampling with guidance, distillation, fine-tuning,
+/* Which models match is one rule, whoever asks: sampling with guidance, distillation, fine-tuning,
  * evaluation. */
 #include "run_fixture.h"
 

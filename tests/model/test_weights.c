@@ -1,5 +1,5 @@
 /* Teacher velocities against closed forms, weights shared by programs, model files and what breaks them. */
-#include "algo_fixture.h"
+#include "model_context.h"
 #include "mixture_velocity.h"
 
 #include "flow/teacher.h"

@@ -84,7 +84,7 @@ static void test_spec_errors(void **state) {
     }
     static const char *const together[][3] = {
         {"img_resolution", "30", "a resolution of 30 cannot be halved 2 times; use a multiple of 4"},
-        {"channel_mult", "", "(channel_mult) is empty"},
+        {"channel_mult", "", "model.multipliers is empty"},
         {"channels_per_head", "48", "128 channels at resolution 16 cannot be split"},
         {"model_channels", "50", NULL},
         {"resample_filter", "1", "resample_filter must have an even number of taps"},

@@ -1,5 +1,5 @@
 /* Update rules against exact flow maps, and orders of the solvers. */
-#include "algo_fixture.h"
+#include "model_context.h"
 #include "mixture_velocity.h"
 
 #include "base/rng.h"
@@ -165,7 +165,7 @@ static double rms(const double *a, const double *b) {
 }
 
 static void exact_ring(double *x) {
-    ring_run((ayf_solver_options){.method = AYF_METHOD_REFERENCE, .tolerance = -1, .steps = 2000}, x, NULL);
+    ring_run((ayf_solver_options){.method = AYF_METHOD_DORMAND_PRINCE, .steps = 2000}, x, NULL);
 }
 
 /* Halving the step divides the error by 2^order. */
@@ -176,11 +176,11 @@ static void test_orders(void **state) {
         int steps, calls_per_step;
         double order;
     } cases[] = {
-        {AYF_METHOD_EULER, 512, 1, 1}, {AYF_METHOD_HEUN, 256, 2, 2}, {AYF_METHOD_REFERENCE, 64, 7, 5}};
+        {AYF_METHOD_EULER, 512, 1, 1}, {AYF_METHOD_HEUN, 256, 2, 2}, {AYF_METHOD_DORMAND_PRINCE, 64, 7, 5}};
     double truth[2 * STARTS], coarse[2 * STARTS], fine[2 * STARTS];
     exact_ring(truth);
     for (size_t i = 0; i < AYF_COUNT(cases); i++) {
-        ayf_solver_options how = {.method = cases[i].method, .steps = cases[i].steps, .tolerance = -1};
+        ayf_solver_options how = {.method = cases[i].method, .steps = cases[i].steps};
         int calls;
         ring_run(how, coarse, &calls);
         assert_int_equal(calls, cases[i].steps * cases[i].calls_per_step);
@@ -215,7 +215,7 @@ static void test_adaptive(void **state) {
         assert_true(calls < 600);
     }
     double together[2 * STARTS];
-    ayf_solver_options how = {.method = AYF_METHOD_REFERENCE};
+    ayf_solver_options how = {.method = AYF_METHOD_REFERENCE, .tolerance = AYF_SOLVER_TOLERANCE};
     ring_run(how, together, NULL);
     if (rms(together, truth) > 5e-4) fail_msg("default tolerance: error %g", rms(together, truth));
     ayf_field alone = {ring_at, NULL, 1, 2};
@@ -250,6 +250,9 @@ static void test_refusals(void **state) {
         {{.steps = 3, .times = rising}, "time 3 (0.5) is not below"},
         {{.steps = 2, .times = outside}, "time 1 is 1.5"},
         {{.steps = 2, .times = bad}, "time 2 is"},
+        {{.method = AYF_METHOD_REFERENCE}, "tolerance is 0"},
+        {{.method = AYF_METHOD_REFERENCE, .tolerance = -1, .steps = 2}, "tolerance is -1"},
+        {{.method = AYF_METHOD_REFERENCE, .tolerance = NAN}, "tolerance is"},
     };
     ayf_field field = {gaussian_at, NULL, 1, 1};
     field.self = &field;
@@ -262,7 +265,8 @@ static void test_refusals(void **state) {
     ayf_field poison = {poison_at, NULL, 1, 1};
     for (int method = AYF_METHOD_FLOW_MAP; method <= AYF_METHOD_REFERENCE; method++) {
         double x = 1;
-        ayf_solver_options how = {.method = (ayf_method)method, .steps = 4};
+        ayf_solver_options how = {
+            .method = (ayf_method)method, .steps = 4, .tolerance = AYF_SOLVER_TOLERANCE};
         assert_int_equal(ayf_solver_run(ctx, &poison, &how, &x, NULL, NULL), AYF_E_DIVERGED);
     }
 }

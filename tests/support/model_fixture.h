@@ -2,7 +2,7 @@
 #ifndef AYF_MODEL_FIXTURE_H
 #define AYF_MODEL_FIXTURE_H
 
-#include "algo_fixture.h"
+#include "model_context.h"
 
 #include "base/rng.h"
 #include "model/file.h"

@@ -566,7 +566,7 @@ static void test_bad_options(void **state) {
         {{.kind = (ayf_run_kind)-1, .settings = set.at, .setting_count = set.count}, "no run of kind -1"},
         {{.settings = set.at, .setting_count = -1}, "-1 settings"},
         {{.setting_count = 1}, "no list"},
-        {{.settings = holes, .setting_count = 2}, "setting 2 of 2 is no string"}};
+        {{.settings = holes, .setting_count = 2}, "setting 2 of 2 is not a string"}};
     for (size_t i = 0; i < AYF_COUNT(bad); i++) {
         ayf_run *run;
         ayf_run_options options = bad[i].options;

@@ -58,7 +58,7 @@ typedef struct ayf_direct {
 
 /* y = conv(x, w) of `shape`, or with `data_gradient` dx from dy (see ayf_conv_turn()). Strips of rows are
  * copied between zeros, then 6 pixels x 16 channels are summed in registers at a time. Returns false where
- * this is no good: no AVX2, few channels, a strided data gradient. */
+ * this does not pay: no AVX2, few channels, a strided data gradient. */
 bool ayf_direct_plan(ayf_direct *plan, const ayf_conv_shape *shape, bool data_gradient, int threads);
 size_t ayf_direct_scratch_bytes(const ayf_direct *plan);
 void ayf_direct_run(const ayf_direct *plan, const float *x, const float *w, float *y, float *scratch);

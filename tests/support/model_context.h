@@ -1,8 +1,8 @@
 /* What the tests of models and samplers share: one context, both backends and a folder for files, and the
  * assertions that speak of them. One program includes it once: begin() and end_of() are for its cmocka group.
  */
-#ifndef AYF_ALGO_FIXTURE_H
-#define AYF_ALGO_FIXTURE_H
+#ifndef AYF_MODEL_CONTEXT_H
+#define AYF_MODEL_CONTEXT_H
 
 #include <math.h>
 #include <setjmp.h>
