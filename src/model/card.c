@@ -1,20 +1,38 @@
 #include "model/card.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
 
-static const char *const role_names[] = {[AYF_MODEL_ROLE_TEACHER] = "teacher",
-                                         [AYF_MODEL_ROLE_STUDENT] = "student",
-                                         [AYF_MODEL_ROLE_DISCRIMINATOR] = "discriminator",
-                                         [AYF_MODEL_ROLE_FEATURES] = "features",
-                                         [AYF_MODEL_ROLE_INCEPTION] = "inception"};
+const char *ayf_model_role_name(ayf_model_role role) {
+    switch (role) {
+    case AYF_MODEL_ROLE_TEACHER:
+        return "teacher";
+    case AYF_MODEL_ROLE_STUDENT:
+        return "student";
+    case AYF_MODEL_ROLE_DISCRIMINATOR:
+        return ayf_model_kind_name(AYF_MODEL_DISCRIMINATOR);
+    case AYF_MODEL_ROLE_FEATURES:
+        return ayf_model_kind_name(AYF_MODEL_FEATURES);
+    default:
+        return ayf_model_kind_name(AYF_MODEL_INCEPTION);
+    }
+}
 
-const char *ayf_model_role_name(ayf_model_role role) { return role_names[role]; }
+void ayf_model_role_list(char text[AYF_MODEL_ROLE_LIST]) {
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < AYF_MODEL_ROLES && used < AYF_MODEL_ROLE_LIST; i++) {
+        const char *before = i == 0 ? "" : i < AYF_MODEL_ROLES - 1 ? ", " : " or ";
+        used += (size_t)snprintf(text + used, AYF_MODEL_ROLE_LIST - used, "%s%s", before,
+                                 ayf_model_role_name((ayf_model_role)i));
+    }
+}
 
 bool ayf_model_role_find(const char *name, ayf_model_role *role) {
-    for (size_t i = 0; i < AYF_COUNT(role_names); i++) {
-        if (strcmp(name, role_names[i]) != 0) continue;
+    for (int i = 0; i < AYF_MODEL_ROLES; i++) {
+        if (strcmp(name, ayf_model_role_name((ayf_model_role)i)) != 0) continue;
         *role = (ayf_model_role)i;
         return true;
     }
@@ -22,7 +40,8 @@ bool ayf_model_role_find(const char *name, ayf_model_role *role) {
 }
 
 bool ayf_model_role_fits(const ayf_model_spec *spec, ayf_model_role role) {
-    if (!ayf_model_is_flow(spec)) return strcmp(role_names[role], ayf_model_kind_name(spec->kind)) == 0;
+    if (!ayf_model_is_flow(spec))
+        return strcmp(ayf_model_role_name(role), ayf_model_kind_name(spec->kind)) == 0;
     return spec->is_student ? role == AYF_MODEL_ROLE_STUDENT : role == AYF_MODEL_ROLE_TEACHER;
 }
 

@@ -10,8 +10,12 @@ typedef enum ayf_model_role {
     AYF_MODEL_ROLE_DISCRIMINATOR, /* this and the next two: the only role of their kinds of network */
     AYF_MODEL_ROLE_FEATURES,
     AYF_MODEL_ROLE_INCEPTION,
+    AYF_MODEL_ROLES
 } ayf_model_role;
 const char *ayf_model_role_name(ayf_model_role role); /* "teacher", ... */
+/* All names as "teacher, ... or ..."; cut to fit. */
+enum { AYF_MODEL_ROLE_LIST = 128 };
+void ayf_model_role_list(char text[AYF_MODEL_ROLE_LIST]);
 bool ayf_model_role_find(const char *name, ayf_model_role *role);
 /* A flow network is a teacher, or a student when it sees the gap. Every other kind of network has the one
  * role that it gives its name to. */
@@ -25,7 +29,8 @@ typedef struct ayf_model_card {
     uint64_t step;                     /* training steps behind it */
     char *data;                        /* name of the data set, "" unknown */
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
-    char *accuracy; /* features: "97.90 % of 10000 samples of ..." are classified rightly; NULL: not known */
+    /* features: what share of held-out samples is classified correctly, as text; NULL: unknown */
+    char *accuracy;
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 

@@ -209,11 +209,12 @@ static ayf_status read_role(ayf_context *ctx, const ayf_st *st, const ayf_model_
                             ayf_model_role *role) {
     const char *text;
     AYF_TRY(required(ctx, st, "role", &text));
-    if (!ayf_model_role_find(text, role))
-        return ayf_fail(
-            ctx, AYF_E_FORMAT,
-            "%s: metadata 'role': '%s' is not teacher, student, discriminator, features or inception",
-            ayf_st_path(st), text);
+    if (!ayf_model_role_find(text, role)) {
+        char roles[AYF_MODEL_ROLE_LIST];
+        ayf_model_role_list(roles);
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: metadata 'role': '%s' is not %s", ayf_st_path(st), text,
+                        roles);
+    }
     if (ayf_model_role_fits(spec, *role)) return AYF_OK;
     if (!ayf_model_is_flow(spec) || *role > AYF_MODEL_ROLE_STUDENT)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: metadata: role '%s' contradicts " SPEC_PREFIX "kind '%s'",
@@ -300,10 +301,11 @@ ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weigh
                                ayf_model_card *card) {
     AYF_TRY(ayf_model_read(backend, path, w, card));
     if (ayf_model_is_flow(&(*w)->spec)) return AYF_OK;
+    const char *kind = ayf_model_kind_name((*w)->spec.kind);
     ayf_weights_free(*w);
     *w = NULL;
     ayf_model_card_free(backend->ctx, card);
     return ayf_fail(backend->ctx, AYF_E_USAGE,
                     "%s holds a network of kind '%s', which makes no samples; name a teacher or a student",
-                    path, ayf_model_role_name(card->role));
+                    path, kind);
 }
