@@ -82,8 +82,9 @@ typedef struct ayf_options { /* all zero = defaults */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
     bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
-    /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, to check others
-     * against. Any other name is AYF_E_USAGE from the first function that computes. Copied. */
+    /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, the
+     * reference for other devices. Any other name is AYF_E_USAGE from the first function that opens a model or
+     * a run, or computes. Copied. */
     const char *device;
 } ayf_options;
 

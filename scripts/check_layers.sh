@@ -69,7 +69,7 @@ result "flow takes constants of the data only" "$(grep -rn '"data/' src/flow | g
 result "config takes the description and the rules of a network only" "$(grep -rn '"nn/' src/config |
     grep -vE '"nn/(spec\.(h|def)|network\.h)"' || true)"
 result "at most 20 sources in a folder" "$(find src -name '*.[ch]' -o -name '*.def' | sed 's/\.[a-z]*$//' | sort -u |
-    sed 's|/[^/]*$||' | uniq -c | awk '$1 > 20 { print $2 ": " $1 " sources" }')"
+    sed 's|/[^/]*$||' | sort | uniq -c | awk '$1 > 20 { print $2 ": " $1 " sources" }')"
 result "no source above 700 lines" "$(find src include tests examples -name '*.[ch]' -exec wc -l {} + |
     awk '$2 != "total" && $1 > 700 { print $2 ": " $1 " lines" }')"
 result "no function above 60 lines" "$(find src examples -name '*.[ch]' -exec awk '

@@ -99,7 +99,7 @@ typedef enum cli_verb {
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
-      "set one configuration key; repeatable (ayf eval: with --fit-features)")                               \
+      "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder, builtin:shapes, builtin:ring ...")                      \
     X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
