@@ -3,20 +3,9 @@
 # The shared library exports the functions of ayf.h and nothing else, the static one defines no other global names
 # than ayf_*, and the header compiles as C and as C++. Output and exit status as in check_layers.sh.
 set -eu
+. "$(dirname "$0")/result.sh"
 build=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
-status=0
-
-result() {
-    echo "[ RUN      ] $1"
-    if [ -z "$2" ]; then
-        echo "[       OK ] $1"
-    else
-        echo "$2"
-        echo "[  FAILED  ] $1"
-        status=1
-    fi
-}
 
 exported=$(nm -D --defined-only "$build/libayf.so" | awk '{ print $3 }' | sort)
 declared=$(sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/\1/p' "$root/include/ayf.h" | sort)

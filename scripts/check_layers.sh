@@ -1,24 +1,13 @@
 #!/bin/sh
 # scripts/check_layers.sh BUILD_FOLDER
-# Walls of the house: a room includes only the rooms it may stand on, the files of a room stand on one another without
-# a circle, and files and functions stay readable. One line per check in the form of the tests; exit status 1 when
-# something is wrong. The circles are looked for in the objects of BUILD_FOLDER, which must be up to date.
+# A room includes only the rooms below it, the files of a room do not call each other in a circle, and rooms, files and
+# functions stay short. Prints one line per check in the form of the tests; exit status 1 when something is wrong.
+# The circles are looked for in the objects of BUILD_FOLDER, which must be up to date.
 set -eu
+. "$(dirname "$0")/result.sh"
 build=$(cd "${1:?usage: check_layers.sh BUILD_FOLDER}" && pwd)
 cd "$(dirname "$0")/.."
-status=0
 rooms=
-
-result() {
-    echo "[ RUN      ] $1"
-    if [ -z "$2" ]; then
-        echo "[       OK ] $1"
-    else
-        echo "$2"
-        echo "[  FAILED  ] $1"
-        status=1
-    fi
-}
 
 # Pairs "user used" of a room: headers that include headers, and objects that use a function or datum of another one.
 file_edges() {

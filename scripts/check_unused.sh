@@ -4,23 +4,12 @@
 # tests use is dead; what only its own file uses is static, unless a test looks at it. Reads the objects of
 # BUILD_FOLDER, which must be up to date. Output and exit status as in check_layers.sh.
 set -eu
+. "$(dirname "$0")/result.sh"
 build=$(cd "${1:?usage: check_unused.sh BUILD_FOLDER}" && pwd)
 cd "$(dirname "$0")/.."
-status=0
 
 # Readers of files, which fuzzers give bytes in memory.
 allowed='ayf_dataset_from_source ayf_idx_parse ayf_source_open_zip_memory ayf_st_parse'
-
-result() {
-    echo "[ RUN      ] $1"
-    if [ -z "$2" ]; then
-        echo "[       OK ] $1"
-    else
-        echo "$2"
-        echo "[  FAILED  ] $1"
-        status=1
-    fi
-}
 
 # The source of an object: meson writes src/backend/cpu/cpu.c as src/backend/libx.a.p/cpu_cpu.c.o. Nothing when it is
 # gone and the object was left behind.

@@ -93,10 +93,6 @@ const char *ayf_assignments_last(const ayf_assignments *list, const char *key) {
     return NULL;
 }
 
-bool ayf_assignments_has(const ayf_assignments *list, const char *key) {
-    return ayf_assignments_last(list, key) != NULL;
-}
-
 const char *ayf_assignments_last_key(const ayf_assignments *list) {
     return list->count ? ayf_config_row(list->at[list->count - 1].row)->name : NULL;
 }

@@ -4,7 +4,7 @@
  *   AYF_TRY(ayf_assignments_new(ctx, &list));
  *   status = ayf_assignments_add_file(list, "run.yaml");
  *   status = ayf_assignments_add_setting(list, "train.lr=0.01");     // overrides the file
- *   if (ayf_assignments_has(list, "train.lr")) ...
+ *   if (ayf_assignments_last(list, "train.lr")) ...                  // a file or a setting gives it
  *   status = ayf_config_apply(ctx, &cfg, list);
  *   ayf_assignments_free(list);
  *
@@ -34,7 +34,6 @@ ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *settin
 /* The text of the last value given to "section.key", or NULL when there is none. Valid until the list
  * changes. */
 const char *ayf_assignments_last(const ayf_assignments *list, const char *key);
-bool ayf_assignments_has(const ayf_assignments *list, const char *key);
 
 /* The "section.key" that was given a value last, however it was spelled; NULL when the list is empty. */
 const char *ayf_assignments_last_key(const ayf_assignments *list);
