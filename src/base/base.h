@@ -55,7 +55,7 @@ ayf_status ayf_fail(ayf_context *ctx, ayf_status status, const char *format, ...
  * status recorded last. */
 ayf_status ayf_fail_prefix(ayf_context *ctx, const char *format, ...) AYF_PRINTF(2, 3);
 
-/* One line to the context's log function, if it has one. Talk for people; never results. */
+/* One line to the context's log function, if it has one: messages for people, never results. */
 void ayf_say(ayf_context *ctx, const char *format, ...) AYF_PRINTF(2, 3);
 
 /* Zeroed memory for `count` elements of `size` bytes, 64-byte aligned; NULL with AYF_E_MEMORY recorded when

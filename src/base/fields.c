@@ -199,8 +199,8 @@ static ayf_status parse_choice(ayf_context *ctx, const ayf_field_row *f, const c
     list_choices(f, ", ", list, sizeof list);
     const char *near = nearest_choice(f, text);
     if (near)
-        return ayf_fail(ctx, AYF_E_CONFIG, "%s must be one of %s; did you mean \"%s\" by \"%.80s\"?", f->name,
-                        list, near, text);
+        return ayf_fail(ctx, AYF_E_CONFIG, "%s must be one of %s, not \"%.80s\"; did you mean \"%s\"?",
+                        f->name, list, text, near);
     return ayf_fail(ctx, AYF_E_CONFIG, "%s must be one of %s, not \"%.80s\"", f->name, list, text);
 }
 

@@ -161,7 +161,7 @@ static int parse_words(int argc, char **argv, cli_args *args) {
             int code = parse_option(argc, argv, &i, args);
             if (code) return code;
         } else if (args->positional_count == verb->most) {
-            return usage_error("what is '%s'? usage: ayf %s %s [options]", word, verb->name,
+            return usage_error("unexpected argument '%s'; usage: ayf %s %s [options]", word, verb->name,
                                verb->positional);
         } else {
             args->positional[args->positional_count++] = word;

@@ -24,13 +24,13 @@ static void classes_row(int classes) {
 static int judge_info(const char *path, const ayf_path_facts *f) {
     row("model", "%s", path);
     row("role", "%s", f->role);
-    row("judges", "images of %d x %d, %d channel%s", f->width, f->height, f->channels,
+    row("takes", "images of %d x %d, %d channel%s", f->width, f->height, f->channels,
         f->channels == 1 ? "" : "s");
     classes_row(f->classes);
     row("parameters", "%llu", (unsigned long long)f->parameters);
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
-    if (f->comment) row("right on", "%s", f->comment);
+    if (f->comment) row("accuracy", "%s", f->comment);
     if (*f->config) printf("\ntrained with:\n%s", f->config);
     return 0;
 }
@@ -95,10 +95,11 @@ int cli_info(cli *c, const cli_args *args) {
         row("count", "%llu", (unsigned long long)f.count);
         row("made with", "%s", f.comment);
         row("use", "%s",
-            "trajectories of a teacher for the mid-training of their run, which makes missing ones");
+            "trajectories of a teacher for the mid-training of their run, which makes the file again when it "
+            "is missing");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
-        row("state", "%s", f.finished ? "finished" : "unfinished; the same command goes on");
+        row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
         row("step", "%llu", (unsigned long long)f.step);
         row("model", "%s", f.model_path ? f.model_path : "none yet");
         if (f.last_log) row("last log", "%s", f.last_log);

@@ -73,7 +73,7 @@ static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again)
                 cli_progress_begin(progress, c, label);
             }
             if (report.step > 1)
-                cli_say(c, "%s: going on after step %llu", progress->label,
+                cli_say(c, "%s: resuming after step %llu", progress->label,
                         (unsigned long long)report.step - 1);
             cli_say(c, "%s: %.1f MiB planned for a step", progress->label,
                     (double)report.bytes / (1024 * 1024));

@@ -146,8 +146,8 @@ static ayf_status read_all(const ayf_file_reader *reader, size_t limit, char **b
     const char *path = reader->path;
     size_t known = reader->size;
     if (limit && known > limit)
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: has %zu bytes; at most %zu are sensible here", path, known,
-                        limit);
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: has %zu bytes, which is too large: at most %zu are read here",
+                        path, known, limit);
     size_t used = 0, capacity = known ? known + 2 : 4096;
     char *data = ayf_alloc(ctx, capacity, 1);
     if (!data) return AYF_E_MEMORY;
@@ -161,7 +161,7 @@ static ayf_status read_all(const ayf_file_reader *reader, size_t limit, char **b
         used += (size_t)n;
         if (limit && used > limit) {
             ayf_free(ctx, data);
-            return ayf_fail(ctx, AYF_E_FORMAT, "%s: has more than the %zu bytes that are sensible here", path,
+            return ayf_fail(ctx, AYF_E_FORMAT, "%s: is too large: at most %zu bytes are read here", path,
                             limit);
         }
         if (used < capacity - 1) break;

@@ -70,7 +70,7 @@ ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const a
     return ayf_fail(
         ctx, AYF_E_CONFIG,
         "%s always saw the class in training (train.label_dropout = 0), so classifier-free guidance "
-        "does not know its velocity without; train it with train.label_dropout = 0.1, or use a weaker "
+        "has not learned its velocity without the class; train it with train.label_dropout = 0.1, or use a weaker "
         "teacher (--weak) or no guidance",
         path);
 }

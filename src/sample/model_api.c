@@ -107,7 +107,7 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
     if (ayf_model_is_student(model) && low == high)
         return ayf_fail(
             ctx, AYF_E_USAGE,
-            "guidance %g cannot be had: %s was distilled %s; leave the guidance out, or distil with "
+            "guidance %g is not available: %s was distilled %s; leave the guidance out, or distil with "
             "distill.guidance = autoguidance or cfg over a range that holds it",
             wanted, model->path, low == 1 ? "without guidance" : "for a single strength");
     if (ayf_model_is_student(model))
@@ -117,7 +117,7 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
         return ayf_fail(
             ctx, AYF_E_USAGE,
             "guidance %g needs a weak teacher beside %s: give one (--weak; in C ayf_model_guide), let "
-            "it be guided by itself without classes (--cfg), or leave the guidance at 1",
+            "it be guided by itself without the class (--cfg), or leave the guidance at 1",
             wanted, model->path);
     return ayf_fail(ctx, AYF_E_USAGE, "guidance is %g, but must be from %g to %g", wanted, low, high);
 }

@@ -187,7 +187,7 @@ static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
         return damaged(st, run->ctx, "is not a checkpoint of this program", "");
     if (strcmp(kind, run->type->verb) != 0)
         return ayf_fail(run->ctx, AYF_E_USAGE,
-                        "%s: the run in this folder is one of ayf %s, not of ayf %s; use another folder",
+                        "%s: the run in this folder was made by ayf %s, not by ayf %s; use another folder",
                         run->folder, kind, run->type->verb);
     return AYF_OK;
 }

@@ -199,7 +199,7 @@ static void test_bad_text(void **state) {
         {REAL, "1e400", "real must be a number, not \"1e400\""},
         {REAL, "0x1", "real must be a number"},
         {REAL, "2e30", "real = 2e30 is out of range; it must be at least -1e+300"},
-        {CHOICE, "gren", "choice must be one of red, green; did you mean \"green\" by \"gren\"?"},
+        {CHOICE, "gren", "choice must be one of red, green, not \"gren\"; did you mean \"green\"?"},
         {CHOICE, "5", "choice must be one of red, green, not \"5\""},
         {CHOICE, "", "choice must be one of red, green, not \"\""},
         {INTS, "1,,2", "ints must be a list of whole numbers; \"\" is not one"},

@@ -40,7 +40,7 @@ says "twice"
 expect "missing argument" 2 "$ayf" train
 says "RUN_FOLDER"
 expect "too many arguments" 2 "$ayf" info a b
-says "what is 'b'"
+says "unexpected argument 'b'"
 expect "full stdout" 1 sh -c "'$ayf' help >/dev/full"
 says "stdout"
 expect "bad AYF_THREADS" 2 env AYF_THREADS=many "$ayf" help
@@ -144,8 +144,8 @@ kill -INT "$pid"
 expect "SIGINT saves and says how to go on" 75 await long
 says "a checkpoint is saved" && says "train long --data builtin:shapes" && exists long/model.safetensors
 stopped_at=$(sed -n 's/^stopped at step \([0-9]*\) of.*/\1/p' long.err)
-expect "the same command goes on" 0 "$ayf" train long $tiny --steps $((${stopped_at:-0} + 2))
-says "going on after step ${stopped_at:-?}"
+expect "the same command resumes" 0 "$ayf" train long $tiny --steps $((${stopped_at:-0} + 2))
+says "resuming after step ${stopped_at:-?}"
 start term
 kill -TERM "$pid"
 expect "SIGTERM too" 75 await term
@@ -282,7 +282,7 @@ expect "eval: fit features" 0 "$ayf" eval --fit-features features.safetensors --
     --set data.resolution=8 --set train.steps=20 --set train.batch=8
 prints "features.safetensors" && says "held-out samples" && exists features.safetensors
 expect "eval: info on features" 0 "$ayf" info features.safetensors
-prints "role         features" && prints "resolution: 8" && prints "right on     "
+prints "role         features" && prints "resolution: 8" && prints "accuracy     "
 expect "eval: features draw nothing" 2 "$ayf" sample features.safetensors
 says "makes no samples" && one_line
 compare="--data builtin:shapes --reference 300 --features features.safetensors --images 80"

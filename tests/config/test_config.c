@@ -110,7 +110,7 @@ static void test_parse_errors(void **state) {
         {"train:\n  lr: 11\n", "c.yaml:2: train.lr = 11 is out of range; it must be from 0 to 10"},
         {"train:\n  weight_norm: yes\n", "c.yaml:2: train.weight_norm must be true or false, not \"yes\""},
         {"data:\n  source: true\n", "c.yaml:2: data.source must be text"},
-        {"model:\n  kind: unte\n", "c.yaml:2: model.kind must be one of unet, mlp; did you mean \"unet\""},
+        {"model:\n  kind: unte\n", "c.yaml:2: model.kind must be one of unet, mlp, not \"unte\"; did you mean \"unet\""},
         {"distill:\n  loss: 5\n", "c.yaml:2: distill.loss must be one of emd, lmd, not \"5\""},
         {"model:\n  multipliers: 1\n", "c.yaml:2: model.multipliers must be a list"},
         {"model:\n  multipliers:\n    - 1\n    - x\n",
