@@ -1,5 +1,5 @@
 /* make_seeds <folder>: small valid inputs to start from, in <folder>/<target>/. */
-#include "../dataset_fixture.h"
+#include "../support/dataset_fixture.h"
 
 static void put(const char *folder, const char *name, blob b) {
     char path[600];
