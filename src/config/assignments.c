@@ -42,13 +42,7 @@ static ayf_status check_value(ayf_context *ctx, const char *where, const ayf_fie
 
 ayf_status ayf_assignments_add(ayf_assignments *list, const char *where, int row, const char *text) {
     AYF_TRY(check_value(list->ctx, where, ayf_config_row(row), text));
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 32;
-        assignment *at = ayf_grow(list->ctx, list->at, list->count, capacity, sizeof *at);
-        if (!at) return AYF_E_MEMORY;
-        list->at = at;
-        list->capacity = capacity;
-    }
+    AYF_TRY(ayf_reserve(list->ctx, &list->at, list->count, &list->capacity, sizeof *list->at));
     char *copy = ayf_strdup(list->ctx, text);
     if (!copy) return AYF_E_MEMORY;
     list->at[list->count++] = (assignment){row, copy};

@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,6 +71,12 @@ static const struct {
 
 int ayf_config_rows(void) { return (int)AYF_COUNT(rows); }
 const ayf_field_row *ayf_config_row(int index) { return &rows[index]; }
+
+int ayf_config_row_named(const char *path) {
+    int row = ayf_field_find(rows, AYF_COUNT(rows), 0, path);
+    assert(row >= 0);
+    return row;
+}
 
 /* Size of "section." in front of the name. */
 static size_t prefix_of(const ayf_field_row *r) { return strcspn(r->name, ".") + 1; }

@@ -18,6 +18,8 @@ const char *ayf_config_find_elsewhere(const char *key);
 int ayf_config_rows(void);
 const ayf_field_row *ayf_config_row(int row); /* of ayf_config; its name is "section.key" */
 
+int ayf_config_row_named(const char *path); /* of "section.key", which there is */
+
 /* What the row says in `cfg`, as ayf_config_text() writes it. NULL on failure; owned by the caller. */
 char *ayf_config_value(ayf_context *ctx, const ayf_config *cfg, int row);
 

@@ -12,13 +12,7 @@ static const double two_pi = 6.283185307179586;
 
 ayf_param *ayf_params_add(ayf_params *p, ayf_param_role role, const char *name, int rank,
                           const int *file_shape) {
-    if (p->count == p->capacity) {
-        int capacity = p->capacity ? 2 * p->capacity : 64;
-        ayf_param *at = ayf_grow(p->ctx, p->at, (size_t)p->capacity, (size_t)capacity, sizeof *at);
-        if (!at) return NULL;
-        p->at = at;
-        p->capacity = capacity;
-    }
+    if (ayf_reserve(p->ctx, &p->at, (size_t)p->count, &p->capacity, sizeof *p->at) != AYF_OK) return NULL;
     ayf_param *w = &p->at[p->count++];
     snprintf(w->name, sizeof w->name, "%s", name);
     w->role = role;

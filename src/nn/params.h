@@ -60,7 +60,8 @@ typedef struct ayf_params {
     ayf_context *ctx;
     ayf_model_spec spec; /* of the network */
     ayf_param *at;
-    int count, capacity;
+    int count;
+    size_t capacity;
     int output_layer; /* flow networks: the index of the last layer's weight */
 } ayf_params;
 

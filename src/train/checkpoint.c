@@ -1,7 +1,6 @@
 #include "train/checkpoint.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,9 +46,8 @@ static void name_tensor(const part *p, const ayf_param *param, char name[NAME_SI
 }
 
 static bool all_finite(const float *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return false;
-    return true;
+    size_t index;
+    return ayf_first_not_finite(values, count, &index) == NULL;
 }
 
 static size_t largest_parameter(const ayf_params *params) {

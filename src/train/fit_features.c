@@ -1,5 +1,4 @@
 /* Fitting the classifier behind "our features": softmax cross-entropy, Adam with a cosine rate. */
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -374,9 +373,7 @@ static ayf_status put_config(const fit *f, ayf_text *text) {
     for (size_t i = 0; i < AYF_COUNT(known_keys); i++) {
         const char *key = known_keys[i];
         size_t prefix = strcspn(key, ".") + 1;
-        int row = ayf_field_find(ayf_config_row(0), (size_t)ayf_config_rows(), 0, key);
-        assert(row >= 0);
-        char *value = ayf_config_value(f->ctx, &f->cfg, row);
+        char *value = ayf_config_value(f->ctx, &f->cfg, ayf_config_row_named(key));
         if (!value) return AYF_E_MEMORY;
         if (strncmp(key, before, prefix) != 0) ayf_text_print(text, "%.*s:\n", (int)prefix - 1, key);
         ayf_text_print(text, "  %s: %s\n", key + prefix, value);

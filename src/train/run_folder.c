@@ -139,17 +139,8 @@ static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **ste
     for (struct dirent *entry; status == AYF_OK && (entry = readdir(dir));) {
         int64_t step = checkpoint_step(entry->d_name);
         if (step < 0) continue;
-        if (*count == capacity) {
-            size_t larger = capacity ? capacity * 2 : 16;
-            int64_t *grown = ayf_grow(ctx, *steps, *count, larger, sizeof *grown);
-            if (!grown) {
-                status = AYF_E_MEMORY;
-                break;
-            }
-            *steps = grown;
-            capacity = larger;
-        }
-        (*steps)[(*count)++] = step;
+        status = ayf_reserve(ctx, steps, *count, &capacity, sizeof **steps);
+        if (status == AYF_OK) (*steps)[(*count)++] = step;
     }
     closedir(dir);
     if (*count) qsort(*steps, *count, sizeof **steps, falling);

@@ -104,12 +104,6 @@ ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
 
 /* ---- Keys that mean nothing to a kind of run ---- */
 
-static int row_of(const char *key) {
-    int row = 0;
-    while (strcmp(ayf_config_row(row)->name, key) != 0) row++;
-    return row;
-}
-
 /* One file may serve all kinds, so only what is set for this run is refused. */
 static ayf_status refuse_unused(const ayf_run *run, const char *given) {
     for (const ayf_unused_key *key = run->type->unused; key->name; key++) {
@@ -147,21 +141,20 @@ static ayf_status collect(const ayf_run *run, const ayf_run_options *options, bo
     return AYF_OK;
 }
 
-/* Applies the list. What a file changes in the wrong place may have been meant for the right one, so people are
- * told; a complete file of an earlier run only repeats what is there already. */
-static ayf_status apply(ayf_run *run, const char *file, const ayf_assignments *list,
-                        const ayf_unused_key *key) {
-    while (key->name && !key->instead) key++;
-    if (!key->name) return ayf_config_apply(run->ctx, &run->cfg, list);
-    int row = row_of(key->name);
-    char *before = ayf_config_value(run->ctx, &run->cfg, row), *after = NULL;
-    ayf_status status = before ? apply(run, file, list, key + 1) : AYF_E_MEMORY;
-    if (status == AYF_OK && !(after = ayf_config_value(run->ctx, &run->cfg, row))) status = AYF_E_MEMORY;
-    if (status == AYF_OK && file && strcmp(before, after) != 0)
-        ayf_say(run->ctx, "%s: %s means nothing to ayf %s: %s", file, key->name, run->type->verb,
-                key->instead);
-    ayf_free(run->ctx, before);
-    ayf_free(run->ctx, after);
+/* What a file sets in the wrong place may have been meant for the right one. The complete file of an earlier run
+ * holds every key, so only values other than the default count. */
+static ayf_status warn_of_unused(const ayf_run *run, const char *file) {
+    ayf_config untouched;
+    ayf_status status = ayf_config_defaults(run->ctx, &untouched);
+    for (const ayf_unused_key *key = run->type->unused; status == AYF_OK && key->name; key++) {
+        bool same = true;
+        if (key->instead)
+            status = compare_row(run->ctx, ayf_config_row_named(key->name), &untouched, &run->cfg, &same);
+        if (!same)
+            ayf_say(run->ctx, "%s: %s means nothing to ayf %s: %s", file, key->name, run->type->verb,
+                    key->instead);
+    }
+    ayf_config_free(run->ctx, &untouched);
     return status;
 }
 
@@ -172,7 +165,8 @@ ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, b
     AYF_TRY(ayf_assignments_new(run->ctx, &list));
     ayf_status status = collect(run, options, saved, list);
     if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
-    if (status == AYF_OK) status = apply(run, options->config_path, list, run->type->unused);
+    if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
+    if (status == AYF_OK && options->config_path) status = warn_of_unused(run, options->config_path);
     ayf_assignments_free(list);
     return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
 }

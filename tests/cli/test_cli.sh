@@ -107,6 +107,8 @@ prints "tuned/model.safetensors" && says "D(real)-D(fake)"
 printf 'train:\n  lr: 0.01\nfinetune:\n  student: student\n' >tuned.yaml
 expect "a file with a key of other runs" 0 "$ayf" finetune filed --config tuned.yaml $tuned --steps 1
 says "tuned.yaml: train.lr means nothing to ayf finetune"
+expect "the complete file of a run" 0 "$ayf" finetune refiled --config tuned/config.yaml --steps 1
+says_not "means nothing"
 expect "a fine-tuned student is a student" 0 "$ayf" info tuned
 prints "student"
 expect "fine-tune nothing" 2 "$ayf" finetune other $tuned --steps 3

@@ -46,6 +46,7 @@ expect() {
 }
 
 says() { grep -qF -- "$1" "$work/err" || bad "stderr does not say: $1"; }
+says_not() { ! grep -qF -- "$1" "$work/err" || bad "stderr says: $1"; }
 prints() { grep -qF -- "$1" "$work/out" || bad "stdout does not say: $1"; }
 one_line() { [ "$(wc -l <"$work/err")" -eq 1 ] || bad "not one line on stderr"; }
 exists() { [ -s "$1" ] || bad "$1 is missing or empty"; }
