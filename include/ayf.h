@@ -75,6 +75,14 @@ typedef void ayf_log_fn(void *user, const char *line);
 /* Receives one line of a result, without a newline. */
 typedef void ayf_print_fn(void *user, const char *line);
 
+/* How numbers between the operations of a network are kept. Weights, sums, statistics, losses and optimisers
+ * are in 32 bits always. A setting decides the bytes of a result, so runs write down what they use. */
+typedef enum ayf_precision {
+    AYF_PRECISION_HIGHEST, /* 32 bits */
+    AYF_PRECISION_BF16,    /* large activations in bfloat16 */
+    AYF_PRECISION_AUTO     /* BF16 where the device multiplies bfloat16 faster than 32 bits, else HIGHEST */
+} ayf_precision;
+
 typedef struct ayf_options { /* all zero = defaults */
     ayf_alloc_fn *alloc;     /* default: the C library */
     void *alloc_user;

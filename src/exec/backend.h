@@ -15,6 +15,8 @@ typedef struct ayf_backend_ops {
     const char *name;
     size_t element_size; /* bytes of one element of a stored tensor */
     bool fuses;          /* wants groups; otherwise one step per node */
+    /* Multiplies bfloat16 faster than 32 bits; NULL: no. */
+    bool (*prefers_bf16)(const ayf_backend *);
     void (*close)(ayf_backend *);
     ayf_status (*alloc)(ayf_backend *, size_t elements, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);

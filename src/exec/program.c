@@ -58,6 +58,12 @@ void ayf_backend_close(ayf_backend *backend) {
     if (backend) backend->ops->close(backend);
 }
 
+ayf_precision ayf_backend_precision(const ayf_backend *backend, ayf_precision wanted) {
+    if (wanted != AYF_PRECISION_AUTO) return wanted;
+    bool faster = backend->ops->prefers_bf16 && backend->ops->prefers_bf16(backend);
+    return faster ? AYF_PRECISION_BF16 : AYF_PRECISION_HIGHEST;
+}
+
 /* ---- Compiling ---- */
 
 static ayf_status prepare_all(ayf_program *p) {

@@ -29,10 +29,14 @@ ayf_status ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) AYF_MUST_CHEC
 
 void ayf_backend_close(ayf_backend *backend);
 
+/* `wanted`, or what AUTO comes to on this backend. */
+ayf_precision ayf_backend_precision(const ayf_backend *backend, ayf_precision wanted);
+
 typedef struct ayf_program ayf_program;
 
 typedef struct ayf_compile_options { /* all zero = defaults */
     ayf_plan_mode plan;
+    ayf_precision precision; /* HIGHEST or BF16; AUTO is settled before, by ayf_backend_precision() */
 } ayf_compile_options;
 
 /* Takes ownership of `g`, also on failure (the graph's own sticky failure is reported here). `backend` must
