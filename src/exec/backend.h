@@ -13,22 +13,22 @@ typedef struct ayf_backend_facts {
 
 typedef struct ayf_backend_ops {
     const char *name;
-    size_t element_size; /* bytes of one element of a stored tensor */
-    bool fuses;          /* wants groups; otherwise one step per node */
+    size_t element_size[AYF_ELEMENTS]; /* bytes of one element of a stored tensor */
+    bool fuses;                        /* wants groups; otherwise one step per node */
     /* Multiplies bfloat16 faster than 32 bits; NULL: no. */
     bool (*prefers_bf16)(const ayf_backend *);
     void (*close)(ayf_backend *);
-    ayf_status (*alloc)(ayf_backend *, size_t elements, void **memory); /* zeroed */
+    ayf_status (*alloc)(ayf_backend *, size_t bytes, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
-    /* When one of these returns, memory of the host that it read is free and what it wrote there is complete.
+    /* Elements here are AYF_F32, as those of leaves and outputs are. When one of these returns, memory of the host that it read is free and what it wrote there is complete.
      * After a failure what was to be written is undefined. */
     ayf_status (*upload)(ayf_backend *, void *to, const void *from, size_t elements,
                          bool from_f64) AYF_MUST_CHECK;
     ayf_status (*fetch)(ayf_backend *, void *to, const void *from, size_t elements,
                         bool to_f64) AYF_MUST_CHECK;
     ayf_status (*copy)(ayf_backend *, void *to, const void *from, size_t elements) AYF_MUST_CHECK;
-    ayf_status (*poison)(ayf_backend *, void *memory,
-                         size_t elements) AYF_MUST_CHECK; /* overwrite with NaN */
+    /* Overwrites with NaN, whatever the element. */
+    ayf_status (*poison)(ayf_backend *, void *memory, size_t bytes) AYF_MUST_CHECK;
     /* May be slow: compile, choose an implementation, allocate. `scratch_bytes`: what launch needs. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
                           size_t *scratch_bytes);

@@ -10,6 +10,7 @@
 #include "ad/ad.h"
 #include "faulty.h"
 #include "nn/network.h"
+#include "pass/precision.h"
 #include "random_graph.h"
 
 /* ---- Modes ---- */
@@ -124,7 +125,8 @@ static void test_unet_on_every_backend(void **state) {
 /* ---- The plan itself ---- */
 
 static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode mode) {
-    ayf_plan *plan = ayf_plan_make(g, s, mode);
+    static const size_t element_size[AYF_ELEMENTS] = {[AYF_F32] = 4, [AYF_BF16] = 2};
+    ayf_plan *plan = ayf_plan_make(g, s, element_size, mode);
     assert_non_null(plan);
     struct span {
         size_t at, end;
@@ -149,9 +151,10 @@ static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode 
             for (uint32_t n = 0; n < g->leaf_count; n++)
                 lasting = lasting || (g->leaf[n].update && ayf_stored_as(g, g->leaf[n].update) == id);
             assert_true(plan->offset[id] != AYF_NOWHERE && plan->offset[id] % AYF_PLAN_ALIGN == 0);
-            span[count++] = (struct span){plan->offset[id], plan->offset[id] + ayf_elements(g, id),
+            size_t size = ayf_elements(g, id) * element_size[s->step[i].element[s->step[i].in_count + k]];
+            span[count++] = (struct span){plan->offset[id], plan->offset[id] + size,
                                           s->step[i].frozen ? 0 : i, lasting ? UINT32_MAX : last};
-            assert_true(span[count - 1].end <= plan->elements);
+            assert_true(span[count - 1].end <= plan->bytes);
         }
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++) {
@@ -171,9 +174,11 @@ static void test_nothing_alive_overlaps(void **state) {
             if (kind == RANDOM_KINDS && seed > 1) continue;
             ayf_context *ctx = test_open(NULL);
             ayf_graph *g = kind == RANDOM_KINDS ? make_unet(ctx, 0, 0) : make_random(ctx, seed, kind);
-            ayf_schedule *schedules[2] = {ayf_schedule_nodes(g), ayf_schedule_fused(g)};
-            for (int i = 0; i < 2; i++) {
+            ayf_schedule *schedules[3] = {ayf_schedule_nodes(g), ayf_schedule_fused(g),
+                                          ayf_schedule_fused(g)};
+            for (int i = 0; i < 3; i++) {
                 assert_non_null(schedules[i]);
+                if (i == 2) test_ok(ctx, ayf_precision_lower(g, schedules[i], schedules[i]));
                 for (int mode = 0; mode < 3; mode++) check_plan(g, schedules[i], (ayf_plan_mode)mode);
                 ayf_schedule_free(schedules[i]);
             }
@@ -241,7 +246,7 @@ static void test_facts(void **state) {
             uint32_t nodes = g->count;
             test_ok(ctx, ayf_compile(backend, g, &(ayf_compile_options){.plan = (ayf_plan_mode)mode}, &p));
             ayf_program_facts facts = ayf_program_describe(p);
-            size_t element = backend->ops->element_size;
+            size_t element = backend->ops->element_size[AYF_F32];
             assert_int_equal(facts.leaf_bytes, (8 * 16 + 2 * 16 * 16) * element);
             assert_true(facts.flops == 2 * 2.0 * 8 * 16 * 16);
             assert_int_equal(facts.nodes, nodes);
@@ -556,7 +561,7 @@ static void test_failing_memory(void **state) {
         ayf_buffer *a;
         test_ok(ctx, test_backends[b].open(ctx, &backend));
         test_ok(ctx, ayf_buffer_new(backend, 16, &a));
-        test_ok(ctx, ayf_compile(backend, recurrence(ctx), &(ayf_compile_options){AYF_PLAN_POISON}, &p));
+        test_ok(ctx, ayf_compile(backend, recurrence(ctx), &(ayf_compile_options){.plan = AYF_PLAN_POISON}, &p));
         test_ok(ctx, ayf_program_bind(p, "a", a));
         faulty_begin(backend);
         faulty.fail_upload = 1;

@@ -1,6 +1,5 @@
 #include "backend/cpu/cpu.h"
 
-#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -8,6 +7,7 @@
 #include "backend/cpu/move.h"
 #include "backend/cpu/tile.h"
 #include "backend/cpu/tile_kernels.h"
+#include "base/bf16.h"
 
 typedef struct cpu_backend {
     ayf_backend base;
@@ -20,6 +20,7 @@ typedef struct cpu_kernel {
     ayf_tile_program *tile;  /* groups */
     ayf_heavy_kernel *heavy; /* conv, gemm */
     ayf_node out, in[AYF_MAX_INPUTS];
+    ayf_element element[AYF_MAX_INPUTS + 1]; /* of the inputs, then of the output */
     ayf_filter filter;
 } cpu_kernel;
 
@@ -60,9 +61,11 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     } else {
         k->out = *ayf_at(g, step->node);
         for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
+        for (uint32_t i = 0; i < step->in_count + step->out_count; i++)
+            k->element[i] = (ayf_element)step->element[i];
         if (k->out.op == AYF_OP_UPFIRDN) {
             k->filter = g->filter[k->out.attr[3]];
-            *scratch_bytes = ayf_move_upfirdn_scratch(&k->in[0], b->threads);
+            *scratch_bytes = ayf_move_upfirdn_scratch(&k->out, &k->in[0], b->threads);
         }
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, g, k);
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
@@ -78,6 +81,11 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
 
 /* ---- Running ---- */
 
+/* Argument `i` of a step with `inputs` inputs and one output. */
+static ayf_moved moved(const cpu_kernel *k, void *const *args, int i, int inputs) {
+    return (ayf_moved){i < inputs ? &k->in[i] : &k->out, k->element[i], args[i]};
+}
+
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
     const cpu_kernel *k = kernel;
@@ -87,11 +95,11 @@ static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, vo
     } else if (k->heavy) {
         b->failed = ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
     } else if (k->out.op == AYF_OP_CONCAT) {
-        ayf_move_concat(&k->out, &k->in[0], &k->in[1], args[0], args[1], args[2], b->threads);
+        ayf_move_concat(moved(k, args, 2, 2), moved(k, args, 0, 2), moved(k, args, 1, 2), b->threads);
     } else if (k->out.op == AYF_OP_PAD) {
-        ayf_move_pad(&k->out, &k->in[0], args[0], args[1]);
+        ayf_move_pad(moved(k, args, 1, 1), moved(k, args, 0, 1));
     } else {
-        ayf_move_upfirdn(&k->out, &k->in[0], &k->filter, args[0], args[1], b->threads, scratch);
+        ayf_move_upfirdn(moved(k, args, 1, 1), moved(k, args, 0, 1), &k->filter, b->threads, scratch);
     }
 }
 
@@ -100,8 +108,8 @@ static const char *cpu_describe(const void *kernel) {
     return k->tile ? ayf_tile_kernels()->name : k->heavy ? ayf_heavy_describe(k->heavy) : "move";
 }
 
-static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
-    *memory = ayf_alloc(backend->ctx, count, sizeof(float));
+static ayf_status cpu_alloc(ayf_backend *backend, size_t bytes, void **memory) {
+    *memory = ayf_alloc(backend->ctx, bytes, 1);
     return *memory ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -129,9 +137,9 @@ static ayf_status cpu_copy(ayf_backend *backend, void *to, const void *from, siz
     return AYF_OK;
 }
 
-static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t bytes) {
     (void)backend;
-    for (size_t i = 0; i < count; i++) ((float *)memory)[i] = NAN;
+    memset(memory, 0xFF, bytes);
     return AYF_OK;
 }
 
@@ -156,7 +164,7 @@ static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
 
 static const ayf_backend_ops cpu_ops = {
     .name = "cpu",
-    .element_size = sizeof(float),
+    .element_size = {[AYF_F32] = sizeof(float), [AYF_BF16] = sizeof(ayf_bf16)},
     .fuses = true,
     .close = cpu_close,
     .alloc = cpu_alloc,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bf16.h"
 #include "ir/conv.h"
 #include "ir/scalar.h"
 
@@ -11,6 +12,7 @@ typedef struct ref_kernel {
     ayf_node out, in[AYF_MAX_INPUTS];
     ayf_filter filter;
     ayf_conv_shape conv;
+    bool rounds; /* the result is AYF_BF16 */
 } ref_kernel;
 
 static size_t elements(const ayf_node *n) {
@@ -207,6 +209,8 @@ static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, vo
         run_gemm(k, a, b, out);
         break;
     }
+    for (size_t i = 0; k->rounds && i < elements(&k->out); i++)
+        out[i] = (double)ayf_bf16_round((float)out[i]);
 }
 
 static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
@@ -217,6 +221,7 @@ static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
     if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
+    k->rounds = step->element[step->in_count] == AYF_BF16;
     *scratch_bytes = 0;
     *kernel = k;
     return AYF_OK;
@@ -229,8 +234,8 @@ static const char *ref_describe(const void *kernel) {
     return "ref";
 }
 
-static ayf_status ref_alloc(ayf_backend *backend, size_t count, void **memory) {
-    *memory = ayf_alloc(backend->ctx, count, sizeof(double));
+static ayf_status ref_alloc(ayf_backend *backend, size_t bytes, void **memory) {
+    *memory = ayf_alloc(backend->ctx, bytes, 1);
     return *memory ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -262,9 +267,9 @@ static ayf_status ref_copy(ayf_backend *backend, void *to, const void *from, siz
     return AYF_OK;
 }
 
-static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t bytes) {
     (void)backend;
-    for (size_t i = 0; i < count; i++) ((double *)memory)[i] = NAN;
+    memset(memory, 0xFF, bytes);
     return AYF_OK;
 }
 
@@ -283,7 +288,7 @@ static void ref_close(ayf_backend *backend) { ayf_free(backend->ctx, backend); }
 
 static const ayf_backend_ops ref_ops = {
     .name = "ref",
-    .element_size = sizeof(double),
+    .element_size = {[AYF_F32] = sizeof(double), [AYF_BF16] = sizeof(double)},
     .fuses = false,
     .close = ref_close,
     .alloc = ref_alloc,
