@@ -10,6 +10,7 @@
 
 #include "backend/cpu/heavy.h"
 
+static const ayf_element F32[3] = {AYF_F32, AYF_F32, AYF_F32};
 static clockid_t clock_id = CLOCK_MONOTONIC;
 
 static double seconds(void) {
@@ -65,7 +66,7 @@ static ayf_status bench_conv(ayf_context *ctx, ayf_heavy *h, int size, int in, i
     for (int face = 0; face < 3; face++) {
         ayf_heavy_kernel *k;
         double best;
-        AYF_TRY(ayf_heavy_prepare_conv(h, &s, faces[face], &k));
+        AYF_TRY(ayf_heavy_prepare_conv(h, &s, faces[face], F32, &k));
         AYF_TRY(measure(ctx, k, counts[face][0], counts[face][1], counts[face][2], budget, &best));
         printf("%2dx%-2d %3d->%-3d k%d %s %9.3f ms %7.1f GFLOP/s  scratch %6.2f MB  %s\n", size, size, in,
                out, kernel, names[face], best * 1e3, gflop / best, (double)ayf_heavy_scratch_bytes(k) * 1e-6,
@@ -82,7 +83,7 @@ static ayf_status bench_gemm(ayf_context *ctx, ayf_heavy *h, const int64_t size[
         .batch = size[0], .m = size[1], .n = size[2], .k = size[3], .transpose_a = ta, .transpose_b = tb};
     ayf_heavy_kernel *k;
     double best;
-    AYF_TRY(ayf_heavy_prepare_gemm(h, &s, &k));
+    AYF_TRY(ayf_heavy_prepare_gemm(h, &s, F32, &k));
     AYF_TRY(measure(ctx, k, s.batch * s.m * s.k, s.batch * s.k * s.n, s.batch * s.m * s.n, budget, &best));
     printf("%4d x (%d x %d x %d) %c%c %9.3f ms %7.1f GFLOP/s  %s\n", (int)s.batch, (int)s.m, (int)s.n,
            (int)s.k, ta ? 'T' : 'N', tb ? 'T' : 'N', best * 1e3,
@@ -101,7 +102,7 @@ static ayf_status bench_all(ayf_context *ctx, ayf_heavy *h, double budget) {
                                        {64, 256, 256, 32}, {64, 256, 32, 256},  {128, 64, 64, 32},
                                        {128, 64, 32, 64},  {128, 256, 16, 256}, {1, 512, 512, 512}};
     double peak;
-    AYF_TRY(ayf_heavy_conv_peak(h, &peak));
+    AYF_TRY(ayf_heavy_conv_peak(h, AYF_F32, &peak));
     printf("best convolution rate now: %.1f GFLOP/s\n", peak);
     for (size_t i = 0; i < AYF_COUNT(convs); i++)
         AYF_TRY(bench_conv(ctx, h, convs[i][0], convs[i][1], convs[i][2], convs[i][3], budget));

@@ -28,7 +28,8 @@ typedef struct cpu_kernel {
 
 static ayf_status prepare_conv(cpu_backend *b, const ayf_graph *g, cpu_kernel *k) {
     ayf_conv_shape shape = ayf_conv_of(g, &k->out);
-    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, &k->heavy);
+    static const ayf_element f32[3] = {AYF_F32, AYF_F32, AYF_F32};
+    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, f32, &k->heavy);
 }
 
 static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
@@ -39,7 +40,8 @@ static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
                             .k = k->in[0].dim[r - 1 - k->out.attr[0]],
                             .transpose_a = k->out.attr[0],
                             .transpose_b = k->out.attr[1]};
-    return ayf_heavy_prepare_gemm(b->heavy, &shape, &k->heavy);
+    static const ayf_element f32[3] = {AYF_F32, AYF_F32, AYF_F32};
+    return ayf_heavy_prepare_gemm(b->heavy, &shape, f32, &k->heavy);
 }
 
 static void cpu_drop(ayf_backend *backend, void *kernel) {
@@ -159,7 +161,7 @@ static void cpu_close(ayf_backend *backend) {
 static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     cpu_backend *b = (cpu_backend *)backend;
     facts->threads = b->threads;
-    return ayf_heavy_conv_peak(b->heavy, &facts->conv_peak_gflops);
+    return ayf_heavy_conv_peak(b->heavy, AYF_F32, &facts->conv_peak_gflops);
 }
 
 static const ayf_backend_ops cpu_ops = {

@@ -3,11 +3,13 @@
 #include <omp.h>
 
 #include "backend/cpu/conv_avx2.h"
+#include "base/bf16.h"
 
 struct ayf_heavy {
     ayf_context *ctx;
     int threads;
     bool own_kernels;
+    bool multiplies_bf16;
     ayf_onednn *onednn;
 };
 
@@ -16,35 +18,67 @@ typedef enum method { METHOD_ONEDNN, METHOD_WGRAD, METHOD_DIRECT, METHOD_FEW_OUT
 struct ayf_heavy_kernel {
     ayf_heavy *heavy;
     method method;
+    /* What the method works on. Where this is f32 and the caller's array bf16, the array is converted from or
+     * to scratch at `offset`. */
+    ayf_element inside[3];
+    bool converted[3];
+    size_t count[3], offset[3];
     ayf_onednn_kernel *onednn; /* METHOD_ONEDNN */
     ayf_conv_shape shape;
     ayf_conv_shape few; /* METHOD_FEW_OUTPUTS: what is run, turned for the data gradient */
     bool turned;
     ayf_wgrad wgrad;   /* METHOD_WGRAD */
     ayf_direct direct; /* METHOD_DIRECT */
-    size_t scratch_bytes;
+    size_t method_bytes, scratch_bytes;
     const char *name;
 };
 
+/* ---- Conversion ---- */
+
+static void widen(const ayf_bf16 *from, float *to, size_t count, int threads) {
+#pragma omp parallel for simd num_threads(threads) schedule(static)
+    for (size_t i = 0; i < count; i++) to[i] = ayf_bf16_to_float(from[i]);
+}
+
+static void narrow(const float *from, ayf_bf16 *to, size_t count, int threads) {
+#pragma omp parallel for simd num_threads(threads) schedule(static)
+    for (size_t i = 0; i < count; i++) to[i] = ayf_bf16_from_float(from[i]);
+}
+
 /* ---- Preparing ---- */
 
-static ayf_status new_kernel(ayf_heavy *h, ayf_heavy_kernel **out) {
+/* `count` is of the elements of a, b and out. */
+static ayf_status new_kernel(ayf_heavy *h, const ayf_element element[3], const int64_t count[3],
+                             ayf_heavy_kernel **out) {
     ayf_heavy_kernel *k = ayf_alloc(h->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
     k->heavy = h;
+    bool bf16 = h->multiplies_bf16 && element[0] == AYF_BF16 && element[1] == AYF_BF16;
+    for (int i = 0; i < 3; i++) {
+        k->count[i] = (size_t)count[i];
+        k->inside[i] = bf16 ? element[i] : AYF_F32;
+        k->converted[i] = k->inside[i] != element[i];
+    }
     *out = k;
     return AYF_OK;
 }
 
 /* Hands `k` over once oneDNN, where it is chosen, has made its kernel with `status`. */
 static ayf_status finish(ayf_heavy_kernel *k, ayf_status status, ayf_heavy_kernel **out) {
+    enum { LINE = 64 };
     if (status != AYF_OK) {
         ayf_heavy_release(k);
         return status;
     }
     if (k->onednn) {
-        k->scratch_bytes = ayf_onednn_scratch_bytes(k->onednn);
+        k->method_bytes = ayf_onednn_scratch_bytes(k->onednn);
         k->name = ayf_onednn_describe(k->onednn);
+    }
+    k->scratch_bytes = k->method_bytes;
+    for (int i = 0; i < 3; i++) {
+        if (!k->converted[i]) continue;
+        k->offset[i] = (k->scratch_bytes + LINE - 1) / LINE * LINE;
+        k->scratch_bytes = k->offset[i] + k->count[i] * sizeof(float);
     }
     *out = k;
     return AYF_OK;
@@ -68,11 +102,11 @@ static void choose_method(ayf_heavy_kernel *k, ayf_op face) {
     enum { MANY_INPUTS = 8 };
     const ayf_conv_shape *s = &k->shape;
     bool data_gradient = face == AYF_OP_CONV_DGRAD, convolves = true;
-    if (!k->heavy->own_kernels) return;
+    if (!k->heavy->own_kernels || k->inside[0] == AYF_BF16) return;
     if (face == AYF_OP_CONV_WGRAD) {
         k->method = METHOD_WGRAD;
         ayf_wgrad_plan(&k->wgrad, s, k->heavy->threads);
-        k->scratch_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
+        k->method_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
         k->name = k->wgrad.swapped ? "avx2 wgrad over outputs" : "avx2 wgrad";
         return;
     }
@@ -81,38 +115,50 @@ static void choose_method(ayf_heavy_kernel *k, ayf_op face) {
     if (convolves && k->few.y[3] <= AYF_FEW_OUTPUTS && k->few.x[3] >= MANY_INPUTS) {
         k->method = METHOD_FEW_OUTPUTS;
         k->turned = data_gradient;
-        if (k->turned) k->scratch_bytes = (size_t)(s->w[0] * s->w[1] * s->w[2] * s->w[3]) * sizeof(float);
+        if (k->turned) k->method_bytes = (size_t)(s->w[0] * s->w[1] * s->w[2] * s->w[3]) * sizeof(float);
         k->name = "avx2 few outputs";
     } else if (s->w[1] * s->w[2] > 1 && ayf_direct_plan(&k->direct, s, data_gradient, k->heavy->threads)) {
         k->method = METHOD_DIRECT;
-        k->scratch_bytes = ayf_direct_scratch_bytes(&k->direct);
+        k->method_bytes = ayf_direct_scratch_bytes(&k->direct);
         k->name = "avx2 direct";
     }
 }
 
+static int64_t elements(const int64_t dim[4]) { return dim[0] * dim[1] * dim[2] * dim[3]; }
+
 ayf_status ayf_heavy_prepare_conv(ayf_heavy *heavy, const ayf_conv_shape *shape, ayf_op face,
-                                  ayf_heavy_kernel **out) {
+                                  const ayf_element element[3], ayf_heavy_kernel **out) {
     *out = NULL;
     AYF_TRY(check_conv(heavy, shape));
+    int64_t x = elements(shape->x), w = elements(shape->w), y = elements(shape->y);
+    const int64_t count[3] = {face == AYF_OP_CONV_DGRAD ? y : x, face == AYF_OP_CONV_WGRAD ? y : w,
+                              face == AYF_OP_CONV_FPROP   ? y
+                              : face == AYF_OP_CONV_DGRAD ? x
+                                                          : w};
     ayf_heavy_kernel *k;
-    AYF_TRY(new_kernel(heavy, &k));
+    AYF_TRY(new_kernel(heavy, element, count, &k));
     k->shape = *shape;
     choose_method(k, face);
     ayf_status status = AYF_OK;
-    if (k->method == METHOD_ONEDNN) status = ayf_onednn_prepare_conv(heavy->onednn, shape, face, &k->onednn);
+    if (k->method == METHOD_ONEDNN)
+        status = ayf_onednn_prepare_conv(heavy->onednn, shape, face, k->inside, &k->onednn);
     return finish(k, status, out);
 }
 
-ayf_status ayf_heavy_prepare_gemm(ayf_heavy *heavy, const ayf_gemm_shape *shape, ayf_heavy_kernel **out) {
+ayf_status ayf_heavy_prepare_gemm(ayf_heavy *heavy, const ayf_gemm_shape *shape, const ayf_element element[3],
+                                  ayf_heavy_kernel **out) {
     *out = NULL;
-    if (shape->batch <= 0 || shape->m <= 0 || shape->n <= 0 || shape->k <= 0 || shape->stride_a < 0 ||
-        shape->stride_b < 0)
+    const ayf_gemm_shape *s = shape;
+    if (s->batch <= 0 || s->m <= 0 || s->n <= 0 || s->k <= 0 || s->stride_a < 0 || s->stride_b < 0)
         return ayf_fail(heavy->ctx, AYF_E_INTERNAL, "matrix product of %lld times %lld x %lld x %lld",
-                        (long long)shape->batch, (long long)shape->m, (long long)shape->n,
-                        (long long)shape->k);
+                        (long long)s->batch, (long long)s->m, (long long)s->n, (long long)s->k);
+    int64_t step_a = s->stride_a ? s->stride_a : s->m * s->k,
+            step_b = s->stride_b ? s->stride_b : s->k * s->n;
+    const int64_t count[3] = {(s->batch - 1) * step_a + s->m * s->k, (s->batch - 1) * step_b + s->k * s->n,
+                              s->batch * s->m * s->n};
     ayf_heavy_kernel *k;
-    AYF_TRY(new_kernel(heavy, &k));
-    return finish(k, ayf_onednn_prepare_gemm(heavy->onednn, shape, &k->onednn), out);
+    AYF_TRY(new_kernel(heavy, element, count, &k));
+    return finish(k, ayf_onednn_prepare_gemm(heavy->onednn, shape, k->inside, &k->onednn), out);
 }
 
 void ayf_heavy_release(ayf_heavy_kernel *kernel) {
@@ -127,8 +173,8 @@ size_t ayf_heavy_scratch_bytes(const ayf_heavy_kernel *kernel) { return kernel->
 
 const char *ayf_heavy_describe(const ayf_heavy_kernel *kernel) { return kernel->name; }
 
-ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const float *a, const float *b, float *out,
-                         void *scratch) {
+static ayf_status run_method(ayf_heavy_kernel *kernel, const void *a, const void *b, void *out,
+                             void *scratch) {
     switch (kernel->method) {
     case METHOD_ONEDNN:
         return ayf_onednn_run(kernel->onednn, a, b, out, scratch);
@@ -146,7 +192,37 @@ ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const float *a, const float *
     return AYF_OK;
 }
 
-ayf_status ayf_heavy_conv_peak(ayf_heavy *heavy, double *gflops) {
+ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const void *a, const void *b, void *out, void *scratch) {
+    int threads = kernel->heavy->threads;
+    const void *in[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        if (!kernel->converted[i]) continue;
+        float *wide = (float *)((char *)scratch + kernel->offset[i]);
+        widen(in[i], wide, kernel->count[i], threads);
+        in[i] = wide;
+    }
+    if (!kernel->converted[2]) return run_method(kernel, in[0], in[1], out, scratch);
+    float *wide = (float *)((char *)scratch + kernel->offset[2]);
+    AYF_TRY(run_method(kernel, in[0], in[1], wide, scratch));
+    narrow(wide, out, kernel->count[2], threads);
+    return AYF_OK;
+}
+
+size_t ayf_heavy_packed_bytes(const ayf_heavy_kernel *kernel) {
+    (void)kernel;
+    return 0;
+}
+
+void ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed) {
+    (void)kernel, (void)b, (void)packed;
+}
+
+ayf_status ayf_heavy_run_packed(ayf_heavy_kernel *kernel, const void *a, const void *packed, void *out,
+                                void *scratch) {
+    return ayf_heavy_run(kernel, a, packed, out, scratch);
+}
+
+ayf_status ayf_heavy_conv_peak(ayf_heavy *heavy, ayf_element element, double *gflops) {
     enum { IMAGES = 32, SIZE = 8, CHANNELS = 128, TAPS = 9 };
     static const double SECONDS = 0.25;
     static const ayf_op faces[] = {AYF_OP_CONV_FPROP, AYF_OP_CONV_DGRAD};
@@ -159,12 +235,13 @@ ayf_status ayf_heavy_conv_peak(ayf_heavy *heavy, double *gflops) {
                                   .pad_bottom = 1,
                                   .pad_right = 1};
     const size_t image_floats = IMAGES * SIZE * SIZE * CHANNELS, weight_floats = CHANNELS * CHANNELS * TAPS;
+    const ayf_element elements_of[3] = {element, element, element};
     const double gflop = 2e-9 * (double)image_floats * CHANNELS * TAPS;
     *gflops = 0.0;
     ayf_status status = AYF_OK;
     for (size_t i = 0; i < AYF_COUNT(faces) && status == AYF_OK; i++) {
         ayf_heavy_kernel *k = NULL;
-        AYF_TRY(ayf_heavy_prepare_conv(heavy, &shape, faces[i], &k));
+        AYF_TRY(ayf_heavy_prepare_conv(heavy, &shape, faces[i], elements_of, &k));
         float *from = ayf_alloc(heavy->ctx, image_floats, sizeof *from);
         float *to = ayf_alloc(heavy->ctx, image_floats, sizeof *to);
         float *weights = ayf_alloc(heavy->ctx, weight_floats, sizeof *weights);
@@ -195,7 +272,8 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     h->ctx = ctx;
     h->threads = threads > 0 ? threads : 1;
     h->own_kernels = choice != AYF_HEAVY_ONEDNN && ayf_avx2_available() &&
-                     (choice == AYF_HEAVY_OWN || !ayf_avx512_available());
+                     (choice == AYF_HEAVY_OWN || choice == AYF_HEAVY_AVX2 || !ayf_avx512_available());
+    h->multiplies_bf16 = choice != AYF_HEAVY_AVX2 && choice != AYF_HEAVY_WIDEN && ayf_bf16_available();
     ayf_status status = ayf_onednn_open(ctx, h->threads, &h->onednn);
     if (status != AYF_OK) {
         ayf_heavy_close(h);
@@ -204,6 +282,8 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     *out = h;
     return AYF_OK;
 }
+
+bool ayf_heavy_prefers_bf16(const ayf_heavy *heavy) { return heavy->multiplies_bf16; }
 
 void ayf_heavy_close(ayf_heavy *heavy) {
     if (!heavy) return;
