@@ -28,8 +28,7 @@ typedef struct cpu_kernel {
 
 static ayf_status prepare_conv(cpu_backend *b, const ayf_graph *g, cpu_kernel *k) {
     ayf_conv_shape shape = ayf_conv_of(g, &k->out);
-    static const ayf_element f32[3] = {AYF_F32, AYF_F32, AYF_F32};
-    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, f32, &k->heavy);
+    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, k->element, &k->heavy);
 }
 
 static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
@@ -40,8 +39,7 @@ static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
                             .k = k->in[0].dim[r - 1 - k->out.attr[0]],
                             .transpose_a = k->out.attr[0],
                             .transpose_b = k->out.attr[1]};
-    static const ayf_element f32[3] = {AYF_F32, AYF_F32, AYF_F32};
-    return ayf_heavy_prepare_gemm(b->heavy, &shape, f32, &k->heavy);
+    return ayf_heavy_prepare_gemm(b->heavy, &shape, k->element, &k->heavy);
 }
 
 static void cpu_drop(ayf_backend *backend, void *kernel) {
@@ -152,6 +150,10 @@ static ayf_status cpu_sync(ayf_backend *backend) {
     return status;
 }
 
+static bool cpu_prefers_bf16(const ayf_backend *backend) {
+    return ayf_heavy_prefers_bf16(((const cpu_backend *)backend)->heavy);
+}
+
 static void cpu_close(ayf_backend *backend) {
     cpu_backend *b = (cpu_backend *)backend;
     ayf_heavy_close(b->heavy);
@@ -168,6 +170,7 @@ static const ayf_backend_ops cpu_ops = {
     .name = "cpu",
     .element_size = {[AYF_F32] = sizeof(float), [AYF_BF16] = sizeof(ayf_bf16)},
     .fuses = true,
+    .prefers_bf16 = cpu_prefers_bf16,
     .close = cpu_close,
     .alloc = cpu_alloc,
     .release = cpu_release,
