@@ -20,35 +20,45 @@ static bool is_product(const ayf_node *n) {
     return c == AYF_CLASS_CONV || c == AYF_CLASS_GEMM;
 }
 
-/* Results that are AYF_F32 whatever their shape. */
-static void mark_kept(const ayf_graph *g, bool *kept) {
-    for (uint32_t i = 0; i < g->output_count; i++) kept[ayf_stored_as(g, g->output[i].id)] = true;
-    for (uint32_t i = 0; i < g->leaf_count; i++)
-        if (g->leaf[i].update) kept[ayf_stored_as(g, g->leaf[i].update)] = true;
+static bool is_wide(const ayf_node *n) {
+    return n->rank >= 3 && n->dim[n->rank - 1] >= AYF_PRECISION_CHANNELS;
+}
+
+/* Stored tensors that are wide, whether as they are or as a product reads them, and that belong to samples or are
+ * operands of a product. */
+static void mark_candidates(const ayf_graph *g, const bool *live, bool *candidate) {
+    for (ayf_id id = 1; id < g->count; id++) candidate[id] &= is_wide(ayf_at(g, id));
     for (ayf_id id = 1; id < g->count; id++) {
         const ayf_node *n = ayf_at(g, id);
-        bool small = n->rank < 3 || n->dim[n->rank - 1] < AYF_PRECISION_CHANNELS;
-        if (small || n->op == AYF_OP_CONV_WGRAD || ayf_op_table[n->op].class_ == AYF_CLASS_REDUCE)
-            kept[id] = true;
+        for (int k = 0; live[id] && is_product(n) && k < ayf_op_table[n->op].inputs; k++)
+            if (is_wide(ayf_at(g, n->in[k]))) candidate[ayf_stored_as(g, n->in[k])] = true;
+    }
+}
+
+/* Results that are AYF_F32 whatever their shape. */
+static void unmark_kept(const ayf_graph *g, bool *candidate) {
+    for (uint32_t i = 0; i < g->output_count; i++) candidate[ayf_stored_as(g, g->output[i].id)] = false;
+    for (uint32_t i = 0; i < g->leaf_count; i++)
+        if (g->leaf[i].update) candidate[ayf_stored_as(g, g->leaf[i].update)] = false;
+    for (ayf_id id = 1; id < g->count; id++) {
+        const ayf_node *n = ayf_at(g, id);
+        if (n->op == AYF_OP_CONV_WGRAD || ayf_op_table[n->op].class_ == AYF_CLASS_REDUCE)
+            candidate[id] = false;
     }
 }
 
 ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule) {
-    bool *per_sample = ayf_alloc(g->ctx, g->count, sizeof *per_sample);
-    bool *kept = ayf_alloc(g->ctx, g->count, sizeof *kept);
+    bool *live = ayf_alloc(g->ctx, g->count, sizeof *live);
+    bool *candidate = ayf_alloc(g->ctx, g->count, sizeof *candidate);
     uint8_t *element = ayf_alloc(g->ctx, g->count, sizeof *element);
-    if (per_sample && kept && element) {
-        bool *operand = per_sample; /* values per sample and operands of products: one mark for both */
-        mark_per_sample(g, per_sample);
-        mark_kept(g, kept);
+    if (live && candidate && element) {
+        ayf_mark_live(g, live);
+        mark_per_sample(g, candidate);
+        mark_candidates(g, live, candidate);
+        unmark_kept(g, candidate);
         for (uint32_t i = 0; i < fused->count; i++)
-            for (uint32_t k = 0; fused->step[i].node && k < fused->step[i].in_count; k++)
-                if (is_product(ayf_at(g, fused->step[i].node))) operand[fused->step[i].in[k]] = true;
-        for (uint32_t i = 0; i < fused->count; i++)
-            for (uint32_t k = 0; k < fused->step[i].out_count; k++) {
-                ayf_id id = fused->step[i].out[k];
-                if (operand[id] && !kept[id]) element[id] = AYF_BF16;
-            }
+            for (uint32_t k = 0; k < fused->step[i].out_count; k++)
+                if (candidate[fused->step[i].out[k]]) element[fused->step[i].out[k]] = AYF_BF16;
         for (uint32_t i = 0; i < schedule->count; i++) {
             ayf_step *step = &schedule->step[i];
             for (uint32_t k = 0; k < step->in_count; k++) step->element[k] = element[step->in[k]];
@@ -56,9 +66,9 @@ ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ay
                 step->element[step->in_count + k] = element[step->out[k]];
         }
     }
-    ayf_status status = per_sample && kept && element ? AYF_OK : AYF_E_MEMORY;
-    ayf_free(g->ctx, per_sample);
-    ayf_free(g->ctx, kept);
+    ayf_status status = live && candidate && element ? AYF_OK : AYF_E_MEMORY;
+    ayf_free(g->ctx, live);
+    ayf_free(g->ctx, candidate);
     ayf_free(g->ctx, element);
     return status;
 }
