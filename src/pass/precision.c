@@ -20,18 +20,26 @@ static bool is_product(const ayf_node *n) {
     return c == AYF_CLASS_CONV || c == AYF_CLASS_GEMM;
 }
 
+/* Many channels at more than one place of a sample. */
 static bool is_wide(const ayf_node *n) {
-    return n->rank >= 3 && n->dim[n->rank - 1] >= AYF_PRECISION_CHANNELS;
+    int32_t places = 1;
+    for (int i = 1; i + 1 < n->rank; i++) places *= n->dim[i];
+    return places > 1 && n->dim[n->rank - 1] >= AYF_PRECISION_CHANNELS;
 }
 
-/* Stored tensors that are wide, whether as they are or as a product reads them, and that belong to samples or are
- * operands of a product. */
-static void mark_candidates(const ayf_graph *g, const bool *live, bool *candidate) {
-    for (ayf_id id = 1; id < g->count; id++) candidate[id] &= is_wide(ayf_at(g, id));
+/* Stored tensors that belong to samples and are wide, whatever the shape in which they were computed, and the
+ * other operands of products with them. */
+static void mark_candidates(const ayf_graph *g, const bool *live, const bool *per_sample, bool *candidate) {
+    for (ayf_id id = 1; id < g->count; id++)
+        if (live[id] && per_sample[id] && is_wide(ayf_at(g, id))) candidate[ayf_stored_as(g, id)] = true;
     for (ayf_id id = 1; id < g->count; id++) {
         const ayf_node *n = ayf_at(g, id);
-        for (int k = 0; live[id] && is_product(n) && k < ayf_op_table[n->op].inputs; k++)
-            if (is_wide(ayf_at(g, n->in[k]))) candidate[ayf_stored_as(g, n->in[k])] = true;
+        for (int k = 0; live[id] && is_product(n) && k < 2; k++) {
+            const ayf_node *weight = ayf_at(g, n->in[k]);
+            bool matches = !per_sample[n->in[k]] && candidate[ayf_stored_as(g, n->in[1 - k])];
+            if (matches && weight->dim[weight->rank - 1] >= AYF_PRECISION_CHANNELS)
+                candidate[ayf_stored_as(g, n->in[k])] = true;
+        }
     }
 }
 
@@ -49,12 +57,13 @@ static void unmark_kept(const ayf_graph *g, bool *candidate) {
 
 ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule) {
     bool *live = ayf_alloc(g->ctx, g->count, sizeof *live);
+    bool *per_sample = ayf_alloc(g->ctx, g->count, sizeof *per_sample);
     bool *candidate = ayf_alloc(g->ctx, g->count, sizeof *candidate);
     uint8_t *element = ayf_alloc(g->ctx, g->count, sizeof *element);
-    if (live && candidate && element) {
+    if (live && per_sample && candidate && element) {
         ayf_mark_live(g, live);
-        mark_per_sample(g, candidate);
-        mark_candidates(g, live, candidate);
+        mark_per_sample(g, per_sample);
+        mark_candidates(g, live, per_sample, candidate);
         unmark_kept(g, candidate);
         for (uint32_t i = 0; i < fused->count; i++)
             for (uint32_t k = 0; k < fused->step[i].out_count; k++)
@@ -66,8 +75,9 @@ ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ay
                 step->element[step->in_count + k] = element[step->out[k]];
         }
     }
-    ayf_status status = live && candidate && element ? AYF_OK : AYF_E_MEMORY;
+    ayf_status status = live && per_sample && candidate && element ? AYF_OK : AYF_E_MEMORY;
     ayf_free(g->ctx, live);
+    ayf_free(g->ctx, per_sample);
     ayf_free(g->ctx, candidate);
     ayf_free(g->ctx, element);
     return status;

@@ -2,13 +2,13 @@
  * value is rounded once, when it is computed, and every reader sees the rounded one. A backend that stores
  * other nodes takes the same decision, so that it rounds at the same places.
  *
- * Bfloat16 are tensors of rank 3 and more with at least AYF_PRECISION_CHANNELS elements along their last axis
- * that are
- *   - values per sample: activations, their tangents and cotangents, attention's scores and weights;
- *   - operands of convolutions and products that do not depend on samples: normalised weights.
- * Everything else is AYF_F32: leaves, outputs, updates, sums and maxima, gradients of weights, embeddings (rank
- * 2), images and velocities (few channels). Optimisers, losses, statistics and the arithmetic of the tangent
- * behind the output layer consist of such tensors. So do networks for points.
+ * Bfloat16 are
+ *   - values per sample with at least AYF_PRECISION_CHANNELS elements along their last axis and more than one
+ *     place per sample: activations, their tangents and cotangents, attention's scores and weights;
+ *   - what products multiply them with: normalised weights.
+ * Everything else is AYF_F32: leaves, outputs, updates, sums and maxima, gradients of weights, embeddings (one
+ * place per sample), images and velocities (few channels). Optimisers, losses, statistics and the arithmetic of
+ * the tangent behind the output layer consist of such tensors. So do networks for points.
  */
 #ifndef AYF_PASS_PRECISION_H
 #define AYF_PASS_PRECISION_H
