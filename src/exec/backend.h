@@ -6,6 +6,12 @@
 
 typedef struct ayf_backend ayf_backend;
 
+/* What a kernel needs, in bytes. */
+typedef struct ayf_kernel_memory {
+    size_t scratch; /* while it runs: the program's */
+    size_t kept;    /* from run to run: the backend's */
+} ayf_kernel_memory;
+
 typedef struct ayf_backend_facts {
     int threads;             /* in use */
     double conv_peak_gflops; /* of convolutions on this machine, measured; NaN: not known */
@@ -29,9 +35,12 @@ typedef struct ayf_backend_ops {
     ayf_status (*copy)(ayf_backend *, void *to, const void *from, size_t elements) AYF_MUST_CHECK;
     /* Overwrites with NaN, whatever the element. */
     ayf_status (*poison)(ayf_backend *, void *memory, size_t bytes) AYF_MUST_CHECK;
-    /* May be slow: compile, choose an implementation, allocate. `scratch_bytes`: what launch needs. */
+    /* May be slow: compile, choose an implementation, allocate. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
-                          size_t *scratch_bytes);
+                          ayf_kernel_memory *memory);
+    /* PARAM leaves have changed: what the kernel of a step with a fixed input keeps of it is out of date. NULL:
+     * kernels keep nothing. */
+    void (*changed)(ayf_backend *, void *kernel);
     /* args: step.in then step.out. Never allocates; errors surface in sync. */
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */

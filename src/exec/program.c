@@ -11,7 +11,7 @@ struct ayf_program {
     ayf_plan *plan;
     ayf_plan_mode mode;
     void **kernel;
-    size_t scratch_bytes;
+    size_t scratch_bytes, kept_bytes;
     void *arena;
     void *scratch;
     ayf_buffer **leaf; /* per leaf: bound or own */
@@ -80,9 +80,10 @@ static ayf_status prepare_all(ayf_program *p) {
     if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled) return AYF_E_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
-        size_t scratch = 0;
-        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &scratch));
-        if (scratch > p->scratch_bytes) p->scratch_bytes = scratch;
+        ayf_kernel_memory memory = {0};
+        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &memory));
+        if (memory.scratch > p->scratch_bytes) p->scratch_bytes = memory.scratch;
+        p->kept_bytes += memory.kept;
         p->args[i] = ayf_alloc(ctx, (size_t)step->in_count + step->out_count, sizeof **p->args);
         if (!p->args[i]) return AYF_E_MEMORY;
     }
@@ -154,7 +155,8 @@ void ayf_program_free(ayf_program *p) {
 
 ayf_program_facts ayf_program_describe(const ayf_program *p) {
     size_t element = p->backend->ops->element_size[AYF_F32];
-    ayf_program_facts facts = {.arena_bytes = p->plan->bytes, .scratch_bytes = p->scratch_bytes};
+    ayf_program_facts facts = {.arena_bytes = p->plan->bytes + p->kept_bytes,
+                               .scratch_bytes = p->scratch_bytes};
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
@@ -321,6 +323,9 @@ static ayf_status launch_traced(ayf_program *p, uint32_t at) {
 }
 
 static ayf_status launch_all(ayf_program *p) {
+    void (*changed)(ayf_backend *, void *) = p->backend->ops->changed;
+    for (uint32_t i = 0; changed && p->stale && i < p->schedule->count; i++)
+        if (p->schedule->step[i].fixed) changed(p->backend, p->kernel[i]);
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         if (p->schedule->step[i].frozen && !p->stale) continue;
         if (p->backend->ctx->trace)

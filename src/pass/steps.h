@@ -57,6 +57,7 @@ typedef struct ayf_step {
     uint32_t out_count;
     uint8_t *element; /* ayf_element of every input, then of every output */
     bool frozen;      /* depends on PARAM leaves and constants only: runs once */
+    bool fixed;       /* NODE steps that are not frozen: the second input is */
 } ayf_step;
 
 typedef struct ayf_schedule {

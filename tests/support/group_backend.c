@@ -39,13 +39,12 @@ static void drop(ayf_backend *b, void *kernel) {
 }
 
 static ayf_status prepare(ayf_backend *b, const ayf_graph *g, const ayf_step *step, void **kernel,
-                          size_t *scratch) {
+                          ayf_kernel_memory *memory) {
     group_kernel *k = ayf_alloc(b->ctx, 1, sizeof *k);
     ayf_status status = AYF_OK;
     if (!k) return AYF_E_MEMORY;
-    *scratch = 0;
     if (!step->group) {
-        status = ref_ops(b)->prepare(((group_backend *)b)->ref, g, step, &k->node, scratch);
+        status = ref_ops(b)->prepare(((group_backend *)b)->ref, g, step, &k->node, memory);
     } else {
         const ayf_group *group = k->group = step->group;
         k->in_count = step->in_count;

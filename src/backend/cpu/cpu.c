@@ -19,6 +19,8 @@ typedef struct cpu_backend {
 typedef struct cpu_kernel {
     ayf_tile_program *tile;  /* groups */
     ayf_heavy_kernel *heavy; /* conv, gemm */
+    void *packed;            /* a fixed second input as `heavy` likes it; NULL: not kept */
+    bool packed_now;         /* `packed` is up to date */
     ayf_node out, in[AYF_MAX_INPUTS];
     ayf_element element[AYF_MAX_INPUTS + 1]; /* of the inputs, then of the output */
     ayf_filter filter;
@@ -42,22 +44,32 @@ static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
     return ayf_heavy_prepare_gemm(b->heavy, &shape, k->element, &k->heavy);
 }
 
+static ayf_status prepare_memory(cpu_backend *b, const ayf_step *step, cpu_kernel *k,
+                                 ayf_kernel_memory *memory) {
+    memory->scratch = ayf_heavy_scratch_bytes(k->heavy);
+    memory->kept = step->fixed ? ayf_heavy_packed_bytes(k->heavy) : 0;
+    if (!memory->kept) return AYF_OK;
+    k->packed = ayf_alloc(b->base.ctx, memory->kept, 1);
+    return k->packed ? AYF_OK : AYF_E_MEMORY;
+}
+
 static void cpu_drop(ayf_backend *backend, void *kernel) {
     cpu_kernel *k = kernel;
+    ayf_free(backend->ctx, k->packed);
     ayf_tile_free(backend->ctx, k->tile);
     ayf_heavy_release(k->heavy);
     ayf_free(backend->ctx, k);
 }
 
 static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
-                              size_t *scratch_bytes) {
+                              ayf_kernel_memory *memory) {
     cpu_backend *b = (cpu_backend *)backend;
     cpu_kernel *k = ayf_alloc(backend->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
     ayf_status status = AYF_OK;
     if (step->group) {
         status = ayf_tile_prepare(backend->ctx, g, step, b->threads, &k->tile);
-        if (status == AYF_OK) *scratch_bytes = ayf_tile_scratch_bytes(k->tile);
+        if (status == AYF_OK) memory->scratch = ayf_tile_scratch_bytes(k->tile);
     } else {
         k->out = *ayf_at(g, step->node);
         for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
@@ -65,11 +77,11 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
             k->element[i] = (ayf_element)step->element[i];
         if (k->out.op == AYF_OP_UPFIRDN) {
             k->filter = g->filter[k->out.attr[3]];
-            *scratch_bytes = ayf_move_upfirdn_scratch(&k->out, &k->in[0], b->threads);
+            memory->scratch = ayf_move_upfirdn_scratch(&k->out, &k->in[0], b->threads);
         }
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, g, k);
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
-        if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_heavy_scratch_bytes(k->heavy);
+        if (status == AYF_OK && k->heavy) status = prepare_memory(b, step, k, memory);
     }
     if (status != AYF_OK) {
         cpu_drop(backend, k);
@@ -86,14 +98,26 @@ static ayf_moved moved(const cpu_kernel *k, void *const *args, int i, int inputs
     return (ayf_moved){i < inputs ? &k->in[i] : &k->out, k->element[i], args[i]};
 }
 
+static void cpu_changed(ayf_backend *backend, void *kernel) {
+    (void)backend;
+    ((cpu_kernel *)kernel)->packed_now = false;
+}
+
+static ayf_status run_heavy(cpu_kernel *k, void *const *args, void *scratch) {
+    if (!k->packed) return ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
+    if (!k->packed_now) ayf_heavy_pack(k->heavy, args[1], k->packed);
+    k->packed_now = true;
+    return ayf_heavy_run_packed(k->heavy, args[0], k->packed, args[2], scratch);
+}
+
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
-    const cpu_kernel *k = kernel;
+    cpu_kernel *k = kernel;
     if (b->failed != AYF_OK) return; /* what follows would compute with garbage */
     if (k->tile) {
         ayf_tile_run(k->tile, args, scratch);
     } else if (k->heavy) {
-        b->failed = ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
+        b->failed = run_heavy(k, args, scratch);
     } else if (k->out.op == AYF_OP_CONCAT) {
         ayf_move_concat(moved(k, args, 2, 2), moved(k, args, 0, 2), moved(k, args, 1, 2), b->threads);
     } else if (k->out.op == AYF_OP_PAD) {
@@ -180,6 +204,7 @@ static const ayf_backend_ops cpu_ops = {
     .poison = cpu_poison,
     .prepare = cpu_prepare,
     .launch = cpu_launch,
+    .changed = cpu_changed,
     .describe = cpu_describe,
     .drop = cpu_drop,
     .sync = cpu_sync,

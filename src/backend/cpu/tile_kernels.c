@@ -267,6 +267,11 @@ static void row_max(float *out, const ayf_tile_operand *in, ptrdiff_t rows, ptrd
 
 /* ---- Bfloat16 ---- */
 
+enum {
+    LINE = 32,   /* bfloat16 in a line of the cache */
+    AHEAD = 2048 /* a tile: the processor's own prefetching stops at the end of each */
+};
+
 static void widen(float *to, ptrdiff_t to_row, const ayf_bf16 *from, ptrdiff_t from_row, ptrdiff_t rows,
                   ptrdiff_t cols) {
     if (to_row == cols && from_row == cols) {
@@ -274,6 +279,7 @@ static void widen(float *to, ptrdiff_t to_row, const ayf_bf16 *from, ptrdiff_t f
         rows = 1;
     }
     for (ptrdiff_t r = 0; r < rows; r++, to += to_row, from += from_row) {
+        for (ptrdiff_t c = 0; c < cols; c += LINE) __builtin_prefetch(from + c + AHEAD);
         _Pragma("omp simd") for (ptrdiff_t c = 0; c < cols; c++) to[c] = ayf_bf16_to_float(from[c]);
     }
 }

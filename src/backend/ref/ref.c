@@ -214,7 +214,8 @@ static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, vo
 }
 
 static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
-                              size_t *scratch_bytes) {
+                              ayf_kernel_memory *memory) {
+    (void)memory;
     ref_kernel *k = ayf_alloc(backend->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
     k->out = *ayf_at(g, step->node);
@@ -222,7 +223,6 @@ static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
     if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
     k->rounds = step->element[step->in_count] == AYF_BF16;
-    *scratch_bytes = 0;
     *kernel = k;
     return AYF_OK;
 }
