@@ -3,17 +3,27 @@
 #include <omp.h>
 
 #include "backend/cpu/conv_avx2.h"
+#include "backend/cpu/conv_avx512.h"
 #include "base/bf16.h"
 
 struct ayf_heavy {
     ayf_context *ctx;
     int threads;
-    bool own_kernels;
+    bool avx2, avx512; /* whose kernels of our own may be chosen */
     bool multiplies_bf16;
+    bool bf16_is_own; /* by our own kernels, not oneDNN's */
     ayf_onednn *onednn;
 };
 
-typedef enum method { METHOD_ONEDNN, METHOD_WGRAD, METHOD_DIRECT, METHOD_FEW_OUTPUTS } method;
+typedef enum method {
+    METHOD_ONEDNN,
+    METHOD_WGRAD,
+    METHOD_DIRECT,
+    METHOD_FEW_OUTPUTS,
+    METHOD_WGRAD512,
+    METHOD_DIRECT512,
+    METHOD_GEMM512
+} method;
 
 struct ayf_heavy_kernel {
     ayf_heavy *heavy;
@@ -27,8 +37,13 @@ struct ayf_heavy_kernel {
     ayf_conv_shape shape;
     ayf_conv_shape few; /* METHOD_FEW_OUTPUTS: what is run, turned for the data gradient */
     bool turned;
-    ayf_wgrad wgrad;   /* METHOD_WGRAD */
-    ayf_direct direct; /* METHOD_DIRECT */
+    ayf_wgrad wgrad;         /* METHOD_WGRAD */
+    ayf_direct direct;       /* METHOD_DIRECT */
+    ayf_wgrad512 wgrad512;   /* METHOD_WGRAD512 */
+    ayf_direct512 direct512; /* METHOD_DIRECT512 */
+    ayf_gemm512 gemm512;     /* METHOD_GEMM512 */
+    bool exchanged;          /* METHOD_WGRAD512 for a matrix product: x is b, dy is a */
+    size_t packed_bytes;     /* of b, at the start of scratch unless the caller keeps it */
     size_t method_bytes, scratch_bytes;
     const char *name;
 };
@@ -45,7 +60,7 @@ static void narrow(const float *from, ayf_bf16 *to, size_t count, int threads) {
     for (size_t i = 0; i < count; i++) to[i] = ayf_bf16_from_float(from[i]);
 }
 
-/* ---- Preparing ---- */
+/* ---- Beginning and end of preparing ---- */
 
 /* `count` is of the elements of a, b and out. */
 static ayf_status new_kernel(ayf_heavy *h, const ayf_element element[3], const int64_t count[3],
@@ -84,25 +99,58 @@ static ayf_status finish(ayf_heavy_kernel *k, ayf_status status, ayf_heavy_kerne
     return AYF_OK;
 }
 
-static ayf_status check_conv(ayf_heavy *h, const ayf_conv_shape *s) {
-    const char *why = ayf_conv_misfit(s);
-    if (!why) return AYF_OK;
-    return ayf_fail(h->ctx, AYF_E_INTERNAL,
-                    "convolution of [%lld,%lld,%lld,%lld] with [%lld,%lld,%lld,%lld] cannot give "
-                    "[%lld,%lld,%lld,%lld] with stride %lld and padding %lld,%lld,%lld,%lld: %s",
-                    (long long)s->x[0], (long long)s->x[1], (long long)s->x[2], (long long)s->x[3],
-                    (long long)s->w[0], (long long)s->w[1], (long long)s->w[2], (long long)s->w[3],
-                    (long long)s->y[0], (long long)s->y[1], (long long)s->y[2], (long long)s->y[3],
-                    (long long)s->stride, (long long)s->pad_top, (long long)s->pad_left,
-                    (long long)s->pad_bottom, (long long)s->pad_right, why);
+/* ---- Choosing, by measurement: see experiments/bench_conv.c ---- */
+
+static bool is_bf16(const ayf_heavy_kernel *k) { return k->inside[0] == AYF_BF16; }
+
+/* The kernels for AVX-512 convert as they pack, so they take every element as it is. */
+static bool may_be_avx512(const ayf_heavy_kernel *k) {
+    return k->heavy->avx512 && (!is_bf16(k) || k->heavy->bf16_is_own);
 }
 
-/* Fixed by measurement; see experiments/bench_conv.c. */
-static void choose_method(ayf_heavy_kernel *k, ayf_op face) {
+static void take_as_stored(ayf_heavy_kernel *k, const ayf_element element[3]) {
+    for (int i = 0; i < 3; i++) {
+        k->inside[i] = element[i];
+        k->converted[i] = false;
+    }
+}
+
+static void choose_wgrad512(ayf_heavy_kernel *k, const ayf_conv_shape *s, const ayf_element element[3]) {
+    bool narrowed = element[2] == AYF_BF16, bf16 = is_bf16(k);
+    k->method = METHOD_WGRAD512;
+    ayf_wgrad512_plan(&k->wgrad512, s, element, bf16, k->heavy->threads);
+    k->method_bytes = ayf_wgrad512_scratch_bytes(&k->wgrad512);
+    k->name = bf16 ? "avx512 wgrad bf16" : "avx512 wgrad";
+    take_as_stored(k, element);
+    if (narrowed) {
+        k->inside[2] = AYF_F32;
+        k->converted[2] = true;
+    }
+}
+
+static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
+    bool bf16 = is_bf16(k);
+    if (!may_be_avx512(k)) return false;
+    if (face == AYF_OP_CONV_WGRAD) {
+        choose_wgrad512(k, &k->shape, element);
+        return true;
+    }
+    if (!ayf_direct512_plan(&k->direct512, &k->shape, face == AYF_OP_CONV_DGRAD, element, bf16,
+                            k->heavy->threads))
+        return false;
+    k->method = METHOD_DIRECT512;
+    k->packed_bytes = ayf_direct512_packed_bytes(&k->direct512);
+    k->method_bytes = k->packed_bytes + ayf_direct512_scratch_bytes(&k->direct512);
+    k->name = bf16 ? "avx512 direct bf16" : "avx512 direct";
+    take_as_stored(k, element);
+    return true;
+}
+
+static void choose_avx2(ayf_heavy_kernel *k, ayf_op face) {
     enum { MANY_INPUTS = 8 };
     const ayf_conv_shape *s = &k->shape;
     bool data_gradient = face == AYF_OP_CONV_DGRAD, convolves = true;
-    if (!k->heavy->own_kernels || k->inside[0] == AYF_BF16) return;
+    if (!k->heavy->avx2 || is_bf16(k)) return;
     if (face == AYF_OP_CONV_WGRAD) {
         k->method = METHOD_WGRAD;
         ayf_wgrad_plan(&k->wgrad, s, k->heavy->threads);
@@ -124,6 +172,50 @@ static void choose_method(ayf_heavy_kernel *k, ayf_op face) {
     }
 }
 
+/* A long sum (a 1x1 weight gradient) is cut over the summed dimension, as weight gradients are. */
+static bool choose_long_sum(ayf_heavy_kernel *k, const ayf_gemm_shape *s, const ayf_element element[3]) {
+    enum { PIXELS = 256, IMAGES = 2 };
+    if (s->batch != 1 || !s->transpose_a || s->transpose_b || s->k % (PIXELS * IMAGES) != 0) return false;
+    const ayf_conv_shape shape = {.x = {s->k / PIXELS, 1, PIXELS, s->n},
+                                  .w = {s->m, 1, 1, s->n},
+                                  .y = {s->k / PIXELS, 1, PIXELS, s->m},
+                                  .stride = 1};
+    const ayf_element turned[3] = {element[1], element[0], element[2]};
+    k->exchanged = true;
+    choose_wgrad512(k, &shape, turned);
+    k->inside[0] = element[0];
+    k->inside[1] = element[1];
+    return true;
+}
+
+static bool choose_gemm512(ayf_heavy_kernel *k, const ayf_gemm_shape *s, const ayf_element element[3]) {
+    bool bf16 = is_bf16(k);
+    if (!may_be_avx512(k)) return false;
+    if (choose_long_sum(k, s, element)) return true;
+    k->method = METHOD_GEMM512;
+    ayf_gemm512_plan(&k->gemm512, s, element, bf16, k->heavy->threads);
+    k->packed_bytes = ayf_gemm512_packed_bytes(&k->gemm512);
+    k->method_bytes = k->packed_bytes + ayf_gemm512_scratch_bytes(&k->gemm512);
+    k->name = bf16 ? "avx512 gemm bf16" : "avx512 gemm";
+    take_as_stored(k, element);
+    return true;
+}
+
+/* ---- Preparing ---- */
+
+static ayf_status check_conv(ayf_heavy *h, const ayf_conv_shape *s) {
+    const char *why = ayf_conv_misfit(s);
+    if (!why) return AYF_OK;
+    return ayf_fail(h->ctx, AYF_E_INTERNAL,
+                    "convolution of [%lld,%lld,%lld,%lld] with [%lld,%lld,%lld,%lld] cannot give "
+                    "[%lld,%lld,%lld,%lld] with stride %lld and padding %lld,%lld,%lld,%lld: %s",
+                    (long long)s->x[0], (long long)s->x[1], (long long)s->x[2], (long long)s->x[3],
+                    (long long)s->w[0], (long long)s->w[1], (long long)s->w[2], (long long)s->w[3],
+                    (long long)s->y[0], (long long)s->y[1], (long long)s->y[2], (long long)s->y[3],
+                    (long long)s->stride, (long long)s->pad_top, (long long)s->pad_left,
+                    (long long)s->pad_bottom, (long long)s->pad_right, why);
+}
+
 static int64_t elements(const int64_t dim[4]) { return dim[0] * dim[1] * dim[2] * dim[3]; }
 
 ayf_status ayf_heavy_prepare_conv(ayf_heavy *heavy, const ayf_conv_shape *shape, ayf_op face,
@@ -138,7 +230,7 @@ ayf_status ayf_heavy_prepare_conv(ayf_heavy *heavy, const ayf_conv_shape *shape,
     ayf_heavy_kernel *k;
     AYF_TRY(new_kernel(heavy, element, count, &k));
     k->shape = *shape;
-    choose_method(k, face);
+    if (!choose_avx512(k, face, element)) choose_avx2(k, face);
     ayf_status status = AYF_OK;
     if (k->method == METHOD_ONEDNN)
         status = ayf_onednn_prepare_conv(heavy->onednn, shape, face, k->inside, &k->onednn);
@@ -158,7 +250,10 @@ ayf_status ayf_heavy_prepare_gemm(ayf_heavy *heavy, const ayf_gemm_shape *shape,
                               s->batch * s->m * s->n};
     ayf_heavy_kernel *k;
     AYF_TRY(new_kernel(heavy, element, count, &k));
-    return finish(k, ayf_onednn_prepare_gemm(heavy->onednn, shape, k->inside, &k->onednn), out);
+    ayf_status status = AYF_OK;
+    if (!choose_gemm512(k, shape, element))
+        status = ayf_onednn_prepare_gemm(heavy->onednn, shape, k->inside, &k->onednn);
+    return finish(k, status, out);
 }
 
 void ayf_heavy_release(ayf_heavy_kernel *kernel) {
@@ -173,20 +268,37 @@ size_t ayf_heavy_scratch_bytes(const ayf_heavy_kernel *kernel) { return kernel->
 
 const char *ayf_heavy_describe(const ayf_heavy_kernel *kernel) { return kernel->name; }
 
-static ayf_status run_method(ayf_heavy_kernel *kernel, const void *a, const void *b, void *out,
-                             void *scratch) {
-    switch (kernel->method) {
+static void pack(const ayf_heavy_kernel *k, const void *b, void *packed) {
+    if (k->method == METHOD_DIRECT512)
+        ayf_direct512_pack(&k->direct512, b, packed);
+    else
+        ayf_gemm512_pack(&k->gemm512, b, packed);
+}
+
+/* `packed` holds b, where the method packs it; `rest` is scratch behind it. */
+static ayf_status run_method(ayf_heavy_kernel *k, const void *a, const void *b, void *out, const void *packed,
+                             void *rest) {
+    switch (k->method) {
     case METHOD_ONEDNN:
-        return ayf_onednn_run(kernel->onednn, a, b, out, scratch);
+        return ayf_onednn_run(k->onednn, a, b, out, rest);
     case METHOD_WGRAD:
-        ayf_wgrad_run(&kernel->wgrad, a, b, out, scratch);
+        ayf_wgrad_run(&k->wgrad, a, b, out, rest);
         return AYF_OK;
     case METHOD_DIRECT:
-        ayf_direct_run(&kernel->direct, a, b, out, scratch);
+        ayf_direct_run(&k->direct, a, b, out, rest);
         return AYF_OK;
     case METHOD_FEW_OUTPUTS:
-        if (kernel->turned) ayf_conv_turn_weights(&kernel->shape, b, scratch);
-        ayf_few_outputs_run(&kernel->few, kernel->heavy->threads, a, kernel->turned ? scratch : b, out);
+        if (k->turned) ayf_conv_turn_weights(&k->shape, b, rest);
+        ayf_few_outputs_run(&k->few, k->heavy->threads, a, k->turned ? rest : b, out);
+        return AYF_OK;
+    case METHOD_WGRAD512:
+        ayf_wgrad512_run(&k->wgrad512, k->exchanged ? b : a, k->exchanged ? a : b, out, rest);
+        return AYF_OK;
+    case METHOD_DIRECT512:
+        ayf_direct512_run(&k->direct512, a, packed, out, rest);
+        return AYF_OK;
+    case METHOD_GEMM512:
+        ayf_gemm512_run(&k->gemm512, a, b, k->packed_bytes ? packed : NULL, out, rest);
         return AYF_OK;
     }
     return AYF_OK;
@@ -201,25 +313,23 @@ ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const void *a, const void *b,
         widen(in[i], wide, kernel->count[i], threads);
         in[i] = wide;
     }
-    if (!kernel->converted[2]) return run_method(kernel, in[0], in[1], out, scratch);
-    float *wide = (float *)((char *)scratch + kernel->offset[2]);
-    AYF_TRY(run_method(kernel, in[0], in[1], wide, scratch));
-    narrow(wide, out, kernel->count[2], threads);
+    void *result = kernel->converted[2] ? (char *)scratch + kernel->offset[2] : out;
+    if (kernel->packed_bytes) pack(kernel, in[1], scratch);
+    AYF_TRY(run_method(kernel, in[0], in[1], result, scratch, (char *)scratch + kernel->packed_bytes));
+    if (kernel->converted[2]) narrow(result, out, kernel->count[2], threads);
     return AYF_OK;
 }
 
-size_t ayf_heavy_packed_bytes(const ayf_heavy_kernel *kernel) {
-    (void)kernel;
-    return 0;
-}
+/* What packs its b converts nothing else. */
+size_t ayf_heavy_packed_bytes(const ayf_heavy_kernel *kernel) { return kernel->packed_bytes; }
 
 void ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed) {
-    (void)kernel, (void)b, (void)packed;
+    if (kernel->packed_bytes) pack(kernel, b, packed);
 }
 
 ayf_status ayf_heavy_run_packed(ayf_heavy_kernel *kernel, const void *a, const void *packed, void *out,
                                 void *scratch) {
-    return ayf_heavy_run(kernel, a, packed, out, scratch);
+    return run_method(kernel, a, NULL, out, packed, scratch);
 }
 
 ayf_status ayf_heavy_conv_peak(ayf_heavy *heavy, ayf_element element, double *gflops) {
@@ -271,9 +381,14 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     if (!h) return AYF_E_MEMORY;
     h->ctx = ctx;
     h->threads = threads > 0 ? threads : 1;
-    h->own_kernels = choice != AYF_HEAVY_ONEDNN && ayf_avx2_available() &&
-                     (choice == AYF_HEAVY_OWN || choice == AYF_HEAVY_AVX2 || !ayf_avx512_available());
-    h->multiplies_bf16 = choice != AYF_HEAVY_AVX2 && choice != AYF_HEAVY_WIDEN && ayf_bf16_available();
+    bool own = choice != AYF_HEAVY_ONEDNN, multiplies = choice != AYF_HEAVY_WIDEN && choice != AYF_HEAVY_AVX2;
+    bool amx = ayf_amx_bf16_available(), wide_bf16 = ayf_avx512bf16_available();
+    h->avx2 = own && ayf_avx2_available();
+    h->avx512 = own && choice != AYF_HEAVY_AVX2 && ayf_avx512_available();
+    h->multiplies_bf16 = multiplies && (amx || wide_bf16);
+    /* oneDNN 2.6.3 on AMX runs forward and data gradient at 900 to 3000 GFLOP/s per two cores and weight
+     * gradients at 400 to 1250; vectors reach a fraction of that. */
+    h->bf16_is_own = wide_bf16 && (!amx || choice == AYF_HEAVY_OWN);
     ayf_status status = ayf_onednn_open(ctx, h->threads, &h->onednn);
     if (status != AYF_OK) {
         ayf_heavy_close(h);
