@@ -291,6 +291,7 @@ static void narrow(ayf_bf16 *to, ptrdiff_t to_row, float *from, ptrdiff_t from_r
         rows = 1;
     }
     for (ptrdiff_t r = 0; r < rows; r++, to += to_row, from += from_row) {
+        for (ptrdiff_t c = 0; c < cols; c += LINE) __builtin_prefetch(to + c + AHEAD, 1);
         _Pragma("omp simd") for (ptrdiff_t c = 0; c < cols; c++) to[c] = ayf_bf16_from_float(from[c]);
         if (keep) widen(from, cols, to, cols, 1, cols);
     }
