@@ -83,6 +83,9 @@ typedef enum ayf_precision {
     AYF_PRECISION_AUTO     /* BF16 where the device multiplies bfloat16 faster than 32 bits, else HIGHEST */
 } ayf_precision;
 
+/* "highest", "bf16" or "auto"; NULL: there is no such precision. */
+AYF_API const char *ayf_precision_name(ayf_precision precision);
+
 typedef struct ayf_options { /* all zero = defaults */
     ayf_alloc_fn *alloc;     /* default: the C library */
     void *alloc_user;
@@ -94,6 +97,10 @@ typedef struct ayf_options { /* all zero = defaults */
      * reference for other devices. Any other name is AYF_E_USAGE from the first function that opens a model or
      * a run, or computes. Copied. */
     const char *device;
+    /* In which models that are opened with this context compute, for sampling and evaluation. What measures
+     * them (features, a teacher's accurate solution, ayf_golden()) computes in AYF_PRECISION_HIGHEST always, and
+     * runs compute in their own train.precision. */
+    ayf_precision precision;
 } ayf_options;
 
 /* A context holds the allocator, the log and the last error. Returns NULL only when there is no memory. Use a
@@ -127,6 +134,7 @@ typedef struct ayf_model_facts {
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
     double sigma_data;                 /* standard deviation of the data in [-1,1] units */
+    ayf_precision precision;           /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
 } ayf_model_facts;
 
 /* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
@@ -493,6 +501,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     uint64_t count;              /* data: number of samples; trajectories: number of trajectories */
     bool points;                 /* data: points in the plane */
     double sigma;                /* data of one size: standard deviation in [-1,1] units */
+    ayf_precision precision;     /* run, model that draws: in which it is or was trained */
 } ayf_path_facts;
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts

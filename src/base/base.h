@@ -44,6 +44,7 @@ struct ayf_context {
     char *device;  /* NULL: the default */
     void *backend; /* what backend/open.h opened; NULL before its first use. ayf_close() closes it */
     void (*close_backend)(void *backend);
+    ayf_precision precision; /* of the models that are opened, as the caller gave it */
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];
 };

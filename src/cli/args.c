@@ -340,3 +340,22 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     *count = n;
     return 0;
 }
+
+int cli_get_choice(const cli_args *args, cli_option option, const char *const *names, int count, int *out) {
+    const char *text = args->value[option], *best = NULL;
+    size_t best_distance = NAME_SIZE, used = 0;
+    char list[128] = "";
+    if (!text) return 0;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+        consider(text, names[i], &best, &best_distance);
+        const char *before = i == 0 ? "" : i + 1 == count ? " or " : ", ";
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", before, names[i]);
+    }
+    return usage_error("--%s %s: must be %s%s%s%s", options[option].name, text, list,
+                       best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
+}

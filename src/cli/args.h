@@ -38,7 +38,10 @@
       "    ayf finetune runs/tuned --student runs/student --steps 1000")                                     \
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image, whatever else is drawn\n"  \
-      "in the same batch. The PNG records how it was made (ayf info shows it).\n\n"                          \
+      "in the same batch. The PNG records how it was made (ayf info shows it).\n"                            \
+      "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
+      "processors with AMX or AVX512-BF16 draw them faster. auto chooses by the processor, so it may give\n" \
+      "other pictures on another machine; the default does not.\n\n"                                         \
       "    ayf sample runs/student --seeds 0-63 --steps 2 --out grid.png\n"                                  \
       "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
@@ -127,6 +130,8 @@ typedef enum cli_verb {
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL, NULL,                                                         \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
     X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL, NULL, "teacher: euler, heun (default) or reference")  \
+    X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
+      "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
@@ -194,5 +199,7 @@ int cli_get_real(const cli_args *args, cli_option option, double least, double m
 int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
                  size_t *count);
 int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t *count);
+/* The place of the value in `names`, of which there are `count`. */
+int cli_get_choice(const cli_args *args, cli_option option, const char *const *names, int count, int *out);
 
 #endif

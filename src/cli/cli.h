@@ -50,8 +50,9 @@ CLI_VERBS(CLI_VERB)
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
-/* --solver; left alone when it is not given. Returns an exit code. */
-int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out);
+/* --solver and --precision; left alone when they are not given. Return an exit code. */
+int cli_get_solver(const cli_args *args, ayf_solver *out);
+int cli_get_precision(const cli_args *args, ayf_precision *out);
 
 /* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
  * code. */

@@ -87,6 +87,13 @@ expect "nor is it data" 3 "$ayf" info pipe
 says "pipe"
 expect "another setting is refused" 2 "$ayf" train teacher $tiny --steps 3 --set train.lr=0.02
 says "train.lr"
+expect "train in bf16" 0 "$ayf" train short $tiny --steps 2 --set train.precision=bf16
+expect "info on a run in bf16" 0 "$ayf" info short
+prints "precision    bf16"
+expect "info on its model" 0 "$ayf" info short/model.safetensors
+prints "precision    bf16"
+expect "another precision is refused" 2 "$ayf" train short $tiny --steps 2 --set train.precision=highest
+says "train.precision = bf16" && one_line
 expect "a distillation is not a training run" 2 "$ayf" distill teacher $student --teacher teacher --weak teacher --steps 3
 says "teacher"
 expect "train a weak teacher" 0 "$ayf" train weak $tiny --steps 2
@@ -207,7 +214,18 @@ expect "a strength for a student without" 2 "$ayf" sample plain-student --guidan
 says "without guidance" && absent no.png
 expect "a solver for a student" 2 "$ayf" sample student --solver heun --out no.png
 expect "unknown solver" 2 "$ayf" sample teacher --solver rk4 --out no.png
-says "heun"
+says "must be euler, heun or reference" && one_line
+expect "a solver with a typing error" 2 "$ayf" sample teacher --solver eular --out no.png
+says "did you mean euler?" && one_line
+expect "32 bits" 0 "$ayf" sample student --seeds 7 --class 2 --precision highest --out exact
+says_not "computes in" && same exact/000007.png alone/000007.png
+expect "bf16" 0 "$ayf" sample student --seeds 7 --class 2 --precision bf16 --out short-images
+says "student: computes in bf16"
+expect "the picture says so" 0 "$ayf" info short-images/000007.png
+prints "precision bf16"
+expect "what is faster here" 0 "$ayf" sample student --seeds 7 --class 2 --precision auto --out fast
+expect "unknown precision" 2 "$ayf" sample student --precision hihgest --out no.png
+says "--precision hihgest: must be highest, bf16 or auto; did you mean highest?" && one_line && absent no.png
 expect "steps 0" 2 "$ayf" sample student --steps 0
 says "--steps 0"
 expect "times that do not fall" 2 "$ayf" sample student --times 1,0.5,0.6,0 --out no.png
@@ -293,14 +311,23 @@ prints "FD (our features)" && prints "floor" && prints "gamma 0.5" && prints "ha
 ! grep -q FID out || bad "our features are called FID"
 expect "eval: the same as JSON" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --json
 prints '"fd_our_features": ' && prints '"semigroup_defect": ' && prints '"recipe": {"reference": "' && prints '"drawn": "by a student of step'
+prints '"precision": "highest"' && prints "seeds 0 to 79 (of a data set"
 prints '"paired": 80' && prints "of 80 of the samples and as many of the reference"
 python3 -m json.tool "$work/out" >/dev/null || bad "not JSON"
+expect "eval: bf16" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --precision bf16
+prints "seeds 0 to 79, computed in bf16" && prints "the student computes in bf16, the teacher in 32 bits"
+expect "eval: unknown precision" 2 "$ayf" eval student $compare --precision f32
+says "highest, bf16 or auto" && one_line
+expect "eval: features are fitted in 32 bits" 2 "$ayf" eval --fit-features no.safetensors --data builtin:shapes --precision bf16
+says "--fit-features takes" && one_line
 expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --calls 2 --solver euler
 prints "2 steps" && prints "class accuracy"
 expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
 expect "eval: images in a folder" 0 "$ayf" eval many $compare
 prints "samples    many: 80 at random (seed 0)" && prints "sliced Wasserstein (pixels)"
 ! grep -q resized "$work/out" || bad "pictures of the right size are said to be resized"
+expect "eval: the precision of pictures" 2 "$ayf" eval many $compare --precision bf16
+says "--precision needs a model as SUBJECT" && one_line
 expect "eval: draw a reference" 0 "$ayf" sample teacher --seeds 1000-1199 --steps 1 --solver euler --out real
 expect "eval: features of other data" 0 "$ayf" eval many --data real --features features.safetensors --images 80
 says "were fitted to builtin:shapes and are used with real"
