@@ -391,6 +391,10 @@ static void test_rule_avx512(void **state) {
                                            {"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"},
                                            {"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"}};
     for (size_t e = 0; e < AYF_COUNT(elements); e++) check_rule(f.heavy[3], elements[e], f32);
+    static const char *const winograd[3][3] = {{"avx512 winograd", "avx512 winograd", "avx512 wgrad"},
+                                               {"avx512 winograd", "avx512 winograd", "avx512 wgrad"},
+                                               {"avx512 winograd", "avx512 winograd", "avx512 wgrad"}};
+    check_rule(f.heavy[1], F32, winograd);
     if (ayf_avx512bf16_available()) check_rule(f.heavy[1], elements[1], bf16);
     assert_false(ayf_heavy_prefers_bf16(f.heavy[3]));
     assert_int_equal(ayf_heavy_prefers_bf16(f.heavy[1]), ayf_avx512bf16_available());

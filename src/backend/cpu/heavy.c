@@ -10,6 +10,7 @@ struct ayf_heavy {
     ayf_context *ctx;
     int threads;
     bool avx2, avx512; /* whose kernels of our own may be chosen */
+    bool always_own;   /* where the rule would prefer another one */
     bool multiplies_bf16;
     bool bf16_is_own; /* by our own kernels, not oneDNN's */
     ayf_onednn *onednn;
@@ -22,6 +23,7 @@ typedef enum method {
     METHOD_FEW_OUTPUTS,
     METHOD_WGRAD512,
     METHOD_DIRECT512,
+    METHOD_WINOGRAD,
     METHOD_GEMM512
 } method;
 
@@ -41,6 +43,7 @@ struct ayf_heavy_kernel {
     ayf_direct direct;       /* METHOD_DIRECT */
     ayf_wgrad512 wgrad512;   /* METHOD_WGRAD512 */
     ayf_direct512 direct512; /* METHOD_DIRECT512 */
+    ayf_winograd winograd;   /* METHOD_WINOGRAD */
     ayf_gemm512 gemm512;     /* METHOD_GEMM512 */
     bool exchanged;          /* METHOD_WGRAD512 for a matrix product: x is b, dy is a */
     size_t packed_bytes;     /* of b, at the start of scratch unless the caller keeps it */
@@ -128,6 +131,21 @@ static void choose_wgrad512(ayf_heavy_kernel *k, const ayf_conv_shape *s, const 
     }
 }
 
+/* Transforms pay where there are many channels to share them, and work for all threads. */
+static bool choose_winograd(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
+    enum { CHANNELS = 32, PATCHES = 32 };
+    const ayf_conv_shape *s = &k->shape;
+    int threads = k->heavy->threads;
+    if (!ayf_winograd_plan(&k->winograd, s, face == AYF_OP_CONV_DGRAD, element, threads)) return false;
+    bool pays = s->x[3] >= CHANNELS && s->y[3] >= CHANNELS && k->winograd.patches >= PATCHES * threads;
+    if (!pays && !k->heavy->always_own) return false;
+    k->method = METHOD_WINOGRAD;
+    k->packed_bytes = ayf_winograd_packed_bytes(&k->winograd);
+    k->method_bytes = k->packed_bytes + ayf_winograd_scratch_bytes(&k->winograd);
+    k->name = "avx512 winograd";
+    return true;
+}
+
 static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
     bool bf16 = is_bf16(k);
     if (!may_be_avx512(k)) return false;
@@ -135,6 +153,7 @@ static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element el
         choose_wgrad512(k, &k->shape, element);
         return true;
     }
+    if (choose_winograd(k, face, element)) return true;
     if (!ayf_direct512_plan(&k->direct512, &k->shape, face == AYF_OP_CONV_DGRAD, element, bf16,
                             k->heavy->threads))
         return false;
@@ -271,6 +290,8 @@ const char *ayf_heavy_describe(const ayf_heavy_kernel *kernel) { return kernel->
 static void pack(const ayf_heavy_kernel *k, const void *b, void *packed) {
     if (k->method == METHOD_DIRECT512)
         ayf_direct512_pack(&k->direct512, b, packed);
+    else if (k->method == METHOD_WINOGRAD)
+        ayf_winograd_pack(&k->winograd, b, packed);
     else
         ayf_gemm512_pack(&k->gemm512, b, packed);
 }
@@ -296,6 +317,9 @@ static ayf_status run_method(ayf_heavy_kernel *k, const void *a, const void *b, 
         return AYF_OK;
     case METHOD_DIRECT512:
         ayf_direct512_run(&k->direct512, a, packed, out, rest);
+        return AYF_OK;
+    case METHOD_WINOGRAD:
+        ayf_winograd_run(&k->winograd, a, packed, out, rest);
         return AYF_OK;
     case METHOD_GEMM512:
         ayf_gemm512_run(&k->gemm512, a, b, k->packed_bytes ? packed : NULL, out, rest);
@@ -383,6 +407,7 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     h->threads = threads > 0 ? threads : 1;
     bool own = choice != AYF_HEAVY_ONEDNN, multiplies = choice != AYF_HEAVY_WIDEN && choice != AYF_HEAVY_AVX2;
     bool amx = ayf_amx_bf16_available(), wide_bf16 = ayf_avx512bf16_available();
+    h->always_own = choice == AYF_HEAVY_OWN;
     h->avx2 = own && ayf_avx2_available();
     h->avx512 = own && choice != AYF_HEAVY_AVX2 && ayf_avx512_available();
     h->multiplies_bf16 = multiplies && (amx || wide_bf16);
