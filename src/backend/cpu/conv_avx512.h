@@ -91,6 +91,25 @@ void ayf_wgrad512_plan(ayf_wgrad512 *plan, const ayf_conv_shape *shape, const ay
 size_t ayf_wgrad512_scratch_bytes(const ayf_wgrad512 *plan);
 void ayf_wgrad512_run(const ayf_wgrad512 *plan, const void *x, const void *dy, float *dw, float *scratch);
 
+typedef struct ayf_winograd_wgrad {
+    ayf_conv_shape s;
+    int slots;            /* as in ayf_wgrad512 */
+    int64_t down, across; /* patches of 2x2 outputs per image */
+    int64_t patches;      /* of all images */
+    int64_t items;        /* work items */
+    size_t sum_units;     /* per slot: sums of products */
+    size_t x_units;       /* per slot: transformed input of a work item */
+    size_t y_units;       /* per slot: transformed output gradient */
+} ayf_winograd_wgrad;
+
+/* The weight gradient with as few products as ayf_winograd_plan() needs: the derivative of the same form. False
+ * also where channels do not fill vectors. */
+bool ayf_winograd_wgrad_plan(ayf_winograd_wgrad *plan, const ayf_conv_shape *shape,
+                             const ayf_element element[3], int slots);
+size_t ayf_winograd_wgrad_scratch_bytes(const ayf_winograd_wgrad *plan);
+void ayf_winograd_wgrad_run(const ayf_winograd_wgrad *plan, const float *x, const float *dy, float *dw,
+                            float *scratch);
+
 /* ---- Matrix product ---- */
 
 typedef struct ayf_gemm512 {
