@@ -267,6 +267,8 @@ static void test_conv_several_items(void **state) {
     check_shape(f, conv_shape(3, 30, 21, 70, 30, 3, 3, 1, 1, 1, 1, 1));
     check_shape(f, conv_shape(2, 31, 40, 65, 16, 4, 2, 2, 1, 0, 2, 1));
     check_shape(f, conv_shape(9, 5, 5, 130, 48, 3, 3, 1, 1, 1, 1, 1));
+    check_shape(f, conv_shape(3, 19, 21, 64, 48, 3, 3, 1, 1, 1, 1, 1));
+    check_shape(f, conv_shape(2, 9, 8, 32, 80, 3, 3, 1, 2, 0, 0, 1));
     close_all(f);
 }
 
@@ -391,6 +393,11 @@ static void test_rule_avx512(void **state) {
                                            {"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"},
                                            {"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"}};
     for (size_t e = 0; e < AYF_COUNT(elements); e++) check_rule(f.heavy[3], elements[e], f32);
+    static const char *const winograd[3][3] = {
+        {"avx512 winograd", "avx512 winograd", "avx512 winograd wgrad"},
+        {"avx512 winograd", "avx512 winograd", "avx512 wgrad"},
+        {"avx512 winograd", "avx512 winograd", "avx512 wgrad"}};
+    check_rule(f.heavy[1], F32, winograd);
     if (ayf_avx512bf16_available()) check_rule(f.heavy[1], elements[1], bf16);
     assert_false(ayf_heavy_prefers_bf16(f.heavy[3]));
     assert_int_equal(ayf_heavy_prefers_bf16(f.heavy[1]), ayf_avx512bf16_available());

@@ -36,8 +36,34 @@ bool ayf_direct512_plan(ayf_direct512 *plan, const ayf_conv_shape *shape, bool d
 size_t ayf_direct512_packed_bytes(const ayf_direct512 *plan);
 size_t ayf_direct512_scratch_bytes(const ayf_direct512 *plan); /* without the packed weights */
 void ayf_direct512_pack(const ayf_direct512 *plan, const void *w, float *packed);
+/* One tile of 32 output channels, as [p][q][unit of channels][lane] with 32 lanes, or 16 for a last tile of at
+ * most 16 channels. */
+void ayf_direct512_pack_tile(const ayf_direct512 *plan, int64_t tile, const void *w, float *to);
 void ayf_direct512_run(const ayf_direct512 *plan, const void *x, const float *packed, void *y,
                        float *scratch);
+
+/* ---- The same for 3x3 taps in f32, with fewer products ---- */
+
+typedef struct ayf_winograd {
+    ayf_direct512 direct; /* shape, threads, and how weights are packed */
+    int64_t down, across; /* patches of 2x2 outputs per image */
+    int64_t patches;      /* of all images */
+    int64_t items;        /* work items */
+    size_t weight_units;  /* transformed weights */
+    size_t x_units;       /* per thread: transformed input of a work item */
+    size_t y_units;       /* per thread: its products */
+} ayf_winograd;
+
+/* As ayf_direct512_plan(); false also where the taps are not 3x3, the stride is not 1 or something is bf16.
+ * 2x2 outputs are computed from 4x4 inputs with 16 products per pair of channels instead of 36: Winograd's
+ * F(2x2, 3x3), see arXiv 1509.09308. Its rounding errors are about twice those of the direct sum. */
+bool ayf_winograd_plan(ayf_winograd *plan, const ayf_conv_shape *shape, bool data_gradient,
+                       const ayf_element element[3], int threads);
+size_t ayf_winograd_packed_bytes(const ayf_winograd *plan);
+size_t ayf_winograd_scratch_bytes(const ayf_winograd *plan); /* without the packed weights */
+void ayf_winograd_pack(const ayf_winograd *plan, const float *w, float *packed);
+void ayf_winograd_run(const ayf_winograd *plan, const float *x, const float *packed, float *y,
+                      float *scratch);
 
 /* ---- Weight gradient ---- */
 
@@ -64,6 +90,25 @@ void ayf_wgrad512_plan(ayf_wgrad512 *plan, const ayf_conv_shape *shape, const ay
                        bool bf16, int slots);
 size_t ayf_wgrad512_scratch_bytes(const ayf_wgrad512 *plan);
 void ayf_wgrad512_run(const ayf_wgrad512 *plan, const void *x, const void *dy, float *dw, float *scratch);
+
+typedef struct ayf_winograd_wgrad {
+    ayf_conv_shape s;
+    int slots;            /* as in ayf_wgrad512 */
+    int64_t down, across; /* patches of 2x2 outputs per image */
+    int64_t patches;      /* of all images */
+    int64_t items;        /* work items */
+    size_t sum_units;     /* per slot: sums of products */
+    size_t x_units;       /* per slot: transformed input of a work item */
+    size_t y_units;       /* per slot: transformed output gradient */
+} ayf_winograd_wgrad;
+
+/* The weight gradient with as few products as ayf_winograd_plan() needs: the derivative of the same form. False
+ * also where channels do not fill vectors. */
+bool ayf_winograd_wgrad_plan(ayf_winograd_wgrad *plan, const ayf_conv_shape *shape,
+                             const ayf_element element[3], int slots);
+size_t ayf_winograd_wgrad_scratch_bytes(const ayf_winograd_wgrad *plan);
+void ayf_winograd_wgrad_run(const ayf_winograd_wgrad *plan, const float *x, const float *dy, float *dw,
+                            float *scratch);
 
 /* ---- Matrix product ---- */
 

@@ -78,24 +78,23 @@ static int64_t lanes_of(const ayf_direct512 *plan, int64_t tile) {
 /* The last tile may need but one vector. */
 static int64_t width_of(int64_t lanes) { return lanes > AYF_VECTOR ? AYF_PATCH_LANES : AYF_VECTOR; }
 
-/* Weights as [tile][p][q][unit of channels][lane], the order in which they are read. */
-static void pack_tile(const ayf_direct512 *plan, int64_t tile, const char *w, float *packed) {
+void ayf_direct512_pack_tile(const ayf_direct512 *plan, int64_t tile, const void *weights, float *to) {
     const ayf_conv_shape *s = &plan->s;
     const int64_t high = s->w[1], wide = s->w[2], in = s->x[3], out = s->y[3], taps = high * wide;
     const int64_t size = (int64_t)ayf_reading_bytes(plan->w), lanes = lanes_of(plan, tile);
     const int64_t width = width_of(lanes), pair = plan->w == AYF_READ_PAIRS ? 2 : 1;
-    packed += tile * AYF_PATCH_LANES * taps * plan->pixel;
+    const char *w = weights;
     for (int64_t from = 0; from < width; from += AYF_VECTOR) {
         int64_t first = tile * AYF_PATCH_LANES + from, count = smaller(AYF_VECTOR, lanes - from);
         if (!plan->flipped) {
-            ayf_pack_across(plan->w, w + first * taps * in * size, taps * in, count, taps * in, packed + from,
+            ayf_pack_across(plan->w, w + first * taps * in * size, taps * in, count, taps * in, to + from,
                             width);
             continue;
         }
         for (int64_t tap = 0; tap < taps; tap++) {
             const char *f = w + ((taps - 1 - tap) * out + first) * size;
             ayf_pack_along(plan->w, f, f + taps * out * size, pair * taps * out, plan->pixel, count,
-                           packed + tap * plan->pixel * width + from, width, AYF_VECTOR);
+                           to + tap * plan->pixel * width + from, width, AYF_VECTOR);
         }
     }
 }
@@ -174,7 +173,9 @@ static void direct_item(const ayf_direct512 *plan, int64_t item, const char *x, 
 
 void ayf_direct512_pack(const ayf_direct512 *plan, const void *w, float *packed) {
 #pragma omp parallel for num_threads(plan->threads) schedule(static)
-    for (int64_t tile = 0; tile < plan->tiles; tile++) pack_tile(plan, tile, w, packed);
+    for (int64_t tile = 0; tile < plan->tiles; tile++)
+        ayf_direct512_pack_tile(plan, tile, w,
+                                packed + tile * AYF_PATCH_LANES * plan->s.w[1] * plan->s.w[2] * plan->pixel);
 }
 
 void ayf_direct512_run(const ayf_direct512 *plan, const void *x, const float *packed, void *y,

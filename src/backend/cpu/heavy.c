@@ -10,6 +10,7 @@ struct ayf_heavy {
     ayf_context *ctx;
     int threads;
     bool avx2, avx512; /* whose kernels of our own may be chosen */
+    bool always_own;   /* where the rule would prefer another one */
     bool multiplies_bf16;
     bool bf16_is_own; /* by our own kernels, not oneDNN's */
     ayf_onednn *onednn;
@@ -22,6 +23,8 @@ typedef enum method {
     METHOD_FEW_OUTPUTS,
     METHOD_WGRAD512,
     METHOD_DIRECT512,
+    METHOD_WINOGRAD,
+    METHOD_WINOGRAD_WGRAD,
     METHOD_GEMM512
 } method;
 
@@ -37,26 +40,30 @@ struct ayf_heavy_kernel {
     ayf_conv_shape shape;
     ayf_conv_shape few; /* METHOD_FEW_OUTPUTS: what is run, turned for the data gradient */
     bool turned;
-    ayf_wgrad wgrad;         /* METHOD_WGRAD */
-    ayf_direct direct;       /* METHOD_DIRECT */
-    ayf_wgrad512 wgrad512;   /* METHOD_WGRAD512 */
-    ayf_direct512 direct512; /* METHOD_DIRECT512 */
-    ayf_gemm512 gemm512;     /* METHOD_GEMM512 */
-    bool exchanged;          /* METHOD_WGRAD512 for a matrix product: x is b, dy is a */
-    size_t packed_bytes;     /* of b, at the start of scratch unless the caller keeps it */
+    ayf_wgrad wgrad;                   /* METHOD_WGRAD */
+    ayf_direct direct;                 /* METHOD_DIRECT */
+    ayf_wgrad512 wgrad512;             /* METHOD_WGRAD512 */
+    ayf_direct512 direct512;           /* METHOD_DIRECT512 */
+    ayf_winograd winograd;             /* METHOD_WINOGRAD */
+    ayf_winograd_wgrad winograd_wgrad; /* METHOD_WINOGRAD_WGRAD */
+    ayf_gemm512 gemm512;               /* METHOD_GEMM512 */
+    bool exchanged;                    /* METHOD_WGRAD512 for a matrix product: x is b, dy is a */
+    size_t packed_bytes;               /* of b, at the start of scratch unless the caller keeps it */
     size_t method_bytes, scratch_bytes;
     const char *name;
 };
 
 /* ---- Conversion ---- */
 
+enum { MANY = 1 << 15 /* worth waking threads */ };
+
 static void widen(const ayf_bf16 *from, float *to, size_t count, int threads) {
-#pragma omp parallel for simd num_threads(threads) schedule(static)
+#pragma omp parallel for simd num_threads(threads) schedule(static) if (count >= MANY)
     for (size_t i = 0; i < count; i++) to[i] = ayf_bf16_to_float(from[i]);
 }
 
 static void narrow(const float *from, ayf_bf16 *to, size_t count, int threads) {
-#pragma omp parallel for simd num_threads(threads) schedule(static)
+#pragma omp parallel for simd num_threads(threads) schedule(static) if (count >= MANY)
     for (size_t i = 0; i < count; i++) to[i] = ayf_bf16_from_float(from[i]);
 }
 
@@ -128,9 +135,35 @@ static void choose_wgrad512(ayf_heavy_kernel *k, const ayf_conv_shape *s, const 
     }
 }
 
+/* Transforms pay where there are many channels to share them, and work for all threads. */
+static bool choose_winograd(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
+    enum { CHANNELS = 32, PATCHES = 32 };
+    const ayf_conv_shape *s = &k->shape;
+    int threads = k->heavy->threads;
+    bool wgrad = face == AYF_OP_CONV_WGRAD, data_gradient = face == AYF_OP_CONV_DGRAD;
+    if (wgrad ? !ayf_winograd_wgrad_plan(&k->winograd_wgrad, s, element, threads)
+              : !ayf_winograd_plan(&k->winograd, s, data_gradient, element, threads))
+        return false;
+    int64_t patches = wgrad ? k->winograd_wgrad.patches : k->winograd.patches;
+    bool pays = s->x[3] >= CHANNELS && s->y[3] >= CHANNELS && patches >= PATCHES * threads;
+    if (!pays && !k->heavy->always_own) return false;
+    if (wgrad) {
+        k->method = METHOD_WINOGRAD_WGRAD;
+        k->method_bytes = ayf_winograd_wgrad_scratch_bytes(&k->winograd_wgrad);
+        k->name = "avx512 winograd wgrad";
+        return true;
+    }
+    k->method = METHOD_WINOGRAD;
+    k->packed_bytes = ayf_winograd_packed_bytes(&k->winograd);
+    k->method_bytes = k->packed_bytes + ayf_winograd_scratch_bytes(&k->winograd);
+    k->name = "avx512 winograd";
+    return true;
+}
+
 static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
     bool bf16 = is_bf16(k);
     if (!may_be_avx512(k)) return false;
+    if (choose_winograd(k, face, element)) return true;
     if (face == AYF_OP_CONV_WGRAD) {
         choose_wgrad512(k, &k->shape, element);
         return true;
@@ -188,9 +221,18 @@ static bool choose_long_sum(ayf_heavy_kernel *k, const ayf_gemm_shape *s, const 
     return true;
 }
 
+/* oneDNN is as fast with large products in f32, and faster with small ones: it needs no pass over b. It would
+ * need one where something is converted. */
+static bool prefer_onednn(const ayf_heavy_kernel *k, const ayf_gemm_shape *s) {
+    static const double SMALL = 3.2e7;
+    double operations = 2.0 * (double)(s->batch * s->m) * (double)(s->n * s->k);
+    if (k->converted[0] || k->converted[1] || k->converted[2]) return false;
+    return !is_bf16(k) || operations < SMALL;
+}
+
 static bool choose_gemm512(ayf_heavy_kernel *k, const ayf_gemm_shape *s, const ayf_element element[3]) {
     bool bf16 = is_bf16(k);
-    if (!may_be_avx512(k)) return false;
+    if (!may_be_avx512(k) || (!k->heavy->always_own && prefer_onednn(k, s))) return false;
     if (choose_long_sum(k, s, element)) return true;
     k->method = METHOD_GEMM512;
     ayf_gemm512_plan(&k->gemm512, s, element, bf16, k->heavy->threads);
@@ -271,6 +313,8 @@ const char *ayf_heavy_describe(const ayf_heavy_kernel *kernel) { return kernel->
 static void pack(const ayf_heavy_kernel *k, const void *b, void *packed) {
     if (k->method == METHOD_DIRECT512)
         ayf_direct512_pack(&k->direct512, b, packed);
+    else if (k->method == METHOD_WINOGRAD)
+        ayf_winograd_pack(&k->winograd, b, packed);
     else
         ayf_gemm512_pack(&k->gemm512, b, packed);
 }
@@ -296,6 +340,12 @@ static ayf_status run_method(ayf_heavy_kernel *k, const void *a, const void *b, 
         return AYF_OK;
     case METHOD_DIRECT512:
         ayf_direct512_run(&k->direct512, a, packed, out, rest);
+        return AYF_OK;
+    case METHOD_WINOGRAD:
+        ayf_winograd_run(&k->winograd, a, packed, out, rest);
+        return AYF_OK;
+    case METHOD_WINOGRAD_WGRAD:
+        ayf_winograd_wgrad_run(&k->winograd_wgrad, a, b, out, rest);
         return AYF_OK;
     case METHOD_GEMM512:
         ayf_gemm512_run(&k->gemm512, a, b, k->packed_bytes ? packed : NULL, out, rest);
@@ -383,6 +433,7 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     h->threads = threads > 0 ? threads : 1;
     bool own = choice != AYF_HEAVY_ONEDNN, multiplies = choice != AYF_HEAVY_WIDEN && choice != AYF_HEAVY_AVX2;
     bool amx = ayf_amx_bf16_available(), wide_bf16 = ayf_avx512bf16_available();
+    h->always_own = choice == AYF_HEAVY_OWN;
     h->avx2 = own && ayf_avx2_available();
     h->avx512 = own && choice != AYF_HEAVY_AVX2 && ayf_avx512_available();
     h->multiplies_bf16 = multiplies && (amx || wide_bf16);

@@ -7,13 +7,6 @@
 
 #if AYF_HAVE_AVX2
 
-/* All loops share the attributes of the bf16 ones, so that they can be inlined. The compiler has no use for
- * bf16 instructions where none are asked for. */
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
-#define AVX512_INLINE                                                                                        \
-    static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,"      \
-                                                       "fma")))
-
 bool ayf_avx512_available(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
