@@ -408,15 +408,34 @@ expect "eval: a key that says nothing" 2 "$ayf" eval --fit-features no.safetenso
 says "data.resolution" && one_line
 
 # ---- Measurements ----
-expect "bench as JSON" 0 "$ayf" bench step --json --batch 2 --repeats 1 --set data.resolution=8 --set model.channels=16
-for key in forward_s forward_backward_s forward_tangent_s step_s step_gflop conv_peak_gflops plan_bytes \
-    peak_rss_bytes threads; do
-    prints "\"$key\": "
+# names NUMBER ...: of one JSON object on one line; each is there and is a number
+names() {
+    [ "$(wc -l <out)" -eq 1 ] || bad "not one line"
+    for key in "$@"; do
+        grep -qE "\"$key\": [0-9.e+-]+[,}]" out || bad "no number $key"
+    done
+}
+small_bench="--repeats 1 --set data.resolution=8 --set model.channels=16"
+expect "bench as JSON" 0 "$ayf" bench --json --batch 4 --precision highest $small_bench
+for part in forward forward_backward forward_tangent step call_1 call_4 call_32 discriminator discriminator_penalised; do
+    names ${part}_s ${part}_median_s ${part}_max_s ${part}_gflop ${part}_gflops ${part}_peak_share
 done
-expect "bench of the discriminator as JSON" 0 "$ayf" bench discriminator --json --batch 4 --repeats 1 --set data.resolution=8
-prints '"ratio": ' && prints '"every_16th_s": '
+names threads batch parameters discriminator_parameters peak_rss_bytes peak_gflops step_plan_bytes \
+    discriminator_every_4th_s discriminator_every_16th_s
+prints "\"version\": \"$("$ayf" --version | cut -d' ' -f2)\"" && prints '"processor": "' && prints '"highest": {'
+# Keys, brackets and strings are balanced: nothing is left when they are taken away from the inside.
+left=$(sed -E 's/"[^"]*"/S/g; s/S: (S|null|-?[0-9][0-9.e+-]*)/P/g; :a; s/\{P(, P)*\}/O/; s/S: O/P/; ta' out)
+[ "$left" = O ] || bad "not one JSON object: $left"
+expect "bench in bf16" 0 "$ayf" bench step --json --batch 2 --precision bf16 $small_bench
+prints '"bf16": {' && names forward_s step_s
+expect "bench in what is faster" 0 "$ayf" bench call --json --precision auto $small_bench
+names call_1_s call_4_s call_32_s
+expect "bench as a table" 0 "$ayf" bench step --batch 2 $small_bench
+prints "fastest" && prints "AYF-EMD step" && prints "batch 2"
+expect "bench in an unknown precision" 2 "$ayf" bench step --precision fp16
+says "--precision fp16: must be highest, bf16 or auto" && one_line
 expect "bench of the discriminator" 0 "$ayf" bench discriminator --batch 4 --repeats 1 --set data.resolution=8
-prints "every 4th step" && prints "8 x 8 x 3"
+prints "every 4th step" && prints "8 x 8 x 3" && prints "with R1 and R2"
 expect "bench with a batch that is not a multiple of the group" 2 "$ayf" bench discriminator --batch 6
 says "a batch that is a multiple of 4"
 expect "bench of something else" 2 "$ayf" bench everything

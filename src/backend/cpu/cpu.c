@@ -151,6 +151,7 @@ static void cpu_close(ayf_backend *backend) {
 static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     cpu_backend *b = (cpu_backend *)backend;
     facts->threads = b->threads;
+    facts->bf16_peak_gflops = (double)NAN;
     return ayf_heavy_conv_peak(b->heavy, &facts->conv_peak_gflops);
 }
 
