@@ -89,7 +89,8 @@ typedef struct ayf_options { /* all zero = defaults */
     ayf_log_fn *log; /* default: silent */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
-    bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
+    bool
+        trace; /* log one line per kernel: op, shape, implementation, bytes, microseconds; totals at the end */
     /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, the
      * reference for other devices. Any other name is AYF_E_USAGE from the first function that opens a model or
      * a run, or computes. Copied. */
