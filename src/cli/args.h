@@ -67,11 +67,16 @@
       "largest). Two kinds of differences are counted separately: gradients that differ by less than\n"      \
       "single precision can resolve at the scale of the file's largest gradient, and second derivatives\n"   \
       "that differ by less than they change with the last bit of the input.")                                \
-    X(bench, "[step | discriminator]", 0, 1, "time a training step",                                         \
+    X(bench, "[step | call | discriminator]", 0, 1, "time a training step and a call",                       \
       "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
+      "call: one call of a student with fixed weights, as sampling makes it, at batch 1, 4 and 32.\n"        \
       "discriminator: a discriminator step of fine-tuning, with and without the gradient penalties R1\n"     \
       "and R2, and its average cost with penalties in every 4th and every 16th step.\n"                      \
-      "Both report the convolution peak of this machine for comparison.")                                    \
+      "Without an argument all three. The convolution peak of this machine is measured in the same run,\n"   \
+      "in each precision. The fastest of the repeats counts; the median and the slowest tell how quiet\n"    \
+      "the machine was.\n\n"                                                                                 \
+      "    ayf bench step --precision highest\n"                                                             \
+      "    ayf bench --json > bench.json")                                                                   \
     X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
       "Trains a teacher and a weak teacher on built-in pictures, distils them into a student and\n"          \
       "fine-tunes the student. Writes demo.png, whose rows start from the same noise: the teacher with\n"    \
@@ -160,7 +165,9 @@ typedef enum cli_verb {
     X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \
       "fit a classifier to --data and write it; --set takes data.resolution, train.steps ...")               \
     X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
-    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings; the fastest counts. Default 3, discriminator 10")  \
+    X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
+      "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
+    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
     X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
 
 typedef enum cli_option {

@@ -36,6 +36,10 @@ void cli_print_line(void *user, const char *line);
 void cli_json_string(const char *text);
 void cli_json_number(double value);
 
+/* Threads spin briefly and then sleep, each on processors of its own, unless the environment says how they wait
+ * or where they run. The first thing that the program does: it may start the program anew. */
+void cli_choose_waiting(char **argv);
+
 /* Makes a folder and its parents. */
 int cli_make_folder(cli *c, const char *path);
 

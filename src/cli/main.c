@@ -218,6 +218,7 @@ static int run(int argc, char **argv, const cli_args *args) {
 }
 
 int main(int argc, char **argv) {
+    cli_choose_waiting(argv);
     cli_args args = {.verb = CLI_VERB_help};
     int code = 0;
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */

@@ -15,6 +15,7 @@ typedef struct ayf_kernel_memory {
 typedef struct ayf_backend_facts {
     int threads;             /* in use */
     double conv_peak_gflops; /* of convolutions on this machine, measured; NaN: not known */
+    double bf16_peak_gflops; /* the same in bfloat16 */
 } ayf_backend_facts;
 
 typedef struct ayf_backend_ops {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "exec/trace.h"
 #include "pass/precision.h"
 
 struct ayf_program {
@@ -10,6 +11,7 @@ struct ayf_program {
     ayf_schedule *schedule;
     ayf_plan *plan;
     ayf_plan_mode mode;
+    ayf_trace *trace; /* NULL until a kernel is traced */
     void **kernel;
     size_t scratch_bytes, kept_bytes;
     void *arena;
@@ -134,6 +136,8 @@ void ayf_program_free(ayf_program *p) {
     if (!p) return;
     ayf_backend *backend = p->backend;
     ayf_context *ctx = backend->ctx;
+    if (p->trace) ayf_trace_totals(p->trace);
+    ayf_trace_free(ctx, p->trace);
     for (uint32_t i = 0; p->schedule && i < p->schedule->count; i++) {
         if (p->kernel && p->kernel[i]) backend->ops->drop(backend, p->kernel[i]);
         if (p->args) ayf_free(ctx, p->args[i]);
@@ -304,22 +308,9 @@ static ayf_status poison_dead(ayf_program *p, uint32_t at) {
 }
 
 static ayf_status launch_traced(ayf_program *p, uint32_t at) {
-    const ayf_step *step = &p->schedule->step[at];
-    const ayf_backend_ops *ops = p->backend->ops;
-    char what[160] = "group";
-    size_t bytes = 0;
-    for (uint32_t k = 0; k < step->in_count; k++)
-        bytes += ayf_elements(p->g, step->in[k]) * ops->element_size[step->element[k]];
-    for (uint32_t k = 0; k < step->out_count; k++)
-        bytes += ayf_elements(p->g, step->out[k]) * ops->element_size[step->element[step->in_count + k]];
-    if (step->node || step->out_count)
-        ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
-    double start = ayf_seconds();
-    ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
-    ayf_status status = ops->sync(p->backend);
-    ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "",
-            what, ops->describe(p->kernel[at]), bytes, 1e6 * (ayf_seconds() - start));
-    return status;
+    if (!p->trace && !(p->trace = ayf_trace_new(p->backend, p->g, p->schedule, p->kernel)))
+        return AYF_E_MEMORY;
+    return ayf_trace_launch(p->trace, at, p->args[at], p->scratch);
 }
 
 static ayf_status launch_all(ayf_program *p) {

@@ -46,6 +46,26 @@ says "stdout"
 expect "bad AYF_THREADS" 2 env AYF_THREADS=many "$ayf" help
 says "AYF_THREADS"
 
+# ---- How threads wait ----
+# libgomp prints what it reads from the environment at each start.
+shown="env -u GOMP_SPINCOUNT -u OMP_WAIT_POLICY -u OMP_PROC_BIND -u OMP_PLACES -u GOMP_CPU_AFFINITY
+       OMP_DISPLAY_ENV=verbose"
+expect "threads spin briefly" 0 $shown AYF_THREADS=2 "$ayf" --version
+says "GOMP_SPINCOUNT = '5000'" && prints "ayf "
+[ "$(nproc)" -lt 2 ] || says "OMP_PROC_BIND = 'TRUE'"
+[ "$(grep -c GOMP_SPINCOUNT err)" -eq 2 ] || bad "the program did not start twice"
+expect "more threads than processors share them all" 0 $shown AYF_THREADS=4000 "$ayf" --version
+says "GOMP_SPINCOUNT = '5000'" && says_not "OMP_PROC_BIND = 'TRUE'"
+expect "fewer processors than threads" 0 $shown AYF_THREADS=2 taskset -c 0 "$ayf" --version
+says "GOMP_SPINCOUNT = '5000'" && says_not "OMP_PROC_BIND = 'TRUE'"
+expect "one thread waits for nobody" 0 $shown AYF_THREADS=1 "$ayf" --version
+says_not "GOMP_SPINCOUNT = '5000'"
+for choice in GOMP_SPINCOUNT=77 OMP_WAIT_POLICY=passive OMP_PROC_BIND=false OMP_PLACES=cores GOMP_CPU_AFFINITY=0; do
+    expect "the user chooses: $choice" 0 $shown AYF_THREADS=2 "$choice" "$ayf" --version
+    says_not "GOMP_SPINCOUNT = '5000'"
+    [ "$(grep -c GOMP_SPINCOUNT err)" -eq 1 ] || bad "the program started twice"
+done
+
 # ---- Configuration ----
 expect "unknown key" 2 "$ayf" train run --set train.stepz=3
 says "train.steps" && one_line
@@ -415,15 +435,34 @@ expect "eval: a key that says nothing" 2 "$ayf" eval --fit-features no.safetenso
 says "data.resolution" && one_line
 
 # ---- Measurements ----
-expect "bench as JSON" 0 "$ayf" bench step --json --batch 2 --repeats 1 --set data.resolution=8 --set model.channels=16
-for key in forward_s forward_backward_s forward_tangent_s step_s step_gflop conv_peak_gflops plan_bytes \
-    peak_rss_bytes threads; do
-    prints "\"$key\": "
+# names NUMBER ...: of one JSON object on one line; each is there and is a number
+names() {
+    [ "$(wc -l <out)" -eq 1 ] || bad "not one line"
+    for key in "$@"; do
+        grep -qE "\"$key\": [0-9.e+-]+[,}]" out || bad "no number $key"
+    done
+}
+small_bench="--repeats 1 --set data.resolution=8 --set model.channels=16"
+expect "bench as JSON" 0 "$ayf" bench --json --batch 4 --precision highest $small_bench
+for part in forward forward_backward forward_tangent step call_1 call_4 call_32 discriminator discriminator_penalised; do
+    names ${part}_s ${part}_median_s ${part}_max_s ${part}_gflop ${part}_gflops ${part}_peak_share
 done
-expect "bench of the discriminator as JSON" 0 "$ayf" bench discriminator --json --batch 4 --repeats 1 --set data.resolution=8
-prints '"ratio": ' && prints '"every_16th_s": '
+names threads batch parameters discriminator_parameters peak_rss_bytes peak_gflops step_plan_bytes \
+    discriminator_every_4th_s discriminator_every_16th_s
+prints "\"version\": \"$("$ayf" --version | cut -d' ' -f2)\"" && prints '"processor": "' && prints '"highest": {'
+# Keys, brackets and strings are balanced: nothing is left when they are taken away from the inside.
+left=$(sed -E 's/"[^"]*"/S/g; s/S: (S|null|-?[0-9][0-9.e+-]*)/P/g; :a; s/\{P(, P)*\}/O/; s/S: O/P/; ta' out)
+[ "$left" = O ] || bad "not one JSON object: $left"
+expect "bench in bf16" 0 "$ayf" bench step --json --batch 2 --precision bf16 $small_bench
+prints '"bf16": {' && names forward_s step_s
+expect "bench in what is faster" 0 "$ayf" bench call --json --precision auto $small_bench
+names call_1_s call_4_s call_32_s
+expect "bench as a table" 0 "$ayf" bench step --batch 2 $small_bench
+prints "fastest" && prints "AYF-EMD step" && prints "batch 2"
+expect "bench in an unknown precision" 2 "$ayf" bench step --precision fp16
+says "--precision fp16: must be highest, bf16 or auto" && one_line
 expect "bench of the discriminator" 0 "$ayf" bench discriminator --batch 4 --repeats 1 --set data.resolution=8
-prints "every 4th step" && prints "8 x 8 x 3"
+prints "every 4th step" && prints "8 x 8 x 3" && prints "with R1 and R2"
 expect "bench with a batch that is not a multiple of the group" 2 "$ayf" bench discriminator --batch 6
 says "a batch that is a multiple of 4"
 expect "bench of something else" 2 "$ayf" bench everything

@@ -1,5 +1,6 @@
 #include "backend/cpu/cpu.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -187,6 +188,9 @@ static void cpu_close(ayf_backend *backend) {
 static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     cpu_backend *b = (cpu_backend *)backend;
     facts->threads = b->threads;
+    facts->bf16_peak_gflops = (double)NAN;
+    if (ayf_heavy_prefers_bf16(b->heavy))
+        AYF_TRY(ayf_heavy_conv_peak(b->heavy, AYF_BF16, &facts->bf16_peak_gflops));
     return ayf_heavy_conv_peak(b->heavy, AYF_F32, &facts->conv_peak_gflops);
 }
 

@@ -280,7 +280,8 @@ static ayf_status ref_sync(ayf_backend *backend) {
 
 static ayf_status ref_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     (void)backend;
-    *facts = (ayf_backend_facts){.threads = 1, .conv_peak_gflops = (double)NAN};
+    *facts =
+        (ayf_backend_facts){.threads = 1, .conv_peak_gflops = (double)NAN, .bf16_peak_gflops = (double)NAN};
     return AYF_OK;
 }
 
