@@ -165,6 +165,8 @@ static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element el
     if (!may_be_avx512(k)) return false;
     if (choose_winograd(k, face, element)) return true;
     if (face == AYF_OP_CONV_WGRAD) {
+        /* A single image has none to be paired with. */
+        if (bf16 && k->shape.x[0] == 1 && !k->heavy->always_own) return false;
         choose_wgrad512(k, &k->shape, element);
         return true;
     }
