@@ -1,9 +1,9 @@
 /* Rates of the CPU backend's convolutions and matrix products on the shapes of one distillation step
  * (`ayf bench step`: an EDM2 U-Net of 7.1 M parameters on 32x32 images), in f32 and bf16.
  *
- *     bench_conv [threads [seconds per kernel [batch [kernels]]]]     default: 1 thread, 0.1 seconds, 32, 0
+ *     bench_conv [threads [seconds per kernel [batch [kernels [packed]]]]]   default: 1, 0.1, 32, 0, 0
  *
- * `kernels` is an ayf_heavy_choice. Best of the repetitions, packing and changes of layout included. A line
+ * `kernels` is an ayf_heavy_choice; `packed` 1 packs what can be before the clock starts. Best of the repetitions, packing and changes of layout included. A line
  * also says how often the step runs the shape and what that takes; totals follow per kind. With one thread
  * the clock counts processor time, so that other programs do not disturb the figures. */
 #include <stdio.h>
@@ -19,6 +19,7 @@ typedef struct bench {
     ayf_heavy *heavy;
     double budget;
     int64_t batch;
+    bool packed;
 } bench;
 
 typedef struct total {
@@ -80,15 +81,20 @@ static ayf_status measure(const bench *b, ayf_heavy_kernel *k, const int64_t cou
     void *arrays[3];
     for (int i = 0; i < 3; i++) arrays[i] = array(b->ctx, count[i], element[i]);
     void *scratch = ayf_alloc(b->ctx, ayf_heavy_scratch_bytes(k), 1);
-    ayf_status status = arrays[0] && arrays[1] && arrays[2] && scratch ? AYF_OK : AYF_E_MEMORY;
+    size_t packed_bytes = b->packed ? ayf_heavy_packed_bytes(k) : 0;
+    void *packed = ayf_alloc(b->ctx, packed_bytes + 1, 1);
+    ayf_status status = arrays[0] && arrays[1] && arrays[2] && scratch && packed ? AYF_OK : AYF_E_MEMORY;
+    if (status == AYF_OK && packed_bytes > 0) status = ayf_heavy_pack(k, arrays[1], packed);
     *best = 1e30;
     double start = seconds();
     for (int i = 0; status == AYF_OK && (i < 4 || seconds() - start < b->budget); i++) {
         double began = seconds();
-        status = ayf_heavy_run(k, arrays[0], arrays[1], arrays[2], scratch);
+        status = packed_bytes > 0 ? ayf_heavy_run_packed(k, arrays[0], packed, arrays[2], scratch)
+                                  : ayf_heavy_run(k, arrays[0], arrays[1], arrays[2], scratch);
         double took = seconds() - began;
         if (took < *best) *best = took;
     }
+    ayf_free(b->ctx, packed);
     ayf_free(b->ctx, scratch);
     for (int i = 2; i >= 0; i--) ayf_free(b->ctx, arrays[i]);
     return status;
@@ -190,7 +196,8 @@ int main(int argc, char **argv) {
     int threads = argc > 1 ? atoi(argv[1]) : 1;
     bench b = {.ctx = ayf_open(NULL),
                .budget = argc > 2 ? atof(argv[2]) : 0.1,
-               .batch = argc > 3 ? atoi(argv[3]) : 32};
+               .batch = argc > 3 ? atoi(argv[3]) : 32,
+               .packed = argc > 5 && atoi(argv[5])};
     if (threads == 1) clock_id = CLOCK_THREAD_CPUTIME_ID;
     if (!b.ctx) return 1;
     ayf_heavy_choice choice = argc > 4 ? (ayf_heavy_choice)atoi(argv[4]) : AYF_HEAVY_FASTER;

@@ -138,7 +138,7 @@ static void check_runs(ayf_heavy_kernel *k, const ayf_element element[3], const 
     assert_int_equal(ayf_heavy_run(k, a, b, again, scratch), AYF_OK);
     assert_memory_equal(out, again, length);
     if (packed_bytes > 0) {
-        ayf_heavy_pack(k, b, packed);
+        assert_int_equal(ayf_heavy_pack(k, b, packed), AYF_OK);
         memset(again, 0xff, length);
         memset(scratch, 0xff, bytes);
         assert_int_equal(ayf_heavy_run_packed(k, a, packed, again, scratch), AYF_OK);

@@ -165,6 +165,8 @@ static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element el
     if (!may_be_avx512(k)) return false;
     if (choose_winograd(k, face, element)) return true;
     if (face == AYF_OP_CONV_WGRAD) {
+        /* A single image has none to be paired with. */
+        if (bf16 && k->shape.x[0] == 1 && !k->heavy->always_own) return false;
         choose_wgrad512(k, &k->shape, element);
         return true;
     }
@@ -324,7 +326,7 @@ static ayf_status run_method(ayf_heavy_kernel *k, const void *a, const void *b, 
                              void *rest) {
     switch (k->method) {
     case METHOD_ONEDNN:
-        return ayf_onednn_run(k->onednn, a, b, out, rest);
+        return ayf_onednn_run(k->onednn, a, b, out, b ? NULL : packed, rest);
     case METHOD_WGRAD:
         ayf_wgrad_run(&k->wgrad, a, b, out, rest);
         return AYF_OK;
@@ -370,11 +372,16 @@ ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const void *a, const void *b,
     return AYF_OK;
 }
 
-/* What packs its b converts nothing else. */
-size_t ayf_heavy_packed_bytes(const ayf_heavy_kernel *kernel) { return kernel->packed_bytes; }
+/* Kernels of our own that pack b convert nothing before. */
+size_t ayf_heavy_packed_bytes(const ayf_heavy_kernel *k) {
+    if (k->converted[0] || k->converted[1] || k->converted[2]) return 0;
+    return k->onednn ? ayf_onednn_packed_bytes(k->onednn) : k->packed_bytes;
+}
 
-void ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed) {
-    if (kernel->packed_bytes) pack(kernel, b, packed);
+ayf_status ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed) {
+    if (kernel->onednn) return ayf_onednn_pack(kernel->onednn, b, packed);
+    pack(kernel, b, packed);
+    return AYF_OK;
 }
 
 ayf_status ayf_heavy_run_packed(ayf_heavy_kernel *kernel, const void *a, const void *packed, void *out,

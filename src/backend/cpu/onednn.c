@@ -35,6 +35,9 @@ struct ayf_onednn_kernel {
     int buffer_count;
     step steps[MAX_STEPS];
     int step_count;
+    const step *packing; /* the change of layout of b, and where it goes; NULL: none */
+    const buffer *packed;
+    size_t packed_bytes;
     size_t scratch_bytes;
     char name[NAME_SIZE];
 };
@@ -184,7 +187,7 @@ static ayf_status add_step(ayf_onednn_kernel *k, dnnl_primitive_desc_t desc, con
     layout_ref pad = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
     ayf_status status = AYF_OK;
     if (pad && dnnl_memory_desc_get_size(pad) > 0) {
-        buffer *b;
+        buffer *b = NULL;
         status = add_buffer(k, pad, ROLE_SCRATCH, &b);
         if (status == AYF_OK) add_arg(s, DNNL_ARG_SCRATCHPAD, b);
     }
@@ -332,8 +335,14 @@ static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_
         chosen[i] = dnnl_primitive_desc_query_md(desc, faces[face].query[i], 0);
         layout_ref dense = lend(&l->dense[i]);
         status = add_argument(k, faces[face].where[i], dense, chosen[i], &inside[i], &outside[i]);
-        if (status == AYF_OK && outside[i] && i != faces[face].out)
-            status = add_reorder(k, dense, outside[i], chosen[i], inside[i]);
+        if (status != AYF_OK || !outside[i] || i == faces[face].out) continue;
+        int buffers = k->buffer_count;
+        status = add_reorder(k, dense, outside[i], chosen[i], inside[i]);
+        /* One that needs working memory of its own is left where it is. */
+        if (status != AYF_OK || faces[face].where[i] != ROLE_B || k->buffer_count != buffers) continue;
+        k->packing = &k->steps[k->step_count - 1];
+        k->packed = inside[i];
+        k->packed_bytes = dnnl_memory_desc_get_size(chosen[i]);
     }
     /* `chosen` belongs to the primitive's descriptor, which add_step() lets go. */
     int out = faces[face].out;
@@ -444,25 +453,54 @@ static void *handle(const void *pointer) {
     return u.out;
 }
 
-static ayf_status run_steps(ayf_onednn_kernel *k, const void *a, const void *b, void *out, char *scratch) {
+static ayf_status run_step(ayf_onednn_kernel *k, const step *s) {
+    ayf_onednn *d = k->owner;
+    DNNL_TRY(d, dnnl_primitive_execute(s->primitive, d->stream, s->args, s->arg), k->name);
+    return AYF_OK;
+}
+
+/* With `packed`, b has been packed there; it is NULL otherwise. */
+static ayf_status run_steps(ayf_onednn_kernel *k, const void *a, const void *b, void *out, const void *packed,
+                            char *scratch) {
     ayf_onednn *d = k->owner;
     void *const base[] = {handle(a), handle(b), out};
     for (int i = 0; i < k->buffer_count; i++) {
         const buffer *buf = &k->buffers[i];
         void *data = buf->where == ROLE_SCRATCH ? scratch + buf->offset : base[buf->where];
+        if (packed && buf == k->packed) data = handle(packed);
         DNNL_TRY(d, dnnl_memory_set_data_handle(buf->memory, data), k->name);
     }
     for (int i = 0; i < k->step_count; i++)
-        DNNL_TRY(d,
-                 dnnl_primitive_execute(k->steps[i].primitive, d->stream, k->steps[i].args, k->steps[i].arg),
-                 k->name);
+        if (!packed || &k->steps[i] != k->packing) AYF_TRY(run_step(k, &k->steps[i]));
     DNNL_TRY(d, dnnl_stream_wait(d->stream), k->name);
     return AYF_OK;
 }
 
-ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out, void *scratch) {
+static ayf_status pack(ayf_onednn_kernel *k, const void *b, void *packed) {
+    ayf_onednn *d = k->owner;
+    for (int i = 0; i < k->buffer_count; i++) {
+        const buffer *buf = &k->buffers[i];
+        void *data = buf == k->packed ? packed : buf->where == ROLE_B ? handle(b) : NULL;
+        if (data) DNNL_TRY(d, dnnl_memory_set_data_handle(buf->memory, data), k->name);
+    }
+    AYF_TRY(run_step(k, k->packing));
+    DNNL_TRY(d, dnnl_stream_wait(d->stream), k->name);
+    return AYF_OK;
+}
+
+ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out,
+                          const void *packed, void *scratch) {
     int before = enter(kernel->owner);
-    ayf_status status = run_steps(kernel, a, b, out, scratch);
+    ayf_status status = run_steps(kernel, a, b, out, packed, scratch);
+    leave(kernel->owner, before);
+    return status;
+}
+
+size_t ayf_onednn_packed_bytes(const ayf_onednn_kernel *kernel) { return kernel->packed_bytes; }
+
+ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packed) {
+    int before = enter(kernel->owner);
+    ayf_status status = pack(kernel, b, packed);
     leave(kernel->owner, before);
     return status;
 }

@@ -30,7 +30,11 @@ ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, c
 void ayf_onednn_release(ayf_onednn_kernel *kernel); /* NULL is fine */
 
 size_t ayf_onednn_scratch_bytes(const ayf_onednn_kernel *kernel);
-ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out, void *scratch);
+/* `packed` is what ayf_onednn_pack() has made of b, or NULL; b is then not looked at. */
+ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out,
+                          const void *packed, void *scratch);
+size_t ayf_onednn_packed_bytes(const ayf_onednn_kernel *kernel); /* 0: b is used as it is */
+ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packed);
 const char *ayf_onednn_describe(const ayf_onednn_kernel *kernel);
 
 #endif

@@ -24,6 +24,8 @@ void ayf_wgrad512_plan(ayf_wgrad512 *plan, const ayf_conv_shape *shape, const ay
     plan->rows = divide_up(plan->swapped ? in : out, AYF_PATCH_PIXELS);
     plan->batch = plan->pairs ? divide_up(shape->y[0], 2) : shape->y[0];
     plan->strip = larger(1, smaller(height, STRIP_PIXELS / width));
+    if (plan->batch * divide_up(height, plan->strip) < slots)
+        plan->strip = divide_up(height, divide_up(slots, plan->batch));
     plan->group = 1;
     if (plan->strip == height)
         plan->group = larger(1, smaller(plan->batch / slots, STRIP_PIXELS / (height * width)));
