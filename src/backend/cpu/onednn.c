@@ -298,27 +298,28 @@ static ayf_status describe_face(ayf_onednn *d, const conv_layouts *l, const ayf_
     return status == dnnl_success ? AYF_OK : failed(d, status, "a convolution");
 }
 
+static const struct {
+    int argument[3]; /* of x, w, y */
+    dnnl_query_t query[3];
+    role where[3];
+    int out; /* which of x, w, y is computed */
+} faces[] = {
+    [AYF_OP_CONV_FPROP] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
+                           {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md},
+                           {ROLE_A, ROLE_B, ROLE_OUT},
+                           2},
+    [AYF_OP_CONV_DGRAD] = {{DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
+                           {dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md},
+                           {ROLE_OUT, ROLE_B, ROLE_A},
+                           0},
+    [AYF_OP_CONV_WGRAD] = {{DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST},
+                           {dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md},
+                           {ROLE_A, ROLE_OUT, ROLE_B},
+                           1},
+};
+
 static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_op face,
                              const ayf_element element[3], conv_layouts *l) {
-    static const struct {
-        int argument[3]; /* of x, w, y */
-        dnnl_query_t query[3];
-        role where[3];
-        int out; /* which of x, w, y is computed */
-    } faces[] = {
-        [AYF_OP_CONV_FPROP] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
-                               {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md},
-                               {ROLE_A, ROLE_B, ROLE_OUT},
-                               2},
-        [AYF_OP_CONV_DGRAD] = {{DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
-                               {dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md},
-                               {ROLE_OUT, ROLE_B, ROLE_A},
-                               0},
-        [AYF_OP_CONV_WGRAD] = {{DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST},
-                               {dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md},
-                               {ROLE_A, ROLE_OUT, ROLE_B},
-                               1},
-    };
     ayf_onednn *d = k->owner;
     bool last = channels_last(s, face, element);
     dnnl_data_type_t types[3];
