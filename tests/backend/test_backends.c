@@ -272,7 +272,7 @@ static void test_frozen_steps(void **state) {
                     xs[4] = {1, 2, 3, 4};
         float y[4], unit[4];
         test_ok(ctx, test_backends[b].open(ctx, &backend));
-        test_ok(ctx, ayf_compile(backend, g, &(ayf_compile_options){AYF_PLAN_POISON}, &p));
+        test_ok(ctx, ayf_compile(backend, g, &(ayf_compile_options){.plan = AYF_PLAN_POISON}, &p));
         test_ok(ctx, ayf_buffer_new(backend, 4, &buffer));
         test_ok(ctx, ayf_program_bind(p, "w", buffer));
         test_ok(ctx, ayf_buffer_set(buffer, first));
