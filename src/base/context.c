@@ -51,6 +51,7 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->log_user = options->log_user;
     ctx->threads = options->threads;
     ctx->trace = options->trace;
+    ctx->mpi = options->mpi;
     if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
         ayf_close(ctx);
         return NULL;
@@ -61,6 +62,7 @@ ayf_context *ayf_open(const ayf_options *options) {
 void ayf_close(ayf_context *ctx) {
     if (!ctx) return;
     if (ctx->backend) ctx->close_backend(ctx->backend);
+    if (ctx->comm) ctx->close_comm(ctx->comm);
     ayf_free(ctx, ctx->device);
     ayf_free(ctx, ctx);
 }
