@@ -35,6 +35,7 @@ enum { USAGE = 2 };
 
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...) {
     va_list list;
+    if (cli_silent) return USAGE;
     fputs("ayf: ", stderr);
     va_start(list, format);
     vfprintf(stderr, format, list);
