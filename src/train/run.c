@@ -81,7 +81,21 @@ static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t l
     return ayf_run_batch_share(run);
 }
 
-static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t latest) {
+/* All that decides what a process does together with the others. */
+typedef struct agenda {
+    uint64_t settings, teachers, step, steps, parts;
+} agenda;
+
+static ayf_status compare_agendas(const ayf_run *run, const agenda *own, const agenda *first) {
+    if (memcmp(own, first, sizeof *own) == 0) return AYF_OK;
+    return ayf_fail(
+        run->ctx, AYF_E_CONFIG,
+        "%s: has another configuration or step here than in the first process; all processes of a "
+        "run need the same options and the same files",
+        run->folder);
+}
+
+static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t latest, agenda *own) {
     const ayf_run_type *type = run->type;
     AYF_TRY(settle(run, options, latest));
     if (type->open) AYF_TRY(type->open(run));
@@ -94,29 +108,12 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
                 run->folder, run->model_path);
-    return type->compile(run);
-}
-
-/* All that decides what a process does together with the others. */
-typedef struct agenda {
-    uint64_t settings, step, steps, parts;
-} agenda;
-
-static agenda agenda_of(const ayf_run *run) {
-    return (agenda){.settings = ayf_run_settings_hash(run->ctx, &run->cfg),
+    *own = (agenda){.settings = ayf_run_settings_hash(run->ctx, &run->cfg),
+                    .teachers = run->teachers.hash,
                     .step = run->step,
                     .steps = run->steps,
                     .parts = (uint64_t)run->batch.parts};
-}
-
-static ayf_status compare_agendas(const ayf_run *run, const agenda *first) {
-    agenda own = agenda_of(run);
-    if (memcmp(&own, first, sizeof own) == 0) return AYF_OK;
-    return ayf_fail(
-        run->ctx, AYF_E_CONFIG,
-        "%s: has another configuration or step here than in the first process; all processes of a "
-        "run need the same options and the same files",
-        run->folder);
+    return own->settings ? type->compile(run) : AYF_E_MEMORY;
 }
 
 static ayf_status save_settings(ayf_run *run) {
@@ -126,12 +123,13 @@ static ayf_status save_settings(ayf_run *run) {
 
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
+    agenda own, first;
     AYF_TRY(ayf_comm_agree(run->comm, open_folder(run, options, &latest)));
     AYF_TRY(ayf_comm_broadcast(run->comm, &latest, sizeof latest, 0));
-    AYF_TRY(ayf_comm_agree(run->comm, load(run, options, latest)));
-    agenda first = agenda_of(run);
+    AYF_TRY(ayf_comm_agree(run->comm, load(run, options, latest, &own)));
+    first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
-    AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &first)));
+    AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
     return ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK);
 }
 

@@ -235,12 +235,16 @@ static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
     if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
     *scratch_bytes = 0;
+    if (k->out.op == AYF_OP_ALLREDUCE) {
+        ayf_status status = ayf_exchange_prepare(backend->ctx, g, step, true, &k->exchange);
+        if (status != AYF_OK) {
+            ref_drop(backend, k);
+            return status;
+        }
+        *scratch_bytes = ayf_exchange_scratch_bytes(k->exchange);
+    }
     *kernel = k;
-    if (k->out.op != AYF_OP_ALLREDUCE) return AYF_OK;
-    ayf_status status = ayf_exchange_prepare(backend->ctx, g, step, true, &k->exchange);
-    if (status == AYF_OK) *scratch_bytes = ayf_exchange_scratch_bytes(k->exchange);
-    if (status != AYF_OK) ref_drop(backend, k);
-    return status;
+    return AYF_OK;
 }
 
 static const char *ref_describe(const void *kernel) {
