@@ -238,7 +238,7 @@ static void test_older_run(void **state) {
 static void check_failures(ayf_run_kind kind, settings set) {
     for (int failing = 0; failing < 2; failing++) {
         bool done = false;
-        for (long at = 3; !done; at += 1 + at / 5) { /* the first two are the context's */
+        for (long at = 3; !done; at += 1 + at / 3) { /* the first two are the context's */
             process all[2];
             run_processes(2,
                           (process){.kind = kind, .folder = in_root("poor"), .set = &set, .stop = STEPS_MOST},
