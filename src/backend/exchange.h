@@ -15,9 +15,8 @@ void ayf_exchange_free(ayf_exchange *x); /* NULL is fine */
 
 size_t ayf_exchange_scratch_bytes(const ayf_exchange *x);
 
-/* args: step.in then step.out. A process that has `failed` takes part all the same, as the others would wait
- * for it. In their place AYF_E_STOPPED is returned, which says nothing but that another process has failed:
- * ayf_comm_agree() finds its message. */
-ayf_status ayf_exchange_run(const ayf_exchange *x, void *const *args, void *scratch, bool failed);
+/* args: step.in then step.out. A process whose kernels have failed before calls this all the same, as the
+ * others would wait for it. They get garbage from it, so a run of a program is followed by ayf_comm_agree(). */
+ayf_status ayf_exchange_run(const ayf_exchange *x, void *const *args, void *scratch);
 
 #endif

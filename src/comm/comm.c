@@ -69,29 +69,19 @@ static ayf_status share_failure(ayf_comm *comm, ayf_status status, int from) {
     return ayf_fail(ctx, (ayf_status)failure.status, "process %d of %d: %s", from + 1, comm->ranks, text);
 }
 
-/* The lowest process with a failure of its own, or else the lowest that has heard of one. Some at a time: rarely
- * needed, so it may be slow. */
-static ayf_status find_failing(ayf_comm *comm, ayf_status status, int *from) {
-    enum { MOST = 64 };
-    *from = -1;
-    for (int own = 1; own >= 0 && *from < 0; own--)
-        for (int first = 0; first < comm->ranks && *from < 0; first += MOST) {
-            double at[MOST] = {0};
-            bool here = comm->rank >= first && comm->rank < first + MOST;
-            if (here && status != AYF_OK && (!own || status != AYF_E_STOPPED)) at[comm->rank - first] = 1;
-            AYF_TRY(ayf_comm_sum_f64(comm, at, MOST));
-            for (int i = MOST; i-- > 0;)
-                if (at[i] > 0) *from = first + i;
-        }
-    return AYF_OK;
-}
-
 ayf_status ayf_comm_agree(ayf_comm *comm, ayf_status status) {
-    int from;
+    enum { MOST = 64 };
     if (comm->ranks == 1) return status;
     double failed = status != AYF_OK;
     AYF_TRY(ayf_comm_sum_f64(comm, &failed, 1));
     if (failed <= 0) return AYF_OK;
-    AYF_TRY(find_failing(comm, status, &from));
-    return share_failure(comm, status, from);
+    /* Some at a time, from the lowest on: rarely needed, so it may be slow. */
+    for (int first = 0; first < comm->ranks; first += MOST) {
+        double at[MOST] = {0};
+        if (status != AYF_OK && comm->rank >= first && comm->rank < first + MOST) at[comm->rank - first] = 1;
+        AYF_TRY(ayf_comm_sum_f64(comm, at, MOST));
+        for (int i = 0; i < MOST; i++)
+            if (at[i] > 0) return share_failure(comm, status, first + i);
+    }
+    return ayf_fail(comm->ctx, AYF_E_INTERNAL, "the processes of the run disagree about a failure");
 }

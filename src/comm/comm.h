@@ -44,8 +44,7 @@ static inline ayf_status ayf_comm_broadcast(ayf_comm *c, void *bytes, size_t siz
 }
 
 /* `status` of the lowest process whose status is a failure, with its message, on all of them; AYF_OK when
- * there is none. AYF_E_STOPPED stands for having heard that another process has failed, and gives way to the
- * status of that one. */
+ * there is none. */
 ayf_status ayf_comm_agree(ayf_comm *comm, ayf_status status);
 
 #endif

@@ -319,17 +319,26 @@ static ayf_status launch_traced(ayf_program *p, uint32_t at) {
     return status;
 }
 
+static bool exchanges(const ayf_program *p, const ayf_step *step) {
+    return step->node && ayf_at(p->g, step->node)->op == AYF_OP_ALLREDUCE;
+}
+
 static ayf_status launch_all(ayf_program *p, bool last) {
+    ayf_status status = AYF_OK;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
-        if (p->schedule->step[i].last && !last) continue;
-        if (p->schedule->step[i].frozen && !p->stale) continue;
-        if (p->backend->ctx->trace)
-            AYF_TRY(launch_traced(p, i));
-        else
+        const ayf_step *step = &p->schedule->step[i];
+        if ((step->last && !last) || (step->frozen && !p->stale)) continue;
+        /* Only traced launches fail here. Other processes wait for the exchanges that are left. */
+        if (status != AYF_OK && !exchanges(p, step)) continue;
+        if (p->backend->ctx->trace) {
+            ayf_status launched = launch_traced(p, i);
+            if (status == AYF_OK) status = launched;
+        } else {
             p->backend->ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
-        if (p->mode == AYF_PLAN_POISON) AYF_TRY(poison_dead(p, i));
+        }
+        if (p->mode == AYF_PLAN_POISON && status == AYF_OK) status = poison_dead(p, i);
     }
-    return AYF_OK;
+    return status;
 }
 
 static ayf_status copy_updates(ayf_program *p, bool last) {

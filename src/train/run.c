@@ -336,11 +336,26 @@ void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
     *steps = run->steps;
 }
 
+/* Every process steps by itself, so other processors or libraries than the others' lead it away from them. */
+static ayf_status compare_weights(ayf_run *run) {
+    uint64_t own = AYF_HASH_START, first;
+    if (run->comm->ranks == 1) return AYF_OK;
+    AYF_TRY(ayf_comm_agree(run->comm, ayf_weights_hash(run->learner[0].weights, &own)));
+    first = own;
+    AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
+    if (own != first)
+        ayf_fail(run->ctx, AYF_E_INTERNAL,
+                 "the weights here are not those of the first process any more, so nothing was saved; all "
+                 "processes of a run need the same processors, libraries and number of threads");
+    return ayf_comm_agree(run->comm, own == first ? AYF_OK : AYF_E_INTERNAL);
+}
+
 ayf_status ayf_run_save(ayf_run *run) {
     bool leads = ayf_run_leads(run);
     if (run->ended != AYF_OK) return ayf_run_repeat_end(run);
     if (is_unprepared(run)) return ayf_comm_agree(run->comm, leads ? run->type->save_prepared(run) : AYF_OK);
     if (run->saved_step == (int64_t)run->step) return AYF_OK;
+    AYF_TRY(compare_weights(run));
     AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_checkpoint_write(run) : AYF_OK));
     run->saved_step = (int64_t)run->step;
     return AYF_OK;

@@ -21,7 +21,7 @@ typedef struct thread_world {
     int ranks;
     pthread_barrier_t barrier;
     void *at[THREADS_MOST];
-    long sums; /* that the first thread has taken part in */
+    bool drifts; /* the second thread gets other sums of floats than the first */
 } thread_world;
 
 typedef struct thread_comm {
@@ -36,7 +36,6 @@ static inline ayf_status thread_sum(ayf_comm *comm, void *values, size_t count, 
     size_t size = f64 ? sizeof(double) : sizeof(float);
     char *sum = calloc(count + 1, size);
     world->at[comm->rank] = values;
-    if (comm->rank == 0) world->sums++;
     thread_wait(world);
     for (int rank = 0; sum && rank < world->ranks; rank++)
         for (size_t i = 0; i < count; i++) {
@@ -47,6 +46,8 @@ static inline ayf_status thread_sum(ayf_comm *comm, void *values, size_t count, 
         }
     thread_wait(world);
     if (sum) memcpy(values, sum, count * size);
+    for (size_t i = 0; !f64 && world->drifts && comm->rank == 1 && i < count; i++)
+        ((float *)values)[i] *= 1.25f;
     free(sum);
     return sum ? AYF_OK : AYF_E_MEMORY;
 }

@@ -179,6 +179,7 @@ static void test_failure_before_the_kernels(void **state) {
 typedef struct process {
     thread_world *world;
     int rank, parts;
+    bool trace;
     ayf_status opened, status, again;
     uint64_t done;
     char message[AYF_MESSAGE_SIZE];
@@ -191,7 +192,7 @@ static void *process_thread(void *data) {
     settings set =
         join(tiny_mlp(), SET("train.steps=6", p->parts > 1 ? "train.accumulate=2" : "train.accumulate=1",
                              "save.every=2"));
-    ayf_context *own = ayf_open(&(ayf_options){.threads = 1});
+    ayf_context *own = ayf_open(&(ayf_options){.threads = 1, .trace = p->trace});
     ayf_run *run;
     ayf_run_report report = {0};
     thread_comm_join(&comm, p->world, p->rank, own);
@@ -214,13 +215,14 @@ static void *process_thread(void *data) {
  * fails, which has touched no weights. */
 static void test_kernel_of_one_process(void **state) {
     (void)state;
-    for (int parts = 1; parts <= 2; parts++) {
+    for (int way = 0; way < 4; way++) {
+        int parts = 1 + way % 2;
         thread_world world;
         pthread_t threads[2];
         process all[2] = {0};
         thread_world_open(&world, 2);
         for (int i = 0; i < 2; i++) {
-            all[i] = (process){.world = &world, .rank = i, .parts = parts};
+            all[i] = (process){.world = &world, .rank = i, .parts = parts, .trace = way >= 2};
             assert_int_equal(pthread_create(&threads[i], NULL, process_thread, &all[i]), 0);
         }
         for (int i = 0; i < 2; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);

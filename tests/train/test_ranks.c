@@ -16,6 +16,7 @@ typedef struct process {
     const char *folder;
     const settings *set;
     uint64_t stop; /* steps */
+    bool drifts;
     test_memory memory;
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];
@@ -64,6 +65,7 @@ static void run_processes(int ranks, process like, int failing, long fail_at, pr
     pthread_t threads[THREADS_MOST];
     thread_world world;
     thread_world_open(&world, ranks);
+    world.drifts = like.drifts;
     for (int i = 0; i < ranks; i++) {
         all[i] = like;
         all[i].world = &world;
@@ -310,15 +312,26 @@ static void test_divergence(void **state) {
     }
 }
 
+/* Processes whose weights have come apart save nothing. */
+static void test_drift(void **state) {
+    (void)state;
+    process all[2];
+    settings set = join(tiny_mlp(), SET("train.steps=5"));
+    run_processes(
+        2,
+        (process){.kind = AYF_RUN_TRAIN, .folder = in_root("drift"), .set = &set, .stop = 3, .drifts = true},
+        -1, 0, all);
+    for (int i = 0; i < 2; i++)
+        if (all[i].status != AYF_E_INTERNAL || !strstr(all[i].message, "process 2 of 2: the weights here"))
+            fail_msg("%d: %s", (int)all[i].status, all[i].message);
+    assert_int_equal(files_in(in_root("drift/checkpoints")), 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
-    const struct CMUnitTest tests[] = {TEST(test_teacher),
-                                       TEST(test_distill),
-                                       TEST(test_midtrain_and_finetune),
-                                       TEST(test_resume),
-                                       TEST(test_older_run),
-                                       TEST(test_out_of_memory),
-                                       TEST(test_shares_that_do_not_fit),
-                                       TEST(test_divergence)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_teacher),   TEST(test_distill),       TEST(test_midtrain_and_finetune),  TEST(test_resume),
+        TEST(test_older_run), TEST(test_out_of_memory), TEST(test_shares_that_do_not_fit), TEST(test_drift),
+        TEST(test_divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, vo
     cpu_backend *b = (cpu_backend *)backend;
     const cpu_kernel *k = kernel;
     if (k->exchange) {
-        ayf_status status = ayf_exchange_run(k->exchange, args, scratch, b->failed != AYF_OK);
+        ayf_status status = ayf_exchange_run(k->exchange, args, scratch);
         if (b->failed == AYF_OK) b->failed = status;
     }
     if (b->failed != AYF_OK || k->exchange) return; /* what follows would compute with garbage */

@@ -214,7 +214,7 @@ static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, vo
         run_gemm(k, a, b, out);
         break;
     case AYF_CLASS_COMM: {
-        ayf_status status = ayf_exchange_run(k->exchange, args, scratch, own->failed != AYF_OK);
+        ayf_status status = ayf_exchange_run(k->exchange, args, scratch);
         if (own->failed == AYF_OK) own->failed = status;
         break;
     }
