@@ -556,7 +556,8 @@ static void test_failing_memory(void **state) {
         ayf_buffer *a;
         test_ok(ctx, test_backends[b].open(ctx, &backend));
         test_ok(ctx, ayf_buffer_new(backend, 16, &a));
-        test_ok(ctx, ayf_compile(backend, recurrence(ctx), &(ayf_compile_options){.plan = AYF_PLAN_POISON}, &p));
+        test_ok(ctx,
+                ayf_compile(backend, recurrence(ctx), &(ayf_compile_options){.plan = AYF_PLAN_POISON}, &p));
         test_ok(ctx, ayf_program_bind(p, "a", a));
         faulty_begin(backend);
         faulty.fail_upload = 1;
