@@ -1,7 +1,9 @@
 # make             build/ayf
 # make demo        teacher to one-step student on drawn shapes, eight to nine minutes on two cores
 # make test        every test
-# make bench       time a training step
+# make bench       time a training step and a call, then a small network alone and beside a busy processor
+# make bench-peers the same beside PyTorch, ONNX Runtime and OpenVINO, from PyPI in build/peers (some GB)
+#                  (PEERS_PYTHON=a Python that has them, PEERS_ARGS="--rounds 5 --compile")
 # make golden DIR=<folder of reference numbers>
 # make install     header, library, program, pkg-config file   (PREFIX=/usr/local, DESTDIR=)
 # make uninstall, clean, format, fuzz (RUNS=executions of each reader)
@@ -12,8 +14,10 @@
 BUILD = build
 PREFIX = /usr/local
 RUNS = 200000
+PEERS_PYTHON = $(BUILD)/peers/bin/python
+PEERS_ARGS =
 
-.PHONY: all demo test bench golden install uninstall clean format fuzz
+.PHONY: all demo test bench bench-peers golden install uninstall clean format fuzz
 
 # The tests are built by make test only.
 all: $(BUILD)/build.ninja
@@ -31,7 +35,16 @@ test: $(BUILD)/build.ninja
 	@meson test -C $(BUILD) --no-rebuild --print-errorlogs
 
 bench: all
-	@$(BUILD)/ayf bench step
+	@$(BUILD)/ayf bench
+	@scripts/bench_busy.sh $(BUILD)/ayf
+
+bench-peers: all $(PEERS_PYTHON)
+	@$(PEERS_PYTHON) scripts/peers/compare.py $(BUILD)/ayf --models $(BUILD)/peers-models $(PEERS_ARGS)
+
+$(BUILD)/peers/bin/python:
+	@python3 -m venv $(BUILD)/peers.part
+	@$(BUILD)/peers.part/bin/python -m pip install --quiet -r scripts/peers/requirements.txt
+	@mv $(BUILD)/peers.part $(BUILD)/peers
 
 golden: all
 	@test -n "$(DIR)" || { echo "usage: make golden DIR=<folder of reference numbers>" >&2; exit 2; }

@@ -83,17 +83,25 @@ typedef enum ayf_precision {
     AYF_PRECISION_AUTO     /* BF16 where the device multiplies bfloat16 faster than 32 bits, else HIGHEST */
 } ayf_precision;
 
+/* "highest", "bf16" or "auto"; NULL: there is no such precision. */
+AYF_API const char *ayf_precision_name(ayf_precision precision);
+
 typedef struct ayf_options { /* all zero = defaults */
     ayf_alloc_fn *alloc;     /* default: the C library */
     void *alloc_user;
     ayf_log_fn *log; /* default: silent */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
-    bool trace;  /* log one line per kernel: op, shape, implementation, bytes, microseconds */
+    bool
+        trace; /* log one line per kernel: op, shape, implementation, bytes, microseconds; totals at the end */
     /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, the
      * reference for other devices. Any other name is AYF_E_USAGE from the first function that opens a model or
      * a run, or computes. Copied. */
     const char *device;
+    /* In which models that are opened with this context compute, for sampling and evaluation. What measures
+     * them (features, a teacher's accurate solution, ayf_golden()) computes in AYF_PRECISION_HIGHEST always, and
+     * runs compute in their own train.precision. */
+    ayf_precision precision;
     bool mpi; /* this process is one of several that train together; see "Several processes" below */
 } ayf_options;
 
@@ -128,6 +136,7 @@ typedef struct ayf_model_facts {
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
     double sigma_data;                 /* standard deviation of the data in [-1,1] units */
+    ayf_precision precision;           /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
 } ayf_model_facts;
 
 /* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
@@ -449,34 +458,56 @@ typedef struct ayf_bench_options { /* all zero = defaults */
     const char *config_path;       /* NULL: the 7.1 M-parameter U-Net at 32x32x3 */
     const char *const *settings;
     int setting_count;
-    int batch;   /* 0 = 32 */
-    int repeats; /* 0 = 3; for the discriminator 10 */
+    int batch;   /* 0 = 32; ayf_bench_call(): 0 = 1 */
+    int repeats; /* 0 = 3; for one call 20, for the discriminator 10 */
+    ayf_precision precision;
 } ayf_bench_options;
 
-typedef struct ayf_bench_result { /* seconds: minimum over the repeats */
+/* What is timed runs once unmeasured before. x_s is the fastest of the repeats, x_median_s the one in the middle,
+ * x_max_s the slowest, x_gflop the work of the convolutions and matrix products. */
+typedef struct ayf_bench_result {
     double forward_s, forward_backward_s, forward_tangent_s, step_s;
     double forward_gflop, forward_backward_gflop, forward_tangent_gflop, step_gflop;
     double step_median_s, step_max_s;
-    double conv_peak_gflops;
+    double conv_peak_gflops; /* in 32 bits, measured now; NaN: not known */
     uint64_t plan_bytes, peak_rss_bytes;
     uint64_t parameters;
     int threads;
+    double forward_median_s, forward_backward_median_s, forward_tangent_median_s;
+    double forward_max_s, forward_backward_max_s, forward_tangent_max_s;
+    double bf16_peak_gflops; /* of convolutions in bfloat16, measured now; NaN: not known */
+    ayf_precision precision; /* in which it computed: HIGHEST or BF16 */
+    ayf_precision automatic; /* what AYF_PRECISION_AUTO is on this device */
 } ayf_bench_result;
 /* Times one distillation step and its parts. */
 AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options,
                                   ayf_bench_result *result);
 
+/* Times one call of a student with weights that do not change, as sampling makes it. */
+typedef struct ayf_bench_call_result {
+    double call_s, call_median_s, call_max_s, call_gflop;
+    double conv_peak_gflops, bf16_peak_gflops;
+    uint64_t plan_bytes, parameters;
+    int threads;
+    ayf_precision precision, automatic; /* as above */
+} ayf_bench_call_result;
+AYF_API ayf_status ayf_bench_call(ayf_context *ctx, const ayf_bench_options *options,
+                                  ayf_bench_call_result *result);
+
 /* Times a discriminator step of fine-tuning (keys finetune.channel_base ...; without classes): the logits of
  * data and fakes, the gradient of the loss, and Adam. Times it again with the gradient penalties R1 and R2,
  * differentiated exactly. */
-typedef struct ayf_bench_discriminator_result { /* seconds: minimum over the repeats */
-    double step_s, penalised_s;                 /* without and with penalties */
+typedef struct ayf_bench_discriminator_result {
+    double step_s, penalised_s; /* without and with penalties */
     double step_gflop, penalised_gflop;
     double conv_peak_gflops;
     uint64_t step_bytes, penalised_bytes; /* planned memory */
     uint64_t parameters;
     int resolution, channels; /* of the images */
     int threads;
+    double step_median_s, step_max_s, penalised_median_s, penalised_max_s;
+    double bf16_peak_gflops;
+    ayf_precision precision, automatic; /* as above */
 } ayf_bench_discriminator_result;
 AYF_API ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *options,
                                            ayf_bench_discriminator_result *result);
@@ -512,6 +543,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     uint64_t count;              /* data: number of samples; trajectories: number of trajectories */
     bool points;                 /* data: points in the plane */
     double sigma;                /* data of one size: standard deviation in [-1,1] units */
+    ayf_precision precision;     /* run, model that draws: in which it is or was trained */
 } ayf_path_facts;
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts

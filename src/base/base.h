@@ -47,6 +47,7 @@ struct ayf_context {
     void (*close_backend)(void *backend);
     void *comm; /* what comm/comm.h opened; NULL before its first use. ayf_close() closes it */
     void (*close_comm)(void *comm);
+    ayf_precision precision; /* of the models that are opened, as the caller gave it */
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];
 };

@@ -8,6 +8,10 @@
 #define AYF_TARGETS(X) X(AYF_TARGET_TEACHER, teacher) X(AYF_TARGET_DATA, data)
 #define AYF_NORMS(X) X(AYF_NORM_RMS, rms) X(AYF_NORM_L2, l2) X(AYF_NORM_NONE, none)
 
+/* The enum is ayf.h's. */
+#define AYF_PRECISIONS(X)                                                                                    \
+    X(AYF_PRECISION_HIGHEST, highest) X(AYF_PRECISION_BF16, bf16) X(AYF_PRECISION_AUTO, auto)
+
 #define AYF_CHOICE_CONSTANT(constant, name) constant,
 #define AYF_CHOICE_NAME(constant, name) [constant] = #name,
 

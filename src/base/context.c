@@ -1,4 +1,5 @@
 #include "base/base.h"
+#include "base/choices.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -28,6 +29,11 @@ const char *ayf_status_text(ayf_status status) {
 
 const char *ayf_version(void) { return AYF_VERSION; }
 
+const char *ayf_precision_name(ayf_precision precision) {
+    static const char *const names[] = {AYF_PRECISIONS(AYF_CHOICE_NAME)};
+    return (unsigned)precision < AYF_COUNT(names) ? names[precision] : NULL;
+}
+
 static void *default_alloc(void *user, void *pointer, size_t size) {
     (void)user;
     if (size == 0) {
@@ -52,6 +58,7 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->threads = options->threads;
     ctx->trace = options->trace;
     ctx->mpi = options->mpi;
+    ctx->precision = options->precision;
     if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
         ayf_close(ctx);
         return NULL;

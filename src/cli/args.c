@@ -205,7 +205,10 @@ void cli_help_all(void) {
          "mpirun -n N ayf train|distill|finetune ... shares a run among N processes, in a build with MPI.\n\n"
          "environment: AYF_THREADS=N  number of threads; one per processor unless set\n"
          "             AYF_TRACE=1    one line per kernel on stderr: op, shape, implementation, bytes, "
-         "microseconds\n\n"
+         "microseconds;\n"
+         "                            totals at the end\n"
+         "             GOMP_SPINCOUNT, OMP_PLACES ...  how threads wait and where they run, as OpenMP has "
+         "it\n\n"
          "exit codes: 0 done, 1 run-time failure, 2 usage or configuration, 3 bad input file, 4 training "
          "diverged,\n"
          "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by "
@@ -341,4 +344,23 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     *out = list;
     *count = n;
     return 0;
+}
+
+int cli_get_choice(const cli_args *args, cli_option option, const char *const *names, int count, int *out) {
+    const char *text = args->value[option], *best = NULL;
+    size_t best_distance = NAME_SIZE, used = 0;
+    char list[128] = "";
+    if (!text) return 0;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+        consider(text, names[i], &best, &best_distance);
+        const char *before = i == 0 ? "" : i + 1 == count ? " or " : ", ";
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", before, names[i]);
+    }
+    return usage_error("--%s %s: must be %s%s%s%s", options[option].name, text, list,
+                       best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
 }

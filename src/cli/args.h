@@ -41,7 +41,10 @@ extern bool cli_silent;
       "    ayf finetune runs/tuned --student runs/student --steps 1000")                                     \
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image, whatever else is drawn\n"  \
-      "in the same batch. The PNG records how it was made (ayf info shows it).\n\n"                          \
+      "in the same batch. The PNG records how it was made (ayf info shows it).\n"                            \
+      "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
+      "processors with AMX or AVX512-BF16 draw them faster. auto chooses by the processor, so it may give\n" \
+      "other pictures on another machine; the default does not.\n\n"                                         \
       "    ayf sample runs/student --seeds 0-63 --steps 2 --out grid.png\n"                                  \
       "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
@@ -67,11 +70,16 @@ extern bool cli_silent;
       "largest). Two kinds of differences are counted separately: gradients that differ by less than\n"      \
       "single precision can resolve at the scale of the file's largest gradient, and second derivatives\n"   \
       "that differ by less than they change with the last bit of the input.")                                \
-    X(bench, "[step | discriminator]", 0, 1, "time a training step",                                         \
+    X(bench, "[step | call | discriminator]", 0, 1, "time a training step and a call",                       \
       "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
+      "call: one call of a student with fixed weights, as sampling makes it, at batch 1, 4 and 32.\n"        \
       "discriminator: a discriminator step of fine-tuning, with and without the gradient penalties R1\n"     \
       "and R2, and its average cost with penalties in every 4th and every 16th step.\n"                      \
-      "Both report the convolution peak of this machine for comparison.")                                    \
+      "Without an argument all three. The convolution peak of this machine is measured in the same run,\n"   \
+      "in each precision. The fastest of the repeats counts; the median and the slowest tell how quiet\n"    \
+      "the machine was.\n\n"                                                                                 \
+      "    ayf bench step --precision highest\n"                                                             \
+      "    ayf bench --json > bench.json")                                                                   \
     X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
       "Trains a teacher and a weak teacher on built-in pictures, distils them into a student and\n"          \
       "fine-tunes the student. Writes demo.png, whose rows start from the same noise: the teacher with\n"    \
@@ -130,6 +138,8 @@ typedef enum cli_verb {
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL, NULL,                                                         \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
     X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL, NULL, "teacher: euler, heun (default) or reference")  \
+    X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
+      "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
@@ -158,7 +168,9 @@ typedef enum cli_verb {
     X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \
       "fit a classifier to --data and write it; --set takes data.resolution, train.steps ...")               \
     X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
-    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings; the fastest counts. Default 3, discriminator 10")  \
+    X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
+      "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
+    X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
     X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
 
 typedef enum cli_option {
@@ -197,5 +209,7 @@ int cli_get_real(const cli_args *args, cli_option option, double least, double m
 int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
                  size_t *count);
 int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t *count);
+/* The place of the value in `names`, of which there are `count`. */
+int cli_get_choice(const cli_args *args, cli_option option, const char *const *names, int count, int *out);
 
 #endif

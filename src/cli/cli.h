@@ -42,6 +42,10 @@ void cli_print_line(void *user, const char *line);
 void cli_json_string(const char *text);
 void cli_json_number(double value);
 
+/* Threads spin briefly and then sleep, each on processors of its own, unless the environment says how they wait
+ * or where they run. The first thing that the program does: it may start the program anew. */
+void cli_choose_waiting(char **argv);
+
 /* Makes a folder and its parents. */
 int cli_make_folder(cli *c, const char *path);
 
@@ -56,8 +60,9 @@ CLI_VERBS(CLI_VERB)
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
-/* --solver; left alone when it is not given. Returns an exit code. */
-int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out);
+/* --solver and --precision; left alone when they are not given. Return an exit code. */
+int cli_get_solver(const cli_args *args, ayf_solver *out);
+int cli_get_precision(const cli_args *args, ayf_precision *out);
 
 /* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
  * code. */

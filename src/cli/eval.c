@@ -53,7 +53,7 @@ static int read_numbers(cli_eval_job *j) {
         (code = cli_get_int(j->args, CLI_OPT_reference, 2, INT_MAX, &j->reference)) ||
         (code = cli_get_u64(j->args, CLI_OPT_first_seed, &j->seed)) ||
         (code = cli_get_real(j->args, CLI_OPT_guidance, 1e-6, 100, &j->guidance)) ||
-        (code = cli_get_solver(j->c, j->args, &j->solver)))
+        (code = cli_get_solver(j->args, &j->solver)))
         return code;
     return 0;
 }
@@ -75,6 +75,7 @@ static int check_options(const cli_eval_job *j) {
                  {CLI_OPT_calls, "calls", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_gammas, "gamma", "a student as SUBJECT", j->student},
                  {CLI_OPT_guidance, "guidance", "a model as SUBJECT", j->model != NULL},
+                 {CLI_OPT_precision, "precision", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_solver, "solver", "a teacher as SUBJECT", j->model && !j->student}};
     if (j->args->setting_count)
         return cli_error(j->c, AYF_E_USAGE,

@@ -35,6 +35,9 @@ void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images) {
 }
 
 static void semigroup_table(const cli_eval_job *j) {
+    if (j->facts.precision != AYF_PRECISION_HIGHEST)
+        printf("\nthe student computes in %s, the teacher in 32 bits\n",
+               ayf_precision_name(j->facts.precision));
     printf("\nsemigroup defect, RMS of f(f(x,t,m),m,s) - f(x,t,s): mean %.4f\n", j->defect);
     for (size_t i = 0; i < AYF_SEMIGROUP_ROWS; i++) {
         const ayf_semigroup_row *row = &j->semigroup[i];
@@ -48,7 +51,9 @@ static void put_member(const char *key, double value) {
 }
 
 static void fidelity_json(const cli_eval_job *j) {
-    printf("\"fidelity\": {\"pairs\": %d, \"rows\": [", j->pairs);
+    printf("\"fidelity\": {\"pairs\": %d, \"precision\": ", j->pairs);
+    cli_json_string(ayf_precision_name(j->facts.precision));
+    fputs(", \"rows\": [", stdout);
     for (size_t i = 0; i < j->call_count * j->gamma_count; i++) {
         const ayf_fidelity_row *row = &j->fidelity[i];
         printf("%s{\"calls\": %d", i ? ", " : "", row->calls);

@@ -35,7 +35,7 @@ static int judge_info(const char *path, const ayf_path_facts *f) {
     return 0;
 }
 
-static int model_info(cli *c, const char *path) {
+static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
     ayf_model *model;
     if (ayf_model_open(c->ctx, path, &model) != AYF_OK) return cli_fail(c);
     ayf_model_facts f = ayf_model_describe(model);
@@ -55,6 +55,7 @@ static int model_info(cli *c, const char *path) {
         row("guidance", "%g to %g", f.guidance_min, f.guidance_max);
     else if (strcmp(f.role, "student") == 0)
         row("guidance", "%g", f.guidance_min);
+    row("precision", "%s", ayf_precision_name(facts->precision));
     if (*f.config) printf("\ntrained with:\n%s", f.config);
     ayf_model_close(model);
     return 0;
@@ -84,7 +85,7 @@ int cli_info(cli *c, const cli_args *args) {
     if (ayf_path_describe(c->ctx, path, &f) != AYF_OK) {
         code = cli_fail(c);
     } else if (f.kind == AYF_PATH_MODEL) {
-        code = f.draws ? model_info(c, path) : judge_info(path, &f);
+        code = f.draws ? model_info(c, path, &f) : judge_info(path, &f);
     } else if (f.kind == AYF_PATH_CHECKPOINT) {
         row("checkpoint", "%s", path);
         row("step", "%llu", (unsigned long long)f.step);
@@ -102,6 +103,7 @@ int cli_info(cli *c, const cli_args *args) {
         row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
         row("step", "%llu", (unsigned long long)f.step);
         row("model", "%s", f.model_path ? f.model_path : "none yet");
+        row("precision", "%s", ayf_precision_name(f.precision));
         if (f.last_log) row("last log", "%s", f.last_log);
         if (f.config) printf("\nconfiguration:\n%s", f.config);
     } else if (f.kind == AYF_PATH_IMAGE) {

@@ -149,16 +149,20 @@ int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak
     return ayf_model_guide(teacher, itself ? teacher : *weak) == AYF_OK ? 0 : cli_fail(c);
 }
 
-int cli_get_solver(cli *c, const cli_args *args, ayf_solver *out) {
-    static const char *const names[] = {"", "euler", "heun", "reference"};
-    const char *text = args->value[CLI_OPT_solver];
-    if (!text) return 0;
-    for (int i = 1; i < 4; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *out = (ayf_solver)i;
-            return 0;
-        }
-    return cli_error(c, AYF_E_USAGE, "--solver %s: must be euler, heun or reference", text);
+int cli_get_solver(const cli_args *args, ayf_solver *out) {
+    static const char *const names[] = {"euler", "heun", "reference"};
+    static const ayf_solver solvers[] = {AYF_SOLVER_EULER, AYF_SOLVER_HEUN, AYF_SOLVER_REFERENCE};
+    int found = -1, code = cli_get_choice(args, CLI_OPT_solver, names, 3, &found);
+    if (found >= 0) *out = solvers[found];
+    return code;
+}
+
+int cli_get_precision(const cli_args *args, ayf_precision *out) {
+    const char *names[AYF_PRECISION_AUTO + 1];
+    for (int i = 0; i <= AYF_PRECISION_AUTO; i++) names[i] = ayf_precision_name((ayf_precision)i);
+    int found = -1, code = cli_get_choice(args, CLI_OPT_precision, names, AYF_PRECISION_AUTO + 1, &found);
+    if (found >= 0) *out = (ayf_precision)found;
+    return code;
 }
 
 int cli_help(cli *c, const cli_args *args) {
@@ -205,6 +209,7 @@ static int run(int argc, char **argv, const cli_args *args, int processes) {
     ayf_options options = {.log = log_line, .log_user = &c, .mpi = processes > 1};
     int code = read_environment(&options);
     if (!code) code = cli_check_processes(&c, args->verb, argv[1]);
+    if (!code) code = cli_get_precision(args, &options.precision);
     if (code) return code;
     c.ctx = ayf_open(&options);
     if (!c.ctx) {
@@ -217,6 +222,7 @@ static int run(int argc, char **argv, const cli_args *args, int processes) {
 }
 
 int main(int argc, char **argv) {
+    cli_choose_waiting(argv);
     cli_args args = {.verb = CLI_VERB_help};
     int code = 0, processes = cli_find_processes();
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */

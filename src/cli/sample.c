@@ -63,7 +63,7 @@ static int read_options(job *j) {
         (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
         (code = cli_get_int(a, CLI_OPT_grid, 1, 16384, &j->columns)) ||
         (code = cli_get_int(a, CLI_OPT_scale, 1, 64, &j->scale)) ||
-        (code = cli_get_solver(j->c, a, &j->options.solver)))
+        (code = cli_get_solver(a, &j->options.solver)))
         return code;
     if (j->times) {
         if (j->time_count < 2)
@@ -113,6 +113,8 @@ static int spread_classes(job *j) {
     return 0;
 }
 
+static bool in_32_bits(const job *j) { return j->facts.precision == AYF_PRECISION_HIGHEST; }
+
 /* What the PNG says about itself. */
 static void put_comment(const job *j, char *text, size_t size, const char *seeds, const char *classes) {
     const cli_args *a = j->args;
@@ -135,7 +137,8 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
                    {"guidance", a->value[CLI_OPT_guidance]},
                    {"weak", a->value[CLI_OPT_weak]},
                    {"guided by", a->value[CLI_OPT_cfg] ? "the same without class" : NULL},
-                   {"solver", a->value[CLI_OPT_solver]}};
+                   {"solver", a->value[CLI_OPT_solver]},
+                   {"precision", in_32_bits(j) ? NULL : ayf_precision_name(j->facts.precision)}};
     for (size_t i = 0; i < sizeof options / sizeof *options && used > 0 && (size_t)used < size; i++)
         if (options[i].value)
             used += snprintf(text + used, size - (size_t)used, ", %s %s", options[i].name, options[i].value);
@@ -226,6 +229,8 @@ int cli_sample(cli *c, const cli_args *args) {
     if (!code) code = open_models(&j);
     if (!code) code = spread_classes(&j);
     if (!code) code = choose_output(&j);
+    if (!code && !in_32_bits(&j))
+        cli_say(c, "%s: computes in %s", args->positional[0], ayf_precision_name(j.facts.precision));
     if (!code) code = j.kind == OUT_FOLDER ? write_folder(&j) : write_together(&j);
     if (!code) puts(j.out);
     ayf_model_close(j.model);

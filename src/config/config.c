@@ -12,6 +12,7 @@
 static const char *const names_ayf_loss[] = {AYF_LOSSES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_target[] = {AYF_TARGETS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_norm[] = {AYF_NORMS(AYF_CHOICE_NAME)};
+static const char *const names_ayf_precision[] = {AYF_PRECISIONS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_lr_schedule[] = {AYF_CFG_LR_SCHEDULES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_ema_kind[] = {AYF_CFG_EMA_KINDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_guidance_kind[] = {AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_NAME)};
@@ -69,6 +70,13 @@ static const struct {
 #include "config/keys.def"
 };
 
+static const struct {
+    const char *name, *text;
+} older[] = {
+#define OLDER(section, name, value) {PATH(section, name), #value},
+#include "config/keys.def"
+};
+
 int ayf_config_rows(void) { return (int)AYF_COUNT(rows); }
 const ayf_field_row *ayf_config_row(int index) { return &rows[index]; }
 
@@ -76,6 +84,12 @@ int ayf_config_row_named(const char *path) {
     int row = ayf_field_find(rows, AYF_COUNT(rows), 0, path);
     assert(row >= 0);
     return row;
+}
+
+const char *ayf_config_older(int row) {
+    for (size_t i = 0; i < AYF_COUNT(older); i++)
+        if (strcmp(older[i].name, rows[row].name) == 0) return older[i].text;
+    return NULL;
 }
 
 /* Size of "section." in front of the name. */
@@ -139,6 +153,14 @@ ayf_status ayf_config_defaults(ayf_context *ctx, ayf_config *cfg) {
     memset(cfg, 0, sizeof *cfg);
     cfg->model = ayf_model_spec_default();
     ayf_status status = ayf_fields_default(ctx, rows, AYF_COUNT(rows), cfg);
+    if (status != AYF_OK) ayf_config_free(ctx, cfg);
+    return status;
+}
+
+ayf_status ayf_config_defaults_of_file(ayf_context *ctx, ayf_config *cfg) {
+    ayf_status status = ayf_config_defaults(ctx, cfg);
+    for (size_t i = 0; status == AYF_OK && i < AYF_COUNT(older); i++)
+        status = ayf_field_set(ctx, &rows[ayf_config_row_named(older[i].name)], older[i].text, cfg);
     if (status != AYF_OK) ayf_config_free(ctx, cfg);
     return status;
 }

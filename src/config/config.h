@@ -48,6 +48,9 @@ typedef struct ayf_config {
 
 /* What `cfg` held before is overwritten, not freed. */
 ayf_status ayf_config_defaults(ayf_context *ctx, ayf_config *cfg);
+/* The same under what a run wrote itself, its config.yaml or the card of its model: a key that is missing
+ * there means what the run did when there was no such key (OLDER in keys.def). */
+ayf_status ayf_config_defaults_of_file(ayf_context *ctx, ayf_config *cfg);
 void ayf_config_free(ayf_context *ctx, ayf_config *cfg); /* an all-zero or freed struct is fine */
 
 /* One list of assignments (config/assignments.h), made and applied: of a file, of a text, of one setting

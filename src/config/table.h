@@ -20,6 +20,10 @@ const ayf_field_row *ayf_config_row(int row); /* of ayf_config; its name is "sec
 
 int ayf_config_row_named(const char *path); /* of "section.key", which there is */
 
+/* What a run did that was begun before there was this key, as ayf_config_text() writes it; NULL: the key was
+ * there from the first. */
+const char *ayf_config_older(int row);
+
 /* What the row says in `cfg`, as ayf_config_text() writes it. NULL on failure; owned by the caller. */
 char *ayf_config_value(ayf_context *ctx, const ayf_config *cfg, int row);
 

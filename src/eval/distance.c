@@ -341,6 +341,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     if (!e->source || (o->heldout && !(e->heldout = ayf_strdup(ctx, o->heldout)))) return AYF_E_MEMORY;
     e->count = o->count ? (size_t)o->count : o->inception ? AYF_EVAL_INCEPTION_COUNT : AYF_EVAL_COUNT;
     e->seed = o->seed;
+    AYF_TRY(ayf_models_precision(ctx, &e->precision));
     AYF_TRY(choose_shape(e, o));
     AYF_TRY(open_data(e, e->source, &data));
     const ayf_dataset_info *info = ayf_dataset_info_of(data);

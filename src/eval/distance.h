@@ -24,6 +24,7 @@ struct ayf_eval {
     size_t count;
     size_t available; /* in the reference set, of which some are used */
     uint64_t seed;
+    ayf_precision precision; /* in which the context's models compute */
     int resolution, channels;
     ayf_data_shape shape; /* of the reference and of everything compared with it */
     size_t values;        /* numbers in a sample */

@@ -42,9 +42,10 @@ static ayf_status check_pair(const ayf_model *student, const ayf_model *teacher)
     return ayf_models_match(ctx, AYF_E_USAGE, &a, &b, "give the teacher it was distilled from");
 }
 
-/* The closed form of the student's data when no teacher is given. */
+/* The closed form of the student's data when no teacher is given. Either is what a student is judged by, so its
+ * own precision does not count. */
 static ayf_status find_teacher(comparison *c, ayf_model *teacher) {
-    if (teacher) return ayf_model_sampler(teacher, &c->teacher);
+    if (teacher) return ayf_model_sampler(teacher, AYF_PRECISION_HIGHEST, &c->teacher);
     if (!ayf_mixture_of_data(c->model->card.data, &c->mixture)) return AYF_OK;
     c->velocity = ayf_velocity_mixture(&c->mixture);
     ayf_sampler_spec spec = {.backend = c->model->backend,
@@ -87,7 +88,7 @@ static ayf_status open_comparison(comparison *c, ayf_model *student, ayf_model *
     AYF_TRY(check_pair(student, teacher));
     AYF_TRY(ayf_model_guidance(student, options->guidance, &c->guidance));
     if (teacher) AYF_TRY(ayf_model_guidance(teacher, c->guidance, &c->guidance));
-    AYF_TRY(ayf_model_sampler(student, &c->student));
+    AYF_TRY(ayf_model_sampler(student, student->precision, &c->student));
     AYF_TRY(find_teacher(c, teacher));
     return allocate(c, options->first_seed);
 }

@@ -31,10 +31,12 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
 }
 
 static char *samples_line(const ayf_eval *e) {
+    bool in_32_bits = e->precision == AYF_PRECISION_HIGHEST;
     if (!e->samples)
         return ayf_format(e->ctx,
-                          "samples    %zu, seeds %" PRIu64 " to %" PRIu64 " (of a data set: at random)",
-                          e->count, e->seed, e->seed + e->count - 1);
+                          "samples    %zu, seeds %" PRIu64 " to %" PRIu64 "%s%s (of a data set: at random)",
+                          e->count, e->seed, e->seed + e->count - 1, in_32_bits ? "" : ", computed in ",
+                          in_32_bits ? "" : ayf_precision_name(e->precision));
     char brought[96] = "";
     if (e->reshaped)
         snprintf(brought, sizeof brought, "; %zu of its pictures resized to %d x %d x %d", e->reshaped,

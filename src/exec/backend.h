@@ -6,32 +6,42 @@
 
 typedef struct ayf_backend ayf_backend;
 
+/* What a kernel needs, in bytes. */
+typedef struct ayf_kernel_memory {
+    size_t scratch; /* while it runs: the program's */
+    size_t kept;    /* from run to run: the backend's */
+} ayf_kernel_memory;
+
 typedef struct ayf_backend_facts {
     int threads;             /* in use */
     double conv_peak_gflops; /* of convolutions on this machine, measured; NaN: not known */
+    double bf16_peak_gflops; /* the same in bfloat16 */
 } ayf_backend_facts;
 
 typedef struct ayf_backend_ops {
     const char *name;
-    size_t element_size; /* bytes of one element of a stored tensor */
-    bool fuses;          /* wants groups; otherwise one step per node */
+    size_t element_size[AYF_ELEMENTS]; /* bytes of one element of a stored tensor */
+    bool fuses;                        /* wants groups; otherwise one step per node */
     /* Multiplies bfloat16 faster than 32 bits; NULL: no. */
     bool (*prefers_bf16)(const ayf_backend *);
     void (*close)(ayf_backend *);
-    ayf_status (*alloc)(ayf_backend *, size_t elements, void **memory); /* zeroed */
+    ayf_status (*alloc)(ayf_backend *, size_t bytes, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
-    /* When one of these returns, memory of the host that it read is free and what it wrote there is complete.
+    /* Elements here are AYF_F32, as those of leaves and outputs are. When one of these returns, memory of the host that it read is free and what it wrote there is complete.
      * After a failure what was to be written is undefined. */
     ayf_status (*upload)(ayf_backend *, void *to, const void *from, size_t elements,
                          bool from_f64) AYF_MUST_CHECK;
     ayf_status (*fetch)(ayf_backend *, void *to, const void *from, size_t elements,
                         bool to_f64) AYF_MUST_CHECK;
     ayf_status (*copy)(ayf_backend *, void *to, const void *from, size_t elements) AYF_MUST_CHECK;
-    ayf_status (*poison)(ayf_backend *, void *memory,
-                         size_t elements) AYF_MUST_CHECK; /* overwrite with NaN */
-    /* May be slow: compile, choose an implementation, allocate. `scratch_bytes`: what launch needs. */
+    /* Overwrites with NaN, whatever the element. */
+    ayf_status (*poison)(ayf_backend *, void *memory, size_t bytes) AYF_MUST_CHECK;
+    /* May be slow: compile, choose an implementation, allocate. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
-                          size_t *scratch_bytes);
+                          ayf_kernel_memory *memory);
+    /* PARAM leaves have changed: what the kernel of a step with a fixed input keeps of it is out of date. NULL:
+     * kernels keep nothing. */
+    void (*changed)(ayf_backend *, void *kernel);
     /* args: step.in then step.out. Never allocates; errors surface in sync. */
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */

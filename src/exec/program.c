@@ -2,14 +2,18 @@
 
 #include <string.h>
 
+#include "exec/trace.h"
+#include "pass/precision.h"
+
 struct ayf_program {
     ayf_backend *backend;
     ayf_graph *g;
     ayf_schedule *schedule;
     ayf_plan *plan;
     ayf_plan_mode mode;
+    ayf_trace *trace; /* NULL until a kernel is traced */
     void **kernel;
-    size_t scratch_bytes;
+    size_t scratch_bytes, kept_bytes;
     void *arena;
     void *scratch;
     ayf_buffer **leaf; /* per leaf: bound or own */
@@ -28,7 +32,8 @@ ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **ou
     if (!b) return AYF_E_MEMORY;
     b->backend = backend;
     b->elements = elements;
-    ayf_status status = backend->ops->alloc(backend, elements, &b->memory);
+    ayf_status status =
+        backend->ops->alloc(backend, elements * backend->ops->element_size[AYF_F32], &b->memory);
     if (status != AYF_OK) {
         ayf_free(backend->ctx, b);
         return status;
@@ -89,13 +94,26 @@ static ayf_status prepare_all(ayf_program *p) {
     AYF_TRY(mark_late(p));
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
-        size_t scratch = 0;
-        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &scratch));
-        if (scratch > p->scratch_bytes) p->scratch_bytes = scratch;
+        ayf_kernel_memory memory = {0};
+        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &memory));
+        if (memory.scratch > p->scratch_bytes) p->scratch_bytes = memory.scratch;
+        p->kept_bytes += memory.kept;
         p->args[i] = ayf_alloc(ctx, (size_t)step->in_count + step->out_count, sizeof **p->args);
         if (!p->args[i]) return AYF_E_MEMORY;
     }
     return AYF_OK;
+}
+
+/* The schedule that the backend wants, with the elements of its tensors. */
+static ayf_status schedule_all(ayf_program *p, ayf_precision precision) {
+    bool fuses = p->backend->ops->fuses;
+    p->schedule = fuses ? ayf_schedule_fused(p->g) : ayf_schedule_nodes(p->g);
+    if (!p->schedule) return p->g->ctx->status;
+    if (precision == AYF_PRECISION_HIGHEST) return AYF_OK;
+    ayf_schedule *fused = fuses ? p->schedule : ayf_schedule_fused(p->g);
+    ayf_status status = fused ? ayf_precision_lower(p->g, fused, p->schedule) : p->g->ctx->status;
+    if (!fuses) ayf_schedule_free(fused);
+    return status;
 }
 
 ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_options *options,
@@ -113,9 +131,11 @@ ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_opt
     p->g = g;
     p->mode = options ? options->plan : AYF_PLAN_REUSE;
     p->stale = true;
-    p->schedule = backend->ops->fuses ? ayf_schedule_fused(g) : ayf_schedule_nodes(g);
-    if (p->schedule) p->plan = ayf_plan_make(g, p->schedule, p->mode);
-    ayf_status status = p->plan ? prepare_all(p) : ctx->status;
+    ayf_status status = schedule_all(p, options ? options->precision : AYF_PRECISION_HIGHEST);
+    if (status == AYF_OK) {
+        p->plan = ayf_plan_make(g, p->schedule, backend->ops->element_size, p->mode);
+        status = p->plan ? prepare_all(p) : ctx->status;
+    }
     if (status != AYF_OK) {
         ayf_program_free(p);
         return status;
@@ -128,6 +148,8 @@ void ayf_program_free(ayf_program *p) {
     if (!p) return;
     ayf_backend *backend = p->backend;
     ayf_context *ctx = backend->ctx;
+    if (p->trace) ayf_trace_totals(p->trace);
+    ayf_trace_free(ctx, p->trace);
     for (uint32_t i = 0; p->schedule && i < p->schedule->count; i++) {
         if (p->kernel && p->kernel[i]) backend->ops->drop(backend, p->kernel[i]);
         if (p->args) ayf_free(ctx, p->args[i]);
@@ -149,8 +171,9 @@ void ayf_program_free(ayf_program *p) {
 }
 
 ayf_program_facts ayf_program_describe(const ayf_program *p) {
-    size_t element = p->backend->ops->element_size;
-    ayf_program_facts facts = {.arena_bytes = p->plan->elements * element, .scratch_bytes = p->scratch_bytes};
+    size_t element = p->backend->ops->element_size[AYF_F32];
+    ayf_program_facts facts = {.arena_bytes = p->plan->bytes + p->kept_bytes,
+                               .scratch_bytes = p->scratch_bytes};
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
@@ -240,7 +263,7 @@ static void *memory_of(const ayf_program *p, ayf_id id) {
     if (p->plan->in_leaf[id]) id = p->plan->in_leaf[id];
     const ayf_node *n = ayf_at(p->g, id);
     if (n->op == AYF_OP_INPUT) return p->leaf[n->attr[0]]->memory;
-    return (char *)p->arena + p->plan->offset[id] * p->backend->ops->element_size;
+    return (char *)p->arena + p->plan->offset[id];
 }
 
 static ayf_status get_output(ayf_program *p, const char *name, void *values, size_t count, bool f64) {
@@ -272,14 +295,12 @@ static bool is_input(ayf_storage storage) { return storage == AYF_STORE_INPUT ||
 ayf_status ayf_program_ready(ayf_program *p) {
     if (p->placed) return AYF_OK;
     ayf_backend *backend = p->backend;
-    size_t element = backend->ops->element_size;
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         if (is_input(p->g->leaf[i].storage) && !p->filled[i])
             return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
-    if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->elements, &p->arena));
-    if (!p->scratch)
-        AYF_TRY(backend->ops->alloc(backend, (p->scratch_bytes + element - 1) / element, &p->scratch));
+    if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->bytes, &p->arena));
+    if (!p->scratch) AYF_TRY(backend->ops->alloc(backend, p->scratch_bytes, &p->scratch));
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         for (uint32_t k = 0; k < step->in_count; k++) p->args[i][k] = memory_of(p, step->in[k]);
@@ -295,28 +316,16 @@ static ayf_status poison_dead(ayf_program *p, uint32_t at) {
     for (uint32_t k = 0; k < step->in_count + step->out_count; k++) {
         ayf_id id = k < step->in_count ? step->in[k] : step->out[k - step->in_count];
         if (p->plan->last_use[id] != at || p->plan->offset[id] == AYF_NOWHERE) continue;
-        AYF_TRY(p->backend->ops->poison(p->backend, memory_of(p, id), ayf_elements(p->g, id)));
+        size_t bytes = ayf_elements(p->g, id) * p->backend->ops->element_size[step->element[k]];
+        AYF_TRY(p->backend->ops->poison(p->backend, memory_of(p, id), bytes));
     }
     return AYF_OK;
 }
 
 static ayf_status launch_traced(ayf_program *p, uint32_t at) {
-    const ayf_step *step = &p->schedule->step[at];
-    const ayf_backend_ops *ops = p->backend->ops;
-    char what[160] = "group";
-    size_t bytes = 0;
-    for (uint32_t k = 0; k < step->in_count; k++)
-        bytes += ayf_elements(p->g, step->in[k]) * ops->element_size;
-    for (uint32_t k = 0; k < step->out_count; k++)
-        bytes += ayf_elements(p->g, step->out[k]) * ops->element_size;
-    if (step->node || step->out_count)
-        ayf_node_print(p->g, step->node ? step->node : step->out[0], what, sizeof what);
-    double start = ayf_seconds();
-    ops->launch(p->backend, p->kernel[at], p->args[at], p->scratch);
-    ayf_status status = ops->sync(p->backend);
-    ayf_say(p->backend->ctx, "%s %s%s | %s | %zu bytes | %.1f us", ops->name, step->group ? "group to " : "",
-            what, ops->describe(p->kernel[at]), bytes, 1e6 * (ayf_seconds() - start));
-    return status;
+    if (!p->trace && !(p->trace = ayf_trace_new(p->backend, p->g, p->schedule, p->kernel)))
+        return AYF_E_MEMORY;
+    return ayf_trace_launch(p->trace, at, p->args[at], p->scratch);
 }
 
 static bool exchanges(const ayf_program *p, const ayf_step *step) {
@@ -325,6 +334,9 @@ static bool exchanges(const ayf_program *p, const ayf_step *step) {
 
 static ayf_status launch_all(ayf_program *p, bool last) {
     ayf_status status = AYF_OK;
+    void (*changed)(ayf_backend *, void *) = p->backend->ops->changed;
+    for (uint32_t i = 0; changed && p->stale && i < p->schedule->count; i++)
+        if (p->schedule->step[i].fixed) changed(p->backend, p->kernel[i]);
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         if ((step->last && !last) || (step->frozen && !p->stale)) continue;

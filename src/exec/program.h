@@ -47,7 +47,7 @@ void ayf_program_free(ayf_program *p);
 
 /* Known before anything runs. */
 typedef struct ayf_program_facts {
-    size_t arena_bytes;   /* intermediate tensors, reused over their lifetimes */
+    size_t arena_bytes;   /* intermediate tensors, reused over their lifetimes, and what kernels keep */
     size_t scratch_bytes; /* the largest need of one kernel */
     size_t leaf_bytes;    /* inputs, parameters, state; shared buffers included */
     double flops;         /* of convolutions and matrix products in one run, steps that run once excluded */

@@ -1,4 +1,4 @@
-/* Times the pieces of one AYF-EMD step on the backend that training uses. */
+/* Times one AYF-EMD step, its pieces, and one call of a student. */
 #include "inspect/bench.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "model/weights.h"
 #include "train/recipe.h"
 
-typedef enum part { FORWARD, FORWARD_BACKWARD, FORWARD_TANGENT, WHOLE_STEP } part;
+typedef enum part { FORWARD, FORWARD_BACKWARD, FORWARD_TANGENT, WHOLE_STEP, CALL } part;
 
 static void emit_gradients(ayf_graph *g, const ayf_params *params, ayf_id F, ayf_id cotangent) {
     ayf_id *grad = ayf_alloc(g->ctx, (size_t)params->count, sizeof *grad);
@@ -32,7 +32,7 @@ static void emit_gradients(ayf_graph *g, const ayf_params *params, ayf_id F, ayf
     ayf_free(g->ctx, grad);
 }
 
-/* The student alone: F, and its parameter gradients or its tangent. */
+/* The student alone: F, and its parameter gradients or its tangent. The weights of a call do not change. */
 static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     const ayf_model_spec *spec = &student->spec;
     ayf_graph *g = ayf_graph_new(student->backend->ctx);
@@ -44,7 +44,8 @@ static ayf_graph *student_graph(const ayf_weights *student, part which, int n) {
     c.guidance = ayf_step_leaf(g, AYF_STEP_GUIDANCE, AYF_SHAPE(n));
     if (spec->label_dim) c.onehot = ayf_step_leaf(g, AYF_STEP_ONEHOT, AYF_SHAPE(n, spec->label_dim));
     ayf_scope(g, AYF_SCOPE_STUDENT);
-    ayf_id F = ayf_flow_velocity(g, student->params, AYF_STORE_STATE, x, c), dF;
+    ayf_storage storage = which == CALL ? AYF_STORE_PARAM : AYF_STORE_STATE;
+    ayf_id F = ayf_flow_velocity(g, student->params, storage, x, c), dF;
     ayf_scope(g, "%s", "");
     ayf_output(g, "F", F);
     if (which == FORWARD_BACKWARD) emit_gradients(g, student->params, F, other);
@@ -101,72 +102,58 @@ ayf_timing ayf_bench_summary(const ayf_program *p, double *taken, int repeats) {
                         facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes};
 }
 
-static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, const ayf_weights *student,
-                             const ayf_weights *teacher, const ayf_weights *weak, int batch, int repeats,
-                             ayf_timing *out) {
+typedef struct networks {
+    ayf_weights *student, *teacher, *weak; /* NULL: not needed */
+} networks;
+
+static ayf_status bind(const networks *n, ayf_program *p) {
+    AYF_TRY(ayf_weights_bind(n->student, p, AYF_SCOPE_STUDENT));
+    if (n->teacher) AYF_TRY(ayf_weights_bind(n->teacher, p, AYF_SCOPE_TEACHER));
+    return n->weak ? ayf_weights_bind(n->weak, p, AYF_SCOPE_WEAK) : AYF_OK;
+}
+
+static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, ayf_precision precision, const networks *n,
+                             const ayf_bench_plan *plan, ayf_timing *out) {
     ayf_program *p = NULL;
-    AYF_TRY(ayf_compile(backend, g, NULL, &p));
+    AYF_TRY(ayf_compile(backend, g, &(ayf_compile_options){.precision = precision}, &p));
     double taken[AYF_BENCH_MOST];
-    ayf_status status = ayf_weights_bind(student, p, AYF_SCOPE_STUDENT);
-    if (status == AYF_OK) status = ayf_weights_bind(teacher, p, AYF_SCOPE_TEACHER);
-    if (status == AYF_OK) status = ayf_weights_bind(weak, p, AYF_SCOPE_WEAK);
-    if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &student->spec, batch);
+    ayf_status status = bind(n, p);
+    if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &n->student->spec, plan->batch);
     if (status == AYF_OK) status = ayf_program_run(p); /* warm-up; also runs what runs once */
-    for (int i = 0; status == AYF_OK && i < repeats; i++) {
+    for (int i = 0; status == AYF_OK && i < plan->repeats; i++) {
         double start = ayf_seconds();
         status = ayf_program_run(p);
         taken[i] = ayf_seconds() - start;
     }
-    if (status == AYF_OK) *out = ayf_bench_summary(p, taken, repeats);
+    if (status == AYF_OK) *out = ayf_bench_summary(p, taken, plan->repeats);
     ayf_program_free(p);
     return status;
 }
 
-static ayf_status measure(ayf_backend *backend, const ayf_model_spec *spec, int batch, int repeats,
-                          ayf_bench_result *result) {
-    ayf_context *ctx = backend->ctx;
-    ayf_model_spec student_spec = *spec;
-    student_spec.is_student = true;
-    ayf_weights *student = NULL, *teacher = NULL, *weak = NULL;
-    ayf_timing t[4] = {{0}};
-    ayf_backend_facts facts = {0};
-    ayf_status status = ayf_weights_new(backend, &student_spec, &student);
-    if (status == AYF_OK) status = ayf_weights_new(backend, spec, &teacher);
-    if (status == AYF_OK) status = ayf_weights_new(backend, spec, &weak);
-    if (status == AYF_OK) status = ayf_weights_init(student, 1);
-    if (status == AYF_OK) status = ayf_weights_init(teacher, 2);
-    if (status == AYF_OK) status = ayf_weights_init(weak, 3);
-    for (part which = FORWARD; status == AYF_OK && which <= WHOLE_STEP; which++) {
-        ayf_network_teacher network = {.params = teacher->params, .guided = true, .weak = weak->params};
-        ayf_distill_step step = {.student = student->params,
-                                 .batch = batch,
-                                 .norm_c = 0.1,
-                                 .teacher = ayf_velocity_network(&network),
-                                 .optim = ayf_optim_default()};
-        step.optim.ema = true;
-        ayf_graph *g =
-            which == WHOLE_STEP ? ayf_distill_step_graph(ctx, &step) : student_graph(student, which, batch);
-        status = time_graph(backend, g, student, teacher, weak, batch, repeats, &t[which]);
-    }
-    if (status == AYF_OK) status = backend->ops->facts(backend, &facts);
-    result->conv_peak_gflops = facts.conv_peak_gflops;
-    result->threads = facts.threads;
-    result->parameters = student ? ayf_params_trained(student->params) : 0;
-    ayf_weights_free(student);
-    ayf_weights_free(teacher);
-    ayf_weights_free(weak);
-    result->forward_s = t[FORWARD].least;
-    result->forward_backward_s = t[FORWARD_BACKWARD].least;
-    result->forward_tangent_s = t[FORWARD_TANGENT].least;
-    result->step_s = t[WHOLE_STEP].least;
-    result->forward_gflop = t[FORWARD].gflop;
-    result->forward_backward_gflop = t[FORWARD_BACKWARD].gflop;
-    result->forward_tangent_gflop = t[FORWARD_TANGENT].gflop;
-    result->step_gflop = t[WHOLE_STEP].gflop;
-    result->step_median_s = t[WHOLE_STEP].median;
-    result->step_max_s = t[WHOLE_STEP].most;
-    result->plan_bytes = t[WHOLE_STEP].bytes;
-    return status;
+static ayf_status time_part(ayf_backend *backend, part which, ayf_precision precision, const networks *n,
+                            const ayf_bench_plan *plan, ayf_timing *out) {
+    if (which != WHOLE_STEP)
+        return time_graph(backend, student_graph(n->student, which, plan->batch), precision, n, plan, out);
+    ayf_network_teacher network = {.params = n->teacher->params, .guided = true, .weak = n->weak->params};
+    ayf_distill_step step = {.student = n->student->params,
+                             .batch = plan->batch,
+                             .norm_c = 0.1,
+                             .teacher = ayf_velocity_network(&network),
+                             .optim = ayf_optim_default()};
+    step.optim.ema = true;
+    return time_graph(backend, ayf_distill_step_graph(backend->ctx, &step), precision, n, plan, out);
+}
+
+static ayf_status new_network(ayf_backend *backend, const ayf_model_spec *spec, uint64_t seed,
+                              ayf_weights **out) {
+    AYF_TRY(ayf_weights_new(backend, spec, out));
+    return ayf_weights_init(*out, seed);
+}
+
+static void free_networks(networks *n) {
+    ayf_weights_free(n->student);
+    ayf_weights_free(n->teacher);
+    ayf_weights_free(n->weak);
 }
 
 /* The network of a configuration without opening its data. */
@@ -177,17 +164,20 @@ static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spe
     return ayf_spec_from_config(ctx, cfg, &data, spec);
 }
 
-ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_repeats,
-                          ayf_bench_plan *plan) {
+ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_batch,
+                          int usual_repeats, ayf_bench_plan *plan) {
     enum { BATCH_MOST = 4096 };
     static const ayf_bench_options defaults;
     if (!options) options = &defaults;
-    *plan = (ayf_bench_plan){.batch = options->batch ? options->batch : 32,
+    *plan = (ayf_bench_plan){.batch = options->batch ? options->batch : usual_batch,
                              .repeats = options->repeats ? options->repeats : usual_repeats,
+                             .precision = options->precision,
                              .network = ayf_model_spec_default()};
     if (plan->batch < 1 || plan->batch > BATCH_MOST || plan->repeats < 1 || plan->repeats > AYF_BENCH_MOST)
         return ayf_fail(ctx, AYF_E_USAGE, "bench: the batch must be from 1 to %d and repeats from 1 to %d",
                         BATCH_MOST, AYF_BENCH_MOST);
+    if ((unsigned)plan->precision > AYF_PRECISION_AUTO)
+        return ayf_fail(ctx, AYF_E_USAGE, "bench: there is no precision %d", (int)plan->precision);
     ayf_config cfg;
     AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
     AYF_TRY(ayf_config_defaults(ctx, &cfg));
@@ -203,15 +193,88 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     return status;
 }
 
+ayf_status ayf_bench_machine_of(ayf_backend *backend, ayf_precision wanted, ayf_bench_machine *machine) {
+    *machine = (ayf_bench_machine){.precision = ayf_backend_precision(backend, wanted),
+                                   .automatic = ayf_backend_precision(backend, AYF_PRECISION_AUTO)};
+    return backend->ops->facts(backend, &machine->facts);
+}
+
+static void put_times(ayf_bench_result *r, const ayf_timing t[WHOLE_STEP + 1]) {
+    r->forward_s = t[FORWARD].least;
+    r->forward_median_s = t[FORWARD].median;
+    r->forward_max_s = t[FORWARD].most;
+    r->forward_gflop = t[FORWARD].gflop;
+    r->forward_backward_s = t[FORWARD_BACKWARD].least;
+    r->forward_backward_median_s = t[FORWARD_BACKWARD].median;
+    r->forward_backward_max_s = t[FORWARD_BACKWARD].most;
+    r->forward_backward_gflop = t[FORWARD_BACKWARD].gflop;
+    r->forward_tangent_s = t[FORWARD_TANGENT].least;
+    r->forward_tangent_median_s = t[FORWARD_TANGENT].median;
+    r->forward_tangent_max_s = t[FORWARD_TANGENT].most;
+    r->forward_tangent_gflop = t[FORWARD_TANGENT].gflop;
+    r->step_s = t[WHOLE_STEP].least;
+    r->step_median_s = t[WHOLE_STEP].median;
+    r->step_max_s = t[WHOLE_STEP].most;
+    r->step_gflop = t[WHOLE_STEP].gflop;
+    r->plan_bytes = t[WHOLE_STEP].bytes;
+}
+
 ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options, ayf_bench_result *result) {
     ayf_bench_plan plan;
-    AYF_TRY(ayf_bench_read(ctx, options, 3, &plan));
-    *result = (ayf_bench_result){0};
+    ayf_bench_machine machine;
     ayf_backend *backend = NULL;
+    networks n = {NULL, NULL, NULL};
+    ayf_timing t[WHOLE_STEP + 1] = {{0}};
+    *result = (ayf_bench_result){0};
+    AYF_TRY(ayf_bench_read(ctx, options, 32, 3, &plan));
     AYF_TRY(ayf_backend_open(ctx, &backend));
-    ayf_status status = measure(backend, &plan.network, plan.batch, plan.repeats, result);
+    AYF_TRY(ayf_bench_machine_of(backend, plan.precision, &machine));
+    ayf_model_spec student = plan.network;
+    student.is_student = true;
+    ayf_status status = new_network(backend, &student, 1, &n.student);
+    if (status == AYF_OK) status = new_network(backend, &plan.network, 2, &n.teacher);
+    if (status == AYF_OK) status = new_network(backend, &plan.network, 3, &n.weak);
+    if (status == AYF_OK) result->parameters = ayf_params_trained(n.student->params);
+    for (part which = FORWARD; status == AYF_OK && which <= WHOLE_STEP; which++)
+        status = time_part(backend, which, machine.precision, &n, &plan, &t[which]);
+    free_networks(&n);
+    put_times(result, t);
+    result->conv_peak_gflops = machine.facts.conv_peak_gflops;
+    result->bf16_peak_gflops = machine.facts.bf16_peak_gflops;
+    result->threads = machine.facts.threads;
+    result->precision = machine.precision;
+    result->automatic = machine.automatic;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     result->peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    return status;
+}
+
+ayf_status ayf_bench_call(ayf_context *ctx, const ayf_bench_options *options, ayf_bench_call_result *result) {
+    ayf_bench_plan plan;
+    ayf_bench_machine machine;
+    ayf_backend *backend = NULL;
+    networks n = {NULL, NULL, NULL};
+    ayf_timing t = {0};
+    *result = (ayf_bench_call_result){0};
+    AYF_TRY(ayf_bench_read(ctx, options, 1, 20, &plan));
+    AYF_TRY(ayf_backend_open(ctx, &backend));
+    AYF_TRY(ayf_bench_machine_of(backend, plan.precision, &machine));
+    plan.network.is_student = true;
+    ayf_status status = new_network(backend, &plan.network, 1, &n.student);
+    if (status == AYF_OK) status = time_part(backend, CALL, machine.precision, &n, &plan, &t);
+    *result =
+        (ayf_bench_call_result){.call_s = t.least,
+                                .call_median_s = t.median,
+                                .call_max_s = t.most,
+                                .call_gflop = t.gflop,
+                                .conv_peak_gflops = machine.facts.conv_peak_gflops,
+                                .bf16_peak_gflops = machine.facts.bf16_peak_gflops,
+                                .plan_bytes = t.bytes,
+                                .parameters = status == AYF_OK ? ayf_params_trained(n.student->params) : 0,
+                                .threads = machine.facts.threads,
+                                .precision = machine.precision,
+                                .automatic = machine.automatic};
+    free_networks(&n);
     return status;
 }

@@ -11,12 +11,20 @@ enum { AYF_BENCH_MOST = 100 }; /* repeats */
 typedef struct ayf_bench_plan {
     ayf_model_spec network, discriminator;
     int batch, repeats;
+    ayf_precision precision; /* as asked for */
 } ayf_bench_plan;
 
 /* Options and configuration, without opening any data: an unconditional U-Net and a discriminator of the same
  * images. `options` may be NULL. */
-ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_repeats,
-                          ayf_bench_plan *plan);
+ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_batch,
+                          int usual_repeats, ayf_bench_plan *plan);
+
+/* The facts of a backend, and its precision where `wanted` is asked for. */
+typedef struct ayf_bench_machine {
+    ayf_backend_facts facts;
+    ayf_precision precision, automatic;
+} ayf_bench_machine;
+ayf_status ayf_bench_machine_of(ayf_backend *backend, ayf_precision wanted, ayf_bench_machine *machine);
 
 typedef struct ayf_timing {
     double least, median, most; /* seconds of a run */

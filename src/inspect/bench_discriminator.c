@@ -49,14 +49,16 @@ static ayf_status time_both(ayf_program *const p[2], int repeats, ayf_timing out
     return AYF_OK;
 }
 
-static ayf_status measure(ayf_backend *backend, const ayf_bench_plan *plan, ayf_timing out[2]) {
+static ayf_status measure(ayf_backend *backend, const ayf_bench_plan *plan, ayf_precision precision,
+                          ayf_timing out[2]) {
     ayf_weights *disc = NULL;
     ayf_program *p[2] = {NULL, NULL};
     ayf_status status = ayf_weights_new(backend, &plan->discriminator, &disc);
     if (status == AYF_OK) status = ayf_weights_init(disc, 1);
     for (int k = 0; status == AYF_OK && k < 2; k++) {
         ayf_graph *g = step_graph(disc, plan->batch, k ? 0.1 : 0);
-        status = g ? ayf_compile(backend, g, NULL, &p[k]) : AYF_E_MEMORY;
+        status =
+            g ? ayf_compile(backend, g, &(ayf_compile_options){.precision = precision}, &p[k]) : AYF_E_MEMORY;
         if (status == AYF_OK) status = ayf_weights_bind(disc, p[k], AYF_SCOPE_DISCRIMINATOR);
         if (status == AYF_OK) status = fill(backend->ctx, p[k], &plan->discriminator, plan->batch);
     }
@@ -71,8 +73,8 @@ ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *op
     ayf_bench_plan plan;
     ayf_params *params;
     ayf_timing t[2] = {{0}};
-    ayf_backend_facts facts = {0};
-    AYF_TRY(ayf_bench_read(ctx, options, 10, &plan));
+    ayf_bench_machine machine;
+    AYF_TRY(ayf_bench_read(ctx, options, 32, 10, &plan));
     *result = (ayf_bench_discriminator_result){.resolution = plan.discriminator.img_resolution,
                                                .channels = plan.discriminator.img_channels};
     AYF_TRY(ayf_params_new(ctx, &plan.discriminator, &params));
@@ -80,15 +82,22 @@ ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *op
     ayf_params_free(params);
     ayf_backend *backend = NULL;
     AYF_TRY(ayf_backend_open(ctx, &backend));
-    ayf_status status = measure(backend, &plan, t);
-    if (status == AYF_OK) status = backend->ops->facts(backend, &facts);
-    result->conv_peak_gflops = facts.conv_peak_gflops;
-    result->threads = facts.threads;
+    AYF_TRY(ayf_bench_machine_of(backend, plan.precision, &machine));
+    AYF_TRY(measure(backend, &plan, machine.precision, t));
+    result->conv_peak_gflops = machine.facts.conv_peak_gflops;
+    result->bf16_peak_gflops = machine.facts.bf16_peak_gflops;
+    result->threads = machine.facts.threads;
+    result->precision = machine.precision;
+    result->automatic = machine.automatic;
     result->step_s = t[0].least;
+    result->step_median_s = t[0].median;
+    result->step_max_s = t[0].most;
     result->step_gflop = t[0].gflop;
     result->step_bytes = t[0].bytes;
     result->penalised_s = t[1].least;
+    result->penalised_median_s = t[1].median;
+    result->penalised_max_s = t[1].most;
     result->penalised_gflop = t[1].gflop;
     result->penalised_bytes = t[1].bytes;
-    return status;
+    return AYF_OK;
 }

@@ -56,11 +56,12 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     ayf_config cfg = {0};
     int64_t step = -1;
     char *path = ayf_path_join(ctx, folder, AYF_RUN_CONFIG);
-    ayf_status status = path ? ayf_config_defaults(ctx, &cfg) : AYF_E_MEMORY;
+    ayf_status status = path ? ayf_config_defaults_of_file(ctx, &cfg) : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_config_load(ctx, path, &cfg);
     if (status == AYF_OK && !(facts->config = ayf_config_text(ctx, &cfg))) status = AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_run_latest(ctx, folder, &step);
     facts->step = step > 0 ? (uint64_t)step : 0;
+    facts->precision = cfg.train.precision;
     facts->finished = status == AYF_OK && step >= cfg.train.steps;
     ayf_config_free(ctx, &cfg);
     ayf_free(ctx, path);
@@ -152,6 +153,16 @@ static ayf_status describe_tool(ayf_context *ctx, const ayf_model_spec *spec, ay
     return AYF_OK;
 }
 
+/* What a card says of it. Text that cannot be read says nothing: people may have written it. */
+static ayf_status find_precision(ayf_context *ctx, const ayf_model_card *card, ayf_precision *precision) {
+    ayf_config cfg;
+    AYF_TRY(ayf_config_defaults_of_file(ctx, &cfg));
+    ayf_status status = ayf_config_parse(ctx, "", card->config, strlen(card->config), &cfg);
+    *precision = cfg.train.precision;
+    ayf_config_free(ctx, &cfg);
+    return status == AYF_E_MEMORY ? status : AYF_OK;
+}
+
 /* By its card: whoever uses the weights reads them. */
 static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
     ayf_model_spec spec;
@@ -159,6 +170,7 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_fa
     AYF_TRY(ayf_model_card_of(ctx, st, &spec, &card));
     facts->step = card.step;
     facts->draws = ayf_model_is_flow(&spec);
+    ayf_status status = facts->draws ? find_precision(ctx, &card, &facts->precision) : AYF_OK;
     facts->model_path = ayf_strdup(ctx, ayf_st_path(st));
     facts->role = ayf_strdup(ctx, ayf_model_role_name(card.role));
     char **const texts[][2] = {
@@ -169,6 +181,7 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_fa
     }
     ayf_model_card_free(ctx, &card);
     if (!facts->model_path || !facts->role) return AYF_E_MEMORY;
+    if (status != AYF_OK) return status;
     return facts->draws ? AYF_OK : describe_tool(ctx, &spec, facts);
 }
 

@@ -472,6 +472,7 @@ static bool add_node_step(fuser *f, ayf_id id) {
     step->node = id;
     step->frozen = f->frozen[id];
     step->last = f->last[id];
+    step->fixed = !step->frozen && inputs == 2 && f->frozen[n->in[1]];
     for (uint32_t k = 0; k < inputs; k++) step->in[k] = ayf_stored_as(f->g, n->in[k]);
     step->out[0] = id;
     f->done[id] = true;

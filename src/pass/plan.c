@@ -91,7 +91,8 @@ static bool assign(ayf_context *ctx, interval *all, uint32_t count, size_t *tota
     return true;
 }
 
-ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode mode) {
+ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, const size_t element_size[AYF_ELEMENTS],
+                        ayf_plan_mode mode) {
     ayf_context *ctx = s->ctx;
     ayf_plan *plan = ayf_alloc(ctx, 1, sizeof *plan);
     uint32_t *first = ayf_alloc(ctx, g->count, sizeof *first);
@@ -126,12 +127,13 @@ ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode
         for (uint32_t k = 0; k < s->step[i].out_count; k++) {
             ayf_id id = s->step[i].out[k];
             if (plan->in_leaf[id]) continue;
-            size_t size = (ayf_elements(g, id) + AYF_PLAN_ALIGN - 1) / AYF_PLAN_ALIGN * AYF_PLAN_ALIGN;
+            size_t size = ayf_elements(g, id) * element_size[s->step[i].element[s->step[i].in_count + k]];
+            size = (size + AYF_PLAN_ALIGN - 1) / AYF_PLAN_ALIGN * AYF_PLAN_ALIGN;
             bool persistent = s->step[i].frozen || mode == AYF_PLAN_NONE;
             all[count++] =
                 (interval){id, persistent ? 0 : i, persistent ? FOREVER : plan->last_use[id], size, 0};
         }
-    if (!assign(ctx, all, count, &plan->elements)) goto failed;
+    if (!assign(ctx, all, count, &plan->bytes)) goto failed;
     for (uint32_t i = 0; i < count; i++) plan->offset[all[i].id] = all[i].offset;
     ayf_free(ctx, all);
     ayf_free(ctx, first);

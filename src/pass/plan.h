@@ -12,19 +12,20 @@ typedef enum ayf_plan_mode {
     AYF_PLAN_POISON, /* REUSE, and dead tensors are overwritten with NaN: finds wrong lifetimes */
 } ayf_plan_mode;
 
-enum { AYF_PLAN_ALIGN = 16 }; /* elements */
+enum { AYF_PLAN_ALIGN = 64 }; /* bytes */
 #define AYF_NOWHERE SIZE_MAX
 
 typedef struct ayf_plan {
     ayf_context *ctx;
-    size_t *offset;     /* per node id, in elements; AYF_NOWHERE when not in the arena */
+    size_t *offset;     /* per node id, in bytes; AYF_NOWHERE when not in the arena */
     ayf_id *in_leaf;    /* per node id: the leaf whose memory holds the node (its update, in place), or 0 */
     uint32_t *last_use; /* per node id: the last step that reads it (persistent: UINT32_MAX) */
-    size_t elements;    /* size of the arena */
+    size_t bytes;       /* size of the arena */
 } ayf_plan;
 
-/* NULL: no memory. */
-ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *schedule, ayf_plan_mode mode);
+/* `element_size`: bytes of one element, by ayf_element. NULL: no memory. */
+ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *schedule,
+                        const size_t element_size[AYF_ELEMENTS], ayf_plan_mode mode);
 void ayf_plan_free(ayf_plan *plan);
 
 #endif

@@ -37,8 +37,9 @@ ayf_step *ayf_schedule_add(ayf_schedule *s, uint32_t in_count, uint32_t out_coun
     *step = (ayf_step){.in_count = in_count, .out_count = out_count};
     step->in = ayf_alloc(s->ctx, in_count, sizeof *step->in);
     step->out = ayf_alloc(s->ctx, out_count, sizeof *step->out);
+    step->element = ayf_alloc(s->ctx, (size_t)in_count + out_count, sizeof *step->element);
     s->count++; /* counted even on failure, so that what was allocated is freed with the schedule */
-    return step->in && step->out ? step : NULL;
+    return step->in && step->out && step->element ? step : NULL;
 }
 
 void ayf_schedule_free(ayf_schedule *s) {
@@ -53,6 +54,7 @@ void ayf_schedule_free(ayf_schedule *s) {
         }
         ayf_free(s->ctx, s->step[i].in);
         ayf_free(s->ctx, s->step[i].out);
+        ayf_free(s->ctx, s->step[i].element);
     }
     ayf_free(s->ctx, s->step);
     ayf_free(s->ctx, s);

@@ -8,6 +8,7 @@
 #define AYF_STEPS_H
 
 #include "ir/ir.h"
+#include "pass/element.h"
 
 /* A strided window on a stored tensor, over the axes of a group's domain; stride 0 repeats. In elements. */
 typedef struct ayf_view {
@@ -55,8 +56,10 @@ typedef struct ayf_step {
     uint32_t in_count;
     ayf_id *out; /* stored tensors written; dense */
     uint32_t out_count;
-    bool frozen; /* depends on PARAM leaves and constants only: runs once */
-    bool last;   /* depends on a LAST leaf: runs in the last part of a batch only */
+    uint8_t *element; /* ayf_element of every input, then of every output */
+    bool frozen;      /* depends on PARAM leaves and constants only: runs once */
+    bool fixed;       /* NODE steps that are not frozen: the second input is */
+    bool last;        /* depends on a LAST leaf: runs in the last part of a batch only */
 } ayf_step;
 
 typedef struct ayf_schedule {

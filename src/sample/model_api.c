@@ -7,6 +7,23 @@
 
 /* ---- Opening ---- */
 
+ayf_status ayf_models_precision(ayf_context *ctx, ayf_precision *precision) {
+    ayf_backend *backend;
+    *precision = AYF_PRECISION_HIGHEST;
+    if (!ayf_precision_name(ctx->precision))
+        return ayf_fail(ctx, AYF_E_USAGE, "there is no precision %d", (int)ctx->precision);
+    AYF_TRY(ayf_backend_open(ctx, &backend));
+    *precision = ayf_backend_precision(backend, ctx->precision);
+    return AYF_OK;
+}
+
+static void free_samplers(ayf_model *model) {
+    for (size_t i = 0; i < AYF_COUNT(model->samplers); i++) {
+        ayf_sampler_free(model->samplers[i]);
+        model->samplers[i] = NULL;
+    }
+}
+
 ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     *out = NULL;
     if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
@@ -15,6 +32,7 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     model->ctx = ctx;
     model->path = ayf_strdup(ctx, path);
     ayf_status status = model->path ? ayf_backend_open(ctx, &model->backend) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = ayf_models_precision(ctx, &model->precision);
     if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
     if (status != AYF_OK) {
         ayf_model_close(model);
@@ -29,7 +47,7 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
 void ayf_model_close(ayf_model *model) {
     if (!model) return;
     ayf_context *ctx = model->ctx;
-    ayf_sampler_free(model->sampler);
+    free_samplers(model);
     ayf_weights_free(model->weights);
     ayf_model_card_free(ctx, &model->card);
     ayf_free(ctx, model->path);
@@ -66,7 +84,8 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .guidance_max = student       ? model->card.guidance_max
                                              : model->weak ? GUIDANCE_LIMIT
                                                            : 1,
-                             .sigma_data = model->card.sigma_data};
+                             .sigma_data = model->card.sigma_data,
+                             .precision = model->precision};
 }
 
 /* ---- Guidance ---- */
@@ -89,8 +108,7 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
         guide.needs_no_classes = true;
         AYF_TRY(ayf_models_match(ctx, AYF_E_USAGE, &guide, &strong, "train both on the same data"));
     }
-    ayf_sampler_free(teacher->sampler);
-    teacher->sampler = NULL;
+    free_samplers(teacher);
     teacher->weak = weak;
     teacher->network.guided = weak != NULL;
     teacher->network.classifier_free = weak == teacher;
@@ -124,19 +142,21 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
 
 /* ---- Sampling ---- */
 
-ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler) {
+ayf_status ayf_model_sampler(ayf_model *model, ayf_precision precision, ayf_sampler **sampler) {
     bool student = ayf_model_is_student(model);
-    if (!model->sampler) {
-        ayf_sampler_spec spec = {.backend = model->backend, .shape = ayf_model_shape(&model->weights->spec)};
+    if (!model->samplers[precision]) {
+        ayf_sampler_spec spec = {.backend = model->backend,
+                                 .precision = precision,
+                                 .shape = ayf_model_shape(&model->weights->spec)};
         spec.batch = ayf_sampler_batch(&model->weights->spec);
         spec.student = student ? model->weights : NULL;
         spec.teacher = student ? NULL : &model->velocity;
         spec.teacher_weights = student ? NULL : model->weights;
         spec.weak_weights = model->weak ? model->weak->weights : NULL;
         spec.guided = model->network.guided;
-        AYF_TRY(ayf_sampler_new(&spec, &model->sampler));
+        AYF_TRY(ayf_sampler_new(&spec, &model->samplers[precision]));
     }
-    *sampler = model->sampler;
+    *sampler = model->samplers[precision];
     return AYF_OK;
 }
 
@@ -218,7 +238,7 @@ ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,
     uint64_t *seeds = ayf_alloc(ctx, (size_t)count, sizeof *seeds);
     int *labels = ayf_alloc(ctx, (size_t)count, sizeof *labels);
     ayf_status status = seeds && labels ? choose(model, options, count, seeds, labels) : AYF_E_MEMORY;
-    if (status == AYF_OK) status = ayf_model_sampler(model, &sampler);
+    if (status == AYF_OK) status = ayf_model_sampler(model, model->precision, &sampler);
     if (status == AYF_OK) status = ayf_sampler_images(sampler, &how, (size_t)count, seeds, labels, images);
     if (status == AYF_OK) {
         scale(model, images, (size_t)count);

@@ -14,8 +14,9 @@ struct ayf_model {
     ayf_model_card card;
     const ayf_model *weak; /* guidance: teachers only; the model itself: classifier-free */
     ayf_network_teacher network;
-    ayf_velocity velocity; /* of `network`: teachers only */
-    ayf_sampler *sampler;  /* made when it is first needed */
+    ayf_velocity velocity;                     /* of `network`: teachers only */
+    ayf_precision precision;                   /* the context's, settled */
+    ayf_sampler *samplers[AYF_PRECISION_AUTO]; /* by precision, made when they are first needed */
 };
 
 bool ayf_model_is_student(const ayf_model *model);
@@ -27,7 +28,10 @@ ayf_status ayf_model_guidance(const ayf_model *model, double wanted, double *gui
 /* For ayf_models_match(). */
 ayf_match_side ayf_model_side(const ayf_model *model, const char *what);
 
-/* The model's sampler, with ayf_sampler_batch(). */
-ayf_status ayf_model_sampler(ayf_model *model, ayf_sampler **sampler);
+/* The model's sampler in this precision, HIGHEST or BF16, with ayf_sampler_batch(). */
+ayf_status ayf_model_sampler(ayf_model *model, ayf_precision precision, ayf_sampler **sampler);
+
+/* In which the context's models compute: HIGHEST or BF16. Opens the context's backend. */
+ayf_status ayf_models_precision(ayf_context *ctx, ayf_precision *precision);
 
 #endif

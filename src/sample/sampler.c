@@ -62,7 +62,8 @@ ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
     s->onehot = ayf_alloc(ctx, (size_t)spec->batch * (size_t)spec->shape.classes, sizeof *s->onehot);
     s->guidance = ayf_alloc(ctx, (size_t)spec->batch, sizeof *s->guidance);
     ayf_status status = s->x && s->onehot && s->guidance ? AYF_OK : AYF_E_MEMORY;
-    if (status == AYF_OK) status = ayf_compile(spec->backend, build(spec), NULL, &s->program);
+    ayf_compile_options compile = {.precision = spec->precision};
+    if (status == AYF_OK) status = ayf_compile(spec->backend, build(spec), &compile, &s->program);
     if (status == AYF_OK) status = bind(spec, s->program);
     if (status != AYF_OK) {
         ayf_sampler_free(s);

@@ -15,6 +15,7 @@ typedef struct ayf_sampler ayf_sampler;
  * All pointers must outlive the sampler. */
 typedef struct ayf_sampler_spec {
     ayf_backend *backend;
+    ayf_precision precision; /* HIGHEST or BF16 */
     int batch;
     ayf_data_shape shape;
     const ayf_weights *student;

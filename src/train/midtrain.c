@@ -30,17 +30,21 @@ static char *settings_text(const ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     double lowest, highest;
     char low[AYF_REAL_SIZE], high[AYF_REAL_SIZE];
+    /* Left out: files of earlier versions do not say it. */
+    bool in_32_bits = cfg->train.precision == AYF_PRECISION_HIGHEST;
     ayf_run_guidance_range(run, &lowest, &highest);
     ayf_print_real(low, lowest);
     ayf_print_real(high, highest);
-    return ayf_format(run->ctx,
-                      "train.seed %" PRId64 ", train.batch %d, distill.midtrain_trajectories %d, "
-                      "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %s to %s (%s)",
-                      cfg->train.seed, cfg->train.batch, cfg->distill.midtrain_trajectories,
-                      cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim, low, high,
-                      !run->teachers.network.guided           ? "none"
-                      : run->teachers.network.classifier_free ? "cfg"
-                                                              : "autoguidance");
+    return ayf_format(
+        run->ctx,
+        "train.seed %" PRId64 ", train.batch %d, distill.midtrain_trajectories %d, "
+        "distill.midtrain_solver_steps %d, data.source %s, classes %d, guidance %s to %s (%s)%s%s",
+        cfg->train.seed, cfg->train.batch, cfg->distill.midtrain_trajectories,
+        cfg->distill.midtrain_solver_steps, cfg->data.source, run->spec.label_dim, low, high,
+        !run->teachers.network.guided           ? "none"
+        : run->teachers.network.classifier_free ? "cfg"
+                                                : "autoguidance",
+        in_32_bits ? "" : ", train.precision ", in_32_bits ? "" : ayf_precision_name(cfg->train.precision));
 }
 
 static char *teachers_text(const ayf_run *run) {
@@ -223,6 +227,7 @@ static ayf_status open_workshop(ayf_run *run) {
     p->velocity = ayf_alloc(run->ctx, n * steps, bytes);
     if (!p->state || !p->velocity) return AYF_E_MEMORY;
     return ayf_sampler_new(&(ayf_sampler_spec){.backend = run->backend,
+                                               .precision = run->cfg.train.precision,
                                                .batch = run->batch.count,
                                                .shape = ayf_model_shape(&run->spec),
                                                .teacher = &run->teachers.velocity,

@@ -22,7 +22,10 @@ static ayf_status open_sampler(ayf_run *run) {
     if (run->sampler) return AYF_OK;
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     int batch = info->points ? POINTS : IMAGES;
-    ayf_sampler_spec spec = {.backend = run->backend, .batch = batch, .shape = ayf_model_shape(&run->spec)};
+    ayf_sampler_spec spec = {.backend = run->backend,
+                             .precision = run->cfg.train.precision,
+                             .batch = batch,
+                             .shape = ayf_model_shape(&run->spec)};
     if (is_student(run)) {
         spec.student = run->learner[0].average;
     } else {

@@ -16,11 +16,17 @@ static ayf_status bind_all(const ayf_run *run, ayf_program *program) {
     return run->teachers.weak ? ayf_weights_bind(run->teachers.weak, program, AYF_SCOPE_WEAK) : AYF_OK;
 }
 
+/* Of every program of a run: steps of all kinds, with and without the penalties of fine-tuning. */
+static ayf_compile_options options_of(const ayf_run *run) {
+    return (ayf_compile_options){.precision = run->cfg.train.precision};
+}
+
 ayf_status ayf_run_compile(ayf_run *run, int index, ayf_graph *g) {
     ayf_program *program;
+    ayf_compile_options options = options_of(run);
     ayf_program_free(run->programs[index]);
     run->programs[index] = run->program = NULL;
-    AYF_TRY(ayf_compile(run->backend, g, NULL, &program));
+    AYF_TRY(ayf_compile(run->backend, g, &options, &program));
     ayf_status status = bind_all(run, program);
     if (status != AYF_OK) {
         ayf_program_free(program);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/table.h"
+#include "exec/program.h"
 #include "train/kind.h"
 
 /* ---- One key at a time ---- */
@@ -35,9 +36,12 @@ uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg) {
         if (may_change(i)) continue;
         const char *key = ayf_config_row(i)->name;
         char *value = ayf_config_value(ctx, cfg, i);
+        const char *older = ayf_config_older(i);
         if (!value) return 0;
-        hash = ayf_hash(hash, key, strlen(key) + 1);
-        hash = ayf_hash(hash, value, strlen(value));
+        if (!older || strcmp(value, older) != 0) {
+            hash = ayf_hash(hash, key, strlen(key) + 1);
+            hash = ayf_hash(hash, value, strlen(value));
+        }
         ayf_free(ctx, value);
     }
     return hash ? hash : 1;
@@ -161,22 +165,43 @@ static ayf_status warn_of_unused(const ayf_run *run, const char *file) {
     return status;
 }
 
+static ayf_status parse_saved(const ayf_run *run, ayf_config *cfg) {
+    AYF_TRY(ayf_config_defaults_of_file(run->ctx, cfg));
+    ayf_status status = ayf_config_parse(run->ctx, run->config_path, run->saved_config, run->saved_size, cfg);
+    if (status != AYF_OK) ayf_config_free(run->ctx, cfg);
+    return status;
+}
+
+/* A run that is resumed keeps what `auto` came to when it was begun, on whatever machine that was. */
+static ayf_status settle_precision(ayf_run *run, bool resumes) {
+    ayf_precision *precision = &run->cfg.train.precision;
+    if (*precision == AYF_PRECISION_AUTO && resumes && run->saved_config) {
+        ayf_config saved;
+        AYF_TRY(parse_saved(run, &saved));
+        *precision = saved.train.precision;
+        ayf_config_free(run->ctx, &saved);
+    }
+    if (*precision != AYF_PRECISION_AUTO) return AYF_OK;
+    *precision = ayf_backend_precision(run->backend, AYF_PRECISION_AUTO);
+    if (*precision == AYF_PRECISION_BF16)
+        ayf_say(run->ctx,
+                "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",
+                run->folder);
+    return AYF_OK;
+}
+
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
     bool saved = resumes && !options->config_path && run->saved_config;
     ayf_assignments *list;
-    AYF_TRY(ayf_config_defaults(run->ctx, &run->cfg));
+    AYF_TRY((saved ? ayf_config_defaults_of_file : ayf_config_defaults)(run->ctx, &run->cfg));
     AYF_TRY(ayf_assignments_new(run->ctx, &list));
     ayf_status status = collect(run, options, saved, list);
     if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
     if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
     if (status == AYF_OK && options->config_path) status = warn_of_unused(run, options->config_path);
     ayf_assignments_free(list);
+    if (status == AYF_OK) status = settle_precision(run, resumes);
     return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
-}
-
-static ayf_status parse_saved(const ayf_run *run, ayf_config *cfg) {
-    AYF_TRY(ayf_config_defaults(run->ctx, cfg));
-    return ayf_config_parse(run->ctx, run->config_path, run->saved_config, run->saved_size, cfg);
 }
 
 ayf_status ayf_run_settings_compare(const ayf_run *run) {
@@ -186,9 +211,9 @@ ayf_status ayf_run_settings_compare(const ayf_run *run) {
             "%s: is missing, so the checkpoints in this folder cannot be resumed; put the file back or use a "
             "new folder",
             run->config_path);
-    ayf_config saved = {0};
-    ayf_status status = parse_saved(run, &saved);
-    if (status == AYF_OK) status = compare_all(run, &saved);
+    ayf_config saved;
+    AYF_TRY(parse_saved(run, &saved));
+    ayf_status status = compare_all(run, &saved);
     ayf_config_free(run->ctx, &saved);
     return status;
 }

@@ -118,6 +118,11 @@ static void test_random_training(void **state) {
     try_random(RANDOM_TRAINING, 3);
 }
 
+static void test_random_wide(void **state) {
+    (void)state;
+    try_random(RANDOM_WIDE, 1);
+}
+
 /* Chains of views that a random search meets rarely. */
 static ayf_graph *view_chains(ayf_context *ctx) {
     ayf_graph *g = ayf_graph_new(ctx);
@@ -451,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_random_large),
         cmocka_unit_test(test_random_derivatives),
         cmocka_unit_test(test_random_training),
+        cmocka_unit_test(test_random_wide),
         cmocka_unit_test(test_view_chains),
         cmocka_unit_test(test_resampling),
         cmocka_unit_test(test_updates_are_their_values),

@@ -46,6 +46,26 @@ says "stdout"
 expect "bad AYF_THREADS" 2 env AYF_THREADS=many "$ayf" help
 says "AYF_THREADS"
 
+# ---- How threads wait ----
+# libgomp prints what it reads from the environment at each start.
+shown="env -u GOMP_SPINCOUNT -u OMP_WAIT_POLICY -u OMP_PROC_BIND -u OMP_PLACES -u GOMP_CPU_AFFINITY
+       OMP_DISPLAY_ENV=verbose"
+expect "threads spin briefly" 0 $shown AYF_THREADS=2 "$ayf" --version
+says "GOMP_SPINCOUNT = '5000'" && prints "ayf "
+[ "$(nproc)" -lt 2 ] || says "OMP_PROC_BIND = 'TRUE'"
+[ "$(grep -c GOMP_SPINCOUNT err)" -eq 2 ] || bad "the program did not start twice"
+expect "more threads than processors share them all" 0 $shown AYF_THREADS=4000 "$ayf" --version
+says "GOMP_SPINCOUNT = '5000'" && says_not "OMP_PROC_BIND = 'TRUE'"
+expect "fewer processors than threads" 0 $shown AYF_THREADS=2 taskset -c 0 "$ayf" --version
+says "GOMP_SPINCOUNT = '5000'" && says_not "OMP_PROC_BIND = 'TRUE'"
+expect "one thread waits for nobody" 0 $shown AYF_THREADS=1 "$ayf" --version
+says_not "GOMP_SPINCOUNT = '5000'"
+for choice in GOMP_SPINCOUNT=77 OMP_WAIT_POLICY=passive OMP_PROC_BIND=false OMP_PLACES=cores GOMP_CPU_AFFINITY=0; do
+    expect "the user chooses: $choice" 0 $shown AYF_THREADS=2 "$choice" "$ayf" --version
+    says_not "GOMP_SPINCOUNT = '5000'"
+    [ "$(grep -c GOMP_SPINCOUNT err)" -eq 1 ] || bad "the program started twice"
+done
+
 # ---- Configuration ----
 expect "unknown key" 2 "$ayf" train run --set train.stepz=3
 says "train.steps" && one_line
@@ -87,6 +107,13 @@ expect "nor is it data" 3 "$ayf" info pipe
 says "pipe"
 expect "another setting is refused" 2 "$ayf" train teacher $tiny --steps 3 --set train.lr=0.02
 says "train.lr"
+expect "train in bf16" 0 "$ayf" train short $tiny --steps 2 --set train.precision=bf16
+expect "info on a run in bf16" 0 "$ayf" info short
+prints "precision    bf16"
+expect "info on its model" 0 "$ayf" info short/model.safetensors
+prints "precision    bf16"
+expect "another precision is refused" 2 "$ayf" train short $tiny --steps 2 --set train.precision=highest
+says "train.precision = bf16" && one_line
 expect "a distillation is not a training run" 2 "$ayf" distill teacher $student --teacher teacher --weak teacher --steps 3
 says "teacher"
 expect "train a weak teacher" 0 "$ayf" train weak $tiny --steps 2
@@ -207,7 +234,18 @@ expect "a strength for a student without" 2 "$ayf" sample plain-student --guidan
 says "without guidance" && absent no.png
 expect "a solver for a student" 2 "$ayf" sample student --solver heun --out no.png
 expect "unknown solver" 2 "$ayf" sample teacher --solver rk4 --out no.png
-says "heun"
+says "must be euler, heun or reference" && one_line
+expect "a solver with a typing error" 2 "$ayf" sample teacher --solver eular --out no.png
+says "did you mean euler?" && one_line
+expect "32 bits" 0 "$ayf" sample student --seeds 7 --class 2 --precision highest --out exact
+says_not "computes in" && same exact/000007.png alone/000007.png
+expect "bf16" 0 "$ayf" sample student --seeds 7 --class 2 --precision bf16 --out short-images
+says "student: computes in bf16"
+expect "the picture says so" 0 "$ayf" info short-images/000007.png
+prints "precision bf16"
+expect "what is faster here" 0 "$ayf" sample student --seeds 7 --class 2 --precision auto --out fast
+expect "unknown precision" 2 "$ayf" sample student --precision hihgest --out no.png
+says "--precision hihgest: must be highest, bf16 or auto; did you mean highest?" && one_line && absent no.png
 expect "steps 0" 2 "$ayf" sample student --steps 0
 says "--steps 0"
 expect "times that do not fall" 2 "$ayf" sample student --times 1,0.5,0.6,0 --out no.png
@@ -293,14 +331,23 @@ prints "FD (our features)" && prints "floor" && prints "gamma 0.5" && prints "ha
 ! grep -q FID out || bad "our features are called FID"
 expect "eval: the same as JSON" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --json
 prints '"fd_our_features": ' && prints '"semigroup_defect": ' && prints '"recipe": {"reference": "' && prints '"drawn": "by a student of step'
+prints '"precision": "highest"' && prints "seeds 0 to 79 (of a data set"
 prints '"paired": 80' && prints "of 80 of the samples and as many of the reference"
 python3 -m json.tool "$work/out" >/dev/null || bad "not JSON"
+expect "eval: bf16" 0 "$ayf" eval student $compare --teacher teacher --pairs 2 --calls 2 --precision bf16
+prints "seeds 0 to 79, computed in bf16" && prints "the student computes in bf16, the teacher in 32 bits"
+expect "eval: unknown precision" 2 "$ayf" eval student $compare --precision f32
+says "highest, bf16 or auto" && one_line
+expect "eval: features are fitted in 32 bits" 2 "$ayf" eval --fit-features no.safetensors --data builtin:shapes --precision bf16
+says "--fit-features takes" && one_line
 expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --calls 2 --solver euler
 prints "2 steps" && prints "class accuracy"
 expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
 expect "eval: images in a folder" 0 "$ayf" eval many $compare
 prints "samples    many: 80 at random (seed 0)" && prints "sliced Wasserstein (pixels)"
 ! grep -q resized "$work/out" || bad "pictures of the right size are said to be resized"
+expect "eval: the precision of pictures" 2 "$ayf" eval many $compare --precision bf16
+says "--precision needs a model as SUBJECT" && one_line
 expect "eval: draw a reference" 0 "$ayf" sample teacher --seeds 1000-1199 --steps 1 --solver euler --out real
 expect "eval: features of other data" 0 "$ayf" eval many --data real --features features.safetensors --images 80
 says "were fitted to builtin:shapes and are used with real"
@@ -388,15 +435,34 @@ expect "eval: a key that says nothing" 2 "$ayf" eval --fit-features no.safetenso
 says "data.resolution" && one_line
 
 # ---- Measurements ----
-expect "bench as JSON" 0 "$ayf" bench step --json --batch 2 --repeats 1 --set data.resolution=8 --set model.channels=16
-for key in forward_s forward_backward_s forward_tangent_s step_s step_gflop conv_peak_gflops plan_bytes \
-    peak_rss_bytes threads; do
-    prints "\"$key\": "
+# names NUMBER ...: of one JSON object on one line; each is there and is a number
+names() {
+    [ "$(wc -l <out)" -eq 1 ] || bad "not one line"
+    for key in "$@"; do
+        grep -qE "\"$key\": [0-9.e+-]+[,}]" out || bad "no number $key"
+    done
+}
+small_bench="--repeats 1 --set data.resolution=8 --set model.channels=16"
+expect "bench as JSON" 0 "$ayf" bench --json --batch 4 --precision highest $small_bench
+for part in forward forward_backward forward_tangent step call_1 call_4 call_32 discriminator discriminator_penalised; do
+    names ${part}_s ${part}_median_s ${part}_max_s ${part}_gflop ${part}_gflops ${part}_peak_share
 done
-expect "bench of the discriminator as JSON" 0 "$ayf" bench discriminator --json --batch 4 --repeats 1 --set data.resolution=8
-prints '"ratio": ' && prints '"every_16th_s": '
+names threads batch parameters discriminator_parameters peak_rss_bytes peak_gflops step_plan_bytes \
+    discriminator_every_4th_s discriminator_every_16th_s
+prints "\"version\": \"$("$ayf" --version | cut -d' ' -f2)\"" && prints '"processor": "' && prints '"highest": {'
+# Keys, brackets and strings are balanced: nothing is left when they are taken away from the inside.
+left=$(sed -E 's/"[^"]*"/S/g; s/S: (S|null|-?[0-9][0-9.e+-]*)/P/g; :a; s/\{P(, P)*\}/O/; s/S: O/P/; ta' out)
+[ "$left" = O ] || bad "not one JSON object: $left"
+expect "bench in bf16" 0 "$ayf" bench step --json --batch 2 --precision bf16 $small_bench
+prints '"bf16": {' && names forward_s step_s
+expect "bench in what is faster" 0 "$ayf" bench call --json --precision auto $small_bench
+names call_1_s call_4_s call_32_s
+expect "bench as a table" 0 "$ayf" bench step --batch 2 $small_bench
+prints "fastest" && prints "AYF-EMD step" && prints "batch 2"
+expect "bench in an unknown precision" 2 "$ayf" bench step --precision fp16
+says "--precision fp16: must be highest, bf16 or auto" && one_line
 expect "bench of the discriminator" 0 "$ayf" bench discriminator --batch 4 --repeats 1 --set data.resolution=8
-prints "every 4th step" && prints "8 x 8 x 3"
+prints "every 4th step" && prints "8 x 8 x 3" && prints "with R1 and R2"
 expect "bench with a batch that is not a multiple of the group" 2 "$ayf" bench discriminator --batch 6
 says "a batch that is a multiple of 4"
 expect "bench of something else" 2 "$ayf" bench everything

@@ -62,9 +62,9 @@ stopped_together() {
 }
 
 unet="--data builtin:shapes --set data.resolution=8 --set model.channels=8 --set model.multipliers=1,2
-    --set model.blocks=1 --set save.log_every=1 --set train.lr=0.01 --batch 16"
+    --set model.blocks=1 --set save.log_every=1 --set train.lr=0.01 --batch 16 --set train.precision=highest"
 mlp="--data builtin:ring --set data.labels=false --set model.kind=mlp --set model.hidden=16 --set model.layers=2
-    --set save.log_every=1 --set train.lr=0.002 --batch 32 --set distill.guidance=none"
+    --set save.log_every=1 --set train.lr=0.002 --batch 32 --set train.precision=highest --set distill.guidance=none"
 
 # shellcheck disable=SC2086
 {
@@ -84,7 +84,7 @@ mlp="--data builtin:ring --set data.labels=false --set model.kind=mlp --set mode
 
     expect "a student of images" 0 "$program" distill student $unet --steps 5 --teacher one \
         --set distill.guidance=none
-    tune="--student student --steps 8 --set save.log_every=1 --set finetune.channel_base=64
+    tune="--student student --steps 8 --set train.precision=highest --set save.log_every=1 --set finetune.channel_base=64
         --set finetune.channel_max=8 --set finetune.penalty_every=2 --set finetune.disc_first=2"
     expect "fine-tuning by one process" 0 "$program" finetune f1 $tune
     expect "fine-tuning by two" 0 together finetune f2 $tune

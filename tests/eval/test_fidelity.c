@@ -124,8 +124,8 @@ static double defect_by_hand(ayf_model *by, ayf_method way, ayf_model *student, 
     ayf_sampler *leads, *jumps;
     float start[64 * PIXELS], far[64 * PIXELS];
     int labels[256];
-    ok(ayf_model_sampler(by, &leads));
-    ok(ayf_model_sampler(student, &jumps));
+    ok(ayf_model_sampler(by, AYF_PRECISION_HIGHEST, &leads));
+    ok(ayf_model_sampler(student, AYF_PRECISION_HIGHEST, &jumps));
     size_t batch = (size_t)ayf_sampler_describe(jumps)->batch;
     assert_true(batch * size <= AYF_COUNT(start) && batch <= AYF_COUNT(labels));
     for (size_t i = 0; i < batch; i++) {

@@ -9,8 +9,9 @@
 
 #include "ad/ad.h"
 #include "faulty.h"
-#include "nn/network.h"
+#include "pass/precision.h"
 #include "random_graph.h"
+#include "unet_graph.h"
 
 /* ---- Modes ---- */
 
@@ -20,48 +21,9 @@ static ayf_graph *make_random(ayf_context *ctx, uint64_t seed, int kind) {
     return random_graph(ctx, seed, (random_kind)kind);
 }
 
-/* A student U-Net with everything a step does to it: output, tangent, gradients, updates. */
 static ayf_graph *make_unet(ayf_context *ctx, uint64_t seed, int kind) {
     (void)seed, (void)kind;
-    ayf_model_spec spec = ayf_model_spec_default();
-    spec.is_student = true;
-    spec.img_resolution = 4;
-    spec.img_channels = 2;
-    spec.model_channels = 8;
-    spec.channels_per_head = 8;
-    spec.label_dim = 3;
-    spec.num_blocks = 1;
-    spec.channel_mult = (ayf_ints){2, {1, 2}};
-    spec.attn_resolutions = (ayf_ints){1, {2}};
-    test_ok(ctx, ayf_network_check(ctx, &spec));
-    ayf_params *params;
-    test_ok(ctx, ayf_params_new(ctx, &spec, &params));
-    ayf_graph *g = ayf_graph_new(ctx);
-    assert_non_null(g);
-    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(2, 4, 4, 2)),
-           v = ayf_leaf(g, AYF_STORE_INPUT, "v", AYF_SHAPE(2, 4, 4, 2));
-    ayf_id t = ayf_leaf(g, AYF_STORE_INPUT, "t", AYF_SHAPE(2)),
-           s = ayf_leaf(g, AYF_STORE_INPUT, "s", AYF_SHAPE(2));
-    ayf_id guidance = ayf_leaf(g, AYF_STORE_INPUT, "guidance", AYF_SHAPE(2));
-    ayf_id label = ayf_leaf(g, AYF_STORE_INPUT, "label", AYF_SHAPE(2, 3)),
-           ones = ayf_full(g, AYF_SHAPE(2), 1);
-    ayf_id y = ayf_network(g, params, AYF_STORE_STATE, x, (ayf_condition){t, s, guidance, label}), dy;
-    ayf_params_free(params);
-    ayf_jvp(g, 2, (ayf_id[]){x, t}, (ayf_id[]){v, ones}, 1, &y, &dy);
-    ayf_id target = ayf_stop(g, ayf_add(g, y, ayf_mulc(g, dy, 0.1)));
-    ayf_id loss = ayf_mean_all(g, ayf_square(g, ayf_sub(g, y, target))), one = ayf_const(g, 1);
-    ayf_output(g, "y", y);
-    ayf_output(g, "dy", dy);
-    ayf_output(g, "loss", loss);
-    enum { MOST = 64 };
-    ayf_id w[MOST], grad[MOST];
-    size_t count = 0;
-    for (uint32_t i = 0; i < g->leaf_count; i++)
-        if (g->leaf[i].storage == AYF_STORE_STATE && count < MOST) w[count++] = g->leaf[i].id;
-    ayf_vjp(g, 1, &loss, &one, count, w, grad);
-    for (size_t i = 0; i < count; i++) ayf_update(g, w[i], ayf_sub(g, w[i], ayf_mulc(g, grad[i], 0.01)));
-    test_ok(ctx, ayf_graph_check(g));
-    return g;
+    return unet_graph(ctx, 8);
 }
 
 static void modes_agree(maker *make, uint64_t seeds, int kinds, int runs) {
@@ -124,7 +86,8 @@ static void test_unet_on_every_backend(void **state) {
 /* ---- The plan itself ---- */
 
 static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode mode) {
-    ayf_plan *plan = ayf_plan_make(g, s, mode);
+    static const size_t element_size[AYF_ELEMENTS] = {[AYF_F32] = 4, [AYF_BF16] = 2};
+    ayf_plan *plan = ayf_plan_make(g, s, element_size, mode);
     assert_non_null(plan);
     struct span {
         size_t at, end;
@@ -149,9 +112,10 @@ static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode 
             for (uint32_t n = 0; n < g->leaf_count; n++)
                 lasting = lasting || (g->leaf[n].update && ayf_stored_as(g, g->leaf[n].update) == id);
             assert_true(plan->offset[id] != AYF_NOWHERE && plan->offset[id] % AYF_PLAN_ALIGN == 0);
-            span[count++] = (struct span){plan->offset[id], plan->offset[id] + ayf_elements(g, id),
+            size_t size = ayf_elements(g, id) * element_size[s->step[i].element[s->step[i].in_count + k]];
+            span[count++] = (struct span){plan->offset[id], plan->offset[id] + size,
                                           s->step[i].frozen ? 0 : i, lasting ? UINT32_MAX : last};
-            assert_true(span[count - 1].end <= plan->elements);
+            assert_true(span[count - 1].end <= plan->bytes);
         }
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++) {
@@ -171,9 +135,11 @@ static void test_nothing_alive_overlaps(void **state) {
             if (kind == RANDOM_KINDS && seed > 1) continue;
             ayf_context *ctx = test_open(NULL);
             ayf_graph *g = kind == RANDOM_KINDS ? make_unet(ctx, 0, 0) : make_random(ctx, seed, kind);
-            ayf_schedule *schedules[2] = {ayf_schedule_nodes(g), ayf_schedule_fused(g)};
-            for (int i = 0; i < 2; i++) {
+            ayf_schedule *schedules[3] = {ayf_schedule_nodes(g), ayf_schedule_fused(g),
+                                          ayf_schedule_fused(g)};
+            for (int i = 0; i < 3; i++) {
                 assert_non_null(schedules[i]);
+                if (i == 2) test_ok(ctx, ayf_precision_lower(g, schedules[i], schedules[i]));
                 for (int mode = 0; mode < 3; mode++) check_plan(g, schedules[i], (ayf_plan_mode)mode);
                 ayf_schedule_free(schedules[i]);
             }
@@ -241,7 +207,7 @@ static void test_facts(void **state) {
             uint32_t nodes = g->count;
             test_ok(ctx, ayf_compile(backend, g, &(ayf_compile_options){.plan = (ayf_plan_mode)mode}, &p));
             ayf_program_facts facts = ayf_program_describe(p);
-            size_t element = backend->ops->element_size;
+            size_t element = backend->ops->element_size[AYF_F32];
             assert_int_equal(facts.leaf_bytes, (8 * 16 + 2 * 16 * 16) * element);
             assert_true(facts.flops == 2 * 2.0 * 8 * 16 * 16);
             assert_int_equal(facts.nodes, nodes);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/ref/ref.h"
+#include "base/bf16.h"
 #include "ir/scalar.h"
 #include "support.h"
 
@@ -18,7 +19,8 @@ typedef struct group_kernel {
     void *node; /* kernel of ref for NODE steps */
     const ayf_group *group;
     uint32_t in_count;
-    size_t *in_size, *out_size; /* elements */
+    size_t *in_size, *out_size; /* in elements */
+    const uint8_t *out_element;
     int64_t rows, length;
     double *buffer; /* value_count x length */
 } group_kernel;
@@ -37,16 +39,16 @@ static void drop(ayf_backend *b, void *kernel) {
 }
 
 static ayf_status prepare(ayf_backend *b, const ayf_graph *g, const ayf_step *step, void **kernel,
-                          size_t *scratch) {
+                          ayf_kernel_memory *memory) {
     group_kernel *k = ayf_alloc(b->ctx, 1, sizeof *k);
     ayf_status status = AYF_OK;
     if (!k) return AYF_E_MEMORY;
-    *scratch = 0;
     if (!step->group) {
-        status = ref_ops(b)->prepare(((group_backend *)b)->ref, g, step, &k->node, scratch);
+        status = ref_ops(b)->prepare(((group_backend *)b)->ref, g, step, &k->node, memory);
     } else {
         const ayf_group *group = k->group = step->group;
         k->in_count = step->in_count;
+        k->out_element = step->element + step->in_count;
         k->rows = k->length = 1;
         for (int i = 0; i < group->rank; i++) *(i < group->split ? &k->rows : &k->length) *= group->dim[i];
         k->in_size = ayf_alloc(b->ctx, step->in_count, sizeof *k->in_size);
@@ -129,6 +131,8 @@ static void run_row(const group_kernel *k, void *const *args, int64_t row) {
                 double b = inputs > 1 ? read_value(k, args, v->in[1], row, at) : 0;
                 result = ayf_scalar((ayf_op)v->op, a, b);
             }
+            if (v->store >= 0 && k->out_element[v->store] == AYF_BF16)
+                result = (double)ayf_bf16_round((float)result);
             k->buffer[(int64_t)i * k->length + at] = result;
             if (v->store >= 0) store(k, args, v->store, v->row ? row : row * k->length + at, result, false);
         }

@@ -15,6 +15,7 @@ typedef struct maker {
     bool exact[POOL]; /* computed without rounding */
     int count, leaves;
     bool large;  /* big tensors */
+    bool wide;   /* at least 16 channels */
     bool smooth; /* no comparisons of computed values */
 } maker;
 
@@ -43,7 +44,16 @@ static ayf_id new_leaf(maker *m, ayf_shape shape) {
                     name, shape);
 }
 
+static ayf_shape wide_shape(maker *m) {
+    static const int channels[] = {16, 17, 24, 32};
+    ayf_shape s = {.rank = pick_int(m, 3, 4)};
+    for (int i = 0; i < s.rank - 1; i++) s.dim[i] = pick_int(m, 1, 4);
+    s.dim[s.rank - 1] = channels[pick_int(m, 0, 3)];
+    return s;
+}
+
 static ayf_shape random_shape(maker *m) {
+    if (m->wide) return wide_shape(m);
     static const int sizes[] = {1, 1, 2, 3, 4, 5, 7, 16, 17};
     ayf_shape s = {.rank = pick_int(m, 1, chance(m, 20) ? 5 : 4)};
     int total = 1;
@@ -273,7 +283,7 @@ static void make_gemm(maker *m) {
     ayf_graph *g = m->g;
     ayf_id a = m->pool[pick(m)];
     ayf_shape s = ayf_shape_of(g, a);
-    int last = s.dim[s.rank - 1], n = pick_int(m, 1, 9);
+    int last = s.dim[s.rank - 1], n = m->wide ? pick_int(m, 14, 20) : pick_int(m, 1, 9);
     bool ta = chance(m, 30), tb = chance(m, 50);
     ayf_shape w;
     if (last > 4000) return;
@@ -304,7 +314,8 @@ static void make_conv(maker *m) {
     ayf_shape s = ayf_shape_of(g, a);
     int size = chance(m, 60) ? 3 : 1, stride = pick_int(m, 1, 2), pad = size / 2;
     if (s.dim[1] * s.dim[2] * s.dim[3] > 1000) return;
-    ayf_id w = new_leaf(m, AYF_SHAPE(pick_int(m, 1, 9), size, size, s.dim[3]));
+    int filters = m->wide ? pick_int(m, 14, 20) : pick_int(m, 1, 9);
+    ayf_id w = new_leaf(m, AYF_SHAPE(filters, size, size, s.dim[3]));
     keep(m, ayf_mulc(g, ayf_conv(g, a, w, stride, pad), 1 / sqrt((double)(size * size * s.dim[3]))), false);
 }
 
@@ -447,11 +458,12 @@ ayf_graph *random_graph(ayf_context *ctx, uint64_t seed, random_kind kind) {
     maker m = {.g = ayf_graph_new(ctx), .state = seed * (uint64_t)RANDOM_KINDS + (uint64_t)kind};
     if (!m.g) return NULL;
     m.large = kind == RANDOM_LARGE;
-    m.smooth = kind == RANDOM_DERIVATIVE || kind == RANDOM_TRAINING;
+    m.wide = kind == RANDOM_WIDE;
+    m.smooth = kind == RANDOM_DERIVATIVE || kind == RANDOM_TRAINING || kind == RANDOM_WIDE;
     keep(&m, new_leaf(&m, random_shape(&m)), true);
     grow(&m, pick_int(&m, 5, kind == RANDOM_FORWARD ? 60 : 25));
     if (kind == RANDOM_TRAINING) add_updates(&m);
-    if (kind == RANDOM_DERIVATIVE) add_derivatives(&m);
+    if (kind == RANDOM_DERIVATIVE || kind == RANDOM_WIDE) add_derivatives(&m);
     add_outputs(&m, pick_int(&m, 1, 5));
     return m.g;
 }

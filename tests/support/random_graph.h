@@ -9,6 +9,7 @@ typedef enum random_kind {
     RANDOM_DERIVATIVE, /* with a jvp, a vjp, a vjp of a vjp */
     RANDOM_LARGE,      /* any ops, up to 60000 elements: several tiles, threads, very long rows */
     RANDOM_TRAINING,   /* STATE leaves with updates, some in place, in the manner of Adam */
+    RANDOM_WIDE,       /* as DERIVATIVE, with many channels: most of it may be bfloat16 */
     RANDOM_KINDS
 } random_kind;
 

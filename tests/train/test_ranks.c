@@ -119,6 +119,7 @@ static void compare(const char *what, const process *want, const process *got, d
 static void check_shares(const char *name, ayf_run_kind kind, settings set, uint64_t steps,
                          double tolerance) {
     static process alone;
+    set = join(set, SET("train.precision=highest")); /* rounding is that of 32 bits */
     alone = *share(1, kind, in_root("%s-1", name), set, steps);
     static const struct {
         const char *what, *setting;

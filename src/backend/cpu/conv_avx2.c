@@ -62,7 +62,6 @@ size_t ayf_wgrad_scratch_bytes(const ayf_wgrad *plan) {
 #if AYF_HAVE_AVX2
 
 bool ayf_avx2_available(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-bool ayf_avx512_available(void) { return __builtin_cpu_supports("avx512f"); }
 
 /* ---- Weight gradient ---- */
 
@@ -352,7 +351,6 @@ void ayf_few_outputs_run(const ayf_conv_shape *shape, int threads, const float *
 #else
 
 bool ayf_avx2_available(void) { return false; }
-bool ayf_avx512_available(void) { return false; }
 
 void ayf_wgrad_run(const ayf_wgrad *plan, const float *x, const float *dy, float *dw, float *scratch) {
     (void)plan, (void)x, (void)dy, (void)dw, (void)scratch;

@@ -9,7 +9,6 @@
 #include "ir/conv.h"
 
 bool ayf_avx2_available(void); /* AVX2 and FMA */
-bool ayf_avx512_available(void);
 
 /* The convolution that takes dy to dx: x and y change places, and `w` is read backwards with its channels
  * swapped, which ayf_conv_turn_weights() does. False when there is none: stride over 1, padding over the

@@ -9,6 +9,7 @@
 #include "backend/cpu/tile.h"
 #include "backend/cpu/tile_kernels.h"
 #include "backend/exchange.h"
+#include "base/bf16.h"
 
 typedef struct cpu_backend {
     ayf_backend base;
@@ -21,7 +22,10 @@ typedef struct cpu_kernel {
     ayf_tile_program *tile;  /* groups */
     ayf_heavy_kernel *heavy; /* conv, gemm */
     ayf_exchange *exchange;  /* allreduce */
+    void *packed;            /* a fixed second input as `heavy` likes it; NULL: not kept */
+    bool packed_now;         /* `packed` is up to date */
     ayf_node out, in[AYF_MAX_INPUTS];
+    ayf_element element[AYF_MAX_INPUTS + 1]; /* of the inputs, then of the output */
     ayf_filter filter;
 } cpu_kernel;
 
@@ -29,7 +33,7 @@ typedef struct cpu_kernel {
 
 static ayf_status prepare_conv(cpu_backend *b, const ayf_graph *g, cpu_kernel *k) {
     ayf_conv_shape shape = ayf_conv_of(g, &k->out);
-    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, &k->heavy);
+    return ayf_heavy_prepare_conv(b->heavy, &shape, (ayf_op)k->out.op, k->element, &k->heavy);
 }
 
 static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
@@ -40,11 +44,21 @@ static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
                             .k = k->in[0].dim[r - 1 - k->out.attr[0]],
                             .transpose_a = k->out.attr[0],
                             .transpose_b = k->out.attr[1]};
-    return ayf_heavy_prepare_gemm(b->heavy, &shape, &k->heavy);
+    return ayf_heavy_prepare_gemm(b->heavy, &shape, k->element, &k->heavy);
+}
+
+static ayf_status prepare_memory(cpu_backend *b, const ayf_step *step, cpu_kernel *k,
+                                 ayf_kernel_memory *memory) {
+    memory->scratch = ayf_heavy_scratch_bytes(k->heavy);
+    memory->kept = step->fixed ? ayf_heavy_packed_bytes(k->heavy) : 0;
+    if (!memory->kept) return AYF_OK;
+    k->packed = ayf_alloc(b->base.ctx, memory->kept, 1);
+    return k->packed ? AYF_OK : AYF_E_MEMORY;
 }
 
 static void cpu_drop(ayf_backend *backend, void *kernel) {
     cpu_kernel *k = kernel;
+    ayf_free(backend->ctx, k->packed);
     ayf_tile_free(backend->ctx, k->tile);
     ayf_heavy_release(k->heavy);
     ayf_exchange_free(k->exchange);
@@ -52,27 +66,29 @@ static void cpu_drop(ayf_backend *backend, void *kernel) {
 }
 
 static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
-                              size_t *scratch_bytes) {
+                              ayf_kernel_memory *memory) {
     cpu_backend *b = (cpu_backend *)backend;
     cpu_kernel *k = ayf_alloc(backend->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
     ayf_status status = AYF_OK;
     if (step->group) {
         status = ayf_tile_prepare(backend->ctx, g, step, b->threads, &k->tile);
-        if (status == AYF_OK) *scratch_bytes = ayf_tile_scratch_bytes(k->tile);
+        if (status == AYF_OK) memory->scratch = ayf_tile_scratch_bytes(k->tile);
     } else if (ayf_at(g, step->node)->op == AYF_OP_ALLREDUCE) {
         status = ayf_exchange_prepare(backend->ctx, g, step, false, &k->exchange);
-        if (status == AYF_OK) *scratch_bytes = ayf_exchange_scratch_bytes(k->exchange);
+        if (status == AYF_OK) memory->scratch = ayf_exchange_scratch_bytes(k->exchange);
     } else {
         k->out = *ayf_at(g, step->node);
         for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
+        for (uint32_t i = 0; i < step->in_count + step->out_count; i++)
+            k->element[i] = (ayf_element)step->element[i];
         if (k->out.op == AYF_OP_UPFIRDN) {
             k->filter = g->filter[k->out.attr[3]];
-            *scratch_bytes = ayf_move_upfirdn_scratch(&k->in[0], b->threads);
+            memory->scratch = ayf_move_upfirdn_scratch(&k->out, &k->in[0], b->threads);
         }
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) status = prepare_conv(b, g, k);
         if (ayf_op_table[k->out.op].class_ == AYF_CLASS_GEMM) status = prepare_gemm(b, k);
-        if (status == AYF_OK && k->heavy) *scratch_bytes = ayf_heavy_scratch_bytes(k->heavy);
+        if (status == AYF_OK && k->heavy) status = prepare_memory(b, step, k, memory);
     }
     if (status != AYF_OK) {
         cpu_drop(backend, k);
@@ -84,9 +100,26 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
 
 /* ---- Running ---- */
 
+/* Argument `i` of a step with `inputs` inputs and one output. */
+static ayf_moved moved(const cpu_kernel *k, void *const *args, int i, int inputs) {
+    return (ayf_moved){i < inputs ? &k->in[i] : &k->out, k->element[i], args[i]};
+}
+
+static void cpu_changed(ayf_backend *backend, void *kernel) {
+    (void)backend;
+    ((cpu_kernel *)kernel)->packed_now = false;
+}
+
+static ayf_status run_heavy(cpu_kernel *k, void *const *args, void *scratch) {
+    if (!k->packed) return ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
+    if (!k->packed_now) ayf_heavy_pack(k->heavy, args[1], k->packed);
+    k->packed_now = true;
+    return ayf_heavy_run_packed(k->heavy, args[0], k->packed, args[2], scratch);
+}
+
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
-    const cpu_kernel *k = kernel;
+    cpu_kernel *k = kernel;
     if (k->exchange) {
         ayf_status status = ayf_exchange_run(k->exchange, args, scratch);
         if (b->failed == AYF_OK) b->failed = status;
@@ -95,13 +128,13 @@ static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, vo
     if (k->tile) {
         ayf_tile_run(k->tile, args, scratch);
     } else if (k->heavy) {
-        b->failed = ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
+        b->failed = run_heavy(k, args, scratch);
     } else if (k->out.op == AYF_OP_CONCAT) {
-        ayf_move_concat(&k->out, &k->in[0], &k->in[1], args[0], args[1], args[2], b->threads);
+        ayf_move_concat(moved(k, args, 2, 2), moved(k, args, 0, 2), moved(k, args, 1, 2), b->threads);
     } else if (k->out.op == AYF_OP_PAD) {
-        ayf_move_pad(&k->out, &k->in[0], args[0], args[1]);
+        ayf_move_pad(moved(k, args, 1, 1), moved(k, args, 0, 1));
     } else {
-        ayf_move_upfirdn(&k->out, &k->in[0], &k->filter, args[0], args[1], b->threads, scratch);
+        ayf_move_upfirdn(moved(k, args, 1, 1), moved(k, args, 0, 1), &k->filter, b->threads, scratch);
     }
 }
 
@@ -111,8 +144,8 @@ static const char *cpu_describe(const void *kernel) {
     return k->tile ? ayf_tile_kernels()->name : k->heavy ? ayf_heavy_describe(k->heavy) : "move";
 }
 
-static ayf_status cpu_alloc(ayf_backend *backend, size_t count, void **memory) {
-    *memory = ayf_alloc(backend->ctx, count, sizeof(float));
+static ayf_status cpu_alloc(ayf_backend *backend, size_t bytes, void **memory) {
+    *memory = ayf_alloc(backend->ctx, bytes, 1);
     return *memory ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -140,9 +173,9 @@ static ayf_status cpu_copy(ayf_backend *backend, void *to, const void *from, siz
     return AYF_OK;
 }
 
-static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status cpu_poison(ayf_backend *backend, void *memory, size_t bytes) {
     (void)backend;
-    for (size_t i = 0; i < count; i++) ((float *)memory)[i] = NAN;
+    memset(memory, 0xFF, bytes);
     return AYF_OK;
 }
 
@@ -151,6 +184,10 @@ static ayf_status cpu_sync(ayf_backend *backend) {
     ayf_status status = b->failed;
     b->failed = AYF_OK;
     return status;
+}
+
+static bool cpu_prefers_bf16(const ayf_backend *backend) {
+    return ayf_heavy_prefers_bf16(((const cpu_backend *)backend)->heavy);
 }
 
 static void cpu_close(ayf_backend *backend) {
@@ -162,13 +199,17 @@ static void cpu_close(ayf_backend *backend) {
 static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     cpu_backend *b = (cpu_backend *)backend;
     facts->threads = b->threads;
-    return ayf_heavy_conv_peak(b->heavy, &facts->conv_peak_gflops);
+    facts->bf16_peak_gflops = (double)NAN;
+    if (ayf_heavy_prefers_bf16(b->heavy))
+        AYF_TRY(ayf_heavy_conv_peak(b->heavy, AYF_BF16, &facts->bf16_peak_gflops));
+    return ayf_heavy_conv_peak(b->heavy, AYF_F32, &facts->conv_peak_gflops);
 }
 
 static const ayf_backend_ops cpu_ops = {
     .name = "cpu",
-    .element_size = sizeof(float),
+    .element_size = {[AYF_F32] = sizeof(float), [AYF_BF16] = sizeof(ayf_bf16)},
     .fuses = true,
+    .prefers_bf16 = cpu_prefers_bf16,
     .close = cpu_close,
     .alloc = cpu_alloc,
     .release = cpu_release,
@@ -178,6 +219,7 @@ static const ayf_backend_ops cpu_ops = {
     .poison = cpu_poison,
     .prepare = cpu_prepare,
     .launch = cpu_launch,
+    .changed = cpu_changed,
     .describe = cpu_describe,
     .drop = cpu_drop,
     .sync = cpu_sync,

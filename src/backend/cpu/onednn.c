@@ -15,7 +15,7 @@ struct ayf_onednn {
     dnnl_stream_t stream;
 };
 
-typedef enum role { ROLE_A, ROLE_B, ROLE_OUT, ROLE_SCRATCH } role;
+typedef enum role { ROLE_A, ROLE_B, ROLE_OUT, ROLE_SCRATCH } role; /* the first three as arguments */
 
 typedef struct buffer {
     dnnl_memory_t memory;
@@ -35,6 +35,9 @@ struct ayf_onednn_kernel {
     int buffer_count;
     step steps[MAX_STEPS];
     int step_count;
+    const step *packing; /* the change of layout of b, and where it goes; NULL: none */
+    const buffer *packed;
+    size_t packed_bytes;
     size_t scratch_bytes;
     char name[NAME_SIZE];
 };
@@ -63,12 +66,14 @@ typedef const_dnnl_memory_desc_t layout_ref;
 
 static layout_ref lend(const layout *l) { return *l; }
 
-static dnnl_status_t layout_by_tag(layout *l, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_create_with_tag(l, 4, dims, dnnl_f32, tag);
+static dnnl_status_t layout_by_tag(layout *l, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                   dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_create_with_tag(l, 4, dims, type, tag);
 }
 
-static dnnl_status_t layout_by_strides(layout *l, const dnnl_dims_t dims, const dnnl_dims_t strides) {
-    return dnnl_memory_desc_create_with_strides(l, 3, dims, dnnl_f32, strides);
+static dnnl_status_t layout_by_strides(layout *l, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                       const dnnl_dims_t strides) {
+    return dnnl_memory_desc_create_with_strides(l, 3, dims, type, strides);
 }
 
 static void layout_free(layout *l) {
@@ -103,12 +108,14 @@ typedef const dnnl_memory_desc_t *layout_ref;
 
 static layout_ref lend(const layout *l) { return l; }
 
-static dnnl_status_t layout_by_tag(layout *l, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_init_by_tag(l, 4, dims, dnnl_f32, tag);
+static dnnl_status_t layout_by_tag(layout *l, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                   dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_init_by_tag(l, 4, dims, type, tag);
 }
 
-static dnnl_status_t layout_by_strides(layout *l, const dnnl_dims_t dims, const dnnl_dims_t strides) {
-    return dnnl_memory_desc_init_by_strides(l, 3, dims, dnnl_f32, strides);
+static dnnl_status_t layout_by_strides(layout *l, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                       const dnnl_dims_t strides) {
+    return dnnl_memory_desc_init_by_strides(l, 3, dims, type, strides);
 }
 
 static void layout_free(layout *l) { (void)l; }
@@ -180,7 +187,7 @@ static ayf_status add_step(ayf_onednn_kernel *k, dnnl_primitive_desc_t desc, con
     layout_ref pad = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
     ayf_status status = AYF_OK;
     if (pad && dnnl_memory_desc_get_size(pad) > 0) {
-        buffer *b;
+        buffer *b = NULL;
         status = add_buffer(k, pad, ROLE_SCRATCH, &b);
         if (status == AYF_OK) add_arg(s, DNNL_ARG_SCRATCHPAD, b);
     }
@@ -242,12 +249,15 @@ static void set_name(ayf_onednn_kernel *k, dnnl_primitive_desc_t desc, const cha
     snprintf(k->name, sizeof k->name, "onednn %s%s", implementation ? implementation : "?", suffix);
 }
 
+static dnnl_data_type_t data_type(ayf_element element) { return element == AYF_BF16 ? dnnl_bf16 : dnnl_f32; }
+
 /* ---- Convolution ---- */
 
 /* Channels-last activations are best where no tap is reused (1x1), and where the input side of the sum has so
  * few channels that a block of 8 or 16 would be mostly padding. Elsewhere oneDNN's own blocked layout gains
- * more than the changes of layout cost. */
-static bool channels_last(const ayf_conv_shape *s, ayf_op face) {
+ * more than the changes of layout cost. In bf16 the kernels for channels-last are as fast as the others. */
+static bool channels_last(const ayf_conv_shape *s, ayf_op face, const ayf_element element[3]) {
+    if (element[0] == AYF_BF16) return true;
     bool pointwise = s->w[1] == 1 && s->w[2] == 1 && s->stride == 1;
     int64_t summed = face == AYF_OP_CONV_FPROP ? s->x[3] : s->y[3];
     return pointwise || (face != AYF_OP_CONV_WGRAD && summed < 8);
@@ -257,17 +267,19 @@ typedef struct conv_layouts {
     layout dense[3], wanted[3]; /* x, w, y */
 } conv_layouts;
 
-static dnnl_status_t make_layouts(conv_layouts *l, const ayf_conv_shape *s, bool last) {
+/* `type` is of x, w, y. */
+static dnnl_status_t make_layouts(conv_layouts *l, const ayf_conv_shape *s, const dnnl_data_type_t type[3],
+                                  bool last) {
     const dnnl_dims_t dims[3] = {{s->x[0], s->x[3], s->x[1], s->x[2]},
                                  {s->w[0], s->w[3], s->w[1], s->w[2]},
                                  {s->y[0], s->y[3], s->y[1], s->y[2]}};
     memset(l, 0, sizeof *l);
     for (int i = 0; i < 3; i++) {
         bool weights = i == 1;
-        dnnl_status_t status = layout_by_tag(&l->dense[i], dims[i], weights ? dnnl_ohwi : dnnl_nhwc);
+        dnnl_status_t status = layout_by_tag(&l->dense[i], dims[i], type[i], weights ? dnnl_ohwi : dnnl_nhwc);
         if (status == dnnl_success)
-            status =
-                layout_by_tag(&l->wanted[i], dims[i], last && !weights ? dnnl_nhwc : dnnl_format_tag_any);
+            status = layout_by_tag(&l->wanted[i], dims[i], type[i],
+                                   last && !weights ? dnnl_nhwc : dnnl_format_tag_any);
         if (status != dnnl_success) return status;
     }
     return dnnl_success;
@@ -286,7 +298,8 @@ static ayf_status describe_face(ayf_onednn *d, const conv_layouts *l, const ayf_
     return status == dnnl_success ? AYF_OK : failed(d, status, "a convolution");
 }
 
-static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_op face, conv_layouts *l) {
+static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_op face,
+                             const ayf_element element[3], conv_layouts *l) {
     static const struct {
         int argument[3]; /* of x, w, y */
         dnnl_query_t query[3];
@@ -307,8 +320,10 @@ static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_
                                1},
     };
     ayf_onednn *d = k->owner;
-    bool last = channels_last(s, face);
-    DNNL_TRY(d, make_layouts(l, s, last), "the layouts of a convolution");
+    bool last = channels_last(s, face, element);
+    dnnl_data_type_t types[3];
+    for (int i = 0; i < 3; i++) types[i] = data_type(element[faces[face].where[i]]);
+    DNNL_TRY(d, make_layouts(l, s, types, last), "the layouts of a convolution");
     dnnl_primitive_desc_t desc;
     AYF_TRY(describe_face(d, l, s, face, &desc));
     set_name(k, desc, last ? " nhwc" : " blocked");
@@ -320,8 +335,14 @@ static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_
         chosen[i] = dnnl_primitive_desc_query_md(desc, faces[face].query[i], 0);
         layout_ref dense = lend(&l->dense[i]);
         status = add_argument(k, faces[face].where[i], dense, chosen[i], &inside[i], &outside[i]);
-        if (status == AYF_OK && outside[i] && i != faces[face].out)
-            status = add_reorder(k, dense, outside[i], chosen[i], inside[i]);
+        if (status != AYF_OK || !outside[i] || i == faces[face].out) continue;
+        int buffers = k->buffer_count;
+        status = add_reorder(k, dense, outside[i], chosen[i], inside[i]);
+        /* One that needs working memory of its own is left where it is. */
+        if (status != AYF_OK || faces[face].where[i] != ROLE_B || k->buffer_count != buffers) continue;
+        k->packing = &k->steps[k->step_count - 1];
+        k->packed = inside[i];
+        k->packed_bytes = dnnl_memory_desc_get_size(chosen[i]);
     }
     /* `chosen` belongs to the primitive's descriptor, which add_step() lets go. */
     int out = faces[face].out;
@@ -346,13 +367,13 @@ static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_
 }
 
 ayf_status ayf_onednn_prepare_conv(ayf_onednn *d, const ayf_conv_shape *shape, ayf_op face,
-                                   ayf_onednn_kernel **out) {
+                                   const ayf_element element[3], ayf_onednn_kernel **out) {
     *out = NULL;
     ayf_onednn_kernel *k;
     AYF_TRY(new_kernel(d, &k));
     conv_layouts layouts;
     int before = enter(d);
-    ayf_status status = build_conv(k, shape, face, &layouts);
+    ayf_status status = build_conv(k, shape, face, element, &layouts);
     leave(d, before);
     for (int i = 0; i < 3; i++) {
         layout_free(&layouts.dense[i]);
@@ -368,7 +389,8 @@ ayf_status ayf_onednn_prepare_conv(ayf_onednn *d, const ayf_conv_shape *shape, a
 
 /* ---- Matrix product ---- */
 
-static ayf_status build_gemm(ayf_onednn_kernel *k, const ayf_gemm_shape *s, layout l[3]) {
+static ayf_status build_gemm(ayf_onednn_kernel *k, const ayf_gemm_shape *s, const ayf_element element[3],
+                             layout l[3]) {
     ayf_onednn *d = k->owner;
     const dnnl_dims_t dims[3] = {{s->batch, s->m, s->k}, {s->batch, s->k, s->n}, {s->batch, s->m, s->n}};
     const dnnl_dims_t strides[3] = {
@@ -376,7 +398,8 @@ static ayf_status build_gemm(ayf_onednn_kernel *k, const ayf_gemm_shape *s, layo
         {s->stride_b ? s->stride_b : s->k * s->n, s->transpose_b ? 1 : s->n, s->transpose_b ? s->k : 1},
         {s->m * s->n, s->n, 1}};
     for (int i = 0; i < 3; i++)
-        DNNL_TRY(d, layout_by_strides(&l[i], dims[i], strides[i]), "the layouts of a matrix product");
+        DNNL_TRY(d, layout_by_strides(&l[i], dims[i], data_type(element[i]), strides[i]),
+                 "the layouts of a matrix product");
     dnnl_primitive_attr_t attr;
     AYF_TRY(user_scratch(d, &attr));
     dnnl_primitive_desc_t desc;
@@ -396,14 +419,15 @@ static ayf_status build_gemm(ayf_onednn_kernel *k, const ayf_gemm_shape *s, layo
     return AYF_OK;
 }
 
-ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, ayf_onednn_kernel **out) {
+ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, const ayf_element element[3],
+                                   ayf_onednn_kernel **out) {
     *out = NULL;
     ayf_onednn_kernel *k;
     AYF_TRY(new_kernel(d, &k));
     layout layouts[3];
     memset(layouts, 0, sizeof layouts);
     int before = enter(d);
-    ayf_status status = build_gemm(k, shape, layouts);
+    ayf_status status = build_gemm(k, shape, element, layouts);
     leave(d, before);
     for (int i = 0; i < 3; i++) layout_free(&layouts[i]);
     if (status != AYF_OK) {
@@ -421,34 +445,62 @@ size_t ayf_onednn_scratch_bytes(const ayf_onednn_kernel *kernel) { return kernel
 const char *ayf_onednn_describe(const ayf_onednn_kernel *kernel) { return kernel->name; }
 
 /* oneDNN takes handles without const; inputs are only read. */
-static void *handle(const float *pointer) {
+static void *handle(const void *pointer) {
     union {
-        const float *in;
+        const void *in;
         void *out;
     } u = {.in = pointer};
     return u.out;
 }
 
-static ayf_status run_steps(ayf_onednn_kernel *k, const float *a, const float *b, float *out, char *scratch) {
+static ayf_status run_step(ayf_onednn_kernel *k, const step *s) {
+    ayf_onednn *d = k->owner;
+    DNNL_TRY(d, dnnl_primitive_execute(s->primitive, d->stream, s->args, s->arg), k->name);
+    return AYF_OK;
+}
+
+/* With `packed`, b has been packed there; it is NULL otherwise. */
+static ayf_status run_steps(ayf_onednn_kernel *k, const void *a, const void *b, void *out, const void *packed,
+                            char *scratch) {
     ayf_onednn *d = k->owner;
     void *const base[] = {handle(a), handle(b), out};
     for (int i = 0; i < k->buffer_count; i++) {
         const buffer *buf = &k->buffers[i];
         void *data = buf->where == ROLE_SCRATCH ? scratch + buf->offset : base[buf->where];
+        if (packed && buf == k->packed) data = handle(packed);
         DNNL_TRY(d, dnnl_memory_set_data_handle(buf->memory, data), k->name);
     }
     for (int i = 0; i < k->step_count; i++)
-        DNNL_TRY(d,
-                 dnnl_primitive_execute(k->steps[i].primitive, d->stream, k->steps[i].args, k->steps[i].arg),
-                 k->name);
+        if (!packed || &k->steps[i] != k->packing) AYF_TRY(run_step(k, &k->steps[i]));
     DNNL_TRY(d, dnnl_stream_wait(d->stream), k->name);
     return AYF_OK;
 }
 
-ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const float *a, const float *b, float *out,
-                          void *scratch) {
+static ayf_status pack(ayf_onednn_kernel *k, const void *b, void *packed) {
+    ayf_onednn *d = k->owner;
+    for (int i = 0; i < k->buffer_count; i++) {
+        const buffer *buf = &k->buffers[i];
+        void *data = buf == k->packed ? packed : buf->where == ROLE_B ? handle(b) : NULL;
+        if (data) DNNL_TRY(d, dnnl_memory_set_data_handle(buf->memory, data), k->name);
+    }
+    AYF_TRY(run_step(k, k->packing));
+    DNNL_TRY(d, dnnl_stream_wait(d->stream), k->name);
+    return AYF_OK;
+}
+
+ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out,
+                          const void *packed, void *scratch) {
     int before = enter(kernel->owner);
-    ayf_status status = run_steps(kernel, a, b, out, scratch);
+    ayf_status status = run_steps(kernel, a, b, out, packed, scratch);
+    leave(kernel->owner, before);
+    return status;
+}
+
+size_t ayf_onednn_packed_bytes(const ayf_onednn_kernel *kernel) { return kernel->packed_bytes; }
+
+ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packed) {
+    int before = enter(kernel->owner);
+    ayf_status status = pack(kernel, b, packed);
     leave(kernel->owner, before);
     return status;
 }

@@ -4,12 +4,13 @@
 #define AYF_BACKEND_CPU_ONEDNN_H
 
 #include "ir/conv.h"
+#include "pass/element.h"
 
 typedef struct ayf_onednn ayf_onednn;
 typedef struct ayf_onednn_kernel ayf_onednn_kernel;
 
 /* D[b] = op(A[b]) op(B[b]) with D [batch,m,n] dense, op(A) m x k, op(B) k x n. A transposed A[b] is stored
- * k x m, a transposed B[b] n x k. Strides count floats from one matrix of the batch to the next; 0 = dense.
+ * k x m, a transposed B[b] n x k. Strides count elements from one matrix of the batch to the next; 0 = dense.
  */
 typedef struct ayf_gemm_shape {
     int64_t batch, m, n, k;
@@ -20,15 +21,20 @@ typedef struct ayf_gemm_shape {
 ayf_status ayf_onednn_open(ayf_context *ctx, int threads, ayf_onednn **out);
 void ayf_onednn_close(ayf_onednn *d); /* NULL is fine; after its kernels */
 
-/* AYF_E_INTERNAL when oneDNN offers nothing for these shapes. */
+/* `element` is of {a, b, out}: a and b alike, and no bf16 result of f32 operands. AYF_E_INTERNAL when oneDNN
+ * offers nothing for these shapes. */
 ayf_status ayf_onednn_prepare_conv(ayf_onednn *d, const ayf_conv_shape *shape, ayf_op face,
+                                   const ayf_element element[3], ayf_onednn_kernel **out);
+ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, const ayf_element element[3],
                                    ayf_onednn_kernel **out);
-ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, ayf_onednn_kernel **out);
 void ayf_onednn_release(ayf_onednn_kernel *kernel); /* NULL is fine */
 
 size_t ayf_onednn_scratch_bytes(const ayf_onednn_kernel *kernel);
-ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const float *a, const float *b, float *out,
-                          void *scratch);
+/* `packed` is what ayf_onednn_pack() has made of b, or NULL; b is then not looked at. */
+ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out,
+                          const void *packed, void *scratch);
+size_t ayf_onednn_packed_bytes(const ayf_onednn_kernel *kernel); /* 0: b is used as it is */
+ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packed);
 const char *ayf_onednn_describe(const ayf_onednn_kernel *kernel);
 
 #endif

@@ -44,6 +44,15 @@ typedef struct moving {
     const walk *walk;
 } moving;
 
+/* Between the register of a value and bfloat16 in memory: an input is widened where it is first used, a result is
+ * rounded when it is computed. */
+typedef struct conversion {
+    uint16_t value;
+    uint16_t arg;
+    bool keep; /* the rounded result is read again */
+    const walk *walk;
+} conversion;
+
 struct ayf_tile_program {
     ayf_context *ctx;
     const ayf_tile_table *kernels;
@@ -59,6 +68,8 @@ struct ayf_tile_program {
     uint32_t value_count;
     moving *moving; /* inputs, then outputs */
     uint32_t moving_count;
+    conversion *conversion; /* in the order of the values */
+    uint32_t conversion_count;
     walk *view; /* inputs */
     uint32_t view_count;
     walk dense_full, dense_row; /* outputs */
@@ -148,6 +159,11 @@ static bool make_walk(ayf_tile_program *p, const axes *x, uint32_t walker, int64
 
 static size_t rounded(int64_t floats) { return ((size_t)floats + 15) / 16 * 16; }
 
+static bool converts(const ayf_step *step, const ayf_value *v) {
+    if (v->op == AYF_OP_INPUT) return step->element[v->in[0]] == AYF_BF16;
+    return v->store >= 0 && step->element[step->in_count + (uint32_t)v->store] == AYF_BF16;
+}
+
 static bool needs_gather(const walk *w, bool row) { return row ? w->row != 1 : w->table != NO_TABLE; }
 
 /* Registers of one size, reused most recent first: that one is still in the cache. */
@@ -160,7 +176,8 @@ static int take_slot(pool *p) { return p->free_count ? p->free[--p->free_count] 
 
 /* Every value that is neither read in place nor written to memory gets a register from its computation to
  * its last use. A result may replace an input of the same size that dies: kernels work in place. */
-static bool assign_slots(ayf_tile_program *p, const ayf_group *group) {
+static bool assign_slots(ayf_tile_program *p, const ayf_step *step) {
+    const ayf_value *value = step->group->value;
     uint32_t n = p->value_count;
     uint32_t *last = ayf_alloc(p->ctx, n, sizeof *last);
     pool *pools = ayf_alloc(p->ctx, 2, sizeof *pools);
@@ -173,16 +190,17 @@ static bool assign_slots(ayf_tile_program *p, const ayf_group *group) {
         for (int k = 0; k < p->total[i].inputs; k++) last[p->total[i].in[k]] = n;
     for (uint32_t i = 0; ok && i < n; i++) { /* loads fill their registers before anything is computed */
         const ayf_tile_instr *c = &p->code[i];
-        bool wants =
-            c->needed && c->op == AYF_OP_INPUT && needs_gather(&p->view[group->value[i].in[0]], c->row);
+        bool wants = c->needed && c->op == AYF_OP_INPUT && !converts(step, &value[i]) &&
+                     needs_gather(&p->view[value[i].in[0]], c->row);
         p->slot[i] = wants ? take_slot(&pools[c->row]) : NO_SLOT;
     }
     for (uint32_t i = 0; ok && i < n; i++) {
         const ayf_tile_instr *c = &p->code[i];
-        if (!c->needed || !c->inputs) continue;
+        bool converted = converts(step, &value[i]);
+        if (!c->needed || (!c->inputs && !converted)) continue;
         bool reduces = c->op == AYF_OP_SUM || c->op == AYF_OP_ROWMAX;
         for (int pass = 0; pass < 2; pass++) {
-            if (pass == 1 && group->value[i].store < 0) p->slot[i] = take_slot(&pools[c->row]);
+            if (pass == 1 && (value[i].store < 0 || converted)) p->slot[i] = take_slot(&pools[c->row]);
             for (int k = 0; k < c->inputs; k++) {
                 uint16_t x = c->in[k];
                 bool first = true, early = !reduces && p->code[x].row == c->row;
@@ -193,6 +211,8 @@ static bool assign_slots(ayf_tile_program *p, const ayf_group *group) {
                 }
             }
         }
+        if (last[i] == i && p->slot[i] != NO_SLOT)
+            pools[c->row].free[pools[c->row].free_count++] = p->slot[i];
     }
     size_t full = rounded(p->tile_rows * p->tile_cols), row = rounded(p->tile_rows);
     for (uint32_t i = 0; ok && i < n; i++) /* numbers of registers to places: rows come first */
@@ -205,10 +225,20 @@ static bool assign_slots(ayf_tile_program *p, const ayf_group *group) {
     return ok;
 }
 
-static void place_values(ayf_tile_program *p, const ayf_group *group) {
+static bool is_read(const ayf_tile_program *p, uint32_t value) {
+    for (uint32_t i = 0; i < p->value_count; i++)
+        for (int k = 0; p->code[i].needed && k < p->code[i].inputs; k++)
+            if (p->code[i].in[k] == value) return true;
+    for (uint32_t i = 0; i < p->terminal_count; i++)
+        for (int k = 0; k < p->total[i].inputs; k++)
+            if (p->total[i].in[k] == value) return true;
+    return false;
+}
+
+static void place_values(ayf_tile_program *p, const ayf_step *step) {
     for (uint32_t i = 0; i < p->value_count; i++) {
         const ayf_tile_instr *c = &p->code[i];
-        const ayf_value *v = &group->value[i];
+        const ayf_value *v = &step->group->value[i];
         bool load = c->op == AYF_OP_INPUT;
         if (!c->needed) continue;
         p->place[i] = (placed){.row = c->row ? 1 : p->tile_cols, .col = !c->row, .along = 1};
@@ -216,13 +246,15 @@ static void place_values(ayf_tile_program *p, const ayf_group *group) {
         if (c->op == AYF_OP_CONST) p->place[i] = (placed){0};
         if (!load && v->store < 0) continue;
         const walk *w = load ? &p->view[v->in[0]] : c->row ? &p->dense_row : &p->dense_full;
+        uint16_t arg = (uint16_t)(load ? v->in[0] : p->in_count + (uint32_t)v->store);
+        if (converts(step, v)) {
+            p->conversion[p->conversion_count++] = (conversion){(uint16_t)i, arg, is_read(p, i), w};
+            continue;
+        }
         bool gathered = p->slot[i] != NO_SLOT;
         if (!gathered && !c->row) p->place[i] = (placed){.row = w->row, .col = w->col, .along = 1};
         p->moving[p->moving_count++] =
-            (moving){.value = (uint16_t)i,
-                     .arg = (uint16_t)(load ? v->in[0] : p->in_count + (uint32_t)v->store),
-                     .gathered = gathered,
-                     .walk = w};
+            (moving){.value = (uint16_t)i, .arg = arg, .gathered = gathered, .walk = w};
     }
 }
 
@@ -280,9 +312,9 @@ static ayf_status lower(ayf_tile_program *p, const ayf_graph *g, const ayf_step 
     ok = ok && make_walk(p, &x, w++, 0, &p->dense_full) && make_walk(p, &x, w, 0, &p->dense_row);
     ayf_free(p->ctx, x.stride);
     if (!ok) return AYF_E_MEMORY;
-    ayf_tile_select(g, group, p->code, p->total);
-    if (!assign_slots(p, group)) return AYF_E_MEMORY;
-    place_values(p, group);
+    ayf_tile_select(g, step, p->code, p->total);
+    if (!assign_slots(p, step)) return AYF_E_MEMORY;
+    place_values(p, step);
     return AYF_OK;
 }
 
@@ -303,14 +335,15 @@ ayf_status ayf_tile_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step
     p->slot = ayf_alloc(ctx, group->value_count, sizeof *p->slot);
     p->constant = ayf_alloc(ctx, group->value_count, sizeof *p->constant);
     p->moving = ayf_alloc(ctx, group->value_count, sizeof *p->moving);
+    p->conversion = ayf_alloc(ctx, group->value_count, sizeof *p->conversion);
     p->view = ayf_alloc(ctx, group->view_count, sizeof *p->view);
     p->total = ayf_alloc(ctx, group->terminal_count, sizeof *p->total);
     p->total_out = ayf_alloc(ctx, group->terminal_count, sizeof *p->total_out);
     p->terminal_walk = ayf_alloc(ctx, group->terminal_count, sizeof *p->terminal_walk);
     p->terminal_size = ayf_alloc(ctx, group->terminal_count, sizeof *p->terminal_size);
     p->terminal_at = ayf_alloc(ctx, group->terminal_count, sizeof *p->terminal_at);
-    bool ok = p->code && p->place && p->slot && p->constant && p->moving && p->view && p->total &&
-              p->total_out && p->terminal_walk && p->terminal_size && p->terminal_at;
+    bool ok = p->code && p->place && p->slot && p->constant && p->moving && p->conversion && p->view &&
+              p->total && p->total_out && p->terminal_walk && p->terminal_size && p->terminal_at;
     ayf_status status = ok ? lower(p, g, step) : AYF_E_MEMORY;
     if (status != AYF_OK) {
         ayf_tile_free(ctx, p);
@@ -323,8 +356,9 @@ ayf_status ayf_tile_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step
 void ayf_tile_free(ayf_context *ctx, ayf_tile_program *p) {
     if (!p) return;
     for (uint32_t i = 0; i < p->table_count; i++) ayf_free(ctx, p->table[i]);
-    void *all[] = {p->table, p->code,  p->place,     p->slot,          p->constant,      p->moving,
-                   p->view,  p->total, p->total_out, p->terminal_walk, p->terminal_size, p->terminal_at};
+    void *all[] = {p->table,         p->code,          p->place,      p->slot,  p->constant,
+                   p->moving,        p->conversion,    p->view,       p->total, p->total_out,
+                   p->terminal_walk, p->terminal_size, p->terminal_at};
     for (size_t i = 0; i < AYF_COUNT(all); i++) ayf_free(ctx, all[i]);
     ayf_free(ctx, p);
 }
@@ -376,6 +410,18 @@ static void gather(const ayf_tile_program *p, const walk *w, const float *from, 
         for (int64_t c = 0; c < t->cols; c++) *to++ = from[table[c]];
 }
 
+static void widen(const ayf_tile_program *p, const walk *w, const ayf_bf16 *from, const tile *t, bool row,
+                  float *to) {
+    if (!row && w->table == NO_TABLE && w->col == 1) {
+        p->kernels->widen(to, p->tile_cols, from, w->row, t->rows, t->cols);
+        return;
+    }
+    const int64_t *table = w->table == NO_TABLE ? NULL : p->table[w->table] + t->col;
+    for (int64_t r = 0; r < t->rows; r++, from += w->row)
+        for (int64_t c = 0; c < (row ? 1 : t->cols); c++)
+            *to++ = ayf_bf16_to_float(from[row ? 0 : table ? table[c] : c * w->col]);
+}
+
 static void follow_tile(const ayf_tile_program *p, void *const *args, const tile *t, float *registers,
                         const float **at) {
     for (uint32_t i = 0; i < p->moving_count; i++) {
@@ -397,22 +443,38 @@ static void set_operands(const ayf_tile_program *p, const uint16_t *in, int inpu
     }
 }
 
-static void run_code(const ayf_tile_program *p, const tile *t, const float *const *at) {
+static void run_instr(const ayf_tile_program *p, uint32_t i, const tile *t, const float *const *at) {
+    const ayf_tile_instr *c = &p->code[i];
+    ayf_tile_operand operand[AYF_TILE_MAX_INPUTS];
+    float *out = (float *)(uintptr_t)at[i];
+    bool sum = c->op == AYF_OP_SUM, max = c->op == AYF_OP_ROWMAX, along = c->row && !sum && !max;
+    set_operands(p, c->in, c->inputs, along, at, operand);
+    if (sum)
+        p->kernels->row_sum[c->summand](out, operand, t->rows, t->cols);
+    else if (max)
+        p->kernels->row_max(out, operand, t->rows, t->cols);
+    else if (along)
+        p->kernels->pointwise[c->op](out, t->rows, operand, 1, t->rows);
+    else
+        p->kernels->pointwise[c->op](out, p->place[i].row, operand, t->rows, t->cols);
+}
+
+static void convert(const ayf_tile_program *p, const conversion *v, void *const *args, const tile *t,
+                    const float *const *at) {
+    float *tile_at = (float *)(uintptr_t)at[v->value];
+    ayf_bf16 *memory = (ayf_bf16 *)args[v->arg] + offset_of(p, v->walk, t);
+    const ayf_tile_instr *c = &p->code[v->value];
+    if (c->op == AYF_OP_INPUT)
+        widen(p, v->walk, memory, t, c->row, tile_at);
+    else
+        p->kernels->narrow(memory, v->walk->row, tile_at, p->tile_cols, t->rows, t->cols, v->keep);
+}
+
+static void run_code(const ayf_tile_program *p, void *const *args, const tile *t, const float *const *at) {
+    const conversion *next = p->conversion, *end = next + p->conversion_count;
     for (uint32_t i = 0; i < p->value_count; i++) {
-        const ayf_tile_instr *c = &p->code[i];
-        if (!c->needed || !c->inputs) continue;
-        ayf_tile_operand operand[AYF_TILE_MAX_INPUTS];
-        float *out = (float *)(uintptr_t)at[i];
-        bool sum = c->op == AYF_OP_SUM, max = c->op == AYF_OP_ROWMAX, along = c->row && !sum && !max;
-        set_operands(p, c->in, c->inputs, along, at, operand);
-        if (sum)
-            p->kernels->row_sum[c->summand](out, operand, t->rows, t->cols);
-        else if (max)
-            p->kernels->row_max(out, operand, t->rows, t->cols);
-        else if (along)
-            p->kernels->pointwise[c->op](out, t->rows, operand, 1, t->rows);
-        else
-            p->kernels->pointwise[c->op](out, p->place[i].row, operand, t->rows, t->cols);
+        if (p->code[i].needed && p->code[i].inputs) run_instr(p, i, t, at);
+        if (next < end && next->value == i) convert(p, next++, args, t, at);
     }
 }
 
@@ -449,7 +511,7 @@ static void run_thread(const ayf_tile_program *p, void *const *args, float *memo
     for (int64_t i = first; i < end; i++) {
         tile t = tile_at(p, i);
         follow_tile(p, args, &t, memory, at);
-        run_code(p, &t, at);
+        run_code(p, args, &t, at);
         for (uint32_t k = 0; k < p->terminal_count; k++) accumulate(p, k, &t, at, columns, rows, sums);
     }
 }

@@ -265,6 +265,38 @@ static void row_max(float *out, const ayf_tile_operand *in, ptrdiff_t rows, ptrd
     }
 }
 
+/* ---- Bfloat16 ---- */
+
+enum {
+    LINE = 32,   /* bfloat16 in a line of the cache */
+    AHEAD = 2048 /* a tile: the processor's own prefetching stops at the end of each */
+};
+
+static void widen(float *to, ptrdiff_t to_row, const ayf_bf16 *from, ptrdiff_t from_row, ptrdiff_t rows,
+                  ptrdiff_t cols) {
+    if (to_row == cols && from_row == cols) {
+        cols *= rows;
+        rows = 1;
+    }
+    for (ptrdiff_t r = 0; r < rows; r++, to += to_row, from += from_row) {
+        for (ptrdiff_t c = 0; c < cols; c += LINE) __builtin_prefetch(from + c + AHEAD);
+        _Pragma("omp simd") for (ptrdiff_t c = 0; c < cols; c++) to[c] = ayf_bf16_to_float(from[c]);
+    }
+}
+
+static void narrow(ayf_bf16 *to, ptrdiff_t to_row, float *from, ptrdiff_t from_row, ptrdiff_t rows,
+                   ptrdiff_t cols, bool keep) {
+    if (to_row == cols && from_row == cols) {
+        cols *= rows;
+        rows = 1;
+    }
+    for (ptrdiff_t r = 0; r < rows; r++, to += to_row, from += from_row) {
+        for (ptrdiff_t c = 0; c < cols; c += LINE) __builtin_prefetch(to + c + AHEAD, 1);
+        _Pragma("omp simd") for (ptrdiff_t c = 0; c < cols; c++) to[c] = ayf_bf16_from_float(from[c]);
+        if (keep) widen(from, cols, to, cols, 1, cols);
+    }
+}
+
 /* ---- The table ---- */
 
 #define FUSED(NAME, inputs, text) [AYF_TILE_##NAME] = tile_##NAME,
@@ -279,4 +311,6 @@ const ayf_tile_table AYF_TILE_TABLE = {
     .row_sum = {row_sum, row_sum_mul, row_sum_mul_plus_mul},
     .column_sum = {column_sum, column_sum_mul, column_sum_mul_plus_mul},
     .row_max = row_max,
+    .widen = widen,
+    .narrow = narrow,
 };

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "base/bf16.h"
 #include "ir/ir.h"
 
 enum { AYF_TILE_MAX_INPUTS = 4 };
@@ -58,10 +59,19 @@ typedef void ayf_tile_pointwise(float *out, ptrdiff_t out_row, const ayf_tile_op
 /* out[r] = reduction of row r; or out[c] = sum over r. */
 typedef void ayf_tile_reduce(float *out, const ayf_tile_operand *in, ptrdiff_t rows, ptrdiff_t cols);
 
+/* to[r * to_row + c] = from[r * from_row + c] between bfloat16 in memory and the floats of a tile. `keep`: the
+ * tile is read again and gets the rounded values. */
+typedef void ayf_tile_widen(float *to, ptrdiff_t to_row, const ayf_bf16 *from, ptrdiff_t from_row,
+                            ptrdiff_t rows, ptrdiff_t cols);
+typedef void ayf_tile_narrow(ayf_bf16 *to, ptrdiff_t to_row, float *from, ptrdiff_t from_row, ptrdiff_t rows,
+                             ptrdiff_t cols, bool keep);
+
 typedef struct ayf_tile_table {
     const char *name;
     ayf_tile_pointwise *pointwise[AYF_TILE_OP_COUNT];
     ayf_tile_reduce *row_sum[AYF_TILE_SUMMANDS], *column_sum[AYF_TILE_SUMMANDS], *row_max;
+    ayf_tile_widen *widen;
+    ayf_tile_narrow *narrow;
 } ayf_tile_table;
 
 const ayf_tile_table *ayf_tile_kernels(void);

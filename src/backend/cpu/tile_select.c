@@ -6,6 +6,7 @@ enum { MAX_FACTORS = 8 };
 
 typedef struct selector {
     const ayf_graph *g;
+    const ayf_step *step;
     const ayf_group *group;
     ayf_tile_instr *code;
     uint16_t uses[AYF_GROUP_MAX_VALUES];
@@ -14,6 +15,12 @@ typedef struct selector {
 /* ---- When may an instruction be folded into another? ---- */
 
 static bool is_stored(const selector *s, uint32_t i) { return s->group->value[i].store >= 0; }
+
+/* What others read is the rounded value, which cannot be computed again from its inputs. */
+static bool is_rounded(const selector *s, uint32_t i) {
+    int store = s->group->value[i].store;
+    return store >= 0 && s->step->element[s->step->in_count + (uint32_t)store] == AYF_BF16;
+}
 
 /* May instruction `to` read value x in place of instruction `from`? Memory that an update in the same group
  * may overwrite is read before anything is stored. */
@@ -112,7 +119,7 @@ static bool find_dsilu(selector *s, uint32_t i) {
     if (c->op != AYF_OP_ADD) return false;
     for (int side = 0; side < 2; side++) {
         uint16_t t = c->in[side], p = c->in[1 - side], x = 0, y = 0;
-        if (t == p || is_stored(s, t)) continue;
+        if (t == p || is_stored(s, t) || is_rounded(s, p)) continue;
         if (is_dsilu_either_way(s, p, t, &x, &y) && can_read_later(s, x, x, i) &&
             can_read_later(s, y, y, i)) {
             set_dsilu(s, i, x, y);
@@ -249,9 +256,9 @@ static void count_uses(selector *s) {
     }
 }
 
-void ayf_tile_select(const ayf_graph *g, const ayf_group *group, ayf_tile_instr *code,
-                     ayf_tile_total *total) {
-    selector s = {.g = g, .group = group, .code = code};
+void ayf_tile_select(const ayf_graph *g, const ayf_step *step, ayf_tile_instr *code, ayf_tile_total *total) {
+    const ayf_group *group = step->group;
+    selector s = {.g = g, .step = step, .group = group, .code = code};
     uint32_t n = group->value_count;
     for (uint32_t i = 0; i < n; i++) {
         const ayf_value *v = &group->value[i];

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/exchange.h"
+#include "base/bf16.h"
 #include "ir/conv.h"
 #include "ir/scalar.h"
 
@@ -18,6 +19,7 @@ typedef struct ref_kernel {
     ayf_filter filter;
     ayf_conv_shape conv;
     ayf_exchange *exchange;
+    bool rounds; /* the result is AYF_BF16 */
 } ref_kernel;
 
 static size_t elements(const ayf_node *n) {
@@ -219,6 +221,8 @@ static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, vo
         break;
     }
     }
+    for (size_t i = 0; k->rounds && i < elements(&k->out); i++)
+        out[i] = (double)ayf_bf16_round((float)out[i]);
 }
 
 static void ref_drop(ayf_backend *backend, void *kernel) {
@@ -227,21 +231,21 @@ static void ref_drop(ayf_backend *backend, void *kernel) {
 }
 
 static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
-                              size_t *scratch_bytes) {
+                              ayf_kernel_memory *memory) {
     ref_kernel *k = ayf_alloc(backend->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
     k->out = *ayf_at(g, step->node);
     for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
     if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
-    *scratch_bytes = 0;
+    k->rounds = step->element[step->in_count] == AYF_BF16;
     if (k->out.op == AYF_OP_ALLREDUCE) {
         ayf_status status = ayf_exchange_prepare(backend->ctx, g, step, true, &k->exchange);
         if (status != AYF_OK) {
             ref_drop(backend, k);
             return status;
         }
-        *scratch_bytes = ayf_exchange_scratch_bytes(k->exchange);
+        memory->scratch = ayf_exchange_scratch_bytes(k->exchange);
     }
     *kernel = k;
     return AYF_OK;
@@ -252,8 +256,8 @@ static const char *ref_describe(const void *kernel) {
     return "ref";
 }
 
-static ayf_status ref_alloc(ayf_backend *backend, size_t count, void **memory) {
-    *memory = ayf_alloc(backend->ctx, count, sizeof(double));
+static ayf_status ref_alloc(ayf_backend *backend, size_t bytes, void **memory) {
+    *memory = ayf_alloc(backend->ctx, bytes, 1);
     return *memory ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -285,9 +289,9 @@ static ayf_status ref_copy(ayf_backend *backend, void *to, const void *from, siz
     return AYF_OK;
 }
 
-static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t count) {
+static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t bytes) {
     (void)backend;
-    for (size_t i = 0; i < count; i++) ((double *)memory)[i] = NAN;
+    memset(memory, 0xFF, bytes);
     return AYF_OK;
 }
 
@@ -300,7 +304,8 @@ static ayf_status ref_sync(ayf_backend *backend) {
 
 static ayf_status ref_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     (void)backend;
-    *facts = (ayf_backend_facts){.threads = 1, .conv_peak_gflops = (double)NAN};
+    *facts =
+        (ayf_backend_facts){.threads = 1, .conv_peak_gflops = (double)NAN, .bf16_peak_gflops = (double)NAN};
     return AYF_OK;
 }
 
@@ -308,7 +313,7 @@ static void ref_close(ayf_backend *backend) { ayf_free(backend->ctx, backend); }
 
 static const ayf_backend_ops ref_ops = {
     .name = "ref",
-    .element_size = sizeof(double),
+    .element_size = {[AYF_F32] = sizeof(double), [AYF_BF16] = sizeof(double)},
     .fuses = false,
     .close = ref_close,
     .alloc = ref_alloc,
