@@ -7,8 +7,8 @@
 const ayf_tile_table *ayf_tile_kernels(void) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
-        return &ayf_tile_table_avx512;
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+        return __builtin_cpu_supports("avx512bf16") ? &ayf_tile_table_avx512bf16 : &ayf_tile_table_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &ayf_tile_table_avx2;
 #endif
     return &ayf_tile_table_baseline;
@@ -121,6 +121,27 @@ static void collapse(axes *x, bool has_rows) {
     for (int i = x->rank - 1; i-- > 0;)
         if ((!has_rows || i + 1 != x->split) && mergeable(x, i)) remove_axis(x, i, true);
     if (!has_rows) x->split = x->rank - 1;
+}
+
+static void swap_axes(axes *x, int i, int k) {
+    int64_t dim = x->dim[i];
+    x->dim[i] = x->dim[k];
+    x->dim[k] = dim;
+    for (uint32_t w = 0; w < x->walkers; w++) {
+        int64_t *stride = &x->stride[w * AYF_MAX_RANK], kept = stride[i];
+        stride[i] = stride[k];
+        stride[k] = kept;
+    }
+}
+
+/* Tiles of a few short rows would spend their time on being set up: the longest axis gives the rows. */
+static void lengthen(axes *x) {
+    int64_t cols = 1;
+    int last = x->split - 1, longest = last;
+    for (int d = x->split; d < x->rank; d++) cols *= x->dim[d];
+    for (int d = 0; d < last; d++)
+        if (x->dim[d] > x->dim[longest]) longest = d;
+    if (last > 0 && cols * x->dim[last] < TILE) swap_axes(x, longest, last);
 }
 
 static bool build_table(ayf_tile_program *p, const axes *x, const int64_t *stride, int *index) {
@@ -266,6 +287,13 @@ static void dense_strides(const ayf_group *group, int rank, int64_t *stride) {
     for (int d = rank; d-- > 0; step *= group->dim[d]) stride[d] = step;
 }
 
+/* Results with one number per row are written one behind the other, in the order of the rows. */
+static bool stores_rows(const ayf_group *group) {
+    for (uint32_t i = 0; i < group->value_count; i++)
+        if (group->value[i].row && group->value[i].store >= 0) return true;
+    return false;
+}
+
 static ayf_status lower(ayf_tile_program *p, const ayf_graph *g, const ayf_step *step) {
     const ayf_group *group = step->group;
     axes x = {
@@ -282,6 +310,7 @@ static ayf_status lower(ayf_tile_program *p, const ayf_graph *g, const ayf_step 
     dense_strides(group, group->rank, &x.stride[AYF_MAX_RANK * w++]);
     dense_strides(group, group->split, &x.stride[AYF_MAX_RANK * w]);
     collapse(&x, has_rows);
+    if (!stores_rows(group)) lengthen(&x);
 
     p->outer_rank = x.split > 0 ? x.split - 1 : 0;
     int64_t outer = 1;

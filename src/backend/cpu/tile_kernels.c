@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 /* glibc's vector math library: these attributes let the loops below call its versions for the instruction
  * set at hand (errors up to 4 ulp). */
@@ -284,6 +287,17 @@ static void widen(float *to, ptrdiff_t to_row, const ayf_bf16 *from, ptrdiff_t f
     }
 }
 
+static void narrow_row(ayf_bf16 *to, const float *from, ptrdiff_t cols) {
+    ptrdiff_t c = 0;
+#ifdef __AVX512BF16__
+    for (; c + LINE <= cols; c += LINE) {
+        __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + c + LINE / 2), _mm512_loadu_ps(from + c));
+        memcpy(to + c, &both, sizeof both);
+    }
+#endif
+    _Pragma("omp simd") for (ptrdiff_t i = c; i < cols; i++) to[i] = ayf_bf16_from_float(from[i]);
+}
+
 static void narrow(ayf_bf16 *to, ptrdiff_t to_row, float *from, ptrdiff_t from_row, ptrdiff_t rows,
                    ptrdiff_t cols, bool keep) {
     if (to_row == cols && from_row == cols) {
@@ -292,7 +306,7 @@ static void narrow(ayf_bf16 *to, ptrdiff_t to_row, float *from, ptrdiff_t from_r
     }
     for (ptrdiff_t r = 0; r < rows; r++, to += to_row, from += from_row) {
         for (ptrdiff_t c = 0; c < cols; c += LINE) __builtin_prefetch(to + c + AHEAD, 1);
-        _Pragma("omp simd") for (ptrdiff_t c = 0; c < cols; c++) to[c] = ayf_bf16_from_float(from[c]);
+        narrow_row(to, from, cols);
         if (keep) widen(from, cols, to, cols, 1, cols);
     }
 }

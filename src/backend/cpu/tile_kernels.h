@@ -80,6 +80,7 @@ extern const ayf_tile_table ayf_tile_table_baseline;
 #if defined(__x86_64__)
 extern const ayf_tile_table ayf_tile_table_avx2;
 extern const ayf_tile_table ayf_tile_table_avx512;
+extern const ayf_tile_table ayf_tile_table_avx512bf16;
 #endif
 
 #endif
