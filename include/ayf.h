@@ -102,6 +102,7 @@ typedef struct ayf_options { /* all zero = defaults */
      * them (features, a teacher's accurate solution, ayf_golden()) computes in AYF_PRECISION_HIGHEST always, and
      * runs compute in their own train.precision. */
     ayf_precision precision;
+    bool mpi; /* this process is one of several that train together; see "Several processes" below */
 } ayf_options;
 
 /* A context holds the allocator, the log and the last error. Returns NULL only when there is no memory. Use a
@@ -408,7 +409,7 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
 
 /* Reads the configuration and compiles the step. Resumes the run when the folder holds checkpoints.
  * AYF_E_CONFIG if the configuration is wrong, or differs from the checkpoint's in a key other than
- * train.steps and save.*. */
+ * train.steps, train.accumulate and save.*. */
 AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* Number of steps done (including those before the run was resumed) and steps of the whole run. */
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
@@ -426,6 +427,24 @@ AYF_API ayf_status ayf_run_save(ayf_run *run);
 /* Path of the model file, which is written with every checkpoint. */
 AYF_API const char *ayf_run_model_path(const ayf_run *run);
 AYF_API void ayf_run_close(ayf_run *run); /* NULL is fine; unsaved steps are lost */
+
+/* ---- Several processes ----
+ *
+ * A run can be shared by several processes, on one machine or on several with a common file system. An MPI
+ * launcher starts them (mpirun -n 4 ...), each opens a context with ayf_options.mpi, and all of them make the
+ * same calls of ayf_run_* in the same order. Each takes its share of train.batch. The first process alone
+ * writes files and logs. A failure of one process is returned to all of them, with its message. The results
+ * are those of one process to rounding, and the same bytes for the same number of processes.
+ *
+ * MPI is started with the first function that needs it, unless the caller has started it, and ended by
+ * ayf_close(). As MPI can be started once only, a process has one context of this kind. A build without MPI
+ * returns AYF_E_USAGE. */
+
+/* This process's place among them: 0 <= rank < ranks. Without ayf_options.mpi: 0 of 1. */
+AYF_API ayf_status ayf_ranks(ayf_context *ctx, int *rank, int *ranks);
+/* Whether `here` is true in any of them: what stops one process must stop all, or the others wait for it. All
+ * processes call it. */
+AYF_API ayf_status ayf_any_rank(ayf_context *ctx, bool here, bool *anywhere);
 
 /* ---- Checks and measurements ---- */
 

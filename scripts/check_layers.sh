@@ -35,11 +35,12 @@ check() {
 }
 
 check base
+check comm base
 check ir base
 check ad base ir
 check pass base ir
 check exec base ir pass
-check backend base ir pass exec
+check backend base comm ir pass exec
 check nn base ir
 check io base
 check image base io
@@ -50,7 +51,7 @@ check model base ir exec nn io config
 check flow base ir ad exec nn data
 check sample base ir exec backend nn model flow
 check eval base ir exec backend nn io image data metrics model flow sample
-check train base ir exec backend nn io image data config metrics model flow sample eval
+check train base comm ir exec backend nn io image data config metrics model flow sample eval
 check inspect base ir ad exec backend nn io image data config model flow sample train
 check cli
 result "every room is known" "$(ls src | grep -vxF "$(echo "$rooms" | tr ' ' '\n')" || true)"

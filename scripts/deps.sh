@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/deps.sh [format|fuzz|locale]
+# scripts/deps.sh [format|fuzz|locale|mpi]
 # Installs what building and testing needs with apt (Debian, Ubuntu), as root or with sudo, and says what. Does
 # nothing when everything is there; without apt it names what is missing and stops.
 set -eu
@@ -31,6 +31,7 @@ have cc && echo '#include <Random123/philox.h>' | cc -E - >/dev/null 2>&1 || nee
 case "${1:-}" in
 format) have clang-format || need clang-format ;;
 locale) [ -e /usr/share/i18n/locales/de_DE ] || need locales ;; # a test with a decimal comma is skipped without
+mpi) have mpirun && have pkg-config && pkg-config --exists mpi-c || need "libopenmpi-dev openmpi-bin" ;;
 fuzz) have clang || need "clang libclang-rt-dev" ;;
 esac
 

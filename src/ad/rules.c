@@ -106,6 +106,12 @@ static ayf_id transpose_UPFIRDN(ayf_graph *g, ayf_id n, int k, ayf_id y) {
                        &flipped);
 }
 
+/* Of the sum over all processes of what each makes of its output. */
+static ayf_id transpose_ALLREDUCE(ayf_graph *g, ayf_id n, int k, ayf_id y) {
+    (void)k;
+    return variant(g, n, AYF_OP_ALLREDUCE, y, 0, n);
+}
+
 /* ---- Trilinear: the face that owns the input ---- */
 
 static ayf_id transpose_CONV_FPROP(ayf_graph *g, ayf_id n, int k, ayf_id y) {

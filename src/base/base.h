@@ -41,9 +41,12 @@ struct ayf_context {
     void *log_user;
     int threads;
     bool trace;    /* one log line per kernel launched */
+    bool mpi;      /* this is one of several processes */
     char *device;  /* NULL: the default */
     void *backend; /* what backend/open.h opened; NULL before its first use. ayf_close() closes it */
     void (*close_backend)(void *backend);
+    void *comm; /* what comm/comm.h opened; NULL before its first use. ayf_close() closes it */
+    void (*close_comm)(void *comm);
     ayf_precision precision; /* of the models that are opened, as the caller gave it */
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];

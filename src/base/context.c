@@ -57,6 +57,7 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->log_user = options->log_user;
     ctx->threads = options->threads;
     ctx->trace = options->trace;
+    ctx->mpi = options->mpi;
     ctx->precision = options->precision;
     if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
         ayf_close(ctx);
@@ -68,6 +69,7 @@ ayf_context *ayf_open(const ayf_options *options) {
 void ayf_close(ayf_context *ctx) {
     if (!ctx) return;
     if (ctx->backend) ctx->close_backend(ctx->backend);
+    if (ctx->comm) ctx->close_comm(ctx->comm);
     ayf_free(ctx, ctx->device);
     ayf_free(ctx, ctx);
 }

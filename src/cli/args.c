@@ -35,6 +35,7 @@ enum { USAGE = 2 };
 
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...) {
     va_list list;
+    if (cli_silent) return USAGE;
     fputs("ayf: ", stderr);
     va_start(list, format);
     vfprintf(stderr, format, list);
@@ -201,6 +202,7 @@ void cli_help_all(void) {
     for (int i = 0; i < CLI_VERB_COUNT; i++) printf("  %-9s %s\n", verbs[i].name, verbs[i].line);
     puts("\nayf help VERB explains a verb, ayf help config explains the configuration keys.\n"
          "ayf --version prints the version.\n\n"
+         "mpirun -n N ayf train|distill|finetune ... shares a run among N processes, in a build with MPI.\n\n"
          "environment: AYF_THREADS=N  number of threads; one per processor unless set\n"
          "             AYF_TRACE=1    one line per kernel on stderr: op, shape, implementation, bytes, "
          "microseconds;\n"

@@ -8,6 +8,9 @@
 
 #include "ayf.h"
 
+/* Set in every process of a run but the first, which talks for all of them. */
+extern bool cli_silent;
+
 /* Numbers of ayf.h as text. */
 #define CLI_TEXT_OF(number) #number
 #define CLI_TEXT(number) CLI_TEXT_OF(number)

@@ -19,8 +19,14 @@ typedef struct cli {
     ayf_context *ctx;
     cli_progress *progress; /* drawn on stderr at the moment; NULL = none */
     int argc;
-    char **argv; /* of the program, for "to go on: ..." */
+    char **argv;   /* of the program, for "to go on: ..." */
+    int processes; /* that share a run */
 } cli;
+
+/* The number of processes that a launcher has started with this one, 1 without a launcher. Sets cli_silent. */
+int cli_find_processes(void);
+/* Refuses verbs that are not shared by processes. Returns an exit code. */
+int cli_check_processes(cli *c, cli_verb verb, const char *name);
 
 /* Reports the last failure of the library on stderr; returns the exit code that belongs to it. */
 int cli_fail(cli *c);

@@ -10,12 +10,13 @@
 
 int cli_fail(cli *c) {
     if (c->progress) cli_progress_hide(c->progress);
-    fprintf(stderr, "ayf: %s\n", ayf_error(c->ctx));
+    if (!cli_silent) fprintf(stderr, "ayf: %s\n", ayf_error(c->ctx));
     int code = ayf_exit_code(ayf_last_status(c->ctx));
     return code ? code : ayf_exit_code(AYF_E_INTERNAL);
 }
 
 int cli_error(cli *c, ayf_status status, const char *format, ...) {
+    if (cli_silent) return ayf_exit_code(status);
     if (c->progress) cli_progress_hide(c->progress);
     va_list list;
     fputs("ayf: ", stderr);
@@ -27,6 +28,7 @@ int cli_error(cli *c, ayf_status status, const char *format, ...) {
 }
 
 void cli_say(cli *c, const char *format, ...) {
+    if (cli_silent) return;
     if (c->progress) cli_progress_hide(c->progress);
     va_list list;
     va_start(list, format);
@@ -187,7 +189,8 @@ static int read_environment(ayf_options *options) {
     errno = 0;
     long n = strtol(threads, &end, 10);
     if (errno || *end || n < 1 || n > 4096) {
-        fprintf(stderr, "ayf: AYF_THREADS=%s: must be a number of threads from 1 to 4096\n", threads);
+        if (!cli_silent)
+            fprintf(stderr, "ayf: AYF_THREADS=%s: must be a number of threads from 1 to 4096\n", threads);
         return ayf_exit_code(AYF_E_USAGE);
     }
     options->threads = (int)n;
@@ -201,10 +204,11 @@ static verb_function *const verb_functions[] = {
 #undef CLI_ROW
 };
 
-static int run(int argc, char **argv, const cli_args *args) {
-    cli c = {.argc = argc, .argv = argv};
-    ayf_options options = {.log = log_line, .log_user = &c};
+static int run(int argc, char **argv, const cli_args *args, int processes) {
+    cli c = {.argc = argc, .argv = argv, .processes = processes};
+    ayf_options options = {.log = log_line, .log_user = &c, .mpi = processes > 1};
     int code = read_environment(&options);
+    if (!code) code = cli_check_processes(&c, args->verb, argv[1]);
     if (!code) code = cli_get_precision(args, &options.precision);
     if (code) return code;
     c.ctx = ayf_open(&options);
@@ -220,7 +224,7 @@ static int run(int argc, char **argv, const cli_args *args) {
 int main(int argc, char **argv) {
     cli_choose_waiting(argv);
     cli_args args = {.verb = CLI_VERB_help};
-    int code = 0;
+    int code = 0, processes = cli_find_processes();
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         printf("ayf %s\n", ayf_version());
@@ -229,7 +233,7 @@ int main(int argc, char **argv) {
     else if (args.want_help)
         cli_help_verb(args.verb);
     else
-        code = run(argc, argv, &args);
+        code = run(argc, argv, &args, processes);
     cli_args_free(&args);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {

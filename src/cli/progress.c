@@ -63,6 +63,7 @@ static void put_figures(const cli_progress *p, char *text, size_t size) {
 
 static void draw(cli_progress *p, bool last) {
     enum { BAR = 20 };
+    if (cli_silent) return;
     double time = now();
     /* The first step includes what happens once, so the rate counts from its end. */
     uint64_t steps = p->last.step - p->first_step;
@@ -125,7 +126,7 @@ void cli_progress_end(cli_progress *p) {
     if (p->c->progress != p) return;
     if (p->any && (p->terminal || p->shown_step != p->last.step || p->last.step == p->last.steps)) {
         draw(p, true);
-        if (p->terminal) fputc('\n', stderr);
+        if (p->terminal && !cli_silent) fputc('\n', stderr);
     }
     p->c->progress = NULL;
 }

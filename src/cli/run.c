@@ -6,16 +6,28 @@
 
 #include "cli.h"
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-static volatile sig_atomic_t stop_asked;
+/* mpirun passes SIGUSR1 on to all processes; on the others it gives them a second, then kills them. */
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+static volatile sig_atomic_t stop_asked, several;
 
+static void say(const char *text, size_t size) {
+    ssize_t written = write(STDERR_FILENO, text, size);
+    (void)written;
+}
+
+/* One of several processes stays to save with the others: its launcher can kill it. */
 static void on_signal(int number) {
     (void)number;
-    static const char text[] = "\nfinishing this step; press Ctrl-C again to stop without saving\n";
+    static const char alone[] = "\nfinishing this step; press Ctrl-C again to stop without saving\n";
+    static const char together[] = "\nfinishing this step in all processes\n";
+    bool again = stop_asked;
     stop_asked = 1;
+    if (several) {
+        if (!cli_silent && !again) say(together, sizeof together - 1);
+        return;
+    }
     for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++) signal(stop_signals[i], SIG_DFL);
-    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written;
+    say(alone, sizeof alone - 1);
 }
 
 static void catch_signals(bool on) {
@@ -37,7 +49,10 @@ static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const cha
                 (unsigned long long)report->step, (unsigned long long)report->steps);
     else
         cli_say(c, "stopped before the first step. To go on:");
-    cli_say(c, "  %s", again);
+    if (c->processes > 1)
+        cli_say(c, "  mpirun -n %d %s", c->processes, again);
+    else
+        cli_say(c, "  %s", again);
     return ayf_exit_code(AYF_E_STOPPED);
 }
 
@@ -58,7 +73,9 @@ static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again)
     const char *label = progress->label;
     bool first = true;
     while (!ayf_run_finished(run)) {
-        if (stop_asked) return stopped(c, run, &report, again);
+        bool stop;
+        if (ayf_any_rank(c->ctx, stop_asked, &stop) != AYF_OK) return cli_fail(c);
+        if (stop) return stopped(c, run, &report, again);
         if (ayf_run_step(run, &report) != AYF_OK) {
             cli_progress_end(progress);
             return cli_fail(c);
@@ -75,8 +92,8 @@ static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again)
             if (report.step > 1)
                 cli_say(c, "%s: resuming after step %llu", progress->label,
                         (unsigned long long)report.step - 1);
-            cli_say(c, "%s: %.1f MiB planned for a step", progress->label,
-                    (double)report.bytes / (1024 * 1024));
+            cli_say(c, "%s: %.1f MiB planned for a step%s", progress->label,
+                    (double)report.bytes / (1024 * 1024), c->processes > 1 ? " of each process" : "");
         }
         first = false;
         cli_progress_update(progress, &report);
@@ -87,6 +104,7 @@ static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again)
 int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path) {
     if (model_path) *model_path = NULL;
     stop_asked = 0;
+    several = c->processes > 1;
     catch_signals(true);
     ayf_run *run = NULL;
     cli_progress progress;
@@ -112,7 +130,7 @@ static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char 
                                .settings = args->settings,
                                .setting_count = args->setting_count};
     int code = cli_run(c, label, &options, again, &model);
-    if (!code) puts(model);
+    if (!code && !cli_silent) puts(model);
     free(model);
     free(again);
     return code;

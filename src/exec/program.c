@@ -19,6 +19,7 @@ struct ayf_program {
     ayf_buffer **leaf; /* per leaf: bound or own */
     bool *own;
     bool *filled; /* per leaf: set or bound */
+    bool *late;   /* per leaf: its update is made in the last part of a batch only */
     void ***args; /* per step: in then out */
     bool placed;  /* memory is there and args are resolved */
     bool stale;   /* frozen steps must run */
@@ -71,6 +72,15 @@ ayf_precision ayf_backend_precision(const ayf_backend *backend, ayf_precision wa
 
 /* ---- Compiling ---- */
 
+static ayf_status mark_late(ayf_program *p) {
+    bool *last = ayf_alloc(p->backend->ctx, p->g->count, sizeof *last);
+    if (!last) return AYF_E_MEMORY;
+    ayf_mark_last(p->g, last);
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) p->late[i] = last[p->g->leaf[i].update];
+    ayf_free(p->backend->ctx, last);
+    return AYF_OK;
+}
+
 static ayf_status prepare_all(ayf_program *p) {
     ayf_context *ctx = p->backend->ctx;
     uint32_t count = p->schedule->count;
@@ -79,7 +89,9 @@ static ayf_status prepare_all(ayf_program *p) {
     p->leaf = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->leaf);
     p->own = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->own);
     p->filled = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->filled);
-    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled) return AYF_E_MEMORY;
+    p->late = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->late);
+    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled || !p->late) return AYF_E_MEMORY;
+    AYF_TRY(mark_late(p));
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         ayf_kernel_memory memory = {0};
@@ -151,6 +163,7 @@ void ayf_program_free(ayf_program *p) {
     ayf_free(ctx, p->leaf);
     ayf_free(ctx, p->own);
     ayf_free(ctx, p->filled);
+    ayf_free(ctx, p->late);
     ayf_plan_free(p->plan);
     ayf_schedule_free(p->schedule);
     ayf_graph_free(p->g);
@@ -277,11 +290,13 @@ void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
 /* ---- Running ---- */
 
+static bool is_input(ayf_storage storage) { return storage == AYF_STORE_INPUT || storage == AYF_STORE_LAST; }
+
 ayf_status ayf_program_ready(ayf_program *p) {
     if (p->placed) return AYF_OK;
     ayf_backend *backend = p->backend;
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
-        if (p->g->leaf[i].storage == AYF_STORE_INPUT && !p->filled[i])
+        if (is_input(p->g->leaf[i].storage) && !p->filled[i])
             return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->bytes, &p->arena));
@@ -313,25 +328,35 @@ static ayf_status launch_traced(ayf_program *p, uint32_t at) {
     return ayf_trace_launch(p->trace, at, p->args[at], p->scratch);
 }
 
-static ayf_status launch_all(ayf_program *p) {
+static bool exchanges(const ayf_program *p, const ayf_step *step) {
+    return step->node && ayf_at(p->g, step->node)->op == AYF_OP_ALLREDUCE;
+}
+
+static ayf_status launch_all(ayf_program *p, bool last) {
+    ayf_status status = AYF_OK;
     void (*changed)(ayf_backend *, void *) = p->backend->ops->changed;
     for (uint32_t i = 0; changed && p->stale && i < p->schedule->count; i++)
         if (p->schedule->step[i].fixed) changed(p->backend, p->kernel[i]);
     for (uint32_t i = 0; i < p->schedule->count; i++) {
-        if (p->schedule->step[i].frozen && !p->stale) continue;
-        if (p->backend->ctx->trace)
-            AYF_TRY(launch_traced(p, i));
-        else
+        const ayf_step *step = &p->schedule->step[i];
+        if ((step->last && !last) || (step->frozen && !p->stale)) continue;
+        /* Only traced launches fail here. Other processes wait for the exchanges that are left. */
+        if (status != AYF_OK && !exchanges(p, step)) continue;
+        if (p->backend->ctx->trace) {
+            ayf_status launched = launch_traced(p, i);
+            if (status == AYF_OK) status = launched;
+        } else {
             p->backend->ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
-        if (p->mode == AYF_PLAN_POISON) AYF_TRY(poison_dead(p, i));
+        }
+        if (p->mode == AYF_PLAN_POISON && status == AYF_OK) status = poison_dead(p, i);
     }
-    return AYF_OK;
+    return status;
 }
 
-static ayf_status copy_updates(ayf_program *p) {
+static ayf_status copy_updates(ayf_program *p, bool last) {
     for (uint32_t i = 0; i < p->g->leaf_count; i++) {
         ayf_id value = p->g->leaf[i].update;
-        if (!value) continue;
+        if (!value || (p->late[i] && !last)) continue;
         void *from = memory_of(p, value), *to = p->leaf[i]->memory;
         if (from != to) AYF_TRY(p->backend->ops->copy(p->backend, to, from, p->leaf[i]->elements));
     }
@@ -344,9 +369,13 @@ static ayf_status settle(ayf_program *p, ayf_status status) {
     return status != AYF_OK ? status : synced;
 }
 
-ayf_status ayf_program_run(ayf_program *p) {
+static ayf_status run(ayf_program *p, bool last) {
     AYF_TRY(ayf_program_ready(p));
-    AYF_TRY(settle(p, launch_all(p))); /* before the copies, which would spread what a failed kernel left */
+    /* Before the copies, which would spread what a failed kernel left. */
+    AYF_TRY(settle(p, launch_all(p, last)));
     p->stale = false;
-    return settle(p, copy_updates(p));
+    return settle(p, copy_updates(p, last));
 }
+
+ayf_status ayf_program_run(ayf_program *p) { return run(p, true); }
+ayf_status ayf_program_run_part(ayf_program *p) { return run(p, false); }

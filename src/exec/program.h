@@ -83,7 +83,7 @@ ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *value
 /* PARAM leaves changed through their buffer: what was computed from them once is computed again. */
 void ayf_program_refresh(ayf_program *p);
 
-/* Everything that has to be there before a run: every INPUT leaf set or bound once (AYF_E_INTERNAL names the
+/* Everything that has to be there before a run: every INPUT and LAST leaf set or bound once (AYF_E_INTERNAL names the
  * first that is not; PARAM and STATE leaves begin as zeros), memory for the leaves that are not bound and for
  * what is computed. A run begins with it, so a caller needs it only to tell a failure before the first
  * kernel, after which all leaves are as they were, from one on the way. */
@@ -94,5 +94,10 @@ ayf_status ayf_program_ready(ayf_program *p);
  * the values of STATE leaves, some of which are updated in place: do not save them, and set them anew before
  * the next run. */
 ayf_status ayf_program_run(ayf_program *p) AYF_MUST_CHECK;
+
+/* The same but for everything that depends on a LAST leaf: neither such outputs nor such updates are computed,
+ * and these outputs must not be fetched. A batch that is too large for the memory is run in parts, each but
+ * the last by this function, while STATE leaves keep the sums over the parts. */
+ayf_status ayf_program_run_part(ayf_program *p) AYF_MUST_CHECK;
 
 #endif

@@ -77,7 +77,9 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
 
 static ayf_id norm(ayf_graph *g, ayf_id a) { return ayf_sqrt(g, ayf_sum_all(g, ayf_square(g, a))); }
 
-static ayf_id adaptive_weight(ayf_graph *g, ayf_id kept, ayf_id adversarial) {
+static ayf_id adaptive_weight(ayf_graph *g, const ayf_optim_options *optim, ayf_id kept, ayf_id adversarial) {
+    kept = ayf_optim_mean(g, optim, kept);
+    adversarial = ayf_optim_mean(g, optim, adversarial);
     ayf_id ratio = ayf_div(g, norm(g, kept), ayf_addc(g, norm(g, adversarial), 1e-8));
     return ayf_clamp(g, ratio, 0, 1e4);
 }
@@ -92,8 +94,15 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
         ayf_id alpha = ayf_step_leaf(g, AYF_STEP_ALPHA, AYF_SHAPE(1));
         ayf_gradients(g, params, AYF_SCOPE_STUDENT, kept->F, kept->cotangent, grad);
         ayf_gradients(g, params, AYF_SCOPE_STUDENT, adversarial_loss, ayf_const(g, 1), other);
+        ayf_optim_options optim = step->distill.optim;
+        ayf_scope(g, AYF_SCOPE_STUDENT);
+        ayf_optim_collect(g, params, &optim, AYF_OPTIM_SUM, grad);
+        ayf_optim_collect(g, params, &optim, AYF_OPTIM_SUM "other.", other);
+        ayf_scope(g, "%s", "");
+        optim.parts =
+            false; /* the weight is not linear in the gradients: what is added up is the two of them */
         int p = params->output_layer;
-        ayf_id weight = step->adaptive ? adaptive_weight(g, grad[p], other[p]) : ayf_const(g, 1);
+        ayf_id weight = step->adaptive ? adaptive_weight(g, &optim, grad[p], other[p]) : ayf_const(g, 1);
         ayf_output(g, "adaptive_weight", weight);
         ayf_id scale = ayf_mul(g, alpha, weight);
         for (int i = 0; i < params->count; i++) {
@@ -102,7 +111,7 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
             for (int k = 0; k < ones.rank; k++) ones.dim[k] = 1;
             grad[i] = ayf_add(g, grad[i], ayf_mul(g, ayf_reshape(g, scale, ones), other[i]));
         }
-        ayf_optimiser_emit(g, params, AYF_SCOPE_STUDENT, grad, &step->distill.optim, "grad_norm");
+        ayf_optimiser_emit(g, params, AYF_SCOPE_STUDENT, grad, &optim, "grad_norm");
     }
     ayf_free(g->ctx, grad);
     ayf_free(g->ctx, other);

@@ -177,6 +177,15 @@ ayf_id ayf_upfirdn(ayf_graph *g, ayf_id a, int up, int down, int pad, int height
     return n.attr[3] < 0 ? 0 : ayf_emit(g, &n);
 }
 
+/* ---- Processes ---- */
+
+ayf_id ayf_allreduce(ayf_graph *g, ayf_id a, int ranks) {
+    if (!a || ranks <= 1) return a;
+    ayf_node n = blank(AYF_OP_ALLREDUCE, ayf_shape_of(g, a), a, 0);
+    n.attr[0] = ranks;
+    return ayf_emit(g, &n);
+}
+
 /* ---- Heavy ---- */
 
 ayf_id ayf_conv(ayf_graph *g, ayf_id x, ayf_id w, int stride, int pad) {

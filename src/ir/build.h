@@ -53,6 +53,9 @@ ayf_id ayf_concat(ayf_graph *g, ayf_id a, ayf_id b, int axis);
 ayf_id ayf_upfirdn(ayf_graph *g, ayf_id a, int up, int down, int pad, int height, int width,
                    const ayf_filter *filter);
 
+/* The sum of `a` over `ranks` processes, which all run this graph; `a` itself when there is one. */
+ayf_id ayf_allreduce(ayf_graph *g, ayf_id a, int ranks);
+
 /* x (N,H,W,C), w (O,K,K,C): cross-correlation with zero padding `pad` on all sides. */
 ayf_id ayf_conv(ayf_graph *g, ayf_id x, ayf_id w, int stride, int pad);
 

@@ -37,6 +37,7 @@ typedef enum ayf_class {
     AYF_CLASS_RESAMPLE,
     AYF_CLASS_CONV,
     AYF_CLASS_GEMM,
+    AYF_CLASS_COMM,
 } ayf_class;
 
 typedef struct ayf_op_info {
@@ -52,6 +53,7 @@ typedef enum ayf_storage {
     AYF_STORE_INPUT, /* set by the caller before each run */
     AYF_STORE_PARAM, /* weights that do not change while the program lives: what depends on them alone is
                         computed once */
+    AYF_STORE_LAST,  /* INPUT of what is left out when one batch is computed in parts, except of the last */
     AYF_STORE_STATE, /* weights and other state that ayf_update() replaces after each run */
 } ayf_storage;
 

@@ -152,6 +152,7 @@ double ayf_node_flops(const ayf_graph *g, ayf_id id) {
     case AYF_CLASS_VIEW:
     case AYF_CLASS_COPY:
     case AYF_CLASS_RESAMPLE:
+    case AYF_CLASS_COMM:
         return 0;
     }
     return 0;

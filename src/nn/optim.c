@@ -22,7 +22,8 @@ static ayf_id input(ayf_graph *g, const char *name) {
 }
 
 bool ayf_optim_is_input(const char *leaf) {
-    static const char *const names[] = {AYF_OPTIM_STEP_SIZE, AYF_OPTIM_V_SCALE, AYF_OPTIM_EMA_DECAY};
+    static const char *const names[] = {AYF_OPTIM_STEP_SIZE, AYF_OPTIM_V_SCALE, AYF_OPTIM_EMA_DECAY,
+                                        AYF_OPTIM_KEEP};
     for (size_t i = 0; i < AYF_COUNT(names); i++) {
         size_t length = strlen(leaf), tail = strlen(names[i]);
         if (length < tail || strcmp(leaf + length - tail, names[i]) != 0) continue;
@@ -42,8 +43,38 @@ static ayf_id total_norm(ayf_graph *g, const ayf_params *params, const ayf_id *g
     return ayf_sqrt(g, sum);
 }
 
-ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
-                          const ayf_optim_options *options, ayf_optim_nodes *nodes) {
+/* ---- Parts and processes ---- */
+
+static ayf_id ones_like(ayf_graph *g, ayf_id scalar, ayf_id like) {
+    if (!scalar || !like) return 0;
+    ayf_shape ones = {.rank = ayf_at(g, like)->rank};
+    for (int i = 0; i < ones.rank; i++) ones.dim[i] = 1;
+    return ayf_reshape(g, scalar, ones);
+}
+
+void ayf_optim_collect(ayf_graph *g, const ayf_params *params, const ayf_optim_options *options,
+                       const char *prefix, ayf_id *grad) {
+    if (!options->parts) return;
+    ayf_id keep = input(g, AYF_OPTIM_KEEP);
+    ayf_id share = ayf_leaf(g, AYF_STORE_LAST, AYF_OPTIM_SHARE, AYF_SHAPE(1));
+    for (int i = 0; i < params->count; i++) {
+        if (!grad[i]) continue;
+        ayf_id sum = state(g, prefix, &params->at[i]);
+        ayf_id next = ayf_add(g, ayf_mul(g, ones_like(g, keep, sum), sum), grad[i]);
+        ayf_update(g, sum, next);
+        grad[i] = ayf_mul(g, next, ones_like(g, share, sum));
+    }
+}
+
+ayf_id ayf_optim_mean(ayf_graph *g, const ayf_optim_options *options, ayf_id value) {
+    return options->ranks > 1 ? ayf_mulc(g, ayf_allreduce(g, value, options->ranks), 1.0 / options->ranks)
+                              : value;
+}
+
+/* ---- Adam ---- */
+
+static ayf_status emit_adam(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
+                            const ayf_optim_options *options, ayf_optim_nodes *nodes) {
     double beta1 = options->beta1, beta2 = options->beta2;
     *nodes = (ayf_optim_nodes){0};
     nodes->step_size = input(g, AYF_OPTIM_STEP_SIZE);
@@ -57,7 +88,7 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
     }
     for (int i = 0; i < params->count; i++) {
         const ayf_param *param = &params->at[i];
-        if (!grad[i] || param->role == AYF_PARAM_BUFFER) continue;
+        if (!grad[i]) continue;
         ayf_id w = ayf_param_leaf(g, param, AYF_STORE_STATE);
         ayf_id m = state(g, AYF_OPTIM_MOMENT_1, param), v = state(g, AYF_OPTIM_MOMENT_2, param);
         ayf_id d = limit ? ayf_mul(g, grad[i], limit) : grad[i];
@@ -76,6 +107,19 @@ ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *
         }
     }
     return ayf_graph_check(g);
+}
+
+ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
+                          const ayf_optim_options *options, ayf_optim_nodes *nodes) {
+    if (ayf_graph_check(g) != AYF_OK) return ayf_graph_check(g);
+    ayf_id *mean = ayf_alloc(g->ctx, (size_t)params->count, sizeof *mean);
+    if (!mean) return g->status = AYF_E_MEMORY;
+    for (int i = 0; i < params->count; i++) mean[i] = params->at[i].role == AYF_PARAM_BUFFER ? 0 : grad[i];
+    ayf_optim_collect(g, params, options, AYF_OPTIM_SUM, mean);
+    for (int i = 0; i < params->count; i++) mean[i] = ayf_optim_mean(g, options, mean[i]);
+    ayf_status status = emit_adam(g, params, mean, options, nodes);
+    ayf_free(g->ctx, mean);
+    return status;
 }
 
 void ayf_adam_scalars(double lr, double beta1, double beta2, uint64_t step, float *step_size,

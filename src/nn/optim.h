@@ -25,6 +25,8 @@ typedef struct ayf_optim_options {
     bool report_norm;  /* compute the norm even without a limit */
     bool ema;          /* keep weight averages */
     bool free_weights; /* do not renormalise the rows of WEIGHT parameters */
+    int ranks;         /* processes that share a batch, each with a gradient of its own; 0 = 1 */
+    bool parts;        /* a process computes its share in parts (ayf_program_run_part) */
 } ayf_optim_options;
 /* beta1 0.9, beta2 0.999, eps 1e-8 (arXiv 1412.6980); no limit, no averages. */
 ayf_optim_options ayf_optim_default(void);
@@ -33,11 +35,16 @@ ayf_optim_options ayf_optim_default(void);
 #define AYF_OPTIM_STEP_SIZE "opt.step_size" /* see ayf_adam_scalars() */
 #define AYF_OPTIM_V_SCALE "opt.v_scale"
 #define AYF_OPTIM_EMA_DECAY "opt.ema_decay" /* only with averages */
+#define AYF_OPTIM_KEEP "opt.keep" /* only with parts: 0 in the first part of a batch, 1 in the others */
+/* The same but for its storage, which is LAST. */
+#define AYF_OPTIM_SHARE "opt.share" /* only with parts: 1 / number of parts */
 /* Before the names of parameters, behind the scope: STATE leaves of an optimiser, and the same in a
  * checkpoint. */
 #define AYF_OPTIM_EMA "ema."
 #define AYF_OPTIM_MOMENT_1 "adam.m."
 #define AYF_OPTIM_MOMENT_2 "adam.v."
+/* The same for the sums of gradients over parts, which mean nothing between two batches. */
+#define AYF_OPTIM_SUM "sum."
 /* Whether a leaf's full name is one of the INPUT leaves under any scope. */
 bool ayf_optim_is_input(const char *leaf);
 
@@ -48,10 +55,21 @@ typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be f
     ayf_id grad_norm;            /* (1), before clipping; 0 unless computed */
 } ayf_optim_nodes;
 
+/* With parts: replaces each gradient by its mean over the parts, and everything that depends on it belongs to
+ * the last part. Sums are kept in STATE leaves "<prefix><parameter>" under the present scope. Nothing without
+ * parts. ayf_optim_emit() does this itself; a loss that is not linear in its gradients does it before, and
+ * then asks for an optimiser without parts. */
+void ayf_optim_collect(ayf_graph *g, const ayf_params *params, const ayf_optim_options *options,
+                       const char *prefix, ayf_id *grad);
+
+/* The mean over the processes; `value` itself when there is one. */
+ayf_id ayf_optim_mean(ayf_graph *g, const ayf_optim_options *options, ayf_id value);
+
 /* `grad[i]` belongs to params->at[i] and has its shape; 0 leaves the parameter as it is (its average too).
  *   m <- beta1 m + (1-beta1) g,  v <- beta2 v + (1-beta2) g^2,  w <- w - step_size m / (sqrt(v) v_scale +
  * eps), then rows of WEIGHT parameters to unit RMS (arXiv 2312.02696, Eq. 66), then the average. The weights
- * are STATE leaves under the present scope. AYF_OK or the graph's failure. */
+ * are STATE leaves under the present scope. With several processes or parts g is the mean of what they have. AYF_OK
+ * or the graph's failure. */
 ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
                           const ayf_optim_options *options, ayf_optim_nodes *nodes);
 

@@ -1,6 +1,6 @@
 /* Fusion. Every live node gets one of these roles:
  *
- *   HEAVY   conv, gemm, resampling, pad, concat: a step of its own, reads and writes dense tensors
+ *   HEAVY   conv, gemm, resampling, pad, concat, allreduce: a step of its own, reads and writes dense tensors
  *   MEMBER  pointwise, reduction, or a view or constant that somebody needs dense: part of exactly one group
  *   LOCAL   pointwise and cheap to compute from what is stored anyway: computed again in each group that
  *           uses it, never stored (this is what keeps backward passes from storing masks and sigmoids)
@@ -9,7 +9,8 @@
  *
  * Scheduling is list scheduling by smallest id: a ready HEAVY node becomes a step; a ready MEMBER opens a
  * group, which then takes in ready MEMBERs of the same domain that are connected to it. Because only ready
- * nodes join, a group never depends on itself.
+ * nodes join, a group never depends on itself. ALLREDUCE nodes wait until nothing else is ready; all that
+ * wait then become one step, because many small exchanges are slow.
  */
 #include "pass/steps.h"
 
@@ -28,12 +29,14 @@ typedef struct fuser {
     const ayf_graph *g;
     ayf_context *ctx;
     ayf_schedule *schedule;
-    bool *live, *frozen, *dense, *viewed, *done, *queued;
+    bool *live, *frozen, *last, *dense, *viewed, *done, *queued;
     uint8_t *role, *cost;
     uint32_t *user_start, *user; /* users of id: user[user_start[id] .. user_start[id + 1]) */
     uint32_t *pending;           /* not yet scheduled predecessors of MEMBER and HEAVY nodes */
     ayf_id *heap;
     uint32_t heap_count;
+    ayf_id *waiting; /* ready ALLREDUCE nodes */
+    uint32_t waiting_count;
 
     ayf_group open; /* the group being built */
     size_t value_capacity, view_capacity, terminal_capacity;
@@ -51,7 +54,8 @@ typedef struct fuser {
 
 static bool is_heavy(const ayf_node *n) {
     ayf_class c = ayf_op_table[n->op].class_;
-    return c == AYF_CLASS_CONV || c == AYF_CLASS_GEMM || c == AYF_CLASS_RESAMPLE || c == AYF_CLASS_COPY;
+    return c == AYF_CLASS_CONV || c == AYF_CLASS_GEMM || c == AYF_CLASS_RESAMPLE || c == AYF_CLASS_COPY ||
+           c == AYF_CLASS_COMM;
 }
 
 static bool is_view(const ayf_node *n) { return ayf_op_table[n->op].class_ == AYF_CLASS_VIEW; }
@@ -410,7 +414,7 @@ static bool open_group(fuser *f, ayf_id seed) {
         uint32_t count = f->candidate_count, kept = 0;
         for (uint32_t i = 0; i < count; i++) {
             ayf_id id = f->candidate[i];
-            if (f->inside[id] || f->frozen[id] != frozen) continue;
+            if (f->inside[id] || f->frozen[id] != frozen || f->last[id] != f->last[seed]) continue;
             if (can_join(f, id) && rowmax_fits(f, id)) {
                 join(f, id);
                 grew = true;
@@ -424,7 +428,7 @@ static bool open_group(fuser *f, ayf_id seed) {
     return !f->failed;
 }
 
-static bool close_group(fuser *f, bool frozen) {
+static bool close_group(fuser *f, ayf_id seed) {
     uint32_t out_count = f->open.terminal_count;
     for (uint32_t i = 0; i < f->open.value_count; i++) {
         ayf_value *v = &f->open.value[i];
@@ -446,7 +450,8 @@ static bool close_group(fuser *f, bool frozen) {
     forget_values(f);
     *group = f->open;
     step->group = group;
-    step->frozen = frozen;
+    step->frozen = f->frozen[seed];
+    step->last = f->last[seed];
     memset(&f->open, 0, sizeof f->open);
     for (uint32_t i = 0; i < f->member_count; i++) {
         f->done[f->member[i]] = f->queued[f->member[i]] = true;
@@ -466,12 +471,60 @@ static bool add_node_step(fuser *f, ayf_id id) {
     }
     step->node = id;
     step->frozen = f->frozen[id];
+    step->last = f->last[id];
     step->fixed = !step->frozen && inputs == 2 && f->frozen[n->in[1]];
     for (uint32_t k = 0; k < inputs; k++) step->in[k] = ayf_stored_as(f->g, n->in[k]);
     step->out[0] = id;
     f->done[id] = true;
     release_users(f, id);
     return true;
+}
+
+/* Of the waiting nodes that run when the first of them does. */
+static bool add_exchange(fuser *f) {
+    ayf_id first = f->waiting[0];
+    uint32_t count = 0, kept = 0;
+    for (uint32_t i = 0; i < f->waiting_count; i++) count += f->last[f->waiting[i]] == f->last[first];
+    ayf_step *step = ayf_schedule_add(f->schedule, count, count);
+    if (!step) {
+        f->failed = true;
+        return false;
+    }
+    step->node = first;
+    step->frozen = f->frozen[first];
+    step->last = f->last[first];
+    count = 0;
+    for (uint32_t i = 0; i < f->waiting_count; i++) {
+        ayf_id id = f->waiting[i];
+        if (f->last[id] != step->last) {
+            f->waiting[kept++] = id;
+            continue;
+        }
+        step->in[count] = ayf_stored_as(f->g, ayf_at(f->g, id)->in[0]);
+        step->out[count++] = id;
+        f->done[id] = true;
+    }
+    f->waiting_count = kept;
+    for (uint32_t i = 0; i < count; i++) release_users(f, step->out[i]);
+    return true;
+}
+
+/* Schedules what is ready, and what becomes ready by it, until nothing is. */
+static bool run_ready(fuser *f) {
+    bool ok = true;
+    while (ok && (f->heap_count || f->waiting_count)) {
+        if (!f->heap_count) {
+            ok = add_exchange(f);
+            continue;
+        }
+        ayf_id id = pop_ready(f);
+        if (f->done[id]) continue;
+        if (ayf_at(f->g, id)->op == AYF_OP_ALLREDUCE)
+            f->waiting[f->waiting_count++] = id;
+        else
+            ok = f->role[id] == ROLE_HEAVY ? add_node_step(f, id) : open_group(f, id) && close_group(f, id);
+    }
+    return ok;
 }
 
 /* ---- Setting up and running ---- */
@@ -506,6 +559,7 @@ static bool set_up(fuser *f) {
     if (f->schedule) f->schedule->ctx = f->ctx;
     f->live = ayf_alloc(f->ctx, n, sizeof *f->live);
     f->frozen = ayf_alloc(f->ctx, n, sizeof *f->frozen);
+    f->last = ayf_alloc(f->ctx, n, sizeof *f->last);
     f->dense = ayf_alloc(f->ctx, n, sizeof *f->dense);
     f->viewed = ayf_alloc(f->ctx, n, sizeof *f->viewed);
     f->done = ayf_alloc(f->ctx, n, sizeof *f->done);
@@ -515,26 +569,28 @@ static bool set_up(fuser *f) {
     f->cost = ayf_alloc(f->ctx, n, sizeof *f->cost);
     f->pending = ayf_alloc(f->ctx, n, sizeof *f->pending);
     f->heap = ayf_alloc(f->ctx, n, sizeof *f->heap);
+    f->waiting = ayf_alloc(f->ctx, n, sizeof *f->waiting);
     for (int row = 0; row < 2; row++) f->value_of[row] = ayf_alloc(f->ctx, n, sizeof *f->value_of[row]);
     f->member = ayf_alloc(f->ctx, n, sizeof *f->member);
     f->candidate = ayf_alloc(f->ctx, n, sizeof *f->candidate);
     f->listed = ayf_alloc(f->ctx, n, sizeof *f->listed);
-    if (!f->schedule || !f->live || !f->frozen || !f->dense || !f->viewed || !f->done || !f->queued ||
-        !f->inside || !f->role || !f->cost || !f->pending || !f->heap || !f->value_of[0] || !f->value_of[1] ||
-        !f->member || !f->candidate || !f->listed)
+    if (!f->schedule || !f->live || !f->frozen || !f->last || !f->dense || !f->viewed || !f->done ||
+        !f->queued || !f->inside || !f->role || !f->cost || !f->pending || !f->heap || !f->waiting ||
+        !f->value_of[0] || !f->value_of[1] || !f->member || !f->candidate || !f->listed)
         return false;
     ayf_mark_live(f->g, f->live);
     ayf_mark_frozen(f->g, f->frozen);
+    ayf_mark_last(f->g, f->last);
     mark_needs(f);
     assign_roles(f);
     return index_users(f);
 }
 
 static void tear_down(fuser *f) {
-    void *all[] = {f->live,       f->frozen,    f->dense,        f->viewed,  f->done,        f->queued,
-                   f->inside,     f->role,      f->cost,         f->pending, f->heap,        f->member,
-                   f->candidate,  f->listed,    f->user_start,   f->user,    f->value_of[0], f->value_of[1],
-                   f->open.value, f->open.view, f->open.terminal};
+    void *all[] = {f->waiting,     f->last,        f->live,       f->frozen,    f->dense,        f->viewed,
+                   f->done,        f->queued,      f->inside,     f->role,      f->cost,         f->pending,
+                   f->heap,        f->member,      f->candidate,  f->listed,    f->user_start,   f->user,
+                   f->value_of[0], f->value_of[1], f->open.value, f->open.view, f->open.terminal};
     for (size_t i = 0; i < AYF_COUNT(all); i++) ayf_free(f->ctx, all[i]);
 }
 
@@ -551,12 +607,7 @@ ayf_schedule *ayf_schedule_fused(const ayf_graph *g) {
             if (pass == 0) f.pending[id] = count_predecessors(&f, id);
             if (wanted && f.pending[id] == 0) push_ready(&f, id);
         }
-        while (ok && f.heap_count) {
-            ayf_id id = pop_ready(&f);
-            if (f.done[id]) continue;
-            ok = f.role[id] == ROLE_HEAVY ? add_node_step(&f, id)
-                                          : open_group(&f, id) && close_group(&f, f.frozen[id]);
-        }
+        ok = run_ready(&f);
     }
     for (ayf_id id = 1; !f.failed && id < g->count; id++)
         if (f.schedule && scheduled_role(&f, id) && !f.done[id]) {

@@ -52,6 +52,7 @@ static void unmark_kept(const ayf_graph *g, bool *candidate) {
         const ayf_node *n = ayf_at(g, id);
         if (n->op == AYF_OP_CONV_WGRAD || ayf_op_table[n->op].class_ == AYF_CLASS_REDUCE)
             candidate[id] = false;
+        if (n->op == AYF_OP_ALLREDUCE) candidate[id] = candidate[ayf_stored_as(g, n->in[0])] = false;
     }
 }
 

@@ -23,6 +23,14 @@ void ayf_mark_frozen(const ayf_graph *g, bool *frozen) {
     }
 }
 
+void ayf_mark_last(const ayf_graph *g, bool *last) {
+    for (ayf_id id = 1; id < g->count; id++) {
+        const ayf_node *n = ayf_at(g, id);
+        last[id] = n->op == AYF_OP_INPUT && g->leaf[n->attr[0]].storage == AYF_STORE_LAST;
+        for (int k = 0; k < ayf_op_table[n->op].inputs; k++) last[id] |= last[n->in[k]];
+    }
+}
+
 ayf_step *ayf_schedule_add(ayf_schedule *s, uint32_t in_count, uint32_t out_count) {
     if (ayf_reserve(s->ctx, &s->step, s->count, &s->capacity, sizeof *s->step) != AYF_OK) return NULL;
     ayf_step *step = &s->step[s->count];
@@ -56,11 +64,12 @@ ayf_schedule *ayf_schedule_nodes(const ayf_graph *g) {
     ayf_context *ctx = g->ctx;
     ayf_schedule *s = ayf_alloc(ctx, 1, sizeof *s);
     bool *live = ayf_alloc(ctx, g->count, sizeof *live), *frozen = ayf_alloc(ctx, g->count, sizeof *frozen);
-    bool ok = s && live && frozen;
+    bool *last = ayf_alloc(ctx, g->count, sizeof *last), ok = s && live && frozen && last;
     if (s) s->ctx = ctx;
     if (ok) {
         ayf_mark_live(g, live);
         ayf_mark_frozen(g, frozen);
+        ayf_mark_last(g, last);
     }
     for (int pass = 0; ok && pass < 2; pass++) { /* what runs once comes first */
         for (ayf_id id = 1; ok && id < g->count; id++) {
@@ -73,12 +82,14 @@ ayf_schedule *ayf_schedule_nodes(const ayf_graph *g) {
             if (!ok) break;
             step->node = id;
             step->frozen = frozen[id];
+            step->last = last[id];
             for (uint32_t k = 0; k < inputs; k++) step->in[k] = ayf_stored_as(g, n->in[k]);
             step->out[0] = id;
         }
     }
     ayf_free(ctx, live);
     ayf_free(ctx, frozen);
+    ayf_free(ctx, last);
     if (ok) return s;
     ayf_schedule_free(s);
     return NULL;

@@ -1,7 +1,8 @@
 /* A schedule: the graph as a list of steps in execution order, which is what backends prepare and run.
  *
  * A step is either one NODE (conv, gemm, resampling, copying; for an unfused backend any op) or one GROUP: a
- * fused set of pointwise ops and reductions over a common domain, described in backend-neutral form.
+ * fused set of pointwise ops and reductions over a common domain, described in backend-neutral form. A step
+ * of ALLREDUCE may hold several nodes of that op, which share one exchange: out[i] is the sum of in[i].
  */
 #ifndef AYF_STEPS_H
 #define AYF_STEPS_H
@@ -49,7 +50,7 @@ typedef struct ayf_group {
 } ayf_group;
 
 typedef struct ayf_step {
-    ayf_id node;      /* NODE steps; 0 for groups */
+    ayf_id node;      /* NODE steps, of several the first; 0 for groups */
     ayf_group *group; /* GROUP steps */
     ayf_id *in;       /* stored tensors read; for groups one per view, repeats allowed */
     uint32_t in_count;
@@ -58,6 +59,7 @@ typedef struct ayf_step {
     uint8_t *element; /* ayf_element of every input, then of every output */
     bool frozen;      /* depends on PARAM leaves and constants only: runs once */
     bool fixed;       /* NODE steps that are not frozen: the second input is */
+    bool last;        /* depends on a LAST leaf: runs in the last part of a batch only */
 } ayf_step;
 
 typedef struct ayf_schedule {
@@ -75,6 +77,9 @@ void ayf_mark_live(const ayf_graph *g, bool *live);
 
 /* Nodes that depend on PARAM leaves and constants only. `frozen` has g->count entries. */
 void ayf_mark_frozen(const ayf_graph *g, bool *frozen);
+
+/* Nodes that depend on a LAST leaf. `last` has g->count entries. */
+void ayf_mark_last(const ayf_graph *g, bool *last);
 
 /* One step per live node, in order: for the reference backend. NULL on failure. */
 ayf_schedule *ayf_schedule_nodes(const ayf_graph *g);

@@ -5,6 +5,14 @@
 
 #include "train/state.h"
 
+/* Settles how train.batch is shared by processes and parts; AYF_E_CONFIG when it cannot be. */
+ayf_status ayf_run_batch_share(ayf_run *run);
+/* What an optimiser has to know of that. */
+void ayf_run_share_optim(const ayf_run *run, ayf_optim_options *optim);
+/* The number that sample `place` of the part at hand has in the whole run: the same samples make a batch
+ * however it is shared. */
+uint64_t ayf_run_sample(const ayf_run *run, size_t place);
+
 /* Allocates run->batch for the run's data and network, and connects batch.in with it. */
 ayf_status ayf_run_batch_open(ayf_run *run);
 void ayf_run_batch_close(ayf_run *run);

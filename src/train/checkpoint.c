@@ -311,5 +311,5 @@ ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
     if (status != AYF_OK) return status;
     run->step = (uint64_t)step;
     run->saved_step = step;
-    return model_is_whole(run) ? AYF_OK : write_model(run);
+    return !ayf_run_leads(run) || model_is_whole(run) ? AYF_OK : write_model(run);
 }

@@ -66,25 +66,40 @@ static double mean_of(const float *values, size_t count) {
     return sum / (double)count;
 }
 
-ayf_status ayf_run_read_distill_figures(ayf_run *run, ayf_run_report *report) {
+static bool has_jvp(const ayf_run *run) { return ayf_program_has_output(run->program, "jvp_rms"); }
+
+ayf_status ayf_run_read_distill_figures(ayf_run *run) {
     ayf_run_batch *b = &run->batch;
-    ayf_run_sums *sums = &run->sums;
-    size_t n = (size_t)run->cfg.train.batch;
+    ayf_run_figures *figures = &run->figures;
+    size_t n = (size_t)b->count;
     AYF_TRY(ayf_program_get(run->program, "tangent_rms", b->tangent, n));
     AYF_TRY(ayf_program_get(run->program, "error_rms", b->error, n));
-    if (ayf_program_has_output(run->program, "jvp_rms")) {
+    if (has_jvp(run)) {
         AYF_TRY(ayf_program_get(run->program, "jvp_rms", b->jvp, n));
-        sums->jvp += mean_of(b->jvp, n);
-        sums->jvps++;
+        figures->jvp += mean_of(b->jvp, n);
     }
-    report->tangent_rms = mean_of(b->tangent, n);
-    report->error_rms = mean_of(b->error, n);
-    sums->tangent += report->tangent_rms;
-    sums->error += report->error_rms;
+    figures->tangent += mean_of(b->tangent, n);
+    figures->error += mean_of(b->error, n);
     for (size_t i = 0; i < n; i++) {
         int bucket = (int)fminf(b->t[i] * AYF_RUN_BUCKETS, AYF_RUN_BUCKETS - 1);
-        sums->bucket[bucket] += (double)b->tangent[i];
-        sums->in_bucket[bucket]++;
+        figures->bucket[bucket] += (double)b->tangent[i];
+        figures->in_bucket[bucket]++;
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_run_note_distill_figures(ayf_run *run, ayf_run_report *report) {
+    const ayf_run_figures *figures = &run->figures;
+    ayf_run_sums *sums = &run->sums;
+    report->tangent_rms = figures->tangent;
+    report->error_rms = figures->error;
+    sums->tangent += figures->tangent;
+    sums->error += figures->error;
+    sums->jvp += figures->jvp;
+    sums->jvps += has_jvp(run);
+    for (int i = 0; i < AYF_RUN_BUCKETS; i++) {
+        sums->bucket[i] += figures->bucket[i];
+        sums->in_bucket[i] += (uint64_t)figures->in_bucket[i];
     }
     return AYF_OK;
 }

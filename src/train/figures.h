@@ -16,8 +16,9 @@ ayf_status ayf_run_step_failed(ayf_run *run, ayf_status status);
 ayf_status ayf_run_repeat_end(ayf_run *run);
 
 /* The figures that distillation and fine-tuning share: tangent, error and, where the step has one, its
- * derivative term. */
-ayf_status ayf_run_read_distill_figures(ayf_run *run, ayf_run_report *report);
+ * derivative term. Of a part, then of the step, as the hooks of these names in train/kind.h. */
+ayf_status ayf_run_read_distill_figures(ayf_run *run);
+ayf_status ayf_run_note_distill_figures(ayf_run *run, ayf_run_report *report);
 void ayf_run_log_distill_figures(ayf_run *run);
 
 #endif

@@ -24,6 +24,11 @@ struct ayf_run_type {
      * configuration, before open(). */
     ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);
 
+    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each stands
+     * alone. */
+    int (*group)(const ayf_config *cfg);
+    const char *group_key;
+
     /* Hooks, in the order in which they are called; NULL: nothing to do. */
 
     /* The configuration below file and settings; it holds the defaults so far. Not asked when the folder's
@@ -38,14 +43,17 @@ struct ayf_run_type {
 
     /* Work before the first step, a piece for each call of ayf_run_step(). */
     bool (*unprepared)(const ayf_run *run);
-    ayf_status (*prepare)(ayf_run *run, ayf_run_report *report);
+    ayf_status (*prepare)(ayf_run *run, ayf_run_report *report); /* all processes together */
     ayf_status (*save_prepared)(ayf_run *run);
 
-    /* Each step. */
+    /* Each step. Processes do these by themselves, without waiting for each other. */
     ayf_status (*enter)(ayf_run *run); /* chooses run->program, or compiles it when another phase begins */
-    ayf_status (*draw)(ayf_run *run);  /* fills run->batch */
+    ayf_status (*draw)(ayf_run *run);  /* fills run->batch for the part at hand */
     ayf_status (*set)(ayf_run *run);   /* inputs that run->batch.in and the first learner do not cover */
-    ayf_status (*read)(ayf_run *run, ayf_run_report *report); /* outputs other than loss and gradient norm */
+    /* After every part: adds outputs other than loss and gradient norm to run->figures. */
+    ayf_status (*read)(ayf_run *run);
+    /* After the last: run->figures are means over the batch now. */
+    ayf_status (*note)(ayf_run *run, ayf_run_report *report);
     /* Figures for the line of the log, between the learning rate and the gradient's norm. */
     void (*log)(ayf_run *run);
 

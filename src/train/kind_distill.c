@@ -36,6 +36,8 @@ static ayf_status open(ayf_run *run) {
 static ayf_status compile(ayf_run *run) {
     if (midtrains(run) && !regresses_paths(run)) AYF_TRY(ayf_paths_open(run));
     ayf_distill_step step = ayf_distill_from_config(&run->cfg);
+    step.batch = run->batch.count;
+    step.optim = run->learner[0].optim;
     step.student = run->learner[0].weights->params;
     step.teacher = run->teachers.velocity;
     if (midtrains(run)) step.target = AYF_TARGET_GIVEN;
@@ -53,8 +55,8 @@ static ayf_status enter(ayf_run *run) {
 static ayf_status draw(ayf_run *run) {
     if (regresses_paths(run)) {
         ayf_time_sampler pairs = ayf_times_from_config(&run->cfg);
-        size_t n = (size_t)run->cfg.train.batch;
-        for (size_t i = 0; i < n; i++) ayf_paths_draw(run, &pairs, i, run->step * n + i);
+        for (size_t i = 0; i < (size_t)run->batch.count; i++)
+            ayf_paths_draw(run, &pairs, i, ayf_run_sample(run, i));
     } else {
         AYF_TRY(ayf_run_draw_data(run));
         ayf_run_draw_pairs(run);
@@ -80,6 +82,7 @@ const ayf_run_type ayf_run_distill = {
     .enter = enter,
     .draw = draw,
     .read = ayf_run_read_distill_figures,
+    .note = ayf_run_note_distill_figures,
     .log = ayf_run_log_distill_figures,
     .close = ayf_paths_close,
 };

@@ -15,22 +15,18 @@
 #include "train/teachers.h"
 
 /* Outputs of a step, (1) each; R1 and R2 of steps with penalties. */
-enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, WEIGHT, DISC_NORM, R1, R2, FIGURES };
-static const char *const figure_names[FIGURES] = {[G_LOSS] = "g_loss",
-                                                  [D_LOSS] = "d_loss",
-                                                  [LOGIT_REAL] = "logit_real",
-                                                  [LOGIT_FAKE] = "logit_fake",
-                                                  [WEIGHT] = "adaptive_weight",
-                                                  [DISC_NORM] = "disc_grad_norm",
-                                                  [R1] = "r1",
-                                                  [R2] = "r2"};
+enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, R1, R2, WEIGHT, DISC_NORM, FIGURES };
+enum { FIRST_OF_WHOLE = WEIGHT }; /* from here on a figure is one of the whole batch */
+_Static_assert((int)FIGURES <= (int)AYF_RUN_FIGURES, "the figures of a step have room in the run's");
+static const char *const figure_names[FIGURES] = {
+    [G_LOSS] = "g_loss", [D_LOSS] = "d_loss", [LOGIT_REAL] = "logit_real",  [LOGIT_FAKE] = "logit_fake",
+    [R1] = "r1",         [R2] = "r2",         [WEIGHT] = "adaptive_weight", [DISC_NORM] = "disc_grad_norm"};
 
 typedef struct finetune {
     ayf_run_student student;
-    float *noise; /* batch x values */
+    float *noise; /* batch.count x values */
     float alpha;
-    float figure[FIGURES]; /* of the last step; NaN: none */
-    double sum[FIGURES];   /* since the last line of the log */
+    double sum[FIGURES]; /* since the last line of the log */
     uint64_t counted[FIGURES];
 } finetune;
 
@@ -50,6 +46,8 @@ static const ayf_unused_key unused[] = {
     {NULL, NULL}};
 
 static double rate(const ayf_config *cfg) { return cfg->finetune.lr; }
+
+static int group(const ayf_config *cfg) { return cfg->finetune.deviation_group; }
 
 /* ---- Opening ---- */
 
@@ -88,6 +86,7 @@ static ayf_status begin(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     ayf_optim_options optim = {
         .beta1 = cfg->finetune.disc_beta1, .beta2 = cfg->finetune.disc_beta2, .eps = cfg->train.eps};
+    ayf_run_share_optim(run, &optim);
     AYF_TRY(ayf_run_student_check(run, &f->student));
     ayf_model_spec discriminator = ayf_discriminator_from_config(cfg, &run->spec);
     if (ayf_network_check(run->ctx, &discriminator) != AYF_OK)
@@ -95,7 +94,7 @@ static ayf_status begin(ayf_run *run) {
     run->learners = DISCRIMINATOR + 1;
     AYF_TRY(ayf_learner_new(&run->learner[DISCRIMINATOR], run->backend, &discriminator,
                             AYF_SCOPE_DISCRIMINATOR, "disc.", &optim));
-    f->noise = ayf_alloc(run->ctx, (size_t)cfg->train.batch, run->batch.values * sizeof *f->noise);
+    f->noise = ayf_alloc(run->ctx, (size_t)run->batch.count, run->batch.values * sizeof *f->noise);
     if (!f->noise) return AYF_E_MEMORY;
     run->batch.in.noise = f->noise;
     run->batch.in.alpha = &f->alpha;
@@ -109,6 +108,8 @@ static ayf_status compile_program(ayf_run *run, int index, double penalty_weight
                               .fake_steps = run->cfg.finetune.fake_steps,
                               .adaptive = run->cfg.finetune.adaptive,
                               .penalty_weight = penalty_weight};
+    step.distill.batch = run->batch.count;
+    step.distill.optim = run->learner[STUDENT].optim;
     step.distill.student = run->learner[STUDENT].weights->params;
     step.distill.teacher = run->teachers.velocity;
     return ayf_run_compile(run, index, ayf_finetune_step_graph(run->ctx, &step));
@@ -131,13 +132,14 @@ static ayf_status enter(ayf_run *run) {
 static ayf_status draw(ayf_run *run) {
     finetune *f = run->own;
     const ayf_config *cfg = &run->cfg;
-    size_t n = (size_t)cfg->train.batch, values = run->batch.values;
+    size_t n = (size_t)run->batch.count, values = run->batch.values;
     AYF_TRY(ayf_run_draw_data(run));
     ayf_run_draw_pairs(run);
     ayf_run_fill_onehot(run, NULL);
     for (size_t i = 0; i < n; i++)
-        ayf_rng_normal((ayf_rng_key){(uint64_t)cfg->train.seed, AYF_RNG_FAKE, run->step, run->step * n + i},
-                       f->noise + i * values, values);
+        ayf_rng_normal(
+            (ayf_rng_key){(uint64_t)cfg->train.seed, AYF_RNG_FAKE, run->step, ayf_run_sample(run, i)},
+            f->noise + i * values, values);
     run->batch.r = (float)cfg->distill.r_max; /* the student has its tangent warm-up behind it */
     f->alpha = run->step < ayf_disc_first_from_config(cfg) ? 0 : (float)cfg->finetune.alpha;
     return AYF_OK;
@@ -149,8 +151,8 @@ static ayf_status set(ayf_run *run) {
 }
 
 static ayf_status watch(ayf_run *run) {
-    const float *figure = ((const finetune *)run->own)->figure;
-    double gap = (double)figure[LOGIT_REAL] - (double)figure[LOGIT_FAKE];
+    const double *figure = run->figures.own;
+    double gap = figure[LOGIT_REAL] - figure[LOGIT_FAKE];
     if (!isfinite(gap) || !isfinite(figure[DISC_NORM]))
         return ayf_run_diverged(run, "the discriminator's output or gradient is not finite",
                                 "a lower finetune.disc_lr or a higher finetune.penalty");
@@ -166,23 +168,41 @@ static ayf_status watch(ayf_run *run) {
                             "smaller finetune.channel_max");
 }
 
-static ayf_status read(ayf_run *run, ayf_run_report *report) {
+static bool has_figure(const ayf_run *run, int i) {
+    return ayf_program_has_output(run->program, figure_names[i]);
+}
+
+static ayf_status read(ayf_run *run) {
+    const ayf_run_batch *b = &run->batch;
+    bool last = b->part + 1 == b->parts;
+    AYF_TRY(ayf_run_read_distill_figures(run));
+    for (int i = 0; i < (last ? FIGURES : FIRST_OF_WHOLE); i++) {
+        float value = 0;
+        if (has_figure(run, i)) AYF_TRY(ayf_program_get(run->program, figure_names[i], &value, 1));
+        run->figures.own[i] += (double)value * (i < FIRST_OF_WHOLE ? 1 : b->parts);
+    }
+    return AYF_OK;
+}
+
+static ayf_status note(ayf_run *run, ayf_run_report *report) {
     finetune *f = run->own;
-    AYF_TRY(ayf_run_read_distill_figures(run, report));
+    double *figure = run->figures.own;
+    AYF_TRY(ayf_run_note_distill_figures(run, report));
     for (int i = 0; i < FIGURES; i++) {
-        f->figure[i] = NAN;
-        if (!ayf_program_has_output(run->program, figure_names[i])) continue;
-        AYF_TRY(ayf_program_get(run->program, figure_names[i], &f->figure[i], 1));
-        f->sum[i] += (double)f->figure[i];
+        if (!has_figure(run, i)) {
+            figure[i] = NAN;
+            continue;
+        }
+        f->sum[i] += figure[i];
         f->counted[i]++;
     }
-    report->g_loss = (double)f->figure[G_LOSS];
-    report->d_loss = (double)f->figure[D_LOSS];
-    report->logit_real = (double)f->figure[LOGIT_REAL];
-    report->logit_fake = (double)f->figure[LOGIT_FAKE];
-    report->r1 = (double)f->figure[R1];
-    report->r2 = (double)f->figure[R2];
-    report->adaptive_weight = (double)f->figure[WEIGHT];
+    report->g_loss = figure[G_LOSS];
+    report->d_loss = figure[D_LOSS];
+    report->logit_real = figure[LOGIT_REAL];
+    report->logit_fake = figure[LOGIT_FAKE];
+    report->r1 = figure[R1];
+    report->r2 = figure[R2];
+    report->adaptive_weight = figure[WEIGHT];
     return watch(run);
 }
 
@@ -210,6 +230,8 @@ const ayf_run_type ayf_run_finetune = {
     .rate_key = "finetune.lr",
     .rate = rate,
     .validate = ayf_config_validate_finetune,
+    .group = group,
+    .group_key = "finetune.deviation_group",
     .base = base,
     .open = open,
     .begin = begin,
@@ -218,6 +240,7 @@ const ayf_run_type ayf_run_finetune = {
     .draw = draw,
     .set = set,
     .read = read,
+    .note = note,
     .log = log_figures,
     .close = close,
 };

@@ -11,7 +11,7 @@ static double rate(const ayf_config *cfg) { return cfg->train.lr; }
 
 static ayf_status compile(ayf_run *run) {
     ayf_teacher_step step = {.network = run->learner[0].weights->params,
-                             .batch = run->cfg.train.batch,
+                             .batch = run->batch.count,
                              .optim = run->learner[0].optim};
     return ayf_run_compile(run, 0, ayf_teacher_step_graph(run->ctx, &step));
 }
@@ -26,11 +26,11 @@ static bool hides_label(const ayf_run *run, uint64_t sample) {
 
 static ayf_status draw(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    size_t n = (size_t)cfg->train.batch;
+    size_t n = (size_t)run->batch.count;
     AYF_TRY(ayf_run_draw_data(run));
     for (size_t i = 0; i < n; i++)
         run->batch.t[i] = ayf_teacher_time(cfg->train.time_mean, cfg->train.time_std,
-                                           (uint64_t)cfg->train.seed, run->step, run->step * n + i);
+                                           (uint64_t)cfg->train.seed, run->step, ayf_run_sample(run, i));
     ayf_run_fill_onehot(run, hides_label);
     return AYF_OK;
 }

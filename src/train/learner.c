@@ -57,6 +57,14 @@ ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uin
     return ayf_program_set(program, in_scope(l, AYF_OPTIM_EMA_DECAY, name), &ema_decay, 1);
 }
 
+ayf_status ayf_learner_set_part(const ayf_learner *l, ayf_program *program, int part, int parts) {
+    char name[NAME_SIZE];
+    float keep = part > 0, share = (float)(1.0 / parts);
+    if (!l->optim.parts) return AYF_OK;
+    AYF_TRY(ayf_program_set(program, in_scope(l, AYF_OPTIM_KEEP, name), &keep, 1));
+    return ayf_program_set(program, in_scope(l, AYF_OPTIM_SHARE, name), &share, 1);
+}
+
 int ayf_learner_copies(const ayf_learner *l, ayf_learner_copy copies[AYF_LEARNER_COPIES]) {
     int count = 0;
     copies[count++] = (ayf_learner_copy){"weights.", l->weights, false};

@@ -38,6 +38,9 @@ ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program);
 ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uint64_t step, double rate,
                                  double decay);
 
+/* Its inputs for part `part` of `parts` of a batch; nothing unless optim.parts. */
+ayf_status ayf_learner_set_part(const ayf_learner *l, ayf_program *program, int part, int parts);
+
 /* One copy of the parameter table in a checkpoint, under "<part><prefix><name>". */
 typedef struct ayf_learner_copy {
     const char *prefix; /* "weights." or one of AYF_OPTIM_EMA, AYF_OPTIM_MOMENT_1 and _2 */

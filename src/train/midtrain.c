@@ -16,7 +16,8 @@
 /* Seconds of work that a run killed while it makes trajectories may lose. */
 static const double WRITE_EVERY = 60;
 
-static size_t batch_of(const ayf_run *run) { return (size_t)run->cfg.train.batch; }
+/* Trajectories that one process makes at a time. */
+static size_t batch_of(const ayf_run *run) { return (size_t)run->batch.count; }
 
 bool ayf_paths_missing(const ayf_run *run) {
     const ayf_paths *p = run->own;
@@ -112,18 +113,12 @@ static bool has_shape(const ayf_st *st, const char *name, ayf_st_dtype dtype, in
     return same;
 }
 
-/* Whole batches, or all of them. */
-static bool is_made_count(const ayf_run *run, size_t made) {
-    const ayf_paths *p = run->own;
-    return made == p->count || (made < p->count && made % batch_of(run) == 0);
-}
-
 static ayf_status get_all(const ayf_run *run, const ayf_st *st) {
     ayf_paths *p = run->own;
     const ayf_st_tensor *guidance = ayf_st_find(st, "guidance");
     int64_t steps = p->steps, values = (int64_t)run->batch.values,
             made = guidance ? (int64_t)guidance->count : 0;
-    bool fits = made > 0 && is_made_count(run, (size_t)made) && ayf_st_count(st) == 4 &&
+    bool fits = made > 0 && (size_t)made <= p->count && ayf_st_count(st) == 4 &&
                 has_shape(st, "states", AYF_ST_F32, 3, (int64_t[]){made, steps + 1, values}) &&
                 has_shape(st, "velocities", AYF_ST_F32, 3, (int64_t[]){made, steps, values}) &&
                 has_shape(st, "guidance", AYF_ST_F32, 1, &made) &&
@@ -233,7 +228,7 @@ static ayf_status open_workshop(ayf_run *run) {
     if (!p->state || !p->velocity) return AYF_E_MEMORY;
     return ayf_sampler_new(&(ayf_sampler_spec){.backend = run->backend,
                                                .precision = run->cfg.train.precision,
-                                               .batch = run->cfg.train.batch,
+                                               .batch = run->batch.count,
                                                .shape = ayf_model_shape(&run->spec),
                                                .teacher = &run->teachers.velocity,
                                                .teacher_weights = run->teachers.teacher,
@@ -242,15 +237,15 @@ static ayf_status open_workshop(ayf_run *run) {
                            &p->sampler);
 }
 
-/* Noise in start, strengths in lambda; classes as often as in the data. */
-static ayf_status draw_starts(ayf_run *run) {
+/* Of trajectories first, first + 1, ...: noise in start, strengths in lambda; classes as often as in the data. */
+static ayf_status draw_starts(ayf_run *run, size_t first) {
     ayf_paths *p = run->own;
     uint64_t seed = (uint64_t)run->cfg.train.seed;
     double low, high;
     ayf_run_guidance_range(run, &low, &high);
-    AYF_TRY(ayf_dataset_batch(run->data, seed, p->made, batch_of(run), run->batch.x0, run->batch.labels));
+    AYF_TRY(ayf_dataset_batch(run->data, seed, first, batch_of(run), run->batch.x0, run->batch.labels));
     for (size_t i = 0; i < batch_of(run); i++) {
-        ayf_rng_key key = {seed, AYF_RNG_TRAJECTORY, 0, p->made + i};
+        ayf_rng_key key = {seed, AYF_RNG_TRAJECTORY, 0, first + i};
         float u;
         ayf_rng_normal(key, p->start + i * run->batch.values, run->batch.values);
         key.step = 1;
@@ -268,13 +263,23 @@ static void keep(float *to, const double *from, size_t places, size_t kept, size
                 to[(i * steps + k) * values + v] = (float)from[(k * places + i) * values + v];
 }
 
-static ayf_status make_batch(ayf_run *run) {
+/* How many trajectories process `rank` makes now, and the first of them. */
+static size_t share_of(const ayf_run *run, int rank, size_t *first) {
+    const ayf_paths *p = run->own;
+    size_t n = batch_of(run);
+    *first = p->made + (size_t)rank * n;
+    if (*first >= p->count) return 0;
+    return p->count - *first < n ? p->count - *first : n;
+}
+
+static ayf_status make_share(ayf_run *run) {
     ayf_paths *p = run->own;
-    size_t n = batch_of(run), values = run->batch.values, steps = (size_t)p->steps;
-    size_t kept = p->count - p->made < n ? p->count - p->made : n;
+    size_t n = batch_of(run), values = run->batch.values, steps = (size_t)p->steps, first;
+    size_t kept = share_of(run, run->comm->rank, &first);
+    if (!kept) return AYF_OK;
     ayf_status status = open_workshop(run);
     if (status != AYF_OK) free_workshop(p, run->ctx);
-    if (status == AYF_OK) status = draw_starts(run);
+    if (status == AYF_OK) status = draw_starts(run, first);
     AYF_TRY(status);
     ayf_solver_options how = {.method = AYF_METHOD_HEUN,
                               .times = p->times,
@@ -284,24 +289,43 @@ static ayf_status make_batch(ayf_run *run) {
                               .velocities = p->velocity};
     AYF_TRY(ayf_sampler_run(p->sampler, &how, p->start, run->spec.label_dim ? run->batch.labels : NULL, NULL,
                             NULL));
-    keep(p->states + p->made * (steps + 1) * values, p->state, n, kept, steps + 1, values);
-    keep(p->velocities + p->made * steps * values, p->velocity, n, kept, steps, values);
+    keep(p->states + first * (steps + 1) * values, p->state, n, kept, steps + 1, values);
+    keep(p->velocities + first * steps * values, p->velocity, n, kept, steps, values);
     for (size_t i = 0; i < kept; i++) {
-        p->guidance[p->made + i] = (float)p->lambda[i];
-        p->labels[p->made + i] = run->batch.labels[i];
+        p->guidance[first + i] = (float)p->lambda[i];
+        p->labels[first + i] = run->batch.labels[i];
     }
-    p->made += kept;
+    return AYF_OK;
+}
+
+/* Every process gets what the others have made. */
+static ayf_status exchange(ayf_run *run) {
+    ayf_paths *p = run->own;
+    size_t size = run->batch.values * sizeof(float), steps = (size_t)p->steps, made = 0;
+    for (int rank = 0; rank < run->comm->ranks; rank++) {
+        size_t first, n = share_of(run, rank, &first);
+        char *states = (char *)p->states + first * (steps + 1) * size;
+        char *velocities = (char *)p->velocities + first * steps * size;
+        if (!n) continue;
+        AYF_TRY(ayf_comm_broadcast(run->comm, states, n * (steps + 1) * size, rank));
+        AYF_TRY(ayf_comm_broadcast(run->comm, velocities, n * steps * size, rank));
+        AYF_TRY(ayf_comm_broadcast(run->comm, p->guidance + first, n * sizeof *p->guidance, rank));
+        AYF_TRY(ayf_comm_broadcast(run->comm, p->labels + first, n * sizeof *p->labels, rank));
+        made += n;
+    }
+    p->made += made;
     return AYF_OK;
 }
 
 ayf_status ayf_paths_make(ayf_run *run, ayf_run_report *report) {
     ayf_paths *p = run->own;
-    AYF_TRY(make_batch(run));
+    AYF_TRY(ayf_comm_agree(run->comm, make_share(run)));
+    AYF_TRY(exchange(run));
     report->prepared = p->made;
     report->to_prepare = p->count;
     if (p->made == p->count) free_workshop(p, run->ctx);
     bool due = p->made == p->count || ayf_seconds() - p->written > WRITE_EVERY;
-    return due ? ayf_paths_write(run) : AYF_OK;
+    return ayf_comm_agree(run->comm, due && ayf_run_leads(run) ? ayf_paths_write(run) : AYF_OK);
 }
 
 /* ---- Using ---- */

@@ -1,6 +1,7 @@
 /* Opening a run, one step, the log. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "backend/open.h"
 #include "train/batch.h"
@@ -31,6 +32,7 @@ static ayf_status name_files(ayf_run *run, const char *folder) {
 /* The network that the run is about. */
 static ayf_status begin_learner(ayf_run *run) {
     ayf_optim_options optim = ayf_optim_from_config(&run->cfg);
+    ayf_run_share_optim(run, &optim);
     run->learners = 1;
     AYF_TRY(ayf_learner_new(&run->learner[0], run->backend, &run->spec, AYF_SCOPE_STUDENT, "", &optim));
     return ayf_learner_begin(&run->learner[0], (uint64_t)run->cfg.train.seed, run->begins_as);
@@ -56,27 +58,46 @@ static ayf_status open_log(ayf_run *run) {
     return status;
 }
 
-/* A folder is made only for a configuration that can be used; one that is there already is looked at first.
- * What an attempt without a checkpoint left there decides nothing, unless the folder is all that is named. */
+/* A folder is made only for a configuration that can be used; one that is there already is looked at first. */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
-    run->folder_is_ours = !ayf_path_exists(run->folder);
-    AYF_TRY(ayf_run_settings_read(run));
-    bool known = run->saved_config != NULL;
-    if (!known) AYF_TRY(ayf_run_settings_load(run, options, false));
-    AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
-    AYF_TRY(ayf_run_latest(run->ctx, run->folder, latest));
-    if (*latest >= 0) AYF_TRY(ayf_run_checkpoint_check(run, *latest));
-    bool alone = !options->config_path && options->setting_count == 0;
-    return known ? ayf_run_settings_load(run, options, *latest >= 0 || alone) : AYF_OK;
-}
-
-static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
-    const ayf_run_type *type = run->type;
-    int64_t latest;
+    *latest = -1;
     AYF_TRY(name_files(run, options->folder));
     AYF_TRY(ayf_backend_open(run->ctx, &run->backend));
-    AYF_TRY(open_folder(run, options, &latest));
+    run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
+    AYF_TRY(ayf_run_settings_read(run));
+    if (!run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, false));
+    if (!ayf_run_leads(run)) return AYF_OK;
+    AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
+    return ayf_run_latest(run->ctx, run->folder, latest);
+}
+
+/* What an attempt without a checkpoint left in the folder decides nothing, unless the folder is all that is
+ * named. */
+static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t latest) {
+    if (latest >= 0) AYF_TRY(ayf_run_checkpoint_check(run, latest));
+    bool alone = !options->config_path && options->setting_count == 0;
+    if (run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, latest >= 0 || alone));
     run->steps = (uint64_t)run->cfg.train.steps;
+    return ayf_run_batch_share(run);
+}
+
+/* All that decides what a process does together with the others. */
+typedef struct agenda {
+    uint64_t settings, teachers, step, steps, parts;
+} agenda;
+
+static ayf_status compare_agendas(const ayf_run *run, const agenda *own, const agenda *first) {
+    if (memcmp(own, first, sizeof *own) == 0) return AYF_OK;
+    return ayf_fail(
+        run->ctx, AYF_E_CONFIG,
+        "%s: has another configuration or step here than in the first process; all processes of a "
+        "run need the same options and the same files",
+        run->folder);
+}
+
+static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t latest, agenda *own) {
+    const ayf_run_type *type = run->type;
+    AYF_TRY(settle(run, options, latest));
     if (type->open) AYF_TRY(type->open(run));
     AYF_TRY(ayf_run_open_data(run));
     if (latest >= 0) AYF_TRY(ayf_run_settings_compare(run));
@@ -87,9 +108,39 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
                 run->folder, run->model_path);
-    AYF_TRY(type->compile(run));
+    *own = (agenda){.settings = ayf_run_settings_hash(run->ctx, &run->cfg),
+                    .teachers = run->teachers.hash,
+                    .step = run->step,
+                    .steps = run->steps,
+                    .parts = (uint64_t)run->batch.parts};
+    return own->settings ? type->compile(run) : AYF_E_MEMORY;
+}
+
+static ayf_status save_settings(ayf_run *run) {
     AYF_TRY(ayf_run_settings_save(run));
     return open_log(run);
+}
+
+static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
+    int64_t latest;
+    agenda own, first;
+    AYF_TRY(ayf_comm_agree(run->comm, open_folder(run, options, &latest)));
+    AYF_TRY(ayf_comm_broadcast(run->comm, &latest, sizeof latest, 0));
+    AYF_TRY(ayf_comm_agree(run->comm, load(run, options, latest, &own)));
+    first = own;
+    AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
+    AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
+    return ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK);
+}
+
+static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+    ayf_run *run = *out = ayf_alloc(ctx, 1, sizeof *run);
+    if (!run) return AYF_E_MEMORY;
+    run->ctx = ctx;
+    run->type = types[options->kind];
+    run->saved_step = -1;
+    run->own = ayf_alloc(ctx, 1, run->type->own_size);
+    return run->own ? AYF_OK : AYF_E_MEMORY;
 }
 
 ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
@@ -99,15 +150,14 @@ ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_ru
     if ((unsigned)options->kind >= AYF_COUNT(types))
         return ayf_fail(ctx, AYF_E_USAGE, "there is no run of kind %d", (int)options->kind);
     AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
-    ayf_run *run = ayf_alloc(ctx, 1, sizeof *run);
-    if (!run) return AYF_E_MEMORY;
-    run->ctx = ctx;
-    run->type = types[options->kind];
-    run->saved_step = -1;
-    run->own = ayf_alloc(ctx, 1, run->type->own_size);
-    ayf_status status = run->own ? open_all(run, options) : AYF_E_MEMORY;
+    ayf_comm *comm;
+    ayf_run *run;
+    AYF_TRY(ayf_comm_open(ctx, &comm));
+    ayf_status status = ayf_comm_agree(comm, new_run(ctx, options, &run));
+    if (run) run->comm = comm;
+    if (status == AYF_OK) status = open_all(run, options);
     if (status != AYF_OK) {
-        if (run->lock && !ayf_path_exists(run->config_path))
+        if (run && run->lock && !ayf_path_exists(run->config_path))
             ayf_run_abandon(ctx, run->folder, run->folder_is_ours);
         ayf_run_close(run);
         return status;
@@ -143,30 +193,70 @@ static double learning_rate(const ayf_run *run) {
     return ayf_rate_below(&run->cfg, run->type->rate(&run->cfg), run->step);
 }
 
-/* A failure here leaves weights and moments as they were, so the run may still be saved. */
-static ayf_status begin_step(ayf_run *run) {
+static ayf_status begin_part(ayf_run *run) {
+    const ayf_run_batch *b = &run->batch;
     AYF_TRY(run->type->draw(run));
-    AYF_TRY(ayf_step_feed(run->program, &run->batch.in));
+    AYF_TRY(ayf_step_feed(run->program, &b->in));
+    for (int i = 0; i < run->learners; i++)
+        AYF_TRY(ayf_learner_set_part(&run->learner[i], run->program, b->part, b->parts));
     AYF_TRY(ayf_learner_set_rates(&run->learner[0], run->program, run->step, learning_rate(run),
                                   ayf_ema_from_config(&run->cfg, run->step)));
     if (run->type->set) AYF_TRY(run->type->set(run));
     return ayf_program_ready(run->program);
 }
 
-/* A failure here does not. */
-static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
+static ayf_status read_part(ayf_run *run) {
     float loss, grad_norm;
-    AYF_TRY(ayf_program_run(run->program));
     AYF_TRY(ayf_program_get(run->program, "loss", &loss, 1));
-    AYF_TRY(ayf_program_get(run->program, "grad_norm", &grad_norm, 1));
-    report->loss = (double)loss;
-    report->grad_norm = (double)grad_norm;
-    if (!isfinite(loss) || !isfinite(grad_norm))
+    run->figures.loss += (double)loss;
+    if (run->batch.part + 1 == run->batch.parts) {
+        AYF_TRY(ayf_program_get(run->program, "grad_norm", &grad_norm, 1));
+        run->figures.grad_norm = (double)grad_norm * run->batch.parts;
+    }
+    return run->type->read ? run->type->read(run) : AYF_OK;
+}
+
+/* Everything before the last part is run. A failure here leaves weights and moments as they were, so the run
+ * may still be saved. */
+static ayf_status begin_step(ayf_run *run) {
+    if (run->type->enter) AYF_TRY(run->type->enter(run));
+    run->figures = (ayf_run_figures){0};
+    for (run->batch.part = 0;; run->batch.part++) {
+        AYF_TRY(begin_part(run));
+        if (run->batch.part + 1 == run->batch.parts) return AYF_OK;
+        AYF_TRY(ayf_program_run_part(run->program));
+        AYF_TRY(read_part(run));
+    }
+}
+
+/* A failure here does not. */
+static ayf_status run_last_part(ayf_run *run) {
+    AYF_TRY(ayf_program_run(run->program));
+    return read_part(run);
+}
+
+/* Sums over parts and processes become means, except over samples. */
+static ayf_status share_figures(ayf_run *run) {
+    ayf_run_figures *f = &run->figures;
+    double shares = (double)run->comm->ranks * run->batch.parts;
+    double *means[] = {&f->loss, &f->grad_norm, &f->tangent, &f->error, &f->jvp};
+    AYF_TRY(ayf_comm_sum_f64(run->comm, (double *)f, sizeof *f / sizeof(double)));
+    for (size_t i = 0; i < AYF_COUNT(means); i++) *means[i] /= shares;
+    for (int i = 0; i < AYF_RUN_FIGURES; i++) f->own[i] /= shares;
+    return AYF_OK;
+}
+
+static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
+    AYF_TRY(ayf_comm_agree(run->comm, run_last_part(run)));
+    AYF_TRY(share_figures(run));
+    report->loss = run->figures.loss;
+    report->grad_norm = run->figures.grad_norm;
+    if (!isfinite(report->loss) || !isfinite(report->grad_norm))
         return ayf_run_not_finite(run, report->loss, report->grad_norm);
     run->sums.steps++;
     run->sums.loss += report->loss;
     run->sums.grad_norm += report->grad_norm;
-    return run->type->read ? run->type->read(run, report) : AYF_OK;
+    return run->type->note ? run->type->note(run, report) : AYF_OK;
 }
 
 static ayf_status write_log(ayf_run *run, const ayf_run_report *report) {
@@ -178,12 +268,26 @@ static ayf_status write_log(ayf_run *run, const ayf_run_report *report) {
     if (run->type->log) run->type->log(run);
     ayf_jsonl_real(run->log, "grad_norm", sums->grad_norm / steps);
     ayf_jsonl_real(run->log, "seconds", sums->seconds / steps);
-    run->sums = (ayf_run_sums){0};
     return ayf_jsonl_end(run->log);
 }
 
 static bool is_due(const ayf_run *run, int64_t every) {
     return ayf_run_finished(run) || (every > 0 && run->step % (uint64_t)every == 0);
+}
+
+/* What is due after a step. */
+static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
+    bool leads = ayf_run_leads(run);
+    if (is_due(run, run->cfg.save.log_every)) {
+        AYF_TRY(ayf_comm_agree(run->comm, leads ? write_log(run, report) : AYF_OK));
+        run->sums = (ayf_run_sums){0};
+    }
+    if (is_due(run, run->cfg.save.every)) {
+        AYF_TRY(ayf_run_save(run));
+        report->saved = true;
+    }
+    if (!is_due(run, run->cfg.save.grid_every)) return AYF_OK;
+    return ayf_comm_agree(run->comm, leads ? ayf_run_picture(run) : AYF_OK);
 }
 
 static bool is_unprepared(const ayf_run *run) { return run->type->unprepared && run->type->unprepared(run); }
@@ -216,21 +320,15 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
         report->seconds = ayf_seconds() - start;
         return AYF_OK;
     }
-    if (run->type->enter) AYF_TRY(run->type->enter(run));
-    report->bytes = run->bytes;
     report->learning_rate = learning_rate(run);
-    AYF_TRY(begin_step(run));
+    AYF_TRY(ayf_comm_agree(run->comm, begin_step(run)));
+    report->bytes = run->bytes;
     ayf_status status = optimise(run, report);
     if (status != AYF_OK) return ayf_run_step_failed(run, status);
     report->seconds = ayf_seconds() - start;
     run->sums.seconds += report->seconds;
     report->step = ++run->step;
-    if (is_due(run, run->cfg.save.log_every)) AYF_TRY(write_log(run, report));
-    if (is_due(run, run->cfg.save.every)) {
-        AYF_TRY(ayf_run_save(run));
-        report->saved = true;
-    }
-    return is_due(run, run->cfg.save.grid_every) ? ayf_run_picture(run) : AYF_OK;
+    return keep_records(run, report);
 }
 
 void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
@@ -238,9 +336,27 @@ void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
     *steps = run->steps;
 }
 
+/* Every process steps by itself, so other processors or libraries than the others' lead it away from them. */
+static ayf_status compare_weights(ayf_run *run) {
+    uint64_t own = AYF_HASH_START, first;
+    if (run->comm->ranks == 1) return AYF_OK;
+    AYF_TRY(ayf_comm_agree(run->comm, ayf_weights_hash(run->learner[0].weights, &own)));
+    first = own;
+    AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
+    if (own != first)
+        ayf_fail(run->ctx, AYF_E_INTERNAL,
+                 "the weights here are not those of the first process any more, so nothing was saved; all "
+                 "processes of a run need the same processors, libraries and number of threads");
+    return ayf_comm_agree(run->comm, own == first ? AYF_OK : AYF_E_INTERNAL);
+}
+
 ayf_status ayf_run_save(ayf_run *run) {
+    bool leads = ayf_run_leads(run);
     if (run->ended != AYF_OK) return ayf_run_repeat_end(run);
-    if (is_unprepared(run)) return run->type->save_prepared(run);
+    if (is_unprepared(run)) return ayf_comm_agree(run->comm, leads ? run->type->save_prepared(run) : AYF_OK);
     if (run->saved_step == (int64_t)run->step) return AYF_OK;
-    return ayf_run_checkpoint_write(run);
+    AYF_TRY(compare_weights(run));
+    AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_checkpoint_write(run) : AYF_OK));
+    run->saved_step = (int64_t)run->step;
+    return AYF_OK;
 }

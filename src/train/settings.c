@@ -12,9 +12,11 @@ static bool in_section(int row, const char *section) { /* "save." */
     return strncmp(ayf_config_row(row)->name, section, strlen(section)) == 0;
 }
 
-/* A run that is resumed may be made longer and may keep other things. */
+/* A run that is resumed may be made longer, may keep other things and may use less memory. */
 static bool may_change(int row) {
-    return in_section(row, "save.") || strcmp(ayf_config_row(row)->name, "train.steps") == 0;
+    const char *name = ayf_config_row(row)->name;
+    return in_section(row, "save.") || strcmp(name, "train.steps") == 0 ||
+           strcmp(name, "train.accumulate") == 0;
 }
 
 /* By the text, as the hash is: -0 is not 0. */
@@ -52,7 +54,8 @@ static ayf_status refuse_change(const ayf_run *run, const ayf_config *saved, int
         status = ayf_fail(
             run->ctx, AYF_E_CONFIG,
             "%s: the run in this folder was begun with %s = %s and cannot be resumed with %s; leave the key "
-            "as it was or use a new folder (train.steps and save.* may change)",
+            "as it was or use a new folder (train.steps, "
+            "train.accumulate and save.* may change)",
             run->folder, ayf_config_row(row)->name, was, is);
     ayf_free(run->ctx, was);
     ayf_free(run->ctx, is);

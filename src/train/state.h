@@ -2,10 +2,15 @@
  *
  * A step is a pure function of (configuration, step number, weights and moments), so a checkpoint holds the
  * latter two and a run that is stopped and resumed makes the same bytes as one that is not.
+ *
+ * Several processes share a run: each computes its part of every batch, and all of them have the same weights
+ * and moments. The first one leads: it alone writes. What can fail on one process is agreed on
+ * (ayf_comm_agree) before anything that all must do together.
  */
 #ifndef AYF_RUN_H
 #define AYF_RUN_H
 
+#include "comm/comm.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "flow/inputs.h"
@@ -21,24 +26,35 @@ typedef struct ayf_run_type ayf_run_type; /* train/kind.h */
 enum {
     AYF_RUN_BUCKETS = 4,  /* of t, in the log: [0, 1/4), [1/4, 1/2), ... */
     AYF_RUN_LEARNERS = 2, /* networks that a run trains, at most */
-    AYF_RUN_PROGRAMS = 2  /* programs that a run changes between, at most */
+    AYF_RUN_PROGRAMS = 2, /* programs that a run changes between, at most */
+    AYF_RUN_FIGURES = 8   /* of one kind of run, at most */
 };
+
+/* Figures of the step at hand: sums over its parts and, at its end, over the processes. Doubles only. */
+typedef struct ayf_run_figures {
+    double loss, grad_norm, tangent, error, jvp;                /* means over a part */
+    double own[AYF_RUN_FIGURES];                                /* of the kind of run, the same */
+    double bucket[AYF_RUN_BUCKETS], in_bucket[AYF_RUN_BUCKETS]; /* sums over samples, and their numbers */
+} ayf_run_figures;
 
 /* Sums since the last line of the log. */
 typedef struct ayf_run_sums {
     double loss, grad_norm, tangent, error, jvp, seconds;
     uint64_t jvps; /* steps that have one */
     double bucket[AYF_RUN_BUCKETS];
-    uint64_t steps, samples, in_bucket[AYF_RUN_BUCKETS];
+    uint64_t steps, in_bucket[AYF_RUN_BUCKETS];
 } ayf_run_sums;
 
-/* One step's inputs and outputs, allocated once. */
+/* Inputs and outputs of one run of the program, allocated once. */
 typedef struct ayf_run_batch {
-    float *x0, *x1;               /* batch x values */
-    float *t, *s, *guidance;      /* batch */
-    float *onehot;                /* batch x classes */
-    int *labels;                  /* batch; -1: none */
-    float *tangent, *error, *jvp; /* batch */
+    int count;               /* samples: train.batch / processes / parts */
+    int parts, part;         /* of this process's share of the batch, and the one at hand */
+    int group;               /* samples with statistics of their own in the graph; 1 unless fine-tuning */
+    float *x0, *x1;          /* count x values */
+    float *t, *s, *guidance; /* count */
+    float *onehot;           /* count x classes */
+    int *labels;             /* count; -1: none */
+    float *tangent, *error, *jvp; /* count */
     float r;                      /* weight of the derivative in the tangent */
     size_t values;                /* of one sample */
     ayf_step_inputs in; /* what the program at hand is fed with: the arrays above, and a kind's own */
@@ -55,6 +71,7 @@ typedef struct ayf_run_teachers {
 
 struct ayf_run {
     ayf_context *ctx;
+    ayf_comm *comm; /* the context's */
     const ayf_run_type *type;
     void *own; /* the type's, own_size bytes */
 
@@ -90,8 +107,9 @@ struct ayf_run {
     char ending[AYF_MESSAGE_SIZE]; /* the message, repeated when the run is used after it */
 
     ayf_run_batch batch;
+    ayf_run_figures figures;
     ayf_run_sums sums;
-    ayf_jsonl *log;
+    ayf_jsonl *log; /* NULL in processes that do not lead */
 
     /* Made for the first picture. */
     ayf_sampler *sampler;
@@ -99,5 +117,7 @@ struct ayf_run {
     ayf_velocity trained_velocity;
     float *pictures;
 };
+
+static inline bool ayf_run_leads(const ayf_run *run) { return run->comm->rank == 0; }
 
 #endif

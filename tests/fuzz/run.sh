@@ -16,8 +16,8 @@ packages="libpng libjpeg libzip jansson zlib yaml-0.1"
 libs="$(pkg-config --libs $packages) -lm"
 
 rm -rf "$work/objects" && mkdir -p "$work/objects"
-for source in "$root"/src/base/*.c "$root"/src/io/*.c "$root"/src/image/*.c "$root"/src/data/*.c "$root"/src/config/*.c \
-    "$root"/src/ir/*.c "$root"/src/nn/*.c "$root"/src/pass/*.c "$root"/src/exec/*.c "$root"/src/backend/ref/*.c \
+for source in "$root"/src/base/*.c "$root"/src/comm/*.c "$root"/src/io/*.c "$root"/src/image/*.c "$root"/src/data/*.c "$root"/src/config/*.c \
+    "$root"/src/ir/*.c "$root"/src/nn/*.c "$root"/src/pass/*.c "$root"/src/exec/*.c "$root"/src/backend/ref/*.c "$root"/src/backend/exchange.c \
     "$root"/src/model/*.c; do
     # Files of one name in two folders.
     room=$(basename "$(dirname "$source")")

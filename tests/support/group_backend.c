@@ -161,6 +161,8 @@ static void launch(ayf_backend *b, void *kernel, void *const *args, void *scratc
     for (int64_t row = 0; row < k->rows; row++) run_row(k, args, row);
 }
 
+static ayf_status sync_ref(ayf_backend *b) { return ref_ops(b)->sync(((group_backend *)b)->ref); }
+
 static const char *describe(const void *kernel) {
     return ((const group_kernel *)kernel)->group ? "interpreted" : "ref";
 }
@@ -187,6 +189,7 @@ ayf_status group_backend_open(ayf_context *ctx, ayf_backend **out) {
     ops.launch = launch;
     ops.describe = describe;
     ops.drop = drop;
+    ops.sync = sync_ref;
     b->base.ops = &ops;
     b->base.ctx = ctx;
     *out = &b->base;

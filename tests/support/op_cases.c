@@ -87,6 +87,9 @@ static const op_case cases_UPFIRDN[] = {
     {.a = S(1, 3, 4, 1), .out = S(1, 4, 5, 1), .attr = {3, 2, 2, 2}},
     {.a = S(1, 1, 1, 1), .out = S(1, 2, 2, 1), .attr = {2, 1, 2, 1}},
 };
+/* Of one process. Several: test_ranks. */
+static const op_case cases_ALLREDUCE[] = {
+    {.a = S(1), .attr = {1}}, {.a = S(3, 5), .attr = {1}}, {.a = S(2, 1, 7), .attr = {1}}};
 /* attr: stride, pad */
 static const op_case cases_CONV_FPROP[] = {
     {.a = S(2, 4, 5, 3), .b = S(2, 3, 3, 3), .out = S(2, 4, 5, 2), .attr = {1, 1}},

@@ -13,12 +13,14 @@
 #include "backend/cpu/cpu.h"
 #include "faulty.h"
 #include "ir/build.h"
+#include "thread_comm.h"
 
 /* ---- oneDNN ---- */
 
 enum { KERNELS = 3 };
 static long executed;               /* kernels of oneDNN so far */
 static dnnl_status_t fate[KERNELS]; /* of the first ones */
+static _Thread_local bool doomed;   /* all kernels of this thread fail */
 
 dnnl_status_t __real_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
                                             const dnnl_exec_arg_t *args);
@@ -27,6 +29,7 @@ dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dn
 
 dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
                                             const dnnl_exec_arg_t *args) {
+    if (doomed) return dnnl_runtime_error;
     long at = executed++;
     if (at < KERNELS && fate[at] != dnnl_success) return fate[at];
     return __real_dnnl_primitive_execute(primitive, stream, count, args);
@@ -171,6 +174,74 @@ static void test_failure_before_the_kernels(void **state) {
     expect_same_file(in_root("run/model.safetensors"), in_root("whole/model.safetensors"));
 }
 
+/* ---- Two processes, played by threads ---- */
+
+typedef struct process {
+    thread_world *world;
+    int rank, parts;
+    bool trace;
+    ayf_status opened, status, again;
+    uint64_t done;
+    char message[AYF_MESSAGE_SIZE];
+} process;
+
+/* Saves step 2; from step 4 on the kernels of the second process fail. */
+static void *process_thread(void *data) {
+    process *p = data;
+    thread_comm comm;
+    settings set =
+        join(tiny_mlp(), SET("train.steps=6", p->parts > 1 ? "train.accumulate=2" : "train.accumulate=1",
+                             "save.every=2"));
+    ayf_context *own = ayf_open(&(ayf_options){.threads = 1, .trace = p->trace});
+    ayf_run *run;
+    ayf_run_report report = {0};
+    thread_comm_join(&comm, p->world, p->rank, own);
+    p->opened = ayf_run_open(
+        own, &(ayf_run_options){.folder = in_root("run"), .settings = set.at, .setting_count = set.count},
+        &run);
+    while (p->opened == AYF_OK && (p->status = ayf_run_step(run, &report)) == AYF_OK) {
+        p->done = report.step;
+        doomed = p->rank == 1 && report.step == 3;
+    }
+    snprintf(p->message, sizeof p->message, "%s", ayf_error(own));
+    p->again = ayf_run_save(run);
+    ayf_run_close(run);
+    ayf_close(own);
+    return NULL;
+}
+
+/* A process whose kernels fail still takes part in the exchange, so that the other one does not wait for it:
+ * both end in the same step, with one message, and nothing of that step is saved. In parts the first part
+ * fails, which has touched no weights. */
+static void test_kernel_of_one_process(void **state) {
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        int parts = 1 + way % 2;
+        thread_world world;
+        pthread_t threads[2];
+        process all[2] = {0};
+        thread_world_open(&world, 2);
+        for (int i = 0; i < 2; i++) {
+            all[i] = (process){.world = &world, .rank = i, .parts = parts, .trace = way >= 2};
+            assert_int_equal(pthread_create(&threads[i], NULL, process_thread, &all[i]), 0);
+        }
+        for (int i = 0; i < 2; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+        thread_world_close(&world);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(all[i].opened, AYF_OK);
+            assert_int_equal(all[i].done, 3);
+            assert_int_equal(all[i].status, AYF_E_INTERNAL);
+            assert_string_equal(all[i].message, all[0].message);
+            assert_int_equal(all[i].again, parts == 1 ? AYF_E_INTERNAL : AYF_OK);
+        }
+        if (!strstr(all[0].message, "process 2 of 2: oneDNN cannot prepare or run") ||
+            (parts == 1 && !strstr(all[0].message, "step 4 failed on the way")))
+            fail_msg("%s", all[0].message);
+        assert_int_equal(files_in(in_root("run/checkpoints")), parts);
+        assert_int_equal(nftw(in_root("run"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    }
+}
+
 /* ---- Memory ---- */
 
 /* One read after another fails, until none does. */
@@ -283,6 +354,7 @@ int main(void) {
                                        TEST(test_step_that_fails_is_not_saved),
                                        TEST(test_any_launch_of_a_step),
                                        TEST(test_failure_before_the_kernels),
+                                       TEST(test_kernel_of_one_process),
                                        TEST(test_unreadable_weights_are_not_saved),
                                        TEST(test_unreadable_model_is_not_written),
                                        TEST(test_memory_of_weights),

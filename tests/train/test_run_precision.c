@@ -187,7 +187,9 @@ static uint64_t hash_of(const char *path) {
             continue;
         }
         snprintf(key, sizeof key, "%s.%s", section, line + 2);
-        if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0) continue;
+        if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0 ||
+            strcmp(key, "train.accumulate") == 0)
+            continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);
         hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
     }

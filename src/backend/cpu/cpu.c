@@ -8,6 +8,7 @@
 #include "backend/cpu/move.h"
 #include "backend/cpu/tile.h"
 #include "backend/cpu/tile_kernels.h"
+#include "backend/exchange.h"
 #include "base/bf16.h"
 
 typedef struct cpu_backend {
@@ -20,6 +21,7 @@ typedef struct cpu_backend {
 typedef struct cpu_kernel {
     ayf_tile_program *tile;  /* groups */
     ayf_heavy_kernel *heavy; /* conv, gemm */
+    ayf_exchange *exchange;  /* allreduce */
     void *packed;            /* a fixed second input as `heavy` likes it; NULL: not kept */
     bool packed_now;         /* `packed` is up to date */
     ayf_node out, in[AYF_MAX_INPUTS];
@@ -59,6 +61,7 @@ static void cpu_drop(ayf_backend *backend, void *kernel) {
     ayf_free(backend->ctx, k->packed);
     ayf_tile_free(backend->ctx, k->tile);
     ayf_heavy_release(k->heavy);
+    ayf_exchange_free(k->exchange);
     ayf_free(backend->ctx, k);
 }
 
@@ -71,6 +74,9 @@ static ayf_status cpu_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     if (step->group) {
         status = ayf_tile_prepare(backend->ctx, g, step, b->threads, &k->tile);
         if (status == AYF_OK) memory->scratch = ayf_tile_scratch_bytes(k->tile);
+    } else if (ayf_at(g, step->node)->op == AYF_OP_ALLREDUCE) {
+        status = ayf_exchange_prepare(backend->ctx, g, step, false, &k->exchange);
+        if (status == AYF_OK) memory->scratch = ayf_exchange_scratch_bytes(k->exchange);
     } else {
         k->out = *ayf_at(g, step->node);
         for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
@@ -114,7 +120,11 @@ static ayf_status run_heavy(cpu_kernel *k, void *const *args, void *scratch) {
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
     cpu_kernel *k = kernel;
-    if (b->failed != AYF_OK) return; /* what follows would compute with garbage */
+    if (k->exchange) {
+        ayf_status status = ayf_exchange_run(k->exchange, args, scratch);
+        if (b->failed == AYF_OK) b->failed = status;
+    }
+    if (b->failed != AYF_OK || k->exchange) return; /* what follows would compute with garbage */
     if (k->tile) {
         ayf_tile_run(k->tile, args, scratch);
     } else if (k->heavy) {
@@ -130,6 +140,7 @@ static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, vo
 
 static const char *cpu_describe(const void *kernel) {
     const cpu_kernel *k = kernel;
+    if (k->exchange) return "exchange";
     return k->tile ? ayf_tile_kernels()->name : k->heavy ? ayf_heavy_describe(k->heavy) : "move";
 }
 

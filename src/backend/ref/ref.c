@@ -3,15 +3,22 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/exchange.h"
 #include "base/bf16.h"
 #include "ir/conv.h"
 #include "ir/scalar.h"
+
+typedef struct ref_backend {
+    ayf_backend base;
+    ayf_status failed; /* the first failure since the last sync */
+} ref_backend;
 
 /* A step keeps copies of its nodes: the graph may not be touched after prepare. */
 typedef struct ref_kernel {
     ayf_node out, in[AYF_MAX_INPUTS];
     ayf_filter filter;
     ayf_conv_shape conv;
+    ayf_exchange *exchange;
     bool rounds; /* the result is AYF_BF16 */
 } ref_kernel;
 
@@ -175,7 +182,7 @@ static void run_gemm(const ref_kernel *k, const double *a, const double *b, doub
 /* ---- The table ---- */
 
 static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
-    (void)backend, (void)scratch;
+    ref_backend *own = (ref_backend *)backend;
     const ref_kernel *k = kernel;
     int inputs = ayf_op_table[k->out.op].inputs;
     const double *a = inputs > 0 ? args[0] : NULL, *b = inputs > 1 ? args[1] : NULL;
@@ -208,14 +215,23 @@ static void ref_launch(ayf_backend *backend, void *kernel, void *const *args, vo
     case AYF_CLASS_GEMM:
         run_gemm(k, a, b, out);
         break;
+    case AYF_CLASS_COMM: {
+        ayf_status status = ayf_exchange_run(k->exchange, args, scratch);
+        if (own->failed == AYF_OK) own->failed = status;
+        break;
+    }
     }
     for (size_t i = 0; k->rounds && i < elements(&k->out); i++)
         out[i] = (double)ayf_bf16_round((float)out[i]);
 }
 
+static void ref_drop(ayf_backend *backend, void *kernel) {
+    ayf_exchange_free(((ref_kernel *)kernel)->exchange);
+    ayf_free(backend->ctx, kernel);
+}
+
 static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ayf_step *step, void **kernel,
                               ayf_kernel_memory *memory) {
-    (void)memory;
     ref_kernel *k = ayf_alloc(backend->ctx, 1, sizeof *k);
     if (!k) return AYF_E_MEMORY;
     k->out = *ayf_at(g, step->node);
@@ -223,11 +239,17 @@ static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
     if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
     k->rounds = step->element[step->in_count] == AYF_BF16;
+    if (k->out.op == AYF_OP_ALLREDUCE) {
+        ayf_status status = ayf_exchange_prepare(backend->ctx, g, step, true, &k->exchange);
+        if (status != AYF_OK) {
+            ref_drop(backend, k);
+            return status;
+        }
+        memory->scratch = ayf_exchange_scratch_bytes(k->exchange);
+    }
     *kernel = k;
     return AYF_OK;
 }
-
-static void ref_drop(ayf_backend *backend, void *kernel) { ayf_free(backend->ctx, kernel); }
 
 static const char *ref_describe(const void *kernel) {
     (void)kernel;
@@ -274,8 +296,10 @@ static ayf_status ref_poison(ayf_backend *backend, void *memory, size_t bytes) {
 }
 
 static ayf_status ref_sync(ayf_backend *backend) {
-    (void)backend;
-    return AYF_OK;
+    ref_backend *own = (ref_backend *)backend;
+    ayf_status status = own->failed;
+    own->failed = AYF_OK;
+    return status;
 }
 
 static ayf_status ref_facts(ayf_backend *backend, ayf_backend_facts *facts) {
@@ -307,10 +331,10 @@ static const ayf_backend_ops ref_ops = {
 };
 
 ayf_status ayf_ref_open(ayf_context *ctx, ayf_backend **out) {
-    ayf_backend *backend = ayf_alloc(ctx, 1, sizeof *backend);
-    if (!backend) return AYF_E_MEMORY;
-    backend->ops = &ref_ops;
-    backend->ctx = ctx;
-    *out = backend;
+    ref_backend *own = ayf_alloc(ctx, 1, sizeof *own);
+    if (!own) return AYF_E_MEMORY;
+    own->base.ops = &ref_ops;
+    own->base.ctx = ctx;
+    *out = &own->base;
     return AYF_OK;
 }
