@@ -62,7 +62,6 @@ static ayf_status open_log(ayf_run *run) {
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     *latest = -1;
     AYF_TRY(name_files(run, options->folder));
-    AYF_TRY(ayf_backend_open(run->ctx, &run->backend));
     run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
     AYF_TRY(ayf_run_settings_read(run));
     if (!run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, false));
@@ -121,9 +120,17 @@ static ayf_status save_settings(ayf_run *run) {
     return open_log(run);
 }
 
+static ayf_status open_backend(ayf_run *run) {
+    AYF_TRY(ayf_backend_open(run->ctx, &run->backend));
+    run->faster = ayf_backend_precision(run->backend, AYF_PRECISION_AUTO);
+    return AYF_OK;
+}
+
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
     agenda own, first;
+    AYF_TRY(ayf_comm_agree(run->comm, open_backend(run)));
+    AYF_TRY(ayf_comm_broadcast(run->comm, &run->faster, sizeof run->faster, 0));
     AYF_TRY(ayf_comm_agree(run->comm, open_folder(run, options, &latest)));
     AYF_TRY(ayf_comm_broadcast(run->comm, &latest, sizeof latest, 0));
     AYF_TRY(ayf_comm_agree(run->comm, load(run, options, latest, &own)));

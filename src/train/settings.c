@@ -182,7 +182,7 @@ static ayf_status settle_precision(ayf_run *run, bool resumes) {
         ayf_config_free(run->ctx, &saved);
     }
     if (*precision != AYF_PRECISION_AUTO) return AYF_OK;
-    *precision = ayf_backend_precision(run->backend, AYF_PRECISION_AUTO);
+    *precision = run->faster;
     if (*precision == AYF_PRECISION_BF16)
         ayf_say(run->ctx,
                 "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",

@@ -84,6 +84,7 @@ struct ayf_run {
     ayf_config cfg;
 
     ayf_backend *backend; /* the context's */
+    ayf_precision faster; /* what train.precision = auto comes to: the first process decides */
     ayf_dataset *data;
     double sigma_data; /* 0: not known yet */
     ayf_run_teachers teachers;

@@ -112,7 +112,7 @@ static void cpu_changed(ayf_backend *backend, void *kernel) {
 
 static ayf_status run_heavy(cpu_kernel *k, void *const *args, void *scratch) {
     if (!k->packed) return ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
-    if (!k->packed_now) ayf_heavy_pack(k->heavy, args[1], k->packed);
+    if (!k->packed_now) AYF_TRY(ayf_heavy_pack(k->heavy, args[1], k->packed));
     k->packed_now = true;
     return ayf_heavy_run_packed(k->heavy, args[0], k->packed, args[2], scratch);
 }

@@ -63,7 +63,7 @@ ayf_status ayf_heavy_run(ayf_heavy_kernel *kernel, const void *a, const void *b,
  * `packed` is 64-byte aligned and of ayf_heavy_packed_bytes(); where that is 0 the kernel reads b as it is,
  * and neither function may be called. */
 size_t ayf_heavy_packed_bytes(const ayf_heavy_kernel *kernel);
-ayf_status ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed);
+ayf_status ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed) AYF_MUST_CHECK;
 ayf_status ayf_heavy_run_packed(ayf_heavy_kernel *kernel, const void *a, const void *packed, void *out,
                                 void *scratch);
 
