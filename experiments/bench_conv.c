@@ -3,9 +3,10 @@
  *
  *     bench_conv [threads [seconds per kernel [batch [kernels [packed]]]]]   default: 1, 0.1, 32, 0, 0
  *
- * `kernels` is an ayf_heavy_choice; `packed` 1 packs what can be before the clock starts. Best of the repetitions, packing and changes of layout included. A line
- * also says how often the step runs the shape and what that takes; totals follow per kind. With one thread
- * the clock counts processor time, so that other programs do not disturb the figures. */
+ * `kernels` is an ayf_heavy_choice; `packed` 1 packs what can be before the clock starts. Best of the
+ * repetitions, packing and changes of layout included. A line also says how often the step runs the shape and
+ * what that takes; totals follow per kind. With one thread the clock counts processor time, so that other
+ * programs do not disturb the figures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

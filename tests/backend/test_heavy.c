@@ -45,7 +45,8 @@ static void *counting_alloc(void *user, void *pointer, size_t size) {
     return p;
 }
 
-/* oneDNN alone; our own kernels where the processor runs them; those of older processors. */
+/* oneDNN alone; our own kernels where the processor runs them; those of older processors, without AVX-512 and
+ * without bf16. */
 enum { CHOICES = 4 };
 static const ayf_heavy_choice choices[CHOICES] = {AYF_HEAVY_ONEDNN, AYF_HEAVY_OWN, AYF_HEAVY_AVX2,
                                                   AYF_HEAVY_WIDEN};
@@ -382,26 +383,42 @@ static void test_rule_avx2(void **state) {
     close_all(f);
 }
 
-/* The same with AVX-512, with and without bf16. */
+static bool both_bf16(const ayf_element element[3]) {
+    return element[0] == AYF_BF16 && element[1] == AYF_BF16;
+}
+
+/* The same with AVX-512. */
 static void test_rule_avx512(void **state) {
     (void)state;
     if (!ayf_avx512_available()) skip();
     fixture f = open_with(THREADS);
-    static const char *const f32[3][3] = {{"avx512 direct", "avx512 direct", "avx512 wgrad"},
-                                          {"avx512 direct", "avx512 direct", "avx512 wgrad"},
-                                          {"avx512 direct", "avx512 direct", "avx512 wgrad"}};
-    static const char *const bf16[3][3] = {{"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"},
-                                           {"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"},
-                                           {"avx512 direct bf16", "avx512 direct bf16", "avx512 wgrad bf16"}};
-    for (size_t e = 0; e < AYF_COUNT(elements); e++) check_rule(f.heavy[3], elements[e], f32);
+    static const char *const direct[3][3] = {{"avx512 direct", "avx512 direct", "avx512 wgrad"},
+                                             {"avx512 direct", "avx512 direct", "avx512 wgrad"},
+                                             {"avx512 direct", "avx512 direct", "avx512 wgrad"}};
     static const char *const winograd[3][3] = {
         {"avx512 winograd", "avx512 winograd", "avx512 winograd wgrad"},
         {"avx512 winograd", "avx512 winograd", "avx512 wgrad"},
         {"avx512 winograd", "avx512 winograd", "avx512 wgrad"}};
+    for (size_t e = 0; e < AYF_COUNT(elements); e++) check_rule(f.heavy[3], elements[e], direct);
     check_rule(f.heavy[1], F32, winograd);
-    if (ayf_avx512bf16_available()) check_rule(f.heavy[1], elements[1], bf16);
+    for (size_t e = 1; e < AYF_COUNT(elements); e++)
+        if (!both_bf16(elements[e])) check_rule(f.heavy[1], elements[e], direct);
+    close_all(f);
+}
+
+/* Products of bf16 operands are oneDNN's where the processor has any; where it has not, they are widened. */
+static void test_rule_bf16(void **state) {
+    (void)state;
+    fixture f = open_with(THREADS);
+    assert_int_equal(ayf_heavy_prefers_bf16(f.heavy[1]), ayf_multiplies_bf16());
+    assert_false(ayf_heavy_prefers_bf16(f.heavy[2]));
     assert_false(ayf_heavy_prefers_bf16(f.heavy[3]));
-    assert_int_equal(ayf_heavy_prefers_bf16(f.heavy[1]), ayf_avx512bf16_available());
+    if (ayf_multiplies_bf16()) {
+        static const char *const names[3][3] = {
+            {"onednn", "onednn", "onednn"}, {"onednn", "onednn", "onednn"}, {"onednn", "onednn", "onednn"}};
+        for (size_t e = 0; e < AYF_COUNT(elements); e++)
+            if (both_bf16(elements[e])) check_rule(f.heavy[1], elements[e], names);
+    }
     close_all(f);
 }
 
@@ -482,6 +499,7 @@ int main(void) {
         cmocka_unit_test(test_conv_rejects_wrong_shapes),
         cmocka_unit_test(test_rule_avx2),
         cmocka_unit_test(test_rule_avx512),
+        cmocka_unit_test(test_rule_bf16),
         cmocka_unit_test(test_gemm),
         cmocka_unit_test(test_kernels_do_not_remember),
         cmocka_unit_test(test_out_of_memory),

@@ -10,9 +10,7 @@
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2,fma")))
 #define AVX2_INLINE static inline __attribute__((always_inline, target("avx2,fma")))
-/* All loops of AVX-512 have the attributes of the bf16 ones, so that they can be inlined. The compiler has no
- * use for bf16 instructions where none are asked for. */
-#define AVX512_SETS "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"
+#define AVX512_SETS "avx512f,avx512bw,avx512dq,avx512vl,fma"
 #define AVX512 __attribute__((target(AVX512_SETS)))
 #define AVX512_INLINE static inline __attribute__((always_inline, target(AVX512_SETS)))
 #else

@@ -1,7 +1,6 @@
-/* Convolutions and matrix products for processors with AVX-512. They work on dense channels-last arrays as
- * they are, in f32 or, with AVX512-BF16, on bf16 operands; patch_avx512.h has the inner loops. A plan is a
- * handful of counts without memory of its own; `element` is of {a, b, out} as in heavy.h, and `bf16` allows
- * products of bf16 operands (otherwise they are widened as they are packed). */
+/* Convolutions for processors with AVX-512. They work on dense channels-last arrays as they are, in f32, and
+ * widen bf16 operands as they pack them; patch_avx512.h has the inner loops. A plan is a handful of counts
+ * without memory of its own; `element` is of {a, b, out} as in heavy.h. */
 #ifndef AYF_BACKEND_CPU_CONV_AVX512_H
 #define AYF_BACKEND_CPU_CONV_AVX512_H
 
@@ -14,29 +13,27 @@ typedef struct ayf_direct512 {
     ayf_conv_shape s; /* turned for the data gradient */
     bool flipped;     /* weights are read backwards and transposed: the data gradient */
     bool padded;      /* work items copy their input between zeros */
-    bool narrow;
     int threads;
-    ayf_reading x, w;
-    int64_t pixel;       /* units of an input pixel */
-    int64_t tiles;       /* of 32 output channels */
-    int64_t parts;       /* of the tiles, each with work items of its own */
-    int64_t strip;       /* output rows per work item */
-    int64_t group;       /* images per work item */
-    int64_t items;       /* work items */
-    int64_t x_rows;      /* input rows under a strip */
-    int64_t x_columns;   /* input columns, padding included */
-    size_t weight_units; /* packed weights */
-    size_t x_units;      /* per thread: a padded copy of the input */
+    ayf_element x, w, y;
+    int64_t tiles;        /* of 32 output channels */
+    int64_t parts;        /* of the tiles, each with work items of its own */
+    int64_t strip;        /* output rows per work item */
+    int64_t group;        /* images per work item */
+    int64_t items;        /* work items */
+    int64_t x_rows;       /* input rows under a strip */
+    int64_t x_columns;    /* input columns, padding included */
+    size_t weight_floats; /* packed weights */
+    size_t x_floats;      /* per thread: a padded copy of the input */
 } ayf_direct512;
 
 /* y = conv(x, w) of `shape`, or with `data_gradient` dx from dy. False where a data gradient is not a
  * convolution (ayf_conv_turn()). */
 bool ayf_direct512_plan(ayf_direct512 *plan, const ayf_conv_shape *shape, bool data_gradient,
-                        const ayf_element element[3], bool bf16, int threads);
+                        const ayf_element element[3], int threads);
 size_t ayf_direct512_packed_bytes(const ayf_direct512 *plan);
 size_t ayf_direct512_scratch_bytes(const ayf_direct512 *plan); /* without the packed weights */
 void ayf_direct512_pack(const ayf_direct512 *plan, const void *w, float *packed);
-/* One tile of 32 output channels, as [p][q][unit of channels][lane] with 32 lanes, or 16 for a last tile of at
+/* One tile of 32 output channels, as [p][q][channel][lane] with 32 lanes, or 16 for a last tile of at
  * most 16 channels. */
 void ayf_direct512_pack_tile(const ayf_direct512 *plan, int64_t tile, const void *w, float *to);
 void ayf_direct512_run(const ayf_direct512 *plan, const void *x, const float *packed, void *y,
@@ -49,9 +46,9 @@ typedef struct ayf_winograd {
     int64_t down, across; /* patches of 2x2 outputs per image */
     int64_t patches;      /* of all images */
     int64_t items;        /* work items */
-    size_t weight_units;  /* transformed weights */
-    size_t x_units;       /* per thread: transformed input of a work item */
-    size_t y_units;       /* per thread: its products */
+    size_t weight_floats; /* transformed weights */
+    size_t x_floats;      /* per thread: transformed input of a work item */
+    size_t y_floats;      /* per thread: its products */
 } ayf_winograd;
 
 /* As ayf_direct512_plan(); false also where the taps are not 3x3, the stride is not 1 or something is bf16.
@@ -71,23 +68,21 @@ typedef struct ayf_wgrad512 {
     ayf_conv_shape s;
     int slots;    /* parallel parts, each with its own sums: fixes the order of additions */
     bool swapped; /* vectors run over output channels instead of input channels */
-    bool pairs;   /* two images to a unit */
-    ayf_reading x, y;
-    int64_t vectors;  /* tiles of 32 channels on the vector side */
-    int64_t rows;     /* tiles of 12 channels on the other side */
-    int64_t batch;    /* images, or pairs of them */
-    int64_t strip;    /* output rows per work item */
-    int64_t group;    /* of `batch` per work item */
-    int64_t items;    /* work items */
-    int64_t x_rows;   /* input rows under a strip */
-    size_t sum_units; /* per slot */
-    size_t x_units;   /* per slot: packed input */
-    size_t y_units;   /* per slot: packed output gradient */
+    ayf_element x, y;
+    int64_t vectors;   /* tiles of 32 channels on the vector side */
+    int64_t rows;      /* tiles of 12 channels on the other side */
+    int64_t strip;     /* output rows per work item */
+    int64_t group;     /* images per work item */
+    int64_t items;     /* work items */
+    int64_t x_rows;    /* input rows under a strip */
+    size_t sum_floats; /* per slot */
+    size_t x_floats;   /* per slot: packed input */
+    size_t y_floats;   /* per slot: packed output gradient */
 } ayf_wgrad512;
 
-/* dw from x and dy, always f32; element[2] is not looked at. As ayf_wgrad_plan(), with pairs of images. */
+/* dw from x and dy, always f32; element[2] is not looked at. As ayf_wgrad_plan(). */
 void ayf_wgrad512_plan(ayf_wgrad512 *plan, const ayf_conv_shape *shape, const ayf_element element[3],
-                       bool bf16, int slots);
+                       int slots);
 size_t ayf_wgrad512_scratch_bytes(const ayf_wgrad512 *plan);
 void ayf_wgrad512_run(const ayf_wgrad512 *plan, const void *x, const void *dy, float *dw, float *scratch);
 
@@ -97,9 +92,9 @@ typedef struct ayf_winograd_wgrad {
     int64_t down, across; /* patches of 2x2 outputs per image */
     int64_t patches;      /* of all images */
     int64_t items;        /* work items */
-    size_t sum_units;     /* per slot: sums of products */
-    size_t x_units;       /* per slot: transformed input of a work item */
-    size_t y_units;       /* per slot: transformed output gradient */
+    size_t sum_floats;    /* per slot: sums of products */
+    size_t x_floats;      /* per slot: transformed input of a work item */
+    size_t y_floats;      /* per slot: transformed output gradient */
 } ayf_winograd_wgrad;
 
 /* The weight gradient with as few products as ayf_winograd_plan() needs: the derivative of the same form. False
@@ -109,29 +104,5 @@ bool ayf_winograd_wgrad_plan(ayf_winograd_wgrad *plan, const ayf_conv_shape *sha
 size_t ayf_winograd_wgrad_scratch_bytes(const ayf_winograd_wgrad *plan);
 void ayf_winograd_wgrad_run(const ayf_winograd_wgrad *plan, const float *x, const float *dy, float *dw,
                             float *scratch);
-
-/* ---- Matrix product ---- */
-
-typedef struct ayf_gemm512 {
-    ayf_gemm_shape s;
-    bool shared; /* B is packed once for all threads; otherwise each work item packs its matrix */
-    bool pack_a, narrow;
-    int threads;
-    ayf_reading a, b;
-    int64_t depth;  /* units of the summed dimension */
-    int64_t block;  /* rows of D per work item */
-    int64_t items;  /* work items */
-    size_t b_units; /* packed matrices: all of B if shared, else one per thread */
-    size_t a_units; /* per thread: packed rows of A */
-} ayf_gemm512;
-
-void ayf_gemm512_plan(ayf_gemm512 *plan, const ayf_gemm_shape *shape, const ayf_element element[3], bool bf16,
-                      int threads);
-size_t ayf_gemm512_packed_bytes(const ayf_gemm512 *plan);  /* 0 unless shared */
-size_t ayf_gemm512_scratch_bytes(const ayf_gemm512 *plan); /* without what is packed once */
-void ayf_gemm512_pack(const ayf_gemm512 *plan, const void *b, float *packed);
-/* `packed` is NULL unless shared, `b` is not looked at if shared. */
-void ayf_gemm512_run(const ayf_gemm512 *plan, const void *a, const void *b, const float *packed, void *out,
-                     float *scratch);
 
 #endif

@@ -12,7 +12,6 @@ struct ayf_heavy {
     bool avx2, avx512; /* whose kernels of our own may be chosen */
     bool always_own;   /* where the rule would prefer another one */
     bool multiplies_bf16;
-    bool bf16_is_own; /* by our own kernels, not oneDNN's */
     ayf_onednn *onednn;
 };
 
@@ -24,8 +23,7 @@ typedef enum method {
     METHOD_WGRAD512,
     METHOD_DIRECT512,
     METHOD_WINOGRAD,
-    METHOD_WINOGRAD_WGRAD,
-    METHOD_GEMM512
+    METHOD_WINOGRAD_WGRAD
 } method;
 
 struct ayf_heavy_kernel {
@@ -46,8 +44,6 @@ struct ayf_heavy_kernel {
     ayf_direct512 direct512;           /* METHOD_DIRECT512 */
     ayf_winograd winograd;             /* METHOD_WINOGRAD */
     ayf_winograd_wgrad winograd_wgrad; /* METHOD_WINOGRAD_WGRAD */
-    ayf_gemm512 gemm512;               /* METHOD_GEMM512 */
-    bool exchanged;                    /* METHOD_WGRAD512 for a matrix product: x is b, dy is a */
     size_t packed_bytes;               /* of b, at the start of scratch unless the caller keeps it */
     size_t method_bytes, scratch_bytes;
     const char *name;
@@ -111,10 +107,6 @@ static ayf_status finish(ayf_heavy_kernel *k, ayf_status status, ayf_heavy_kerne
 static bool is_bf16(const ayf_heavy_kernel *k) { return k->inside[0] == AYF_BF16; }
 
 /* The kernels for AVX-512 convert as they pack, so they take every element as it is. */
-static bool may_be_avx512(const ayf_heavy_kernel *k) {
-    return k->heavy->avx512 && (!is_bf16(k) || k->heavy->bf16_is_own);
-}
-
 static void take_as_stored(ayf_heavy_kernel *k, const ayf_element element[3]) {
     for (int i = 0; i < 3; i++) {
         k->inside[i] = element[i];
@@ -122,12 +114,12 @@ static void take_as_stored(ayf_heavy_kernel *k, const ayf_element element[3]) {
     }
 }
 
-static void choose_wgrad512(ayf_heavy_kernel *k, const ayf_conv_shape *s, const ayf_element element[3]) {
-    bool narrowed = element[2] == AYF_BF16, bf16 = is_bf16(k);
+static void choose_wgrad512(ayf_heavy_kernel *k, const ayf_element element[3]) {
+    bool narrowed = element[2] == AYF_BF16;
     k->method = METHOD_WGRAD512;
-    ayf_wgrad512_plan(&k->wgrad512, s, element, bf16, k->heavy->threads);
+    ayf_wgrad512_plan(&k->wgrad512, &k->shape, element, k->heavy->threads);
     k->method_bytes = ayf_wgrad512_scratch_bytes(&k->wgrad512);
-    k->name = bf16 ? "avx512 wgrad bf16" : "avx512 wgrad";
+    k->name = "avx512 wgrad";
     take_as_stored(k, element);
     if (narrowed) {
         k->inside[2] = AYF_F32;
@@ -161,45 +153,46 @@ static bool choose_winograd(ayf_heavy_kernel *k, ayf_op face, const ayf_element 
 }
 
 static bool choose_avx512(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
-    bool bf16 = is_bf16(k);
-    if (!may_be_avx512(k)) return false;
+    if (!k->heavy->avx512) return false;
     if (choose_winograd(k, face, element)) return true;
     if (face == AYF_OP_CONV_WGRAD) {
-        /* A single image has none to be paired with. */
-        if (bf16 && k->shape.x[0] == 1 && !k->heavy->always_own) return false;
-        choose_wgrad512(k, &k->shape, element);
+        choose_wgrad512(k, element);
         return true;
     }
-    if (!ayf_direct512_plan(&k->direct512, &k->shape, face == AYF_OP_CONV_DGRAD, element, bf16,
-                            k->heavy->threads))
+    if (!ayf_direct512_plan(&k->direct512, &k->shape, face == AYF_OP_CONV_DGRAD, element, k->heavy->threads))
         return false;
     k->method = METHOD_DIRECT512;
     k->packed_bytes = ayf_direct512_packed_bytes(&k->direct512);
     k->method_bytes = k->packed_bytes + ayf_direct512_scratch_bytes(&k->direct512);
-    k->name = bf16 ? "avx512 direct bf16" : "avx512 direct";
+    k->name = "avx512 direct";
     take_as_stored(k, element);
     return true;
 }
 
-static void choose_avx2(ayf_heavy_kernel *k, ayf_op face) {
+static bool choose_few_outputs(ayf_heavy_kernel *k, ayf_op face) {
     enum { MANY_INPUTS = 8 };
     const ayf_conv_shape *s = &k->shape;
-    bool data_gradient = face == AYF_OP_CONV_DGRAD, convolves = true;
-    if (!k->heavy->avx2 || is_bf16(k)) return;
+    bool data_gradient = face == AYF_OP_CONV_DGRAD;
+    if (!k->heavy->avx2 || face == AYF_OP_CONV_WGRAD) return false;
+    k->few = *s;
+    if (data_gradient && !ayf_conv_turn(&k->few, s)) return false;
+    if (k->few.y[3] > AYF_FEW_OUTPUTS || k->few.x[3] < MANY_INPUTS) return false;
+    k->method = METHOD_FEW_OUTPUTS;
+    k->turned = data_gradient;
+    if (k->turned) k->method_bytes = (size_t)(s->w[0] * s->w[1] * s->w[2] * s->w[3]) * sizeof(float);
+    k->name = "avx2 few outputs";
+    return true;
+}
+
+static void choose_avx2(ayf_heavy_kernel *k, ayf_op face) {
+    const ayf_conv_shape *s = &k->shape;
+    bool data_gradient = face == AYF_OP_CONV_DGRAD;
+    if (!k->heavy->avx2) return;
     if (face == AYF_OP_CONV_WGRAD) {
         k->method = METHOD_WGRAD;
         ayf_wgrad_plan(&k->wgrad, s, k->heavy->threads);
         k->method_bytes = ayf_wgrad_scratch_bytes(&k->wgrad);
         k->name = k->wgrad.swapped ? "avx2 wgrad over outputs" : "avx2 wgrad";
-        return;
-    }
-    k->few = *s;
-    if (data_gradient) convolves = ayf_conv_turn(&k->few, s);
-    if (convolves && k->few.y[3] <= AYF_FEW_OUTPUTS && k->few.x[3] >= MANY_INPUTS) {
-        k->method = METHOD_FEW_OUTPUTS;
-        k->turned = data_gradient;
-        if (k->turned) k->method_bytes = (size_t)(s->w[0] * s->w[1] * s->w[2] * s->w[3]) * sizeof(float);
-        k->name = "avx2 few outputs";
     } else if (s->w[1] * s->w[2] > 1 && ayf_direct_plan(&k->direct, s, data_gradient, k->heavy->threads)) {
         k->method = METHOD_DIRECT;
         k->method_bytes = ayf_direct_scratch_bytes(&k->direct);
@@ -207,42 +200,11 @@ static void choose_avx2(ayf_heavy_kernel *k, ayf_op face) {
     }
 }
 
-/* A long sum (a 1x1 weight gradient) is cut over the summed dimension, as weight gradients are. */
-static bool choose_long_sum(ayf_heavy_kernel *k, const ayf_gemm_shape *s, const ayf_element element[3]) {
-    enum { PIXELS = 256, IMAGES = 2 };
-    if (s->batch != 1 || !s->transpose_a || s->transpose_b || s->k % (PIXELS * IMAGES) != 0) return false;
-    const ayf_conv_shape shape = {.x = {s->k / PIXELS, 1, PIXELS, s->n},
-                                  .w = {s->m, 1, 1, s->n},
-                                  .y = {s->k / PIXELS, 1, PIXELS, s->m},
-                                  .stride = 1};
-    const ayf_element turned[3] = {element[1], element[0], element[2]};
-    k->exchanged = true;
-    choose_wgrad512(k, &shape, turned);
-    k->inside[0] = element[0];
-    k->inside[1] = element[1];
-    return true;
-}
-
-/* oneDNN is as fast with large products in f32, and faster with small ones: it needs no pass over b. It would
- * need one where something is converted. */
-static bool prefer_onednn(const ayf_heavy_kernel *k, const ayf_gemm_shape *s) {
-    static const double SMALL = 3.2e7;
-    double operations = 2.0 * (double)(s->batch * s->m) * (double)(s->n * s->k);
-    if (k->converted[0] || k->converted[1] || k->converted[2]) return false;
-    return !is_bf16(k) || operations < SMALL;
-}
-
-static bool choose_gemm512(ayf_heavy_kernel *k, const ayf_gemm_shape *s, const ayf_element element[3]) {
-    bool bf16 = is_bf16(k);
-    if (!may_be_avx512(k) || (!k->heavy->always_own && prefer_onednn(k, s))) return false;
-    if (choose_long_sum(k, s, element)) return true;
-    k->method = METHOD_GEMM512;
-    ayf_gemm512_plan(&k->gemm512, s, element, bf16, k->heavy->threads);
-    k->packed_bytes = ayf_gemm512_packed_bytes(&k->gemm512);
-    k->method_bytes = k->packed_bytes + ayf_gemm512_scratch_bytes(&k->gemm512);
-    k->name = bf16 ? "avx512 gemm bf16" : "avx512 gemm";
-    take_as_stored(k, element);
-    return true;
+/* oneDNN computes whatever has two bf16 operands. On AVX512-BF16 the whole step takes 1.97 to 2.15 s with
+ * oneDNN 2.6.3, and 2.20 to 2.38 s with loops of our own, which in single calls are as fast. */
+static void choose_conv(ayf_heavy_kernel *k, ayf_op face, const ayf_element element[3]) {
+    if (is_bf16(k) || choose_avx512(k, face, element) || choose_few_outputs(k, face)) return;
+    choose_avx2(k, face);
 }
 
 /* ---- Preparing ---- */
@@ -274,7 +236,7 @@ ayf_status ayf_heavy_prepare_conv(ayf_heavy *heavy, const ayf_conv_shape *shape,
     ayf_heavy_kernel *k;
     AYF_TRY(new_kernel(heavy, element, count, &k));
     k->shape = *shape;
-    if (!choose_avx512(k, face, element)) choose_avx2(k, face);
+    choose_conv(k, face, element);
     ayf_status status = AYF_OK;
     if (k->method == METHOD_ONEDNN)
         status = ayf_onednn_prepare_conv(heavy->onednn, shape, face, k->inside, &k->onednn);
@@ -294,10 +256,9 @@ ayf_status ayf_heavy_prepare_gemm(ayf_heavy *heavy, const ayf_gemm_shape *shape,
                               s->batch * s->m * s->n};
     ayf_heavy_kernel *k;
     AYF_TRY(new_kernel(heavy, element, count, &k));
-    ayf_status status = AYF_OK;
-    if (!choose_gemm512(k, shape, element))
-        status = ayf_onednn_prepare_gemm(heavy->onednn, shape, k->inside, &k->onednn);
-    return finish(k, status, out);
+    /* Kernels of our own are no faster with large f32 products and slower with small ones. Mixed products, which
+     * they would convert as they pack, are of 6 MFLOP at most. */
+    return finish(k, ayf_onednn_prepare_gemm(heavy->onednn, shape, k->inside, &k->onednn), out);
 }
 
 void ayf_heavy_release(ayf_heavy_kernel *kernel) {
@@ -315,10 +276,8 @@ const char *ayf_heavy_describe(const ayf_heavy_kernel *kernel) { return kernel->
 static void pack(const ayf_heavy_kernel *k, const void *b, void *packed) {
     if (k->method == METHOD_DIRECT512)
         ayf_direct512_pack(&k->direct512, b, packed);
-    else if (k->method == METHOD_WINOGRAD)
-        ayf_winograd_pack(&k->winograd, b, packed);
     else
-        ayf_gemm512_pack(&k->gemm512, b, packed);
+        ayf_winograd_pack(&k->winograd, b, packed);
 }
 
 /* `packed` holds b, where the method packs it; `rest` is scratch behind it. */
@@ -338,7 +297,7 @@ static ayf_status run_method(ayf_heavy_kernel *k, const void *a, const void *b, 
         ayf_few_outputs_run(&k->few, k->heavy->threads, a, k->turned ? rest : b, out);
         return AYF_OK;
     case METHOD_WGRAD512:
-        ayf_wgrad512_run(&k->wgrad512, k->exchanged ? b : a, k->exchanged ? a : b, out, rest);
+        ayf_wgrad512_run(&k->wgrad512, a, b, out, rest);
         return AYF_OK;
     case METHOD_DIRECT512:
         ayf_direct512_run(&k->direct512, a, packed, out, rest);
@@ -348,9 +307,6 @@ static ayf_status run_method(ayf_heavy_kernel *k, const void *a, const void *b, 
         return AYF_OK;
     case METHOD_WINOGRAD_WGRAD:
         ayf_winograd_wgrad_run(&k->winograd_wgrad, a, b, out, rest);
-        return AYF_OK;
-    case METHOD_GEMM512:
-        ayf_gemm512_run(&k->gemm512, a, b, k->packed_bytes ? packed : NULL, out, rest);
         return AYF_OK;
     }
     return AYF_OK;
@@ -439,14 +395,10 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     h->ctx = ctx;
     h->threads = threads > 0 ? threads : 1;
     bool own = choice != AYF_HEAVY_ONEDNN, multiplies = choice != AYF_HEAVY_WIDEN && choice != AYF_HEAVY_AVX2;
-    bool amx = ayf_amx_bf16_available(), wide_bf16 = ayf_avx512bf16_available();
     h->always_own = choice == AYF_HEAVY_OWN;
     h->avx2 = own && ayf_avx2_available();
     h->avx512 = own && choice != AYF_HEAVY_AVX2 && ayf_avx512_available();
-    h->multiplies_bf16 = multiplies && (amx || wide_bf16);
-    /* oneDNN 2.6.3 on AMX runs forward and data gradient at 900 to 3000 GFLOP/s per two cores and weight
-     * gradients at 400 to 1250; vectors reach a fraction of that. */
-    h->bf16_is_own = wide_bf16 && (!amx || choice == AYF_HEAVY_OWN);
+    h->multiplies_bf16 = multiplies && ayf_multiplies_bf16();
     ayf_status status = ayf_onednn_open(ctx, h->threads, &h->onednn);
     if (status != AYF_OK) {
         ayf_heavy_close(h);

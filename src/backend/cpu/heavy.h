@@ -25,8 +25,8 @@ typedef struct ayf_heavy_kernel ayf_heavy_kernel;
 /* Which kernels may be chosen. All but FASTER are for tests and measurements. */
 typedef enum ayf_heavy_choice {
     AYF_HEAVY_FASTER, /* the fastest for this processor */
-    AYF_HEAVY_OWN,    /* our own wherever the processor can run them */
-    AYF_HEAVY_AVX2,   /* the same without AVX-512: our own that need AVX2 only, bf16 operands widened */
+    AYF_HEAVY_OWN,    /* the same, but Winograd's products also where they do not pay */
+    AYF_HEAVY_AVX2,   /* as on a processor with AVX2 that has neither AVX-512 nor bf16 */
     AYF_HEAVY_WIDEN,  /* as FASTER on a processor that cannot multiply bf16 */
     AYF_HEAVY_ONEDNN  /* none of our own */
 } ayf_heavy_choice;
@@ -67,7 +67,7 @@ ayf_status ayf_heavy_pack(ayf_heavy_kernel *kernel, const void *b, void *packed)
 ayf_status ayf_heavy_run_packed(ayf_heavy_kernel *kernel, const void *a, const void *packed, void *out,
                                 void *scratch);
 
-/* What was chosen, for traces: "avx512 direct bf16", "onednn jit:avx2 blocked". Lives as long as the kernel. */
+/* What was chosen, for traces: "avx512 direct", "onednn jit:avx2 blocked". Lives as long as the kernel. */
 const char *ayf_heavy_describe(const ayf_heavy_kernel *kernel);
 
 /* The best rate of a convolution on this machine now, in GFLOP/s (2 per multiply-add): a 3x3 one of 128

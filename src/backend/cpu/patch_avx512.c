@@ -12,18 +12,11 @@ bool ayf_avx512_available(void) {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-bool ayf_avx512bf16_available(void) { return ayf_avx512_available() && __builtin_cpu_supports("avx512bf16"); }
-
-bool ayf_amx_bf16_available(void) { return __builtin_cpu_supports("amx-bf16"); }
+bool ayf_multiplies_bf16(void) {
+    return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
+}
 
 /* ---- Registers ---- */
-
-/* Units need not be aligned: a pair of bf16 may start anywhere. */
-typedef int32_t loose_unit __attribute__((aligned(2), may_alias));
-
-AVX512_INLINE __m512 multiply_add(__m512 a, __m512 b, __m512 sum, const bool pairs) {
-    return pairs ? _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b) : _mm512_fmadd_ps(a, b, sum);
-}
 
 /* As ayf_bf16_from_float(). */
 AVX512_INLINE __m256i narrow_lanes(__m512 v) {
@@ -47,7 +40,7 @@ AVX512_INLINE void store_lanes(const ayf_patch *a, int64_t at, int64_t lanes, __
         _mm512_mask_storeu_ps((float *)a->y + at, mask, sum);
 }
 
-AVX512_INLINE void sum_patch(const ayf_patch *a, const int pixels, const int vectors, const bool pairs) {
+AVX512_INLINE void sum_patch(const ayf_patch *a, const int pixels, const int vectors) {
     __m512 sum[AYF_PATCH_PIXELS][2];
 #pragma GCC unroll 12
     for (int i = 0; i < pixels; i++)
@@ -56,11 +49,10 @@ AVX512_INLINE void sum_patch(const ayf_patch *a, const int pixels, const int vec
             sum[i][v] = a->add ? _mm512_maskz_loadu_ps(first_lanes(a->lanes - v * AYF_VECTOR),
                                                        (float *)a->y + i * a->y_pixel + v * AYF_VECTOR)
                                : _mm512_setzero_ps();
-    const loose_unit *row = a->x;
-    const float *w_row = a->w;
+    const float *row = a->x, *w_row = a->w;
     const int64_t step = a->x_pixel, x_inner = a->x_inner, w_inner = a->w_inner;
     for (int64_t o = a->outer; o > 0; o--, row += a->x_outer, w_row += a->w_outer) {
-        const loose_unit *x[4] = {row, row + 3 * step, row + 6 * step, row + 9 * step};
+        const float *x[4] = {row, row + 3 * step, row + 6 * step, row + 9 * step};
         const float *w = w_row;
         for (int64_t k = a->inner; k > 0; k--) {
             __m512 lane[2];
@@ -68,9 +60,9 @@ AVX512_INLINE void sum_patch(const ayf_patch *a, const int pixels, const int vec
             for (int v = 0; v < vectors; v++) lane[v] = _mm512_load_ps(w + v * AYF_VECTOR);
 #pragma GCC unroll 12
             for (int i = 0; i < pixels; i++) {
-                __m512 one = _mm512_castsi512_ps(_mm512_set1_epi32(x[i / 3][i % 3 * step]));
+                __m512 one = _mm512_set1_ps(x[i / 3][i % 3 * step]);
 #pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++) sum[i][v] = multiply_add(one, lane[v], sum[i][v], pairs);
+                for (int v = 0; v < vectors; v++) sum[i][v] = _mm512_fmadd_ps(one, lane[v], sum[i][v]);
             }
 #pragma GCC unroll 4
             for (int g = 0; g < 4; g++) x[g] += x_inner;
@@ -85,10 +77,8 @@ AVX512_INLINE void sum_patch(const ayf_patch *a, const int pixels, const int vec
 }
 
 #define SUM_PATCH(pixels)                                                                                    \
-    AVX512 static void sum_f32_1_##pixels(const ayf_patch *a) { sum_patch(a, pixels, 1, false); }            \
-    AVX512 static void sum_f32_2_##pixels(const ayf_patch *a) { sum_patch(a, pixels, 2, false); }            \
-    AVX512 static void sum_bf16_1_##pixels(const ayf_patch *a) { sum_patch(a, pixels, 1, true); }            \
-    AVX512 static void sum_bf16_2_##pixels(const ayf_patch *a) { sum_patch(a, pixels, 2, true); }
+    AVX512 static void sum_1_##pixels(const ayf_patch *a) { sum_patch(a, pixels, 1); }                       \
+    AVX512 static void sum_2_##pixels(const ayf_patch *a) { sum_patch(a, pixels, 2); }
 SUM_PATCH(1)
 SUM_PATCH(2)
 SUM_PATCH(3)
@@ -110,25 +100,21 @@ SUM_PATCH(12)
 
 void ayf_patch_run(const ayf_patch *patch, int64_t pixels) {
     typedef void sum_fn(const ayf_patch *);
-    static sum_fn *const sums[2][2][AYF_PATCH_PIXELS] = {
-        {PIXELS_1_TO_12(sum_f32_1), PIXELS_1_TO_12(sum_f32_2)},
-        {PIXELS_1_TO_12(sum_bf16_1), PIXELS_1_TO_12(sum_bf16_2)}};
-    sums[patch->pairs][patch->lanes > AYF_VECTOR][pixels - 1](patch);
+    static sum_fn *const sums[2][AYF_PATCH_PIXELS] = {PIXELS_1_TO_12(sum_1), PIXELS_1_TO_12(sum_2)};
+    sums[patch->lanes > AYF_VECTOR][pixels - 1](patch);
 }
 
 /* ---- Packing ---- */
 
-/* Up to 16 units of a row of which `count` elements are left. */
-AVX512_INLINE __m512i load_units(ayf_reading reading, const char *from, int64_t count) {
-    if (reading == AYF_READ_F32) return _mm512_maskz_loadu_epi32(first_lanes(count), from);
-    if (reading == AYF_READ_WIDE)
-        return _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(count), from)),
-                                 16);
-    __mmask32 mask = count >= 32 ? 0xFFFFFFFFu : (1u << count) - 1u;
-    return _mm512_maskz_loadu_epi16(mask, from);
+/* The first `count` of 16 numbers, and zeros. */
+AVX512_INLINE __m512 load_lanes(ayf_element element, const char *from, int64_t count) {
+    __mmask16 mask = first_lanes(count);
+    if (element == AYF_F32) return _mm512_maskz_loadu_ps(mask, from);
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from)), 16));
 }
 
-/* Turns 16 rows of 16 units. */
+/* Turns 16 rows of 16 numbers. */
 AVX512_INLINE void transpose(__m512i r[16]) {
     __m512i t[16];
 #pragma GCC unroll 8
@@ -160,77 +146,65 @@ AVX512_INLINE void transpose(__m512i r[16]) {
     }
 }
 
-AVX512 void ayf_pack_across(ayf_reading reading, const void *from, int64_t row_step, int64_t rows,
+AVX512 void ayf_pack_across(ayf_element element, const void *from, int64_t row_step, int64_t rows,
                             int64_t count, float *to, int64_t to_step) {
-    const int64_t size = (int64_t)ayf_reading_bytes(reading), per_unit = reading == AYF_READ_PAIRS ? 2 : 1;
-    const int64_t units = divide_up(count, per_unit);
-    for (int64_t u = 0; u < units; u += 16) {
-        const char *f = (const char *)from + u * per_unit * size;
+    const int64_t size = ayf_stored_bytes(element);
+    for (int64_t k = 0; k < count; k += AYF_VECTOR) {
+        const char *f = (const char *)from + k * size;
         __m512i r[16];
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++)
-            r[i] = i < rows ? load_units(reading, f + i * row_step * size, count - u * per_unit)
+            r[i] = i < rows ? _mm512_castps_si512(load_lanes(element, f + i * row_step * size, count - k))
                             : _mm512_setzero_si512();
         transpose(r);
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++)
-            if (i < units - u) _mm512_store_si512(to + (u + i) * to_step, r[i]);
+            if (i < count - k) _mm512_store_si512(to + (k + i) * to_step, r[i]);
     }
 }
 
-AVX512 void ayf_pack_along(ayf_reading reading, const void *first, const void *second, int64_t step,
-                           int64_t units, int64_t lanes, float *to, int64_t to_step, int64_t width) {
-    const __mmask16 in = first_lanes(lanes), out = first_lanes(width);
-    const char *f = first, *g = second;
-    if (reading == AYF_READ_F32) {
-        for (int64_t u = 0; u < units; u++)
-            _mm512_mask_storeu_epi32(to + u * to_step, out, _mm512_maskz_loadu_epi32(in, f + u * step * 4));
-        return;
-    }
-    for (int64_t u = 0; u < units; u++) {
-        __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(in, f + u * step * 2)), unit;
-        if (reading == AYF_READ_WIDE) {
-            unit = _mm512_slli_epi32(low, 16);
-        } else {
-            __mmask16 there = g ? in : 0;
-            __m256i half = _mm256_maskz_loadu_epi16(there, (g ? g : f) + u * step * 2);
-            unit = _mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
-        }
-        _mm512_mask_storeu_epi32(to + u * to_step, out, unit);
-    }
+AVX512 void ayf_pack_along(ayf_element element, const void *from, int64_t step, int64_t count, int64_t lanes,
+                           float *to, int64_t to_step, int64_t width) {
+    const int64_t bytes = step * ayf_stored_bytes(element);
+    const __mmask16 out = first_lanes(width);
+    const char *f = from;
+    if (element == AYF_F32)
+        for (int64_t k = 0; k < count; k++)
+            _mm512_mask_storeu_ps(to + k * to_step, out, load_lanes(AYF_F32, f + k * bytes, lanes));
+    else
+        for (int64_t k = 0; k < count; k++)
+            _mm512_mask_storeu_ps(to + k * to_step, out, load_lanes(AYF_BF16, f + k * bytes, lanes));
 }
 
-AVX512 void ayf_pack_plain(ayf_reading reading, const void *from, int64_t count, float *to) {
-    if (reading != AYF_READ_WIDE) {
-        memcpy(to, from, (size_t)count * ayf_reading_bytes(reading));
+AVX512 void ayf_pack_plain(ayf_element element, const void *from, int64_t count, float *to) {
+    if (element == AYF_F32) {
+        memcpy(to, from, (size_t)count * sizeof *to);
         return;
     }
     for (int64_t i = 0; i < count; i += AYF_VECTOR)
-        _mm512_mask_storeu_epi32(to + i, first_lanes(count - i),
-                                 load_units(reading, (const char *)from + i * 2, count - i));
+        _mm512_mask_storeu_ps(to + i, first_lanes(count - i),
+                              load_lanes(AYF_BF16, (const char *)from + i * 2, count - i));
 }
 
 #else
 
 bool ayf_avx512_available(void) { return false; }
-bool ayf_avx512bf16_available(void) { return false; }
-bool ayf_amx_bf16_available(void) { return false; }
+bool ayf_multiplies_bf16(void) { return false; }
 
 void ayf_patch_run(const ayf_patch *patch, int64_t pixels) { (void)patch, (void)pixels; }
 
-void ayf_pack_across(ayf_reading reading, const void *from, int64_t row_step, int64_t rows, int64_t count,
+void ayf_pack_across(ayf_element element, const void *from, int64_t row_step, int64_t rows, int64_t count,
                      float *to, int64_t to_step) {
-    (void)reading, (void)from, (void)row_step, (void)rows, (void)count, (void)to, (void)to_step;
+    (void)element, (void)from, (void)row_step, (void)rows, (void)count, (void)to, (void)to_step;
 }
 
-void ayf_pack_along(ayf_reading reading, const void *first, const void *second, int64_t step, int64_t units,
-                    int64_t lanes, float *to, int64_t to_step, int64_t width) {
-    (void)reading, (void)first, (void)second, (void)step, (void)units, (void)lanes, (void)to, (void)to_step;
-    (void)width;
+void ayf_pack_along(ayf_element element, const void *from, int64_t step, int64_t count, int64_t lanes,
+                    float *to, int64_t to_step, int64_t width) {
+    (void)element, (void)from, (void)step, (void)count, (void)lanes, (void)to, (void)to_step, (void)width;
 }
 
-void ayf_pack_plain(ayf_reading reading, const void *from, int64_t count, float *to) {
-    (void)reading, (void)from, (void)count, (void)to;
+void ayf_pack_plain(ayf_element element, const void *from, int64_t count, float *to) {
+    (void)element, (void)from, (void)count, (void)to;
 }
 
 #endif

@@ -10,72 +10,67 @@ enum { STRIP_PIXELS = 256 /* packed tiles of a work item stay close to the first
 static int64_t whole_vectors(int64_t channels) { return divide_up(channels, AYF_VECTOR) * AYF_VECTOR; }
 
 void ayf_wgrad512_plan(ayf_wgrad512 *plan, const ayf_conv_shape *shape, const ayf_element element[3],
-                       bool bf16, int slots) {
+                       int slots) {
     memset(plan, 0, sizeof *plan);
     plan->s = *shape;
     plan->slots = slots;
-    plan->pairs = bf16 && element[0] == AYF_BF16 && element[1] == AYF_BF16;
-    ayf_reading of_bf16 = plan->pairs ? AYF_READ_PAIRS : AYF_READ_WIDE;
-    plan->x = element[0] == AYF_BF16 ? of_bf16 : AYF_READ_F32;
-    plan->y = element[1] == AYF_BF16 ? of_bf16 : AYF_READ_F32;
-    int64_t height = shape->y[1], width = shape->y[2], in = shape->x[3], out = shape->y[3];
+    plan->x = element[0];
+    plan->y = element[1];
+    int64_t batch = shape->y[0], height = shape->y[1], width = shape->y[2], in = shape->x[3],
+            out = shape->y[3];
     plan->swapped = whole_vectors(out) * in < whole_vectors(in) * out;
     plan->vectors = divide_up(plan->swapped ? out : in, AYF_PATCH_LANES);
     plan->rows = divide_up(plan->swapped ? in : out, AYF_PATCH_PIXELS);
-    plan->batch = plan->pairs ? divide_up(shape->y[0], 2) : shape->y[0];
     plan->strip = larger(1, smaller(height, STRIP_PIXELS / width));
-    if (plan->batch * divide_up(height, plan->strip) < slots)
-        plan->strip = divide_up(height, divide_up(slots, plan->batch));
+    if (batch * divide_up(height, plan->strip) < slots)
+        plan->strip = divide_up(height, divide_up(slots, batch));
     plan->group = 1;
     if (plan->strip == height)
-        plan->group = larger(1, smaller(plan->batch / slots, STRIP_PIXELS / (height * width)));
-    plan->items = divide_up(plan->batch, plan->group) * divide_up(height, plan->strip);
+        plan->group = larger(1, smaller(batch / slots, STRIP_PIXELS / (height * width)));
+    plan->items = divide_up(batch, plan->group) * divide_up(height, plan->strip);
     plan->x_rows = smaller(shape->x[1], (plan->strip - 1) * shape->stride + shape->w[1]);
     int64_t vector_side = plan->vectors * AYF_PATCH_LANES, row_side = plan->rows * AYF_PATCH_PIXELS;
-    plan->sum_units = lines(vector_side * row_side * shape->w[1] * shape->w[2]);
-    plan->x_units =
+    plan->sum_floats = lines(vector_side * row_side * shape->w[1] * shape->w[2]);
+    plan->x_floats =
         lines(plan->group * plan->x_rows * shape->x[2] * (plan->swapped ? row_side : vector_side));
-    plan->y_units = lines(plan->group * plan->strip * width * (plan->swapped ? vector_side : row_side));
+    plan->y_floats = lines(plan->group * plan->strip * width * (plan->swapped ? vector_side : row_side));
 }
 
 size_t ayf_wgrad512_scratch_bytes(const ayf_wgrad512 *plan) {
-    return (plan->sum_units + plan->x_units + plan->y_units) * (size_t)plan->slots * sizeof(float);
+    return (plan->sum_floats + plan->x_floats + plan->y_floats) * (size_t)plan->slots * sizeof(float);
 }
 
 /* ---- Packing ---- */
 
-/* `pixels` x `channels` as tiles of 32 channels, `tile_step` units apart; the last tile may be of 16. */
-static void pack_vectors(ayf_reading reading, const char *first, const char *second, int64_t pixels,
-                         int64_t channels, float *to, int64_t tile_step) {
-    const int64_t size = (int64_t)ayf_reading_bytes(reading);
+/* `pixels` x `channels` as tiles of 32 channels, `tile_step` numbers apart; the last tile may be of 16. */
+static void pack_vectors(ayf_element element, const char *first, int64_t pixels, int64_t channels, float *to,
+                         int64_t tile_step) {
+    const int64_t size = ayf_stored_bytes(element);
     for (int64_t tile = 0; tile < channels; tile += AYF_PATCH_LANES, to += tile_step) {
         int64_t width = smaller(AYF_PATCH_LANES, whole_vectors(channels - tile));
         for (int64_t from = 0; from < width; from += AYF_VECTOR) {
             int64_t c = tile + from;
-            ayf_pack_along(reading, first + c * size, second ? second + c * size : NULL, channels, pixels,
-                           smaller(AYF_VECTOR, channels - c), to + from, width, AYF_VECTOR);
+            ayf_pack_along(element, first + c * size, channels, pixels, smaller(AYF_VECTOR, channels - c),
+                           to + from, width, AYF_VECTOR);
         }
     }
 }
 
 /* The same as tiles of 12 channels. */
-static void pack_rows(ayf_reading reading, const char *first, const char *second, int64_t pixels,
-                      int64_t channels, float *to, int64_t tile_step) {
-    const int64_t size = (int64_t)ayf_reading_bytes(reading);
+static void pack_rows(ayf_element element, const char *first, int64_t pixels, int64_t channels, float *to,
+                      int64_t tile_step) {
+    const int64_t size = ayf_stored_bytes(element);
     for (int64_t c = 0; c < channels; c += AYF_PATCH_PIXELS, to += tile_step)
-        ayf_pack_along(reading, first + c * size, second ? second + c * size : NULL, channels, pixels,
-                       smaller(AYF_PATCH_PIXELS, channels - c), to, AYF_PATCH_PIXELS, AYF_PATCH_PIXELS);
+        ayf_pack_along(element, first + c * size, channels, pixels, smaller(AYF_PATCH_PIXELS, channels - c),
+                       to, AYF_PATCH_PIXELS, AYF_PATCH_PIXELS);
 }
 
-/* Rows `from`.. of element `i` of the batch of an array with images of `dim`. */
-static void pack_image(const ayf_wgrad512 *plan, bool vectors, ayf_reading reading, const char *array,
-                       const int64_t dim[4], int64_t i, int64_t from, int64_t rows, float *to,
-                       int64_t tile_step) {
-    const int64_t size = (int64_t)ayf_reading_bytes(reading), image = dim[1] * dim[2] * dim[3] * size;
-    int64_t n = plan->pairs ? 2 * i : i;
-    const char *first = array + n * image + from * dim[2] * dim[3] * size;
-    const char *second = plan->pairs && n + 1 < dim[0] ? first + image : NULL;
-    (vectors ? pack_vectors : pack_rows)(reading, first, second, rows * dim[2], dim[3], to, tile_step);
+/* Rows `from`.. of image `i` of an array with images of `dim`. */
+static void pack_image(bool vectors, ayf_element element, const char *array, const int64_t dim[4], int64_t i,
+                       int64_t from, int64_t rows, float *to, int64_t tile_step) {
+    const int64_t size = ayf_stored_bytes(element), image = dim[1] * dim[2] * dim[3] * size;
+    const char *first = array + i * image + from * dim[2] * dim[3] * size;
+    (vectors ? pack_vectors : pack_rows)(element, first, rows * dim[2], dim[3], to, tile_step);
 }
 
 /* ---- Running ---- */
@@ -121,7 +116,6 @@ static void add_tap(const ayf_wgrad512 *plan, const work *t, int64_t v, int64_t 
                    .x_pixel = 1,
                    .y_pixel = AYF_PATCH_LANES,
                    .lanes = lanes,
-                   .pairs = plan->pairs,
                    .add = true};
     const int64_t x_line = s->stride * s->x[2] * x_width, y_line = s->y[2] * y_width;
     a.x_outer = plan->swapped ? x_line : y_line, a.w_outer = plan->swapped ? y_line : x_line;
@@ -139,7 +133,7 @@ static void wgrad_item(const ayf_wgrad512 *plan, int64_t number, const char *x, 
                        float *x_packed, float *y_packed) {
     const ayf_conv_shape *s = &plan->s;
     int64_t strips = divide_up(s->y[1], plan->strip), image = number / strips * plan->group;
-    work t = {.images = smaller(plan->group, plan->batch - image),
+    work t = {.images = smaller(plan->group, s->y[0] - image),
               .top = number % strips * plan->strip,
               .x = x_packed,
               .y = y_packed};
@@ -156,10 +150,10 @@ static void wgrad_item(const ayf_wgrad512 *plan, int64_t number, const char *x, 
     t.x_tile = plan->group * t.x_image;
     t.y_tile = plan->group * t.y_image;
     for (int64_t i = 0; i < t.images; i++) {
-        pack_image(plan, !plan->swapped, plan->x, x, s->x, image + i, t.x_top, x_bottom - t.x_top,
+        pack_image(!plan->swapped, plan->x, x, s->x, image + i, t.x_top, x_bottom - t.x_top,
                    t.x + i * t.x_image, t.x_tile);
-        pack_image(plan, plan->swapped, plan->y, dy, s->y, image + i, t.top, t.bottom - t.top,
-                   t.y + i * t.y_image, t.y_tile);
+        pack_image(plan->swapped, plan->y, dy, s->y, image + i, t.top, t.bottom - t.top, t.y + i * t.y_image,
+                   t.y_tile);
     }
     for (int64_t v = 0; v < plan->vectors; v++)
         for (int64_t r = 0; r < plan->rows; r++)
@@ -169,7 +163,7 @@ static void wgrad_item(const ayf_wgrad512 *plan, int64_t number, const char *x, 
 }
 
 /* Adds the slots' sums of output channel `o` and puts them where they belong. */
-static void gather(const ayf_wgrad512 *plan, const float *scratch, size_t slot_units, int64_t o, float *dw) {
+static void gather(const ayf_wgrad512 *plan, const float *scratch, size_t slot_floats, int64_t o, float *dw) {
     const ayf_conv_shape *s = &plan->s;
     const int64_t taps = s->w[1] * s->w[2], in = s->x[3], tile = AYF_PATCH_PIXELS * AYF_PATCH_LANES;
     for (int64_t tap = 0; tap < taps; tap++) {
@@ -180,27 +174,27 @@ static void gather(const ayf_wgrad512 *plan, const float *scratch, size_t slot_u
             const float *from = scratch + (pair * taps + tap) * tile +
                                 row % AYF_PATCH_PIXELS * AYF_PATCH_LANES + lane % AYF_PATCH_LANES;
             float sum = from[0];
-            for (int slot = 1; slot < plan->slots; slot++) sum += from[(size_t)slot * slot_units];
+            for (int slot = 1; slot < plan->slots; slot++) sum += from[(size_t)slot * slot_floats];
             to[c] = sum;
         }
     }
 }
 
 void ayf_wgrad512_run(const ayf_wgrad512 *plan, const void *x, const void *dy, float *dw, float *scratch) {
-    size_t slot_units = plan->sum_units + plan->x_units + plan->y_units;
+    size_t slot_floats = plan->sum_floats + plan->x_floats + plan->y_floats;
 #pragma omp parallel num_threads(plan->slots)
     {
         /* Slots, not threads, own items and sums: a smaller team gives the same bytes. */
 #pragma omp for schedule(static, 1)
         for (int slot = 0; slot < plan->slots; slot++) {
-            float *sums = scratch + (size_t)slot * slot_units;
-            float *x_packed = sums + plan->sum_units, *y_packed = x_packed + plan->x_units;
-            memset(sums, 0, plan->sum_units * sizeof(float));
+            float *sums = scratch + (size_t)slot * slot_floats;
+            float *x_packed = sums + plan->sum_floats, *y_packed = x_packed + plan->x_floats;
+            memset(sums, 0, plan->sum_floats * sizeof(float));
             int64_t last = plan->items * (slot + 1) / plan->slots;
             for (int64_t item = plan->items * slot / plan->slots; item < last; item++)
                 wgrad_item(plan, item, x, dy, sums, x_packed, y_packed);
         }
 #pragma omp for schedule(static)
-        for (int64_t o = 0; o < plan->s.y[3]; o++) gather(plan, scratch, slot_units, o, dw);
+        for (int64_t o = 0; o < plan->s.y[3]; o++) gather(plan, scratch, slot_floats, o, dw);
     }
 }

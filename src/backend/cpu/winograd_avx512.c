@@ -18,7 +18,7 @@ bool ayf_winograd_plan(ayf_winograd *plan, const ayf_conv_shape *shape, bool dat
     for (int i = 0; i < 3; i++)
         if (element[i] != AYF_F32) return false;
     if (shape->w[1] != 3 || shape->w[2] != 3 || shape->stride != 1) return false;
-    if (!ayf_direct512_plan(&plan->direct, shape, data_gradient, element, false, threads)) return false;
+    if (!ayf_direct512_plan(&plan->direct, shape, data_gradient, element, threads)) return false;
     const ayf_conv_shape *s = &plan->direct.s;
     plan->down = divide_up(s->y[1], 2);
     plan->across = divide_up(s->y[2], 2);
@@ -27,16 +27,16 @@ bool ayf_winograd_plan(ayf_winograd *plan, const ayf_conv_shape *shape, bool dat
     plan->items = divide_up(plan->patches, larger(AYF_PATCH_PIXELS, most));
     plan->items = smaller(plan->patches, divide_up(plan->items, threads) * threads);
     int64_t item = divide_up(plan->patches, plan->items);
-    plan->weight_units = (size_t)(plan->direct.tiles * AYF_PATCH_LANES * POINTS * s->x[3]);
-    plan->x_units = lines(POINTS * item * s->x[3]);
-    plan->y_units = (size_t)(POINTS * item * AYF_PATCH_LANES);
+    plan->weight_floats = (size_t)(plan->direct.tiles * AYF_PATCH_LANES * POINTS * s->x[3]);
+    plan->x_floats = lines(POINTS * item * s->x[3]);
+    plan->y_floats = (size_t)(POINTS * item * AYF_PATCH_LANES);
     return true;
 }
 
-size_t ayf_winograd_packed_bytes(const ayf_winograd *plan) { return plan->weight_units * sizeof(float); }
+size_t ayf_winograd_packed_bytes(const ayf_winograd *plan) { return plan->weight_floats * sizeof(float); }
 
 size_t ayf_winograd_scratch_bytes(const ayf_winograd *plan) {
-    return (plan->x_units + plan->y_units) * (size_t)plan->direct.threads * sizeof(float);
+    return (plan->x_floats + plan->y_floats) * (size_t)plan->direct.threads * sizeof(float);
 }
 
 bool ayf_winograd_wgrad_plan(ayf_winograd_wgrad *plan, const ayf_conv_shape *shape,
@@ -55,14 +55,14 @@ bool ayf_winograd_wgrad_plan(ayf_winograd_wgrad *plan, const ayf_conv_shape *sha
     plan->items = divide_up(plan->patches, larger(16, 2 * ITEM_FLOATS / (POINTS * (in + out))));
     plan->items = smaller(plan->patches, divide_up(plan->items, slots) * slots);
     int64_t item = divide_up(plan->patches, plan->items);
-    plan->sum_units = (size_t)(POINTS * in * out);
-    plan->x_units = (size_t)(POINTS * item * in);
-    plan->y_units = (size_t)(POINTS * item * out);
+    plan->sum_floats = (size_t)(POINTS * in * out);
+    plan->x_floats = (size_t)(POINTS * item * in);
+    plan->y_floats = (size_t)(POINTS * item * out);
     return true;
 }
 
 size_t ayf_winograd_wgrad_scratch_bytes(const ayf_winograd_wgrad *plan) {
-    return (plan->sum_units + plan->x_units + plan->y_units) * (size_t)plan->slots * sizeof(float);
+    return (plan->sum_floats + plan->x_floats + plan->y_floats) * (size_t)plan->slots * sizeof(float);
 }
 
 #if AYF_HAVE_AVX2
@@ -108,10 +108,10 @@ AVX512 static void pack_tile(const ayf_winograd *plan, int64_t tile, const float
 }
 
 void ayf_winograd_pack(const ayf_winograd *plan, const float *w, float *packed) {
-    const int64_t tile_units = AYF_PATCH_LANES * POINTS * plan->direct.s.x[3];
+    const int64_t tile_floats = AYF_PATCH_LANES * POINTS * plan->direct.s.x[3];
 #pragma omp parallel for num_threads(plan->direct.threads) schedule(static)
     for (int64_t tile = 0; tile < plan->direct.tiles; tile++)
-        pack_tile(plan, tile, w, packed + tile * tile_units);
+        pack_tile(plan, tile, w, packed + tile * tile_floats);
 }
 
 /* ---- Input and output ---- */
@@ -250,11 +250,11 @@ static void multiply_points(const ayf_winograd *plan, const float *x, int64_t co
 void ayf_winograd_run(const ayf_winograd *plan, const float *x, const float *packed, float *y,
                       float *scratch) {
     const ayf_direct512 *direct = &plan->direct;
-    const int64_t tile_units = AYF_PATCH_LANES * POINTS * direct->s.x[3];
+    const int64_t tile_floats = AYF_PATCH_LANES * POINTS * direct->s.x[3];
 #pragma omp parallel num_threads(direct->threads)
     {
-        float *points = scratch + (size_t)omp_get_thread_num() * (plan->x_units + plan->y_units);
-        float *products = points + plan->x_units;
+        float *points = scratch + (size_t)omp_get_thread_num() * (plan->x_floats + plan->y_floats);
+        float *products = points + plan->x_floats;
         /* No sum crosses work items, so who does which does not matter. */
 #pragma omp for schedule(dynamic)
         for (int64_t item = 0; item < plan->items; item++) {
@@ -264,7 +264,7 @@ void ayf_winograd_run(const ayf_winograd *plan, const float *x, const float *pac
             transform_input(&direct->s, &t, x, true, points);
             for (int64_t tile = 0; tile < direct->tiles; tile++) {
                 int64_t rest = direct->s.y[3] - tile * AYF_PATCH_LANES;
-                multiply_points(plan, points, count, packed + tile * tile_units,
+                multiply_points(plan, points, count, packed + tile * tile_floats,
                                 smaller(AYF_PATCH_LANES, rest), products);
                 transform_output(plan, products, first, count, tile, y);
             }
@@ -337,7 +337,7 @@ AVX512_INLINE void gather_taps(const __m512 m[4], __m512 to[3]) {
 }
 
 /* All taps of output channel `o`, from the sums of all slots. */
-AVX512 static void gather(const ayf_winograd_wgrad *plan, const float *scratch, size_t slot_units, int64_t o,
+AVX512 static void gather(const ayf_winograd_wgrad *plan, const float *scratch, size_t slot_floats, int64_t o,
                           float *dw) {
     const int64_t in = plan->s.x[3], out = plan->s.y[3];
     for (int64_t c = 0; c < in; c += AYF_VECTOR) {
@@ -349,7 +349,7 @@ AVX512 static void gather(const ayf_winograd_wgrad *plan, const float *scratch, 
                 const float *f = from + (4 * p + q) * in * out;
                 m[q] = _mm512_load_ps(f);
                 for (int slot = 1; slot < plan->slots; slot++)
-                    m[q] = _mm512_add_ps(m[q], _mm512_load_ps(f + (size_t)slot * slot_units));
+                    m[q] = _mm512_add_ps(m[q], _mm512_load_ps(f + (size_t)slot * slot_floats));
             }
             gather_taps(m, line[p]);
         }
@@ -364,15 +364,15 @@ AVX512 static void gather(const ayf_winograd_wgrad *plan, const float *scratch, 
 
 void ayf_winograd_wgrad_run(const ayf_winograd_wgrad *plan, const float *x, const float *dy, float *dw,
                             float *scratch) {
-    size_t slot_units = plan->sum_units + plan->x_units + plan->y_units;
+    size_t slot_floats = plan->sum_floats + plan->x_floats + plan->y_floats;
 #pragma omp parallel num_threads(plan->slots)
     {
         /* Slots, not threads, own items and sums: a smaller team gives the same bytes. */
 #pragma omp for schedule(static, 1)
         for (int slot = 0; slot < plan->slots; slot++) {
-            float *sums = scratch + (size_t)slot * slot_units;
-            float *x_points = sums + plan->sum_units, *y_points = x_points + plan->x_units;
-            memset(sums, 0, plan->sum_units * sizeof(float));
+            float *sums = scratch + (size_t)slot * slot_floats;
+            float *x_points = sums + plan->sum_floats, *y_points = x_points + plan->x_floats;
+            memset(sums, 0, plan->sum_floats * sizeof(float));
             int64_t last = plan->items * (slot + 1) / plan->slots;
             for (int64_t item = plan->items * slot / plan->slots; item < last; item++) {
                 span t = {plan->down, plan->across, plan->patches * item / plan->items, 0};
@@ -383,7 +383,7 @@ void ayf_winograd_wgrad_run(const ayf_winograd_wgrad *plan, const float *x, cons
             }
         }
 #pragma omp for schedule(static)
-        for (int64_t o = 0; o < plan->s.y[3]; o++) gather(plan, scratch, slot_units, o, dw);
+        for (int64_t o = 0; o < plan->s.y[3]; o++) gather(plan, scratch, slot_floats, o, dw);
     }
 }
 
