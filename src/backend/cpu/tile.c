@@ -496,7 +496,8 @@ static void convert(const ayf_tile_program *p, const conversion *v, void *const 
     if (c->op == AYF_OP_INPUT)
         widen(p, v->walk, memory, t, c->row, tile_at);
     else
-        p->kernels->narrow(memory, v->walk->row, tile_at, p->tile_cols, t->rows, t->cols, v->keep);
+        p->kernels->narrow(memory, v->walk->row, tile_at, c->row ? 1 : p->tile_cols, t->rows,
+                           c->row ? 1 : t->cols, v->keep);
 }
 
 static void run_code(const ayf_tile_program *p, void *const *args, const tile *t, const float *const *at) {
