@@ -140,7 +140,16 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     return ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK);
 }
 
+static ayf_status check_options(ayf_context *ctx, const ayf_run_options *options) {
+    if (!options || !options->folder || !*options->folder)
+        return ayf_fail(ctx, AYF_E_USAGE, "a run needs a folder to keep its files in; name one");
+    if ((unsigned)options->kind >= AYF_COUNT(types))
+        return ayf_fail(ctx, AYF_E_USAGE, "there is no run of kind %d", (int)options->kind);
+    return ayf_config_check_settings(ctx, options->settings, options->setting_count);
+}
+
 static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+    AYF_TRY(check_options(ctx, options));
     ayf_run *run = *out = ayf_alloc(ctx, 1, sizeof *run);
     if (!run) return AYF_E_MEMORY;
     run->ctx = ctx;
@@ -151,14 +160,9 @@ static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_
 }
 
 ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
-    *out = NULL;
-    if (!options || !options->folder || !*options->folder)
-        return ayf_fail(ctx, AYF_E_USAGE, "a run needs a folder to keep its files in; name one");
-    if ((unsigned)options->kind >= AYF_COUNT(types))
-        return ayf_fail(ctx, AYF_E_USAGE, "there is no run of kind %d", (int)options->kind);
-    AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
     ayf_comm *comm;
-    ayf_run *run;
+    ayf_run *run = NULL;
+    *out = NULL;
     AYF_TRY(ayf_comm_open(ctx, &comm));
     ayf_status status = ayf_comm_agree(comm, new_run(ctx, options, &run));
     if (run) run->comm = comm;
@@ -350,11 +354,13 @@ static ayf_status compare_weights(ayf_run *run) {
     AYF_TRY(ayf_comm_agree(run->comm, ayf_weights_hash(run->learner[0].weights, &own)));
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
+    ayf_status status = AYF_OK;
     if (own != first)
-        ayf_fail(run->ctx, AYF_E_INTERNAL,
-                 "the weights here are not those of the first process any more, so nothing was saved; all "
-                 "processes of a run need the same processors, libraries and number of threads");
-    return ayf_comm_agree(run->comm, own == first ? AYF_OK : AYF_E_INTERNAL);
+        status =
+            ayf_fail(run->ctx, AYF_E_INTERNAL,
+                     "the weights here are not those of the first process any more, so nothing was saved; all "
+                     "processes of a run need the same processors, libraries and number of threads");
+    return ayf_comm_agree(run->comm, status);
 }
 
 ayf_status ayf_run_save(ayf_run *run) {
