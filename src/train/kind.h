@@ -42,7 +42,7 @@ struct ayf_run_type {
     ayf_status (*compile)(ayf_run *run);
 
     /* Work before the first step, a piece for each call of ayf_run_step(). */
-    bool (*unprepared)(const ayf_run *run);
+    uint64_t (*unprepared)(const ayf_run *run);                  /* pieces that are left; 0: none */
     ayf_status (*prepare)(ayf_run *run, ayf_run_report *report); /* all processes together */
     ayf_status (*save_prepared)(ayf_run *run);
 
