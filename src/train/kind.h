@@ -24,8 +24,8 @@ struct ayf_run_type {
      * configuration, before open(). */
     ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);
 
-    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each stands
-     * alone. */
+    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each
+     * stands alone. */
     int (*group)(const ayf_config *cfg);
     const char *group_key;
 

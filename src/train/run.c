@@ -252,7 +252,7 @@ static ayf_status run_last_part(ayf_run *run) {
     return read_part(run);
 }
 
-/* Sums over parts and processes become means, except over samples. */
+/* Sums over parts and processes become means; those over samples stay sums. */
 static ayf_status share_figures(ayf_run *run) {
     ayf_run_figures *f = &run->figures;
     double shares = (double)run->comm->ranks * run->batch.parts;

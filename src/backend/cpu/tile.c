@@ -44,8 +44,8 @@ typedef struct moving {
     const walk *walk;
 } moving;
 
-/* Between the register of a value and bfloat16 in memory: an input is widened where it is first used, a result is
- * rounded when it is computed. */
+/* Between the register of a value and bfloat16 in memory: an input is widened where it is first used, a result
+ * is rounded when it is computed. */
 typedef struct conversion {
     uint16_t value;
     uint16_t arg;
