@@ -92,15 +92,14 @@ typedef struct ayf_options { /* all zero = defaults */
     ayf_log_fn *log; /* default: silent */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
-    bool
-        trace; /* log one line per kernel: op, shape, implementation, bytes, microseconds; totals at the end */
+    bool trace;  /* log a line per kernel (op, shape, implementation, bytes, microseconds), and totals */
     /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, the
      * reference for other devices. Any other name is AYF_E_USAGE from the first function that opens a model or
      * a run, or computes. Copied. */
     const char *device;
     /* In which models that are opened with this context compute, for sampling and evaluation. What measures
-     * them (features, a teacher's accurate solution, ayf_golden()) computes in AYF_PRECISION_HIGHEST always, and
-     * runs compute in their own train.precision. */
+     * them (features, a teacher's accurate solution, ayf_golden()) always computes in AYF_PRECISION_HIGHEST,
+     * and runs compute in their own train.precision. */
     ayf_precision precision;
     bool mpi; /* this process is one of several that train together; see "Several processes" below */
 } ayf_options;
@@ -463,8 +462,8 @@ typedef struct ayf_bench_options { /* all zero = defaults */
     ayf_precision precision;
 } ayf_bench_options;
 
-/* What is timed runs once unmeasured before. x_s is the fastest of the repeats, x_median_s the one in the middle,
- * x_max_s the slowest, x_gflop the work of the convolutions and matrix products. */
+/* What is timed runs once unmeasured before. x_s is the fastest of the repeats, x_median_s the one in the
+ * middle, x_max_s the slowest, x_gflop the work of the convolutions and matrix products. */
 typedef struct ayf_bench_result {
     double forward_s, forward_backward_s, forward_tangent_s, step_s;
     double forward_gflop, forward_backward_gflop, forward_tangent_gflop, step_gflop;

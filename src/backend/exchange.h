@@ -16,7 +16,7 @@ void ayf_exchange_free(ayf_exchange *x); /* NULL is fine */
 size_t ayf_exchange_scratch_bytes(const ayf_exchange *x);
 
 /* args: step.in then step.out. A process whose kernels have failed before calls this all the same, as the
- * others would wait for it. They get garbage from it, so a run of a program is followed by ayf_comm_agree(). */
+ * others would wait for it. They get garbage from it, so ayf_comm_agree() follows the run of a program. */
 ayf_status ayf_exchange_run(const ayf_exchange *x, void *const *args, void *scratch);
 
 #endif

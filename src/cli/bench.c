@@ -31,8 +31,6 @@ typedef struct bench {
     uint64_t parameters, discriminator_parameters; /* 0: not measured */
 } bench;
 
-static const char *const precision_names[] = {"highest", "bf16", "auto"};
-
 static void add(section *s, row r) { s->rows[s->count++] = r; }
 
 static const row *find(const section *s, const char *key) {
@@ -144,7 +142,7 @@ static void put_number(const char *key, const char *suffix, double value) {
 }
 
 static void put_section(const section *s) {
-    printf("\"%s\": {\"peak_gflops\": ", precision_names[s->precision]);
+    printf("\"%s\": {\"peak_gflops\": ", ayf_precision_name(s->precision));
     cli_json_number(s->peak_gflops);
     for (int i = 0; i < s->count; i++) {
         const row *r = &s->rows[i];
@@ -183,7 +181,7 @@ static void print_json(const bench *b, const char *processor, const section *sec
 
 static void print_section(const section *s) {
     const double mib = 1024 * 1024;
-    printf("\n%s", precision_names[s->precision]);
+    printf("\n%s", ayf_precision_name(s->precision));
     if (isfinite(s->peak_gflops)) printf("; convolution peak %.1f GFLOP/s", s->peak_gflops);
     printf("\n%-20s %9s %9s %9s %9s %9s %8s %9s\n", "seconds", "fastest", "median", "slowest", "GFLOP",
            "GFLOP/s", "of peak", "plan MiB");
@@ -227,30 +225,22 @@ static int read_what(cli *c, const cli_args *args, bench *b) {
                      what);
 }
 
-/* -1: as the machine is. */
-static int read_precision(cli *c, const cli_args *args, int *precision) {
-    const char *text = args->value[CLI_OPT_bench_precision];
-    *precision = -1;
-    for (int i = 0; text && i <= AYF_PRECISION_AUTO; i++)
-        if (strcmp(text, precision_names[i]) == 0) *precision = i;
-    if (!text || *precision >= 0) return 0;
-    return cli_error(c, AYF_E_USAGE, "--precision %s: must be highest, bf16 or auto", text);
-}
-
 int cli_bench(cli *c, const cli_args *args) {
     bench b = {.options = {.config_path = args->value[CLI_OPT_config],
                            .settings = args->settings,
                            .setting_count = args->setting_count,
                            .batch = 32}};
-    int code, precision, count = 0;
-    if ((code = read_what(c, args, &b)) || (code = read_precision(c, args, &precision)) ||
+    ayf_precision precision = AYF_PRECISION_HIGHEST; /* and bf16 where that is faster, unless it is named */
+    bool named = args->value[CLI_OPT_bench_precision] != NULL;
+    int code, count = 0;
+    if ((code = read_what(c, args, &b)) ||
+        (code = cli_get_precision(args, CLI_OPT_bench_precision, &precision)) ||
         (code = cli_get_int(args, CLI_OPT_bench_batch, 1, 65536, &b.options.batch)) ||
         (code = cli_get_int(args, CLI_OPT_repeats, 1, 10000, &b.options.repeats)))
         return code;
     section sections[PRECISIONS];
-    ayf_precision first = precision < 0 ? AYF_PRECISION_HIGHEST : (ayf_precision)precision;
-    if (measure(c, &b, first, &sections[count++]) != AYF_OK) return cli_fail(c);
-    if (precision < 0 && b.automatic == AYF_PRECISION_BF16 &&
+    if (measure(c, &b, precision, &sections[count++]) != AYF_OK) return cli_fail(c);
+    if (!named && b.automatic == AYF_PRECISION_BF16 &&
         measure(c, &b, AYF_PRECISION_BF16, &sections[count++]) != AYF_OK)
         return cli_fail(c);
     char processor[256];

@@ -62,7 +62,7 @@ int cli_open_model(cli *c, const char *path, ayf_model **out);
 
 /* --solver and --precision; left alone when they are not given. Return an exit code. */
 int cli_get_solver(const cli_args *args, ayf_solver *out);
-int cli_get_precision(const cli_args *args, ayf_precision *out);
+int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *out);
 
 /* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
  * code. */

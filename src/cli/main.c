@@ -157,10 +157,10 @@ int cli_get_solver(const cli_args *args, ayf_solver *out) {
     return code;
 }
 
-int cli_get_precision(const cli_args *args, ayf_precision *out) {
+int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *out) {
     const char *names[AYF_PRECISION_AUTO + 1];
     for (int i = 0; i <= AYF_PRECISION_AUTO; i++) names[i] = ayf_precision_name((ayf_precision)i);
-    int found = -1, code = cli_get_choice(args, CLI_OPT_precision, names, AYF_PRECISION_AUTO + 1, &found);
+    int found = -1, code = cli_get_choice(args, option, names, AYF_PRECISION_AUTO + 1, &found);
     if (found >= 0) *out = (ayf_precision)found;
     return code;
 }
@@ -209,7 +209,7 @@ static int run(int argc, char **argv, const cli_args *args, int processes) {
     ayf_options options = {.log = log_line, .log_user = &c, .mpi = processes > 1};
     int code = read_environment(&options);
     if (!code) code = cli_check_processes(&c, args->verb, argv[1]);
-    if (!code) code = cli_get_precision(args, &options.precision);
+    if (!code) code = cli_get_precision(args, CLI_OPT_precision, &options.precision);
     if (code) return code;
     c.ctx = ayf_open(&options);
     if (!c.ctx) {

@@ -27,8 +27,9 @@ typedef struct ayf_backend_ops {
     void (*close)(ayf_backend *);
     ayf_status (*alloc)(ayf_backend *, size_t bytes, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
-    /* Elements here are AYF_F32, as those of leaves and outputs are. When one of these returns, memory of the host that it read is free and what it wrote there is complete.
-     * After a failure what was to be written is undefined. */
+    /* Elements here are AYF_F32, as those of leaves and outputs are. When one of these returns, memory of the
+     * host that it read is free and what it wrote there is complete. After a failure what was to be written is
+     * undefined. */
     ayf_status (*upload)(ayf_backend *, void *to, const void *from, size_t elements,
                          bool from_f64) AYF_MUST_CHECK;
     ayf_status (*fetch)(ayf_backend *, void *to, const void *from, size_t elements,
@@ -39,8 +40,8 @@ typedef struct ayf_backend_ops {
     /* May be slow: compile, choose an implementation, allocate. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
                           ayf_kernel_memory *memory);
-    /* PARAM leaves have changed: what the kernel of a step with a fixed input keeps of it is out of date. NULL:
-     * kernels keep nothing. */
+    /* PARAM leaves may have changed: what the kernel of a step with a fixed input keeps of it is out of date.
+     * NULL: kernels keep nothing. */
     void (*changed)(ayf_backend *, void *kernel);
     /* args: step.in then step.out. Never allocates; errors surface in sync. */
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);

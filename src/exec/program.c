@@ -11,7 +11,7 @@ struct ayf_program {
     ayf_schedule *schedule;
     ayf_plan *plan;
     ayf_plan_mode mode;
-    ayf_trace *trace; /* NULL until a kernel is traced */
+    ayf_trace *trace; /* NULL unless the context traces */
     void **kernel;
     size_t scratch_bytes, kept_bytes;
     void *arena;
@@ -301,6 +301,9 @@ ayf_status ayf_program_ready(ayf_program *p) {
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->bytes, &p->arena));
     if (!p->scratch) AYF_TRY(backend->ops->alloc(backend, p->scratch_bytes, &p->scratch));
+    if (backend->ctx->trace && !p->trace &&
+        !(p->trace = ayf_trace_new(backend, p->g, p->schedule, p->kernel)))
+        return AYF_E_MEMORY;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         for (uint32_t k = 0; k < step->in_count; k++) p->args[i][k] = memory_of(p, step->in[k]);
@@ -322,12 +325,6 @@ static ayf_status poison_dead(ayf_program *p, uint32_t at) {
     return AYF_OK;
 }
 
-static ayf_status launch_traced(ayf_program *p, uint32_t at) {
-    if (!p->trace && !(p->trace = ayf_trace_new(p->backend, p->g, p->schedule, p->kernel)))
-        return AYF_E_MEMORY;
-    return ayf_trace_launch(p->trace, at, p->args[at], p->scratch);
-}
-
 static bool exchanges(const ayf_program *p, const ayf_step *step) {
     return step->node && ayf_at(p->g, step->node)->op == AYF_OP_ALLREDUCE;
 }
@@ -342,8 +339,8 @@ static ayf_status launch_all(ayf_program *p, bool last) {
         if ((step->last && !last) || (step->frozen && !p->stale)) continue;
         /* Only traced launches fail here. Other processes wait for the exchanges that are left. */
         if (status != AYF_OK && !exchanges(p, step)) continue;
-        if (p->backend->ctx->trace) {
-            ayf_status launched = launch_traced(p, i);
+        if (p->trace) {
+            ayf_status launched = ayf_trace_launch(p->trace, i, p->args[i], p->scratch);
             if (status == AYF_OK) status = launched;
         } else {
             p->backend->ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);

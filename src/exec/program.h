@@ -83,10 +83,10 @@ ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *value
 /* PARAM leaves changed through their buffer: what was computed from them once is computed again. */
 void ayf_program_refresh(ayf_program *p);
 
-/* Everything that has to be there before a run: every INPUT and LAST leaf set or bound once (AYF_E_INTERNAL names the
- * first that is not; PARAM and STATE leaves begin as zeros), memory for the leaves that are not bound and for
- * what is computed. A run begins with it, so a caller needs it only to tell a failure before the first
- * kernel, after which all leaves are as they were, from one on the way. */
+/* Everything that has to be there before a run: every INPUT and LAST leaf set or bound once (AYF_E_INTERNAL
+ * names the first that is not; PARAM and STATE leaves begin as zeros), memory for the leaves that are not
+ * bound, for what is computed and for a trace. A run begins with it, so a caller needs it only to tell a
+ * failure before the first kernel, after which all leaves are as they were, from one on the way. */
 ayf_status ayf_program_ready(ayf_program *p);
 
 /* Computes the outputs and replaces the STATE leaves that have an update. Failures of kernels are returned

@@ -75,8 +75,9 @@ ayf_status ayf_trace_launch(ayf_trace *t, uint32_t at, void *const *args, void *
 
 static const char *kind_of(const ayf_trace *t, const ayf_step *step) {
     static const char *const names[] = {
-        [AYF_CLASS_LEAF] = "leaf", [AYF_CLASS_POINTWISE] = "pointwise", [AYF_CLASS_REDUCE] = "reduce",
-        [AYF_CLASS_VIEW] = "view", [AYF_CLASS_COPY] = "copy",           [AYF_CLASS_RESAMPLE] = "resample"};
+        [AYF_CLASS_LEAF] = "leaf",    [AYF_CLASS_POINTWISE] = "pointwise", [AYF_CLASS_REDUCE] = "reduce",
+        [AYF_CLASS_VIEW] = "view",    [AYF_CLASS_COPY] = "copy",           [AYF_CLASS_RESAMPLE] = "resample",
+        [AYF_CLASS_COMM] = "exchange"};
     if (step->group) return "group";
     const ayf_op_info *info = &ayf_op_table[ayf_at(t->g, step->node)->op];
     return info->class_ == AYF_CLASS_CONV || info->class_ == AYF_CLASS_GEMM ? info->name

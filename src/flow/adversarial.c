@@ -99,8 +99,8 @@ static void train_student(ayf_graph *g, const ayf_finetune_step *step, const ayf
         ayf_optim_collect(g, params, &optim, AYF_OPTIM_SUM, grad);
         ayf_optim_collect(g, params, &optim, AYF_OPTIM_SUM "other.", other);
         ayf_scope(g, "%s", "");
-        optim.parts =
-            false; /* the weight is not linear in the gradients: what is added up is the two of them */
+        /* Done here: the weight is not linear in the gradients, so each of the two is added up. */
+        optim.parts = false;
         int p = params->output_layer;
         ayf_id weight = step->adaptive ? adaptive_weight(g, &optim, grad[p], other[p]) : ayf_const(g, 1);
         ayf_output(g, "adaptive_weight", weight);

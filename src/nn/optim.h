@@ -36,14 +36,14 @@ ayf_optim_options ayf_optim_default(void);
 #define AYF_OPTIM_V_SCALE "opt.v_scale"
 #define AYF_OPTIM_EMA_DECAY "opt.ema_decay" /* only with averages */
 #define AYF_OPTIM_KEEP "opt.keep" /* only with parts: 0 in the first part of a batch, 1 in the others */
-/* The same but for its storage, which is LAST. */
+/* A LAST leaf. */
 #define AYF_OPTIM_SHARE "opt.share" /* only with parts: 1 / number of parts */
-/* Before the names of parameters, behind the scope: STATE leaves of an optimiser, and the same in a
+/* Before the names of parameters, behind the scope: STATE leaves of an optimiser, and tensors of a
  * checkpoint. */
 #define AYF_OPTIM_EMA "ema."
 #define AYF_OPTIM_MOMENT_1 "adam.m."
 #define AYF_OPTIM_MOMENT_2 "adam.v."
-/* The same for the sums of gradients over parts, which mean nothing between two batches. */
+/* STATE leaves only: sums of gradients over parts, which mean nothing between two batches. */
 #define AYF_OPTIM_SUM "sum."
 /* Whether a leaf's full name is one of the INPUT leaves under any scope. */
 bool ayf_optim_is_input(const char *leaf);
@@ -68,8 +68,8 @@ ayf_id ayf_optim_mean(ayf_graph *g, const ayf_optim_options *options, ayf_id val
 /* `grad[i]` belongs to params->at[i] and has its shape; 0 leaves the parameter as it is (its average too).
  *   m <- beta1 m + (1-beta1) g,  v <- beta2 v + (1-beta2) g^2,  w <- w - step_size m / (sqrt(v) v_scale +
  * eps), then rows of WEIGHT parameters to unit RMS (arXiv 2312.02696, Eq. 66), then the average. The weights
- * are STATE leaves under the present scope. With several processes or parts g is the mean of what they have. AYF_OK
- * or the graph's failure. */
+ * are STATE leaves under the present scope. With several processes or parts g is the mean of what they have.
+ * AYF_OK or the graph's failure. */
 ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
                           const ayf_optim_options *options, ayf_optim_nodes *nodes);
 

@@ -1,4 +1,4 @@
-/* How the elements of a stored tensor lie in memory. The graph knows nothing of this: pass/precision.h decides. */
+/* How the elements of a stored tensor lie in memory: the graph does not know, pass/precision.h decides. */
 #ifndef AYF_PASS_ELEMENT_H
 #define AYF_PASS_ELEMENT_H
 

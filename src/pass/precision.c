@@ -1,7 +1,7 @@
 #include "pass/precision.h"
 
-/* Does the value belong to samples? It does when it comes from an INPUT leaf of more than one number, until the
- * samples are summed up. */
+/* Does the value belong to samples? It does when it comes from an INPUT leaf of more than one number, until
+ * the samples are summed up. */
 static void mark_per_sample(const ayf_graph *g, bool *per_sample) {
     for (ayf_id id = 1; id < g->count; id++) {
         const ayf_node *n = ayf_at(g, id);
@@ -27,18 +27,19 @@ static bool is_wide(const ayf_node *n) {
     return places > 1 && n->dim[n->rank - 1] >= AYF_PRECISION_CHANNELS;
 }
 
-/* Stored tensors that belong to samples and are wide, whatever the shape in which they were computed, and the
- * other operands of products with them. */
+/* Stored tensors that belong to samples and are wide, whatever the shape in which they were computed, and what
+ * products multiply them with. */
 static void mark_candidates(const ayf_graph *g, const bool *live, const bool *per_sample, bool *candidate) {
     for (ayf_id id = 1; id < g->count; id++)
         if (live[id] && per_sample[id] && is_wide(ayf_at(g, id))) candidate[ayf_stored_as(g, id)] = true;
     for (ayf_id id = 1; id < g->count; id++) {
         const ayf_node *n = ayf_at(g, id);
         for (int k = 0; live[id] && is_product(n) && k < 2; k++) {
-            const ayf_node *weight = ayf_at(g, n->in[k]);
-            bool matches = !per_sample[n->in[k]] && candidate[ayf_stored_as(g, n->in[1 - k])];
-            if (matches && weight->dim[weight->rank - 1] >= AYF_PRECISION_CHANNELS)
-                candidate[ayf_stored_as(g, n->in[k])] = true;
+            ayf_id weight = n->in[k], other = n->in[1 - k];
+            bool matches = !per_sample[weight] && per_sample[other] && candidate[ayf_stored_as(g, other)];
+            const ayf_node *w = ayf_at(g, weight);
+            if (matches && w->dim[w->rank - 1] >= AYF_PRECISION_CHANNELS)
+                candidate[ayf_stored_as(g, weight)] = true;
         }
     }
 }

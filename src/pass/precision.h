@@ -7,8 +7,8 @@
  *     place per sample: activations, their tangents and cotangents, attention's scores and weights;
  *   - what products multiply them with: normalised weights.
  * Everything else is AYF_F32: leaves, outputs, updates, sums and maxima, gradients of weights, embeddings (one
- * place per sample), images and velocities (few channels). Optimisers, losses, statistics and the arithmetic of
- * the tangent behind the output layer consist of such tensors. So do networks for points.
+ * place per sample), images and velocities (few channels). Optimisers, losses, statistics and the arithmetic
+ * of the tangent behind the output layer consist of such tensors. So do networks for points.
  */
 #ifndef AYF_PASS_PRECISION_H
 #define AYF_PASS_PRECISION_H

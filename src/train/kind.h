@@ -24,8 +24,8 @@ struct ayf_run_type {
      * configuration, before open(). */
     ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);
 
-    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each stands
-     * alone. */
+    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each
+     * stands alone. */
     int (*group)(const ayf_config *cfg);
     const char *group_key;
 
@@ -42,7 +42,7 @@ struct ayf_run_type {
     ayf_status (*compile)(ayf_run *run);
 
     /* Work before the first step, a piece for each call of ayf_run_step(). */
-    bool (*unprepared)(const ayf_run *run);
+    uint64_t (*unprepared)(const ayf_run *run);                  /* pieces that are left; 0: none */
     ayf_status (*prepare)(ayf_run *run, ayf_run_report *report); /* all processes together */
     ayf_status (*save_prepared)(ayf_run *run);
 

@@ -160,8 +160,7 @@ static ayf_status watch(ayf_run *run) {
     char why[200];
     snprintf(why, sizeof why,
              "the discriminator wins: its logits of data lie %.3g above those of fakes (finetune.logit_limit "
-             "= %g), and the "
-             "student learns nothing from it any more",
+             "= %g), and the student learns nothing from it any more",
              gap, run->cfg.finetune.logit_limit);
     return ayf_run_diverged(run, why,
                             "a higher finetune.penalty, a lower finetune.disc_lr or finetune.lr, or a "

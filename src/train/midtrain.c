@@ -19,9 +19,9 @@ static const double WRITE_EVERY = 60;
 /* Trajectories that one process makes at a time. */
 static size_t batch_of(const ayf_run *run) { return (size_t)run->batch.count; }
 
-bool ayf_paths_missing(const ayf_run *run) {
+uint64_t ayf_paths_missing(const ayf_run *run) {
     const ayf_paths *p = run->own;
-    return p->made < p->count;
+    return p->count - p->made;
 }
 
 /* ---- The file ---- */

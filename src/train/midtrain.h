@@ -32,7 +32,7 @@ typedef struct ayf_paths {
 ayf_status ayf_paths_open(ayf_run *run);
 void ayf_paths_close(ayf_run *run);
 
-bool ayf_paths_missing(const ayf_run *run); /* they are open, and not all are made */
+uint64_t ayf_paths_missing(const ayf_run *run); /* how many of those that are open are not made yet */
 /* Makes a batch more of them, all processes together; the last one writes the file. */
 ayf_status ayf_paths_make(ayf_run *run, ayf_run_report *report);
 ayf_status ayf_paths_write(ayf_run *run); /* those made so far, unless the file has them already */

@@ -82,16 +82,20 @@ static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t l
 
 /* All that decides what a process does together with the others. */
 typedef struct agenda {
-    uint64_t settings, teachers, step, steps, parts;
+    uint64_t settings, teachers, step, steps, parts, unprepared;
 } agenda;
 
 static ayf_status compare_agendas(const ayf_run *run, const agenda *own, const agenda *first) {
     if (memcmp(own, first, sizeof *own) == 0) return AYF_OK;
     return ayf_fail(
         run->ctx, AYF_E_CONFIG,
-        "%s: has another configuration or step here than in the first process; all processes of a "
-        "run need the same options and the same files",
+        "%s: has another configuration, step or trajectories here than in the first process; all processes "
+        "of a run need the same options and the same files",
         run->folder);
+}
+
+static uint64_t unprepared(const ayf_run *run) {
+    return run->type->unprepared ? run->type->unprepared(run) : 0;
 }
 
 static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t latest, agenda *own) {
@@ -107,12 +111,14 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
                 run->folder, run->model_path);
+    AYF_TRY(type->compile(run));
     *own = (agenda){.settings = ayf_run_settings_hash(run->ctx, &run->cfg),
                     .teachers = run->teachers.hash,
                     .step = run->step,
                     .steps = run->steps,
-                    .parts = (uint64_t)run->batch.parts};
-    return own->settings ? type->compile(run) : AYF_E_MEMORY;
+                    .parts = (uint64_t)run->batch.parts,
+                    .unprepared = unprepared(run)};
+    return own->settings ? AYF_OK : AYF_E_MEMORY;
 }
 
 static ayf_status save_settings(ayf_run *run) {
@@ -140,7 +146,16 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     return ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK);
 }
 
+static ayf_status check_options(ayf_context *ctx, const ayf_run_options *options) {
+    if (!options || !options->folder || !*options->folder)
+        return ayf_fail(ctx, AYF_E_USAGE, "a run needs a folder to keep its files in; name one");
+    if ((unsigned)options->kind >= AYF_COUNT(types))
+        return ayf_fail(ctx, AYF_E_USAGE, "there is no run of kind %d", (int)options->kind);
+    return ayf_config_check_settings(ctx, options->settings, options->setting_count);
+}
+
 static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+    AYF_TRY(check_options(ctx, options));
     ayf_run *run = *out = ayf_alloc(ctx, 1, sizeof *run);
     if (!run) return AYF_E_MEMORY;
     run->ctx = ctx;
@@ -151,14 +166,9 @@ static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_
 }
 
 ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
-    *out = NULL;
-    if (!options || !options->folder || !*options->folder)
-        return ayf_fail(ctx, AYF_E_USAGE, "a run needs a folder to keep its files in; name one");
-    if ((unsigned)options->kind >= AYF_COUNT(types))
-        return ayf_fail(ctx, AYF_E_USAGE, "there is no run of kind %d", (int)options->kind);
-    AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
     ayf_comm *comm;
-    ayf_run *run;
+    ayf_run *run = NULL;
+    *out = NULL;
     AYF_TRY(ayf_comm_open(ctx, &comm));
     ayf_status status = ayf_comm_agree(comm, new_run(ctx, options, &run));
     if (run) run->comm = comm;
@@ -242,7 +252,7 @@ static ayf_status run_last_part(ayf_run *run) {
     return read_part(run);
 }
 
-/* Sums over parts and processes become means, except over samples. */
+/* Sums over parts and processes become means; those over samples stay sums. */
 static ayf_status share_figures(ayf_run *run) {
     ayf_run_figures *f = &run->figures;
     double shares = (double)run->comm->ranks * run->batch.parts;
@@ -297,8 +307,6 @@ static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
     return ayf_comm_agree(run->comm, leads ? ayf_run_picture(run) : AYF_OK);
 }
 
-static bool is_unprepared(const ayf_run *run) { return run->type->unprepared && run->type->unprepared(run); }
-
 ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
     ayf_run_report unused;
     if (!report) report = &unused;
@@ -322,7 +330,7 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
                         "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
                         run->steps);
     double start = ayf_seconds();
-    if (is_unprepared(run)) {
+    if (unprepared(run)) {
         AYF_TRY(run->type->prepare(run, report));
         report->seconds = ayf_seconds() - start;
         return AYF_OK;
@@ -350,17 +358,19 @@ static ayf_status compare_weights(ayf_run *run) {
     AYF_TRY(ayf_comm_agree(run->comm, ayf_weights_hash(run->learner[0].weights, &own)));
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
+    ayf_status status = AYF_OK;
     if (own != first)
-        ayf_fail(run->ctx, AYF_E_INTERNAL,
-                 "the weights here are not those of the first process any more, so nothing was saved; all "
-                 "processes of a run need the same processors, libraries and number of threads");
-    return ayf_comm_agree(run->comm, own == first ? AYF_OK : AYF_E_INTERNAL);
+        status = ayf_fail(
+            run->ctx, AYF_E_INTERNAL,
+            "the weights here are not those of the first process any more, so nothing was saved; all "
+            "processes of a run need the same processors, libraries and number of threads");
+    return ayf_comm_agree(run->comm, status);
 }
 
 ayf_status ayf_run_save(ayf_run *run) {
     bool leads = ayf_run_leads(run);
     if (run->ended != AYF_OK) return ayf_run_repeat_end(run);
-    if (is_unprepared(run)) return ayf_comm_agree(run->comm, leads ? run->type->save_prepared(run) : AYF_OK);
+    if (unprepared(run)) return ayf_comm_agree(run->comm, leads ? run->type->save_prepared(run) : AYF_OK);
     if (run->saved_step == (int64_t)run->step) return AYF_OK;
     AYF_TRY(compare_weights(run));
     AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_checkpoint_write(run) : AYF_OK));

@@ -54,8 +54,7 @@ static ayf_status refuse_change(const ayf_run *run, const ayf_config *saved, int
         status = ayf_fail(
             run->ctx, AYF_E_CONFIG,
             "%s: the run in this folder was begun with %s = %s and cannot be resumed with %s; leave the key "
-            "as it was or use a new folder (train.steps, "
-            "train.accumulate and save.* may change)",
+            "as it was or use a new folder (train.steps, train.accumulate and save.* may change)",
             run->folder, ayf_config_row(row)->name, was, is);
     ayf_free(run->ctx, was);
     ayf_free(run->ctx, is);

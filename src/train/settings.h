@@ -9,8 +9,8 @@ ayf_status ayf_run_settings_read(ayf_run *run);
 
 /* Fills run->cfg, in this order: the defaults, or for a kind with a base that; the file that is named, or
  * else what the folder has saved, when `resumes` says that this counts; the settings. A saved configuration
- * is complete and needs no base. Checked for the kind of run. train.precision = auto is settled: as the folder
- * has it when the run `resumes`, else by run->backend. */
+ * is complete and needs no base. Checked for the kind of run. train.precision = auto is settled: as the
+ * folder has it when the run `resumes`, else as run->faster. */
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
 /* AYF_E_CONFIG naming the first key in which run->cfg differs from what the folder has saved; train.steps,
@@ -24,8 +24,8 @@ ayf_status ayf_run_settings_save(const ayf_run *run);
  * says something else about the network there that is not the default. */
 ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken);
 
-/* Of everything but train.steps, train.accumulate, save.* and keys that say what runs did before there were such keys, so that
- * checkpoints of earlier versions keep theirs; 0 on failure. */
+/* Of everything but train.steps, train.accumulate, save.* and keys that say what runs did before there were
+ * such keys, so that checkpoints of earlier versions keep theirs; 0 on failure. */
 uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg);
 
 #endif

@@ -85,10 +85,11 @@ static ayf_status sums(rank_test *t, ayf_context *ctx) {
     return status;
 }
 
+/* Traced, so that the totals know exchanges. */
 static void *sums_thread(void *data) {
     rank_test *t = data;
     thread_comm comm;
-    ayf_context *ctx = ayf_open(&(ayf_options){.threads = 1});
+    ayf_context *ctx = ayf_open(&(ayf_options){.threads = 1, .trace = true});
     thread_comm_join(&comm, t->world, t->rank, ctx);
     t->status = sums(t, ctx);
     snprintf(t->message, sizeof t->message, "%s", ayf_error(ctx));

@@ -106,6 +106,19 @@ static ayf_graph *make_unet(ayf_context *ctx, uint64_t seed) {
     return unet_graph(ctx, CHANNELS);
 }
 
+/* Numbers per row that are stored in bfloat16, because in another shape they are a wide tensor. */
+static ayf_graph *make_rows(ayf_context *ctx, uint64_t seed) {
+    (void)seed;
+    ayf_graph *g = ayf_graph_new(ctx);
+    assert_non_null(g);
+    ayf_shape shape = AYF_SHAPE(2, 4, 20, 24);
+    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", shape);
+    ayf_id row = ayf_exp(g, ayf_sin(g, ayf_sum(g, ayf_square(g, x), 1u << 3)));
+    ayf_output(g, "y", ayf_mul(g, x, ayf_broadcast(g, row, shape)));
+    ayf_output(g, "z", ayf_sin(g, ayf_reshape(g, row, AYF_SHAPE(2, 4, 20))));
+    return g;
+}
+
 static void run(size_t backend, maker *make, uint64_t seed, ayf_plan_mode plan, ayf_precision precision,
                 test_result *result) {
     ayf_context *ctx = test_open(NULL);
@@ -167,6 +180,11 @@ static void test_unet(void **state) {
     agrees(make_unet, 3);
 }
 
+static void test_rows(void **state) {
+    (void)state;
+    agrees(make_rows, 3);
+}
+
 static void test_plans_agree(void **state) {
     (void)state;
     for (size_t b = 0; b < test_backend_count; b++)
@@ -191,6 +209,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_bf16),
         cmocka_unit_test(test_random_graphs),
         cmocka_unit_test(test_unet),
+        cmocka_unit_test(test_rows),
         cmocka_unit_test(test_plans_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,8 @@ typedef struct process {
     int rank;
     ayf_run_kind kind;
     const char *folder;
-    const settings *set;
-    uint64_t stop; /* steps */
+    const settings *set, *of_second; /* NULL: all have the same */
+    uint64_t stop;                   /* steps */
     bool drifts;
     test_memory memory;
     ayf_status status;
@@ -27,10 +27,11 @@ typedef struct process {
 static ayf_status work(process *p, ayf_context *own) {
     ayf_run *run;
     ayf_run_report report = {0};
+    const settings *set = p->rank == 1 && p->of_second ? p->of_second : p->set;
     AYF_TRY(ayf_run_open(
         own,
         &(ayf_run_options){
-            .kind = p->kind, .folder = p->folder, .settings = p->set->at, .setting_count = p->set->count},
+            .kind = p->kind, .folder = p->folder, .settings = set->at, .setting_count = set->count},
         &run));
     ayf_status status = AYF_OK;
     while (status == AYF_OK && !ayf_run_finished(run) && report.step < p->stop) {
@@ -298,6 +299,32 @@ static void test_shares_that_do_not_fit(void **state) {
                    "of groups of 4 samples (finetune.deviation_group); make it a multiple of 8");
 }
 
+/* Processes that are given different settings, or one of them a wrong one, all say so. */
+static void test_other_settings(void **state) {
+    (void)state;
+    static const struct {
+        const char *setting;
+        ayf_status status;
+        const char *message;
+    } row[] = {{"train.lr=0.125", AYF_E_CONFIG, "process 2 of 2: "},
+               {"train.stesp=5", AYF_E_CONFIG, "process 2 of 2: "}};
+    settings set = join(tiny_mlp(), SET("train.steps=5"));
+    for (size_t i = 0; i < AYF_COUNT(row); i++) {
+        process all[2];
+        settings other = join(set, SET(row[i].setting));
+        run_processes(2,
+                      (process){.kind = AYF_RUN_TRAIN,
+                                .folder = in_root("other-%zu", i),
+                                .set = &set,
+                                .of_second = &other,
+                                .stop = 3},
+                      -1, 0, all);
+        for (int k = 0; k < 2; k++)
+            if (all[k].status != row[i].status || !strstr(all[k].message, row[i].message))
+                fail_msg("%d: %s", (int)all[k].status, all[k].message);
+    }
+}
+
 /* A loss that is not finite ends all of them in the same step. */
 static void test_divergence(void **state) {
     (void)state;
@@ -330,9 +357,15 @@ static void test_drift(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
-    const struct CMUnitTest tests[] = {
-        TEST(test_teacher),   TEST(test_distill),       TEST(test_midtrain_and_finetune),  TEST(test_resume),
-        TEST(test_older_run), TEST(test_out_of_memory), TEST(test_shares_that_do_not_fit), TEST(test_drift),
-        TEST(test_divergence)};
+    const struct CMUnitTest tests[] = {TEST(test_teacher),
+                                       TEST(test_distill),
+                                       TEST(test_midtrain_and_finetune),
+                                       TEST(test_resume),
+                                       TEST(test_older_run),
+                                       TEST(test_out_of_memory),
+                                       TEST(test_shares_that_do_not_fit),
+                                       TEST(test_drift),
+                                       TEST(test_other_settings),
+                                       TEST(test_divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,11 +120,12 @@ static ayf_status run_heavy(cpu_kernel *k, void *const *args, void *scratch) {
 static void cpu_launch(ayf_backend *backend, void *kernel, void *const *args, void *scratch) {
     cpu_backend *b = (cpu_backend *)backend;
     cpu_kernel *k = kernel;
-    if (k->exchange) {
+    if (k->exchange) { /* also after a failure: other processes wait for it */
         ayf_status status = ayf_exchange_run(k->exchange, args, scratch);
         if (b->failed == AYF_OK) b->failed = status;
+        return;
     }
-    if (b->failed != AYF_OK || k->exchange) return; /* what follows would compute with garbage */
+    if (b->failed != AYF_OK) return; /* it would compute with garbage */
     if (k->tile) {
         ayf_tile_run(k->tile, args, scratch);
     } else if (k->heavy) {

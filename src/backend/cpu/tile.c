@@ -44,8 +44,8 @@ typedef struct moving {
     const walk *walk;
 } moving;
 
-/* Between the register of a value and bfloat16 in memory: an input is widened where it is first used, a result is
- * rounded when it is computed. */
+/* Between the register of a value and bfloat16 in memory: an input is widened where it is first used, a result
+ * is rounded when it is computed. */
 typedef struct conversion {
     uint16_t value;
     uint16_t arg;
@@ -496,7 +496,8 @@ static void convert(const ayf_tile_program *p, const conversion *v, void *const 
     if (c->op == AYF_OP_INPUT)
         widen(p, v->walk, memory, t, c->row, tile_at);
     else
-        p->kernels->narrow(memory, v->walk->row, tile_at, p->tile_cols, t->rows, t->cols, v->keep);
+        p->kernels->narrow(memory, v->walk->row, tile_at, c->row ? 1 : p->tile_cols, t->rows,
+                           c->row ? 1 : t->cols, v->keep);
 }
 
 static void run_code(const ayf_tile_program *p, void *const *args, const tile *t, const float *const *at) {

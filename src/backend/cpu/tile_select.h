@@ -21,8 +21,8 @@ typedef struct ayf_tile_total {
     uint16_t in[AYF_TILE_MAX_INPUTS];
 } ayf_tile_total;
 
-/* `step` is a group. `code` has group->value_count entries, `total` group->terminal_count. Reads of leaves never move behind a
- * store: updates in place rely on that (pass/plan.c). */
+/* `step` is a group. `code` has group->value_count entries, `total` group->terminal_count. Reads of leaves
+ * never move behind a store: updates in place rely on that (pass/plan.c). */
 void ayf_tile_select(const ayf_graph *g, const ayf_step *step, ayf_tile_instr *code, ayf_tile_total *total);
 
 #endif
