@@ -66,7 +66,7 @@ def show(rounds, keys):
 parser = argparse.ArgumentParser()
 parser.add_argument("ayf")
 parser.add_argument("--only", choices=("step", "call"))
-parser.add_argument("--rounds", type=int, default=3)
+parser.add_argument("--rounds", type=int, choices=range(1, 101), metavar="N", default=3)
 parser.add_argument("--repeats", type=int, help="within a round; the fastest counts. Default: 3, call 20")
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))

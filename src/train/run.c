@@ -123,6 +123,10 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
 
 static ayf_status save_settings(ayf_run *run) {
     AYF_TRY(ayf_run_settings_save(run));
+    if (run->precision_settled && run->cfg.train.precision == AYF_PRECISION_BF16)
+        ayf_say(run->ctx,
+                "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",
+                run->folder);
     return open_log(run);
 }
 

@@ -182,10 +182,7 @@ static ayf_status settle_precision(ayf_run *run, bool resumes) {
     }
     if (*precision != AYF_PRECISION_AUTO) return AYF_OK;
     *precision = run->faster;
-    if (*precision == AYF_PRECISION_BF16)
-        ayf_say(run->ctx,
-                "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",
-                run->folder);
+    run->precision_settled = true;
     return AYF_OK;
 }
 

@@ -83,8 +83,9 @@ struct ayf_run {
     size_t saved_size;
     ayf_config cfg;
 
-    ayf_backend *backend; /* the context's */
-    ayf_precision faster; /* what train.precision = auto comes to: the first process decides */
+    ayf_backend *backend;   /* the context's */
+    bool precision_settled; /* train.precision was auto */
+    ayf_precision faster;   /* what train.precision = auto comes to: the first process decides */
     ayf_dataset *data;
     double sigma_data; /* 0: not known yet */
     ayf_run_teachers teachers;

@@ -5,6 +5,7 @@
  * linker). */
 #include <math.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <omp.h>
 
 #include "run_fixture.h"
 
@@ -20,6 +21,7 @@
 enum { KERNELS = 3 };
 static long executed;               /* kernels of oneDNN so far */
 static dnnl_status_t fate[KERNELS]; /* of the first ones */
+static int dynamic_inside;          /* may OpenMP change the size of teams? At the last kernel */
 static _Thread_local bool doomed;   /* all kernels of this thread fail */
 
 dnnl_status_t __real_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
@@ -30,6 +32,7 @@ dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dn
 dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
                                             const dnnl_exec_arg_t *args) {
     if (doomed) return dnnl_runtime_error;
+    dynamic_inside = omp_get_dynamic();
     long at = executed++;
     if (at < KERNELS && fate[at] != dnnl_success) return fate[at];
     return __real_dnnl_primitive_execute(primitive, stream, count, args);
@@ -81,6 +84,28 @@ static void test_kernel_of_the_library(void **state) {
             assert_memory_equal(got, want, sizeof want);
         }
     ctx->trace = false;
+    ayf_program_free(p);
+    ayf_backend_close(backend);
+}
+
+/* Kernels are wrong when they get another team than they were prepared for. */
+static void test_teams_keep_their_size(void **state) {
+    (void)state;
+    ayf_backend *backend;
+    ayf_program *p;
+    float x[16] = {1};
+    omp_set_dynamic(1);
+    assert_int_equal(ayf_cpu_open(ctx, &backend), AYF_OK);
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_id leaf = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(4, 4));
+    ayf_output(g, "y", ayf_gemm(g, leaf, leaf, false, false));
+    assert_int_equal(ayf_compile(backend, g, NULL, &p), AYF_OK);
+    assert_int_equal(ayf_program_set(p, "x", x, 16), AYF_OK);
+    dynamic_inside = -1;
+    assert_int_equal(ayf_program_run(p), AYF_OK);
+    assert_int_equal(dynamic_inside, 0);
+    assert_int_equal(omp_get_dynamic(), 1); /* the caller's setting is back */
+    omp_set_dynamic(0);
     ayf_program_free(p);
     ayf_backend_close(backend);
 }
@@ -351,6 +376,7 @@ static void test_memory_of_a_step(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
     const struct CMUnitTest tests[] = {TEST(test_kernel_of_the_library),
+                                       TEST(test_teams_keep_their_size),
                                        TEST(test_step_that_fails_is_not_saved),
                                        TEST(test_any_launch_of_a_step),
                                        TEST(test_failure_before_the_kernels),

@@ -239,6 +239,7 @@ ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
     b->threads = ctx->threads > 0 ? ctx->threads : omp_get_num_procs();
     /* oneDNN's results are wrong when it gets fewer threads than it prepared for. */
     if (b->threads > omp_get_thread_limit()) b->threads = omp_get_thread_limit();
+    if (omp_get_max_active_levels() == 0) b->threads = 1;
     ayf_status status = ayf_heavy_open(ctx, b->threads, AYF_HEAVY_FASTER, &b->heavy);
     if (status != AYF_OK) {
         ayf_free(ctx, b);

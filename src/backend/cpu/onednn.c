@@ -149,15 +149,22 @@ static dnnl_status_t describe_gemm(dnnl_primitive_desc_t *out, dnnl_engine_t eng
 
 /* ---- Building a kernel ---- */
 
-/* oneDNN asks the calling OpenMP thread for its team size, both when it prepares and when it runs. */
-static int enter(const ayf_onednn *d) {
-    int before = omp_get_max_threads();
-    if (before != d->threads) omp_set_num_threads(d->threads);
+typedef struct team {
+    int threads, dynamic;
+} team;
+
+/* oneDNN asks the calling OpenMP thread for its team size, both when it prepares and when it runs. A team that
+ * OpenMP makes smaller on its own gives wrong results. */
+static team enter(const ayf_onednn *d) {
+    team before = {omp_get_max_threads(), omp_get_dynamic()};
+    if (before.dynamic) omp_set_dynamic(0);
+    if (before.threads != d->threads) omp_set_num_threads(d->threads);
     return before;
 }
 
-static void leave(const ayf_onednn *d, int before) {
-    if (before != d->threads) omp_set_num_threads(before);
+static void leave(const ayf_onednn *d, team before) {
+    if (before.threads != d->threads) omp_set_num_threads(before.threads);
+    if (before.dynamic) omp_set_dynamic(before.dynamic);
 }
 
 static size_t reserve(ayf_onednn_kernel *k, size_t bytes) {
@@ -373,7 +380,7 @@ ayf_status ayf_onednn_prepare_conv(ayf_onednn *d, const ayf_conv_shape *shape, a
     ayf_onednn_kernel *k;
     AYF_TRY(new_kernel(d, &k));
     conv_layouts layouts;
-    int before = enter(d);
+    team before = enter(d);
     ayf_status status = build_conv(k, shape, face, element, &layouts);
     leave(d, before);
     for (int i = 0; i < 3; i++) {
@@ -427,7 +434,7 @@ ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, c
     AYF_TRY(new_kernel(d, &k));
     layout layouts[3];
     memset(layouts, 0, sizeof layouts);
-    int before = enter(d);
+    team before = enter(d);
     ayf_status status = build_gemm(k, shape, element, layouts);
     leave(d, before);
     for (int i = 0; i < 3; i++) layout_free(&layouts[i]);
@@ -491,7 +498,7 @@ static ayf_status pack(ayf_onednn_kernel *k, const void *b, void *packed) {
 
 ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out,
                           const void *packed, void *scratch) {
-    int before = enter(kernel->owner);
+    team before = enter(kernel->owner);
     ayf_status status = run_steps(kernel, a, b, out, packed, scratch);
     leave(kernel->owner, before);
     return status;
@@ -500,7 +507,7 @@ ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *
 size_t ayf_onednn_packed_bytes(const ayf_onednn_kernel *kernel) { return kernel->packed_bytes; }
 
 ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packed) {
-    int before = enter(kernel->owner);
+    team before = enter(kernel->owner);
     ayf_status status = pack(kernel, b, packed);
     leave(kernel->owner, before);
     return status;
