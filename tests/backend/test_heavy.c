@@ -410,10 +410,10 @@ static void test_rule_avx512(void **state) {
 static void test_rule_bf16(void **state) {
     (void)state;
     fixture f = open_with(THREADS);
-    assert_int_equal(ayf_heavy_prefers_bf16(f.heavy[1]), ayf_multiplies_bf16());
+    assert_int_equal(ayf_heavy_prefers_bf16(f.heavy[1]), ayf_onednn_multiplies_bf16());
     assert_false(ayf_heavy_prefers_bf16(f.heavy[2]));
     assert_false(ayf_heavy_prefers_bf16(f.heavy[3]));
-    if (ayf_multiplies_bf16()) {
+    if (ayf_onednn_multiplies_bf16()) {
         static const char *const names[3][3] = {
             {"onednn", "onednn", "onednn"}, {"onednn", "onednn", "onednn"}, {"onednn", "onednn", "onednn"}};
         for (size_t e = 0; e < AYF_COUNT(elements); e++)

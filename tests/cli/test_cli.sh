@@ -458,6 +458,8 @@ prints '"bf16": {' && names forward_s step_s
 expect "bench where OpenMP may not make threads" 0 env AYF_THREADS=2 OMP_MAX_ACTIVE_LEVELS=0 "$ayf" bench step --json --batch 2 \
     --precision highest $small_bench
 prints '"threads": 1'
+expect "bench in bf16 where oneDNN may not use it" 0 env ONEDNN_MAX_CPU_ISA=AVX2 "$ayf" bench step --json --batch 2 \
+    --precision bf16 $small_bench
 expect "bench in what is faster" 0 "$ayf" bench call --json --precision auto $small_bench
 names call_1_s call_4_s call_32_s
 expect "bench as a table" 0 "$ayf" bench step --batch 2 $small_bench

@@ -400,7 +400,7 @@ ayf_status ayf_heavy_open(ayf_context *ctx, int threads, ayf_heavy_choice choice
     h->always_own = choice == AYF_HEAVY_OWN;
     h->avx2 = own && ayf_avx2_available();
     h->avx512 = own && choice != AYF_HEAVY_AVX2 && ayf_avx512_available();
-    h->multiplies_bf16 = multiplies && ayf_multiplies_bf16();
+    h->multiplies_bf16 = multiplies && ayf_onednn_multiplies_bf16();
     ayf_status status = ayf_onednn_open(ctx, h->threads, &h->onednn);
     if (status != AYF_OK) {
         ayf_heavy_close(h);

@@ -515,6 +515,11 @@ ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packe
 
 /* ---- Life ---- */
 
+bool ayf_onednn_multiplies_bf16(void) {
+    unsigned wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+    return ((unsigned)dnnl_get_effective_cpu_isa() & wanted) == wanted;
+}
+
 ayf_status ayf_onednn_open(ayf_context *ctx, int threads, ayf_onednn **out) {
     *out = NULL;
     ayf_onednn *d = ayf_alloc(ctx, 1, sizeof *d);

@@ -18,6 +18,10 @@ typedef struct ayf_gemm_shape {
     int64_t stride_a, stride_b;
 } ayf_gemm_shape;
 
+/* Multiplies bf16 as it is: the processor has AVX512-BF16 or AMX, and the environment of oneDNN
+ * (ONEDNN_MAX_CPU_ISA) does not forbid them. */
+bool ayf_onednn_multiplies_bf16(void);
+
 ayf_status ayf_onednn_open(ayf_context *ctx, int threads, ayf_onednn **out);
 void ayf_onednn_close(ayf_onednn *d); /* NULL is fine; after its kernels */
 

@@ -12,10 +12,6 @@ bool ayf_avx512_available(void) {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-bool ayf_multiplies_bf16(void) {
-    return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
-}
-
 /* ---- Registers ---- */
 
 /* As ayf_bf16_from_float(). */
@@ -189,7 +185,6 @@ AVX512 void ayf_pack_plain(ayf_element element, const void *from, int64_t count,
 #else
 
 bool ayf_avx512_available(void) { return false; }
-bool ayf_multiplies_bf16(void) { return false; }
 
 void ayf_patch_run(const ayf_patch *patch, int64_t pixels) { (void)patch, (void)pixels; }
 

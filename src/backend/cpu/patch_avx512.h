@@ -16,7 +16,6 @@ enum {
 };
 
 bool ayf_avx512_available(void); /* AVX-512 F, BW, DQ, VL */
-bool ayf_multiplies_bf16(void);  /* whether the processor does: AVX512-BF16 or AMX */
 
 static inline int64_t ayf_stored_bytes(ayf_element element) { return element == AYF_BF16 ? 2 : 4; }
 
