@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-/* Two cores, eight to nine minutes in all. Teacher and weak teacher see the same data at the same scale. */
+/* Two cores, five to nine minutes in all. Teacher and weak teacher see the same data at the same scale. */
 static const char *const common[] = {"data.source=builtin:shapes", "data.resolution=16", "data.channels=1",
                                      "data.sigma_data=0.5",        "train.batch=32",     "save.every=500",
                                      "save.grid_every=0"};
