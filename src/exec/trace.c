@@ -50,7 +50,7 @@ static size_t bytes_of(const ayf_trace *t, const ayf_step *step) {
     for (uint32_t k = 0; k < step->in_count; k++)
         bytes += ayf_elements(t->g, step->in[k]) * size[step->element[k]];
     for (uint32_t k = 0; k < step->out_count; k++)
-        bytes += ayf_elements(t->g, step->out[k]) * size[step->element[step->in_count + k]];
+        bytes += ayf_elements(t->g, step->out[k]) * size[ayf_out_element(step, k)];
     return bytes;
 }
 

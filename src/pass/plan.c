@@ -127,7 +127,7 @@ ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, const size_t 
         for (uint32_t k = 0; k < s->step[i].out_count; k++) {
             ayf_id id = s->step[i].out[k];
             if (plan->in_leaf[id]) continue;
-            size_t size = ayf_elements(g, id) * element_size[s->step[i].element[s->step[i].in_count + k]];
+            size_t size = ayf_elements(g, id) * element_size[ayf_out_element(&s->step[i], k)];
             size = (size + AYF_PLAN_ALIGN - 1) / AYF_PLAN_ALIGN * AYF_PLAN_ALIGN;
             bool persistent = s->step[i].frozen || mode == AYF_PLAN_NONE;
             all[count++] =

@@ -62,6 +62,10 @@ typedef struct ayf_step {
     bool last;        /* depends on a LAST leaf: runs in the last part of a batch only */
 } ayf_step;
 
+static inline ayf_element ayf_out_element(const ayf_step *step, uint32_t out) {
+    return (ayf_element)step->element[step->in_count + out];
+}
+
 typedef struct ayf_schedule {
     ayf_context *ctx;
     ayf_step *step;

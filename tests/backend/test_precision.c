@@ -70,7 +70,7 @@ static void test_what_is_bf16(void **state) {
             assert_int_equal(step->element[k], element[step->in[k]]); /* as it was written */
         for (uint32_t k = 0; k < step->out_count; k++) {
             const ayf_node *n = ayf_at(g, step->out[k]);
-            ayf_element e = element[step->out[k]] = step->element[step->in_count + k];
+            ayf_element e = element[step->out[k]] = ayf_out_element(step, k);
             bytes[e] += ayf_elements(g, step->out[k]);
             if (n->op == AYF_OP_CONV_WGRAD || n->op == AYF_OP_SUM) assert_int_equal(e, AYF_F32);
         }

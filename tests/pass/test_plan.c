@@ -112,7 +112,7 @@ static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode 
             for (uint32_t n = 0; n < g->leaf_count; n++)
                 lasting = lasting || (g->leaf[n].update && ayf_stored_as(g, g->leaf[n].update) == id);
             assert_true(plan->offset[id] != AYF_NOWHERE && plan->offset[id] % AYF_PLAN_ALIGN == 0);
-            size_t size = ayf_elements(g, id) * element_size[s->step[i].element[s->step[i].in_count + k]];
+            size_t size = ayf_elements(g, id) * element_size[ayf_out_element(&s->step[i], k)];
             span[count++] = (struct span){plan->offset[id], plan->offset[id] + size,
                                           s->step[i].frozen ? 0 : i, lasting ? UINT32_MAX : last};
             assert_true(span[count - 1].end <= plan->bytes);

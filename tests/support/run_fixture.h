@@ -148,6 +148,29 @@ static inline void expect_same_file(const char *a, const char *b) {
     ayf_free(ctx, y);
 }
 
+/* The hash of a config.yaml's text (which it takes apart), as every version has computed it: "section.key", NUL
+ * and the value, line by line, without what a resumed run may change. */
+static inline uint64_t hash_of_config(char *text) {
+    uint64_t hash = AYF_HASH_START;
+    char section[40] = "", key[100];
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *colon = strchr(line, ':');
+        assert_non_null(colon);
+        *colon = 0;
+        if (line[0] != ' ') {
+            snprintf(section, sizeof section, "%s", line);
+            continue;
+        }
+        snprintf(key, sizeof key, "%s.%s", section, line + 2);
+        if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0 ||
+            strcmp(key, "train.accumulate") == 0)
+            continue;
+        hash = ayf_hash(hash, key, strlen(key) + 1);
+        hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
+    }
+    return hash;
+}
+
 static inline bool file_contains(const char *path, const char *text) {
     void *bytes;
     size_t size;

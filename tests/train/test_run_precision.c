@@ -170,29 +170,11 @@ static void forget(const char *path) {
     ayf_free(ctx, bytes);
 }
 
-/* Of a config.yaml as it is on the disk, as every version has computed it: "section.key", NUL and the value,
- * line by line. */
 static uint64_t hash_of(const char *path) {
     void *bytes;
     size_t size;
-    uint64_t hash = AYF_HASH_START;
-    char section[40] = "", key[100];
     assert_int_equal(ayf_file_read(ctx, path, 0, &bytes, &size), AYF_OK);
-    for (char *line = strtok(bytes, "\n"); line; line = strtok(NULL, "\n")) {
-        char *colon = strchr(line, ':');
-        assert_non_null(colon);
-        *colon = 0;
-        if (line[0] != ' ') {
-            snprintf(section, sizeof section, "%s", line);
-            continue;
-        }
-        snprintf(key, sizeof key, "%s.%s", section, line + 2);
-        if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0 ||
-            strcmp(key, "train.accumulate") == 0)
-            continue;
-        hash = ayf_hash(hash, key, strlen(key) + 1);
-        hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
-    }
+    uint64_t hash = hash_of_config(bytes);
     ayf_free(ctx, bytes);
     return hash;
 }

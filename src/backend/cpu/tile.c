@@ -182,7 +182,7 @@ static size_t rounded(int64_t floats) { return ((size_t)floats + 15) / 16 * 16; 
 
 static bool converts(const ayf_step *step, const ayf_value *v) {
     if (v->op == AYF_OP_INPUT) return step->element[v->in[0]] == AYF_BF16;
-    return v->store >= 0 && step->element[step->in_count + (uint32_t)v->store] == AYF_BF16;
+    return v->store >= 0 && ayf_out_element(step, (uint32_t)v->store) == AYF_BF16;
 }
 
 static bool needs_gather(const walk *w, bool row) { return row ? w->row != 1 : w->table != NO_TABLE; }

@@ -19,7 +19,7 @@ static bool is_stored(const selector *s, uint32_t i) { return s->group->value[i]
 /* What others read is the rounded value, which cannot be computed again from its inputs. */
 static bool is_rounded(const selector *s, uint32_t i) {
     int store = s->group->value[i].store;
-    return store >= 0 && s->step->element[s->step->in_count + (uint32_t)store] == AYF_BF16;
+    return store >= 0 && ayf_out_element(s->step, (uint32_t)store) == AYF_BF16;
 }
 
 /* May instruction `to` read value x in place of instruction `from`? Memory that an update in the same group

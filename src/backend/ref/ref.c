@@ -238,7 +238,7 @@ static ayf_status ref_prepare(ayf_backend *backend, const ayf_graph *g, const ay
     for (int i = 0; i < ayf_op_table[k->out.op].inputs; i++) k->in[i] = *ayf_at(g, k->out.in[i]);
     if (k->out.op == AYF_OP_UPFIRDN) k->filter = g->filter[k->out.attr[3]];
     if (ayf_op_table[k->out.op].class_ == AYF_CLASS_CONV) k->conv = ayf_conv_of(g, &k->out);
-    k->rounds = step->element[step->in_count] == AYF_BF16;
+    k->rounds = ayf_out_element(step, 0) == AYF_BF16;
     if (k->out.op == AYF_OP_ALLREDUCE) {
         ayf_status status = ayf_exchange_prepare(backend->ctx, g, step, true, &k->exchange);
         if (status != AYF_OK) {
