@@ -8,11 +8,11 @@ build=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 exported=$(nm -D --defined-only "$build/libayf.so" | awk '{ print $3 }' | sort)
-declared=$(sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/\1/p' "$root/include/ayf.h" | sort)
+declared=$(sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/\1/p' "$root"/include/ayf/*.h | sort)
 result "the library exports what ayf.h declares" "$(printf '%s\n%s\n' "$exported" "$declared" | sort | uniq -u)"
 result "global names begin ayf_" "$(nm --defined-only --extern-only "$build/libayf.a" 2>/dev/null |
     awk 'NF == 3 && $3 !~ /^ayf_/ { print $3 }')"
-compile() { "$@" -Wall -Wextra -Wpedantic -Werror -fsyntax-only "$root/include/ayf.h" 2>&1 || echo "failed"; }
+compile() { "$@" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$root/include" "$root/include/ayf.h" 2>&1 || echo "failed"; }
 result "ayf.h compiles as C" "$(compile "${CC:-cc}" -std=c11 -x c)"
 result "ayf.h compiles as C++" "$(compile "${CXX:-c++}" -std=c++11 -x c++)"
 exit $status

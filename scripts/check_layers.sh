@@ -28,7 +28,7 @@ check() {
     rooms="$rooms $room"
     allowed=$(printf '%s|' "$room" "$@")
     # Headers without a folder stand beside the source: those of the program, and ayf.h.
-    bad=$(grep -rnE '^ *# *include +"' "src/$room" | grep -vE "\"(${allowed%|})/|\"ayf\.h\"" || true)
+    bad=$(grep -rnE '^ *# *include +"' "src/$room" | grep -vE "\"(${allowed%|})/|\"ayf(/[a-z]+)?\.h\"" || true)
     [ "$room" != cli ] || bad=$(echo "$bad" | grep -vE '"[a-z_]+\.h"' || true)
     result "room $room: includes" "$bad"
     result "room $room: no circle of files" "$(file_edges "$room" | sort -u | tsort 2>&1 >/dev/null | sed 's/^tsort: -: //')"

@@ -35,7 +35,7 @@ symbols() {
     done | sort -u
 }
 
-exported() { sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/api \1/p' include/ayf.h; }
+exported() { sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/api \1/p' include/ayf/*.h; }
 
 # "NAME SOURCE" of functions that no other file of src/ uses.
 lonely=$({ exported; symbols; } | awk '

@@ -11,7 +11,7 @@
 #include "train/kind.h"
 #include "train/settings.h"
 #include "train/state.h"
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
  * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained

@@ -6,7 +6,7 @@
 
 #include "image/image.h"
 #include "train/kind.h"
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 /* Images: 16 from the seeds 0 to 15. A student's picture has one row per number of steps, the columns
  * starting from the same noise; a teacher's is 2 x 8. Points: one panel per number of steps, 1024 points

@@ -12,7 +12,7 @@
 #include "train/pictures.h"
 #include "train/recipe.h"
 #include "train/settings.h"
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 static const ayf_run_type *const types[] = {
 #define AYF_RUN_TYPE(kind, type) [AYF_RUN_##kind] = &type,

@@ -23,7 +23,7 @@ export LD_LIBRARY_PATH="${library%/*}"
 expect "pkg-config knows the library" 0 pkg-config --cflags --libs ayf
 prints "-layf"
 expect "the header's version is the library's" 0 "$program" --version
-version=$(sed -n 's/^#define AYF_VERSION "\(.*\)"/\1/p' "$root/include/ayf.h")
+version=$(sed -n 's/^#define AYF_VERSION "\(.*\)"/\1/p' "$root/include/ayf/context.h")
 prints "ayf $version" && [ "$version" = "$(pkg-config --modversion ayf)" ] || bad "pkg-config has another version"
 # shellcheck disable=SC2086,SC2046
 expect "the example builds" 0 ${CC:-cc} $flags "$root/examples/generate.c" -o generate $(pkg-config --cflags --libs ayf)

@@ -5,7 +5,7 @@
 #include "run_fixture.h"
 
 #include "sample/model_api.h"
-#include "train/midtrain.h"
+#include "train/kinds/midtrain.h"
 #include "train/recipe.h"
 #include "backend/open.h"
 #include "backend/ref/ref.h"

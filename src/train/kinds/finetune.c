@@ -11,8 +11,8 @@
 #include "train/kind.h"
 #include "train/program.h"
 #include "train/recipe.h"
-#include "train/student.h"
-#include "train/teachers.h"
+#include "train/kinds/student.h"
+#include "train/kinds/teachers.h"
 
 /* Outputs of a step, (1) each; R1 and R2 of steps with penalties. */
 enum { G_LOSS, D_LOSS, LOGIT_REAL, LOGIT_FAKE, R1, R2, WEIGHT, DISC_NORM, FIGURES };

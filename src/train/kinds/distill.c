@@ -3,10 +3,10 @@
 #include "train/batch.h"
 #include "train/figures.h"
 #include "train/kind.h"
-#include "train/midtrain.h"
+#include "train/kinds/midtrain.h"
 #include "train/program.h"
 #include "train/recipe.h"
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 static const ayf_unused_key unused[] = {{"finetune.", NULL},
                                         {"train.time_mean", NULL},

@@ -1,4 +1,4 @@
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 #include <string.h>
 

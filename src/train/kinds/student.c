@@ -1,10 +1,10 @@
-#include "train/student.h"
+#include "train/kinds/student.h"
 
 #include <string.h>
 
 #include "model/file.h"
 #include "model/shape.h"
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 static ayf_status check_role(const ayf_run *run, const ayf_run_student *student, const char *file) {
     bool maps = student->card.role == AYF_MODEL_ROLE_STUDENT;

@@ -1,4 +1,4 @@
-#include "train/midtrain.h"
+#include "train/kinds/midtrain.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -7,7 +7,7 @@
 #include "base/number.h"
 #include "base/rng.h"
 #include "io/safetensors.h"
-#include "train/teachers.h"
+#include "train/kinds/teachers.h"
 
 /* trajectories.safetensors: "states" [made][steps + 1][values] and "velocities" [made][steps][values] in
  * units of the network, "guidance" [made], "labels" [made] (-1: none). Metadata: format, settings (what they

@@ -1,0 +1,90 @@
+/* Model files, sampling, pictures. Part of ayf.h, which has the rules that hold for all of it. */
+#ifndef AYF_API_MODEL_H
+#define AYF_API_MODEL_H
+
+#include "ayf/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Models ---- */
+
+typedef struct ayf_model ayf_model;
+
+typedef struct ayf_model_facts {
+    const char *role;   /* "teacher" (weak teachers too) or "student"; strings live as long as the model */
+    const char *data;   /* the data source it was trained on */
+    const char *config; /* resolved configuration (YAML) it was trained with */
+    int height, width, channels;       /* of a sample, in pixels */
+    bool points;                       /* samples are points in the plane (1 x 1 x 2), not images */
+    int classes;                       /* 0 = unconditional */
+    uint64_t parameters;               /* number of trained values */
+    uint64_t step;                     /* number of training steps done */
+    double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
+    double sigma_data;                 /* standard deviation of the data in [-1,1] units */
+    ayf_precision precision;           /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
+} ayf_model_facts;
+
+/* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
+ * model before the context. */
+AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
+AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
+AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
+
+/* Guidance for a teacher: v = guidance v_teacher + (1 - guidance) v_weak. `weak` is one of these:
+ *
+ *   a weak teacher      autoguidance; the weak teacher must stay open
+ *   `teacher` itself    classifier-free guidance: v_weak is the teacher without the class. AYF_E_CONFIG
+ *                       unless the teacher was trained with classes and train.label_dropout
+ *   NULL                ends the guidance
+ *
+ * AYF_E_USAGE if one of the two is a student, or if they were trained on data of a different shape, different
+ * classes or a different sigma_data (more than 0.1 % apart). A weak teacher without classes may guide a
+ * teacher that has them. */
+AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
+
+typedef enum ayf_solver {
+    AYF_SOLVER_DEFAULT,   /* student: jumps of the flow map; teacher: Heun */
+    AYF_SOLVER_EULER,     /* teachers: one network call per step */
+    AYF_SOLVER_HEUN,      /* teachers: two calls per step */
+    AYF_SOLVER_REFERENCE, /* teachers: adaptive 5th order, tolerance 1e-4 per step; takes no steps or times */
+} ayf_solver;
+
+enum { AYF_STEPS_MOST = 100000 };
+/* Steps when none are asked for. */
+#define AYF_STUDENT_STEPS 4
+#define AYF_TEACHER_STEPS 32
+typedef struct ayf_sample_options { /* all zero = defaults */
+    /* Student: network calls, 0 = AYF_STUDENT_STEPS. Teacher: solver steps, 0 = AYF_TEACHER_STEPS. At most
+     * AYF_STEPS_MOST. */
+    int steps;
+    const double *times;   /* steps + 1 falling values from 1 to 0; NULL: uniform */
+    double gamma;          /* students: fresh noise after each jump, from 0 (none) to 1 (all of it) */
+    double guidance;       /* strength; 0 = default: 1, or the nearest value in the trained range */
+    ayf_solver solver;     /* teachers only */
+    uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
+    const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image in every batch */
+    const int *classes;    /* class of image i; NULL: drawn from the seed */
+} ayf_sample_options;
+
+/* Draws `count` samples. `images` receives count x height x width x channels floats in [-1,1] (points: data
+ * units); the caller owns it. `classes` (may be NULL) receives the class of each image, -1 without classes.
+ * AYF_E_USAGE if steps, times, gamma, guidance, the solver or a class is out of range or does not suit the
+ * model. AYF_E_DIVERGED if the network gives values that are not finite. */
+AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count,
+                                    float *images, int *classes);
+
+/* Writes an 8-bit PNG, atomically. channels is 1 or 3; values are in [-1,1]. `comment` (may be NULL) is
+ * stored in the file and should say how the image was made. */
+AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height,
+                                   int width, int channels, const char *comment);
+/* Writes `count` images as one picture with `columns` images per row; otherwise like ayf_image_write(). */
+AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count,
+                                  int columns, int height, int width, int channels);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

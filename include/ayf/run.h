@@ -1,0 +1,92 @@
+/* Training, distillation, fine-tuning. Part of ayf.h, which has the rules that hold for all of it. */
+#ifndef AYF_API_RUN_H
+#define AYF_API_RUN_H
+
+#include "ayf/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Training ---- */
+
+typedef struct ayf_run ayf_run;
+
+typedef enum ayf_run_kind {
+    AYF_RUN_TRAIN,    /* a teacher, or a weak teacher, by flow matching */
+    AYF_RUN_DISTILL,  /* a student from a teacher */
+    AYF_RUN_FINETUNE, /* a better student from a student, against a discriminator */
+} ayf_run_kind;
+
+typedef struct ayf_run_options {
+    ayf_run_kind kind;
+    const char *folder; /* required; made when missing. An unfinished run in the folder is resumed */
+    /* A YAML file. NULL: the configuration in the folder, if the folder holds a checkpoint or no settings are
+     * given here; otherwise the defaults. */
+    const char *config_path;
+    const char *const *settings; /* "train.lr=0.01"; override the file. Keys: ayf_config_explain() */
+    int setting_count;
+} ayf_run_options;
+
+typedef struct ayf_run_report { /* NaN: not known for this step */
+    uint64_t step, steps;       /* steps done; steps of the whole run */
+    double loss;
+    double learning_rate;
+    double tangent_rms; /* students: RMS of g before normalisation */
+    double error_rms;   /* students: RMS of F - v */
+    double grad_norm;
+    double seconds; /* duration of this step */
+    uint64_t bytes; /* planned memory of the step's program */
+    /* Fine-tuning: losses of student and discriminator, mean logits of data and of fakes, squared gradient
+     * norms of the discriminator at both (R1, R2), and the factor of alpha. */
+    double g_loss, d_loss, logit_real, logit_fake, r1, r2, adaptive_weight;
+    bool saved; /* a checkpoint was written with this step */
+    /* While teacher trajectories are being generated: how many are done, and how many are needed.
+     * Otherwise 0. */
+    uint64_t prepared, to_prepare;
+} ayf_run_report;
+
+/* Reads the configuration and compiles the step. Resumes the run when the folder holds checkpoints.
+ * AYF_E_CONFIG if the configuration is wrong, or differs from the checkpoint's in a key other than
+ * train.steps, train.accumulate and save.*. */
+AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
+/* Number of steps done (including those before the run was resumed) and steps of the whole run. */
+AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
+/* Does one optimiser step, and writes the log, sample grids and checkpoints that are due. `report` may be
+ * NULL. AYF_E_DIVERGED for a loss that is not finite, and for a discriminator that wins in fine-tuning
+ * (finetune.logit_limit). After a step whose computation failed, ayf_run_step() and ayf_run_save() repeat the
+ * error. In all these cases the last good checkpoint is kept. After a failure, close the run; when it is
+ * opened again, it resumes from its last checkpoint. With distill.midtrain_steps, the first calls make the
+ * teacher's trajectories, one batch per call, and report->step does not change. */
+AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
+AYF_API bool ayf_run_finished(const ayf_run *run);
+/* Writes a checkpoint now, or the trajectories made so far. Does nothing when the last step was saved
+ * already. */
+AYF_API ayf_status ayf_run_save(ayf_run *run);
+/* Path of the model file, which is written with every checkpoint. */
+AYF_API const char *ayf_run_model_path(const ayf_run *run);
+AYF_API void ayf_run_close(ayf_run *run); /* NULL is fine; unsaved steps are lost */
+
+/* ---- Several processes ----
+ *
+ * A run can be shared by several processes, on one machine or on several with a common file system. An MPI
+ * launcher starts them (mpirun -n 4 ...), each opens a context with ayf_options.mpi, and all of them make the
+ * same calls of ayf_run_* in the same order. Each takes its share of train.batch. The first process alone
+ * writes files and logs. A failure of one process is returned to all of them, with its message. The results
+ * are those of one process to rounding, and the same bytes for the same number of processes.
+ *
+ * MPI is started with the first function that needs it, unless the caller has started it, and ended by
+ * ayf_close(). As MPI can be started once only, a process has one context of this kind. A build without MPI
+ * returns AYF_E_USAGE. */
+
+/* This process's place among them: 0 <= rank < ranks. Without ayf_options.mpi: 0 of 1. */
+AYF_API ayf_status ayf_ranks(ayf_context *ctx, int *rank, int *ranks);
+/* Whether `here` is true in any of them: what stops one process must stop all, or the others wait for it. All
+ * processes call it. */
+AYF_API ayf_status ayf_any_rank(ayf_context *ctx, bool here, bool *anywhere);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
