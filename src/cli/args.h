@@ -70,6 +70,11 @@ extern bool cli_silent;
       "largest). Two kinds of differences are counted separately: gradients that differ by less than\n"      \
       "single precision can resolve at the scale of the file's largest gradient, and second derivatives\n"   \
       "that differ by less than they change with the last bit of the input.")                                \
+    X(doctor, "[MODEL]", 0, 1, "check whether this machine computes as it should",                           \
+      "Compares the JVP, the VJP and the double backward of every layer with finite differences, and this\n" \
+      "machine's backend with the reference in 64 bits; computes everything again with memory laid out\n"    \
+      "differently, and compares the bytes; measures the semigroup defect of a student. Without MODEL, a\n"  \
+      "small network that has everything is checked. The exit code is 5 when a check fails.")                \
     X(bench, "[step | call | discriminator]", 0, 1, "time a training step and a call",                       \
       "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
       "call: one call of a student with fixed weights, as sampling makes it, at batch 1, 4 and 32.\n"        \
