@@ -112,7 +112,8 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     uint64_t count;              /* data: number of samples; trajectories: number of trajectories */
     bool points;                 /* data: points in the plane */
     double sigma;                /* data of one size: standard deviation in [-1,1] units */
-    ayf_precision precision;     /* run, model that draws: in which it is or was trained */
+    char *fingerprint; /* data of one size: what identifies it wherever it lies: equal text, equal data */
+    ayf_precision precision; /* run, model that draws: in which it is or was trained */
 } ayf_path_facts;
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts
