@@ -37,8 +37,8 @@ static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_on
     *image = (ayf_image){0};
     AYF_TRY(a->read(a, entry, &bytes, &size));
     ayf_status status = header_only
-                            ? ayf_image_probe(source->ctx, entry->name, bytes, size, image)
-                            : ayf_image_decode(source->ctx, entry->name, bytes, size, a->background, image);
+                            ? ayf_image_probe(source->ctx, entry->name, bytes, size, &a->reading, image)
+                            : ayf_image_decode(source->ctx, entry->name, bytes, size, &a->reading, image);
     ayf_free(source->ctx, bytes);
     return status;
 }
@@ -182,7 +182,7 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec 
     }
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
-    archive->background = spec->background == AYF_BACKGROUND_BLACK ? 0 : 255;
+    archive->reading = (ayf_image_reading){spec->background, spec->as_stored};
     ayf_archive_entry label_file = {0};
     ayf_status status = select_pictures(archive, spec->quiet, &label_file);
     s->base.count = archive->count;

@@ -10,6 +10,7 @@ typedef struct ayf_image_file {
     const unsigned char *bytes;
     size_t size;
     bool header_only;   /* leave pixels NULL */
+    bool as_stored;     /* do not turn it */
     uint8_t background; /* grey value under what is transparent */
     int orientation;    /* found: 1 to 8 as EXIF numbers them, 1 = as stored */
 } ayf_image_file;

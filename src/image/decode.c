@@ -21,19 +21,32 @@ static ayf_status decode(ayf_context *ctx, ayf_image_file *file, ayf_image *imag
     if (!read)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: %s", file->name, ayf_image_foreign(file->bytes, file->size));
     AYF_TRY(read(ctx, file, image));
+    if (file->as_stored) return AYF_OK;
     ayf_status status = ayf_image_orient(ctx, image, file->orientation);
     if (status != AYF_OK) ayf_image_clear(ctx, image);
     return status;
 }
 
+static ayf_image_file file_of(const char *name, const void *bytes, size_t size,
+                              const ayf_image_reading *how) {
+    static const ayf_image_reading usual = {0};
+    if (!how) how = &usual;
+    return (ayf_image_file){.name = name,
+                            .bytes = bytes,
+                            .size = size,
+                            .background = how->background == AYF_BACKGROUND_BLACK ? 0 : 255,
+                            .as_stored = how->as_stored};
+}
+
 ayf_status ayf_image_decode(ayf_context *ctx, const char *name, const void *bytes, size_t size,
-                            uint8_t background, ayf_image *image) {
-    ayf_image_file file = {.name = name, .bytes = bytes, .size = size, .background = background};
+                            const ayf_image_reading *how, ayf_image *image) {
+    ayf_image_file file = file_of(name, bytes, size, how);
     return decode(ctx, &file, image);
 }
 
 ayf_status ayf_image_probe(ayf_context *ctx, const char *name, const void *bytes, size_t size,
-                           ayf_image *image) {
-    ayf_image_file file = {.name = name, .bytes = bytes, .size = size, .header_only = true};
+                           const ayf_image_reading *how, ayf_image *image) {
+    ayf_image_file file = file_of(name, bytes, size, how);
+    file.header_only = true;
     return decode(ctx, &file, image);
 }

@@ -64,15 +64,19 @@ ayf_status ayf_image_init(ayf_context *ctx, ayf_image *image, int height, int wi
 void ayf_image_clear(ayf_context *ctx, ayf_image *image);
 size_t ayf_image_bytes(const ayf_image *image); /* height * width * channels */
 
+typedef struct ayf_image_reading { /* all zero = as below */
+    ayf_background background;     /* white */
+    bool as_stored;                /* false: turned upright by the EXIF orientation */
+} ayf_image_reading;
+
 /* Reads a PNG, JPEG or WebP (told apart by content). `name` is for messages, all of which begin "name: ".
- * `background` is the grey value (255 = white) under what is transparent. On failure (AYF_E_FORMAT,
- * AYF_E_MEMORY) *image is empty. */
+ * `how` may be NULL. On failure (AYF_E_FORMAT, AYF_E_MEMORY) *image is empty. */
 ayf_status ayf_image_decode(ayf_context *ctx, const char *name, const void *bytes, size_t size,
-                            uint8_t background, ayf_image *image);
+                            const ayf_image_reading *how, ayf_image *image);
 
 /* The same checks as far as the header goes: fills all but the pixels, which stay NULL. */
 ayf_status ayf_image_probe(ayf_context *ctx, const char *name, const void *bytes, size_t size,
-                           ayf_image *image);
+                           const ayf_image_reading *how, ayf_image *image);
 
 /* Writes a PNG atomically (ayf_file_write). AYF_E_USAGE without pixels or with other than 1 or 3 channels. */
 ayf_status ayf_image_write_png(ayf_context *ctx, const char *path, const ayf_image *image,

@@ -133,7 +133,7 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     size_t size;
     ayf_image image = {0};
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
-    ayf_status status = ayf_image_probe(ctx, path, bytes, size, &image);
+    ayf_status status = ayf_image_probe(ctx, path, bytes, size, NULL, &image);
     ayf_free(ctx, bytes);
     facts->height = image.height;
     facts->width = image.width;

@@ -36,6 +36,7 @@ ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg) {
                               .resolution = cfg->data.resolution,
                               .resize = cfg->data.resize,
                               .background = cfg->data.background,
+                              .as_stored = !cfg->data.upright,
                               .channels = cfg->data.channels,
                               .mirror = cfg->data.mirror,
                               .labels = cfg->data.labels};

@@ -27,8 +27,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t capacity, uns
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     ayf_context *ctx = ayf_open(NULL);
     ayf_image header, image;
-    ayf_status probed = ayf_image_probe(ctx, "input", bytes, size, &header);
-    ayf_status decoded = ayf_image_decode(ctx, "input", bytes, size, 255, &image);
+    ayf_status probed = ayf_image_probe(ctx, "input", bytes, size, NULL, &header);
+    ayf_status decoded = ayf_image_decode(ctx, "input", bytes, size, NULL, &image);
     if (decoded == AYF_OK) {
         if (probed != AYF_OK || header.height != image.height || header.width != image.width ||
             header.channels != image.channels)

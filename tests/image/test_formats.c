@@ -20,11 +20,12 @@ static ayf_context *open_context(void) {
 }
 
 /* Decodes, compares header and pixels, and frees the file. */
-static ayf_image read_blob(ayf_context *ctx, blob b, uint8_t background) {
+static ayf_image read_blob(ayf_context *ctx, blob b, int background) {
     ayf_image image, header;
-    ayf_status status = ayf_image_decode(ctx, "a", b.bytes, b.size, background, &image);
+    ayf_image_reading how = {background ? AYF_BACKGROUND_WHITE : AYF_BACKGROUND_BLACK, false};
+    ayf_status status = ayf_image_decode(ctx, "a", b.bytes, b.size, &how, &image);
     if (status != AYF_OK) fail_msg("%s", ayf_error(ctx));
-    assert_int_equal(ayf_image_probe(ctx, "a", b.bytes, b.size, &header), AYF_OK);
+    assert_int_equal(ayf_image_probe(ctx, "a", b.bytes, b.size, &how, &header), AYF_OK);
     assert_null(header.pixels);
     assert_int_equal(header.height, image.height);
     assert_int_equal(header.width, image.width);
@@ -36,7 +37,7 @@ static ayf_image read_blob(ayf_context *ctx, blob b, uint8_t background) {
 
 static void expect_error(ayf_context *ctx, const void *bytes, size_t size, const char *part) {
     ayf_image image;
-    assert_int_equal(ayf_image_decode(ctx, "dir/a.img", bytes, size, 255, &image), AYF_E_FORMAT);
+    assert_int_equal(ayf_image_decode(ctx, "dir/a.img", bytes, size, NULL, &image), AYF_E_FORMAT);
     assert_null(image.pixels);
     assert_ptr_equal(strstr(ayf_error(ctx), "dir/a.img: "), ayf_error(ctx));
     if (!strstr(ayf_error(ctx), part)) fail_msg("'%s' lacks '%s'", ayf_error(ctx), part);
@@ -57,7 +58,7 @@ static void transparency_is_laid_over_the_background(void **state) {
         int colours = kind & 1 ? 3 : 1, background = kind & 2 ? 255 : 0, interlaced = kind >> 2;
         blob b = make_png(WIDE, HIGH, colours == 3 ? PNG_COLOR_TYPE_RGBA : PNG_COLOR_TYPE_GRAY_ALPHA, 8,
                           interlaced, 0, pixels);
-        ayf_image image = read_blob(ctx, b, (uint8_t)background);
+        ayf_image image = read_blob(ctx, b, background);
         assert_int_equal(image.channels, colours);
         assert_int_equal(image.traits, AYF_IMAGE_ALPHA);
         for (int i = 0; i < HIGH * WIDE; i++) {
@@ -89,11 +90,11 @@ static void palettes_and_transparent_colours(void **state) {
         ayf_image_clear(ctx, &image);
     }
     unsigned char grey[3] = {3, 4, 5}, colour[6] = {1, 2, 3, 1, 2, 4}; /* the fixture's key: (1, 2, 3), 4 */
-    ayf_image image = read_blob(ctx, make_png(3, 1, PNG_COLOR_TYPE_GRAY, 8, 0, 1, grey), 200);
-    assert_memory_equal(image.pixels, ((uint8_t[]){3, 200, 5}), 3);
+    ayf_image image = read_blob(ctx, make_png(3, 1, PNG_COLOR_TYPE_GRAY, 8, 0, 1, grey), 255);
+    assert_memory_equal(image.pixels, ((uint8_t[]){3, 255, 5}), 3);
     ayf_image_clear(ctx, &image);
-    image = read_blob(ctx, make_png(2, 1, PNG_COLOR_TYPE_RGB, 8, 0, 1, colour), 200);
-    assert_memory_equal(image.pixels, ((uint8_t[]){200, 200, 200, 1, 2, 4}), 6);
+    image = read_blob(ctx, make_png(2, 1, PNG_COLOR_TYPE_RGB, 8, 0, 1, colour), 255);
+    assert_memory_equal(image.pixels, ((uint8_t[]){255, 255, 255, 1, 2, 4}), 6);
     ayf_image_clear(ctx, &image);
     ayf_close(ctx);
 }
@@ -264,7 +265,12 @@ static void orientation_is_applied(void **state) {
         }
         ayf_image plain = read_blob(ctx, make_jpeg(WIDE, HIGH, 3, 0, pixels), 255), image;
         size_t size = make_exif(orientation, true, exif);
-        image = read_blob(ctx, with_exif_jpeg(make_jpeg(WIDE, HIGH, 3, 0, pixels), exif, size), 255);
+        blob b = with_exif_jpeg(make_jpeg(WIDE, HIGH, 3, 0, pixels), exif, size);
+        ayf_image_reading as_stored = {.as_stored = true};
+        assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, &as_stored, &image), AYF_OK);
+        check_turned(image, 1, plain.pixels);
+        ayf_image_clear(ctx, &image);
+        image = read_blob(ctx, b, 255);
         check_turned(image, orientation, plain.pixels);
         ayf_image_clear(ctx, &plain);
         ayf_image_clear(ctx, &image);
@@ -304,7 +310,7 @@ static void webp_is_read(void **state) {
     blob b = make_webp(pixels);
     for (size_t size = 0; size < b.size; size++) {
         ayf_image image;
-        assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, size, 255, &image), AYF_E_FORMAT);
+        assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, size, NULL, &image), AYF_E_FORMAT);
         assert_null(image.pixels);
     }
     ayf_image image = read_blob(ctx, b, 255);
@@ -317,11 +323,11 @@ static void webp_is_read(void **state) {
     }
     uint8_t *bytes;
     size_t size = WebPEncodeLosslessRGBA(rgba, WIDE, HIGH, WIDE * 4, &bytes);
-    assert_int_equal(ayf_image_decode(ctx, "a", bytes, size, 40, &image), AYF_OK);
+    assert_int_equal(ayf_image_decode(ctx, "a", bytes, size, NULL, &image), AYF_OK);
     assert_int_equal(image.traits, AYF_IMAGE_ALPHA);
     for (int i = 0; i < HIGH * WIDE; i++)
         for (int c = 0; c < 3; c++)
-            assert_int_equal(image.pixels[3 * i + c], over(rgba[4 * i + c], rgba[4 * i + 3], 40));
+            assert_int_equal(image.pixels[3 * i + c], over(rgba[4 * i + c], rgba[4 * i + 3], 255));
     ayf_image_clear(ctx, &image);
     WebPFree(bytes);
     free(pixels);

@@ -22,7 +22,7 @@ static ayf_context *open_context(void) {
 
 static void expect_error(ayf_context *ctx, blob b, const char *part) {
     ayf_image image;
-    assert_int_equal(ayf_image_decode(ctx, "dir/a.img", b.bytes, b.size, 255, &image), AYF_E_FORMAT);
+    assert_int_equal(ayf_image_decode(ctx, "dir/a.img", b.bytes, b.size, NULL, &image), AYF_E_FORMAT);
     assert_null(image.pixels);
     assert_non_null(strstr(ayf_error(ctx), "dir/a.img: "));
     if (!strstr(ayf_error(ctx), part)) fail_msg("'%s' lacks '%s'", ayf_error(ctx), part);
@@ -37,13 +37,13 @@ static void png_reads_grey_and_rgb(void **state) {
             blob b = make_png(13, 9, channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, 8, interlaced,
                               0, pixels);
             ayf_image image;
-            assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, 255, &image), AYF_OK);
+            assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, NULL, &image), AYF_OK);
             assert_int_equal(image.width, 13);
             assert_int_equal(image.height, 9);
             assert_int_equal(image.channels, channels);
             assert_memory_equal(image.pixels, pixels, (size_t)(13 * 9 * channels));
             ayf_image_clear(ctx, &image);
-            assert_int_equal(ayf_image_probe(ctx, "a", b.bytes, b.size, &image), AYF_OK);
+            assert_int_equal(ayf_image_probe(ctx, "a", b.bytes, b.size, NULL, &image), AYF_OK);
             assert_int_equal(image.width * 10 + image.channels, 130 + channels);
             assert_null(image.pixels);
             free(pixels);
@@ -59,7 +59,7 @@ static void png_expands_without_loss(void **state) {
     ayf_image image;
     unsigned char bits[2] = {0xa0, 0x40}; /* 1 0 1 / 0 1 0 */
     blob b = make_png(3, 2, PNG_COLOR_TYPE_GRAY, 1, 0, 0, bits);
-    assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, 255, &image), AYF_OK);
+    assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, NULL, &image), AYF_OK);
     assert_int_equal(image.channels, 1);
     assert_memory_equal(image.pixels, ((uint8_t[]){255, 0, 255, 0, 255, 0}), 6);
     ayf_image_clear(ctx, &image);
@@ -67,7 +67,7 @@ static void png_expands_without_loss(void **state) {
 
     unsigned char indices[2] = {3, 200};
     b = make_png(2, 1, PNG_COLOR_TYPE_PALETTE, 8, 0, 0, indices);
-    assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, 255, &image), AYF_OK);
+    assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, NULL, &image), AYF_OK);
     assert_int_equal(image.channels, 3);
     assert_memory_equal(image.pixels, ((uint8_t[]){3, 252, 21, 200, 55, (uint8_t)1400}), 6);
     ayf_image_clear(ctx, &image);
@@ -86,7 +86,7 @@ static void jpeg_is_read_closely(void **state) {
             for (int c = 0; c < channels; c++) wide[i * channels + c] = pixels[i];
         blob b = make_jpeg(24, 17, channels, kind & 2, wide);
         ayf_image image;
-        assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, 255, &image), AYF_OK);
+        assert_int_equal(ayf_image_decode(ctx, "a", b.bytes, b.size, NULL, &image), AYF_OK);
         assert_int_equal(image.channels, channels);
         double worst = 0;
         for (int i = 0; i < 24 * 17 * channels; i++)
@@ -111,7 +111,7 @@ static void truncation_is_found(void **state) {
     for (int f = 0; f < 3; f++) {
         for (size_t size = 0; size < files[f].size; size++) {
             ayf_image image;
-            assert_int_equal(ayf_image_decode(ctx, "a", files[f].bytes, size, 255, &image), AYF_E_FORMAT);
+            assert_int_equal(ayf_image_decode(ctx, "a", files[f].bytes, size, NULL, &image), AYF_E_FORMAT);
             assert_null(image.pixels);
         }
         free(files[f].bytes);
@@ -161,7 +161,7 @@ static void memory_failures_are_clean(void **state) {
         memory.fail_at = memory.calls + steps + 1;
         ayf_image image = {0};
         const ayf_image_text text = {"ayf", "x"};
-        ayf_status status = ayf_image_decode(ctx, "a", b.bytes, b.size, 255, &image);
+        ayf_status status = ayf_image_decode(ctx, "a", b.bytes, b.size, NULL, &image);
         if (status == AYF_OK) status = ayf_image_write_png(ctx, "/dev/null", &image, &text, 1);
         if (status == AYF_OK) status = ayf_image_to_square(ctx, &image, 5, AYF_RESIZE_DHARIWAL);
         assert_true(status == AYF_OK || status == AYF_E_MEMORY);
@@ -193,7 +193,7 @@ static void png_is_written_with_text(void **state) {
     size_t size;
     ayf_image again;
     assert_int_equal(ayf_file_read(ctx, path, 1 << 20, &bytes, &size), AYF_OK);
-    assert_int_equal(ayf_image_decode(ctx, path, bytes, size, 255, &again), AYF_OK);
+    assert_int_equal(ayf_image_decode(ctx, path, bytes, size, NULL, &again), AYF_OK);
     assert_memory_equal(again.pixels, image.pixels, ayf_image_bytes(&image));
     ayf_image_clear(ctx, &again);
     ayf_free(ctx, bytes);
