@@ -39,8 +39,9 @@ static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_on
     size_t size = 0;
     *image = (ayf_image){0};
     AYF_TRY(a->read(a, entry, AYF_ARCHIVE_MAX_ENTRY, &bytes, &size));
-    ayf_status status = header_only ? ayf_image_probe(source->ctx, entry->name, bytes, size, image)
-                                    : ayf_image_decode(source->ctx, entry->name, bytes, size, image);
+    ayf_status status = header_only
+                            ? ayf_image_probe(source->ctx, entry->name, bytes, size, &a->reading, image)
+                            : ayf_image_decode(source->ctx, entry->name, bytes, size, &a->reading, image);
     ayf_free(source->ctx, bytes);
     return status;
 }
@@ -58,14 +59,12 @@ static bool has_extension(const char *name, const char *const *list, size_t coun
     return false;
 }
 
+/* Pictures that are not read are among them, so that the reader can say what they are. */
 static bool is_picture(const char *name) {
-    static const char *const list[] = {"png", "jpg", "jpeg"};
-    return has_extension(name, list, AYF_COUNT(list));
-}
-
-static bool is_foreign_picture(const char *name) {
-    static const char *const list[] = {"bmp", "gif",  "webp", "tif", "tiff", "jfif", "jpe",
-                                       "ppm", "heic", "avif", "jp2", "exr",  "tga",  "hdr"};
+    static const char *const list[] = {"png",  "jpg",  "jpeg", "jpe", "jfif", "webp", "apng", "gif",
+                                       "bmp",  "tif",  "tiff", "ppm", "pgm",  "pbm",  "pnm",  "pam",
+                                       "heic", "heif", "avif", "jxl", "jp2",  "j2k",  "svg",  "exr",
+                                       "tga",  "hdr",  "ico",  "psd", "qoi",  "dds"};
     return has_extension(name, list, AYF_COUNT(list));
 }
 
@@ -113,32 +112,26 @@ static ayf_status no_pictures(ayf_archive *a, const selection *s) {
     if (!*words && shown)
         snprintf(words, sizeof words, "%zu file%s such as %s", s->other_count, s->other_count == 1 ? "" : "s",
                  s->other[0].name);
-    return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg)%s%s", a->name,
+    return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg, .webp)%s%s", a->name,
                     *words ? ", but " : "", words);
 }
 
 /* Takes over the entry: it is no picture. */
-static bool leave_out(ayf_archive *a, selection *s, ayf_archive_entry entry) {
-    bool enough_memory = true;
+static void leave_out(ayf_archive *a, selection *s, ayf_archive_entry entry) {
     if (is_hidden(entry.name)) {
         ayf_free(a->ctx, entry.name);
     } else if (strcmp(base_name(entry.name), "dataset.json") == 0 && s->label_count < LABEL_FILES) {
         s->labels[s->label_count++] = entry;
     } else {
-        if (is_foreign_picture(entry.name)) {
-            ayf_fail(a->ctx, AYF_E_FORMAT, "%s: this format is not read, only PNG and JPEG are", entry.name);
-            enough_memory = ayf_problems_add(&s->problems);
-        }
         if (s->other_count++ < EXAMPLES)
             s->other[s->other_count - 1] = entry;
         else
             ayf_free(a->ctx, entry.name);
     }
-    return enough_memory;
 }
 
-/* Leaves the pictures in the entries, sorted, and takes the label files out. Refuses pictures in other
- * formats, two entries with one name, and a set without pictures. */
+/* Leaves the pictures in the entries, sorted, and takes the label files out. Refuses two entries with
+ * one name, and a set without pictures. */
 static ayf_status select_pictures(ayf_archive *a, selection *s) {
     ayf_context *ctx = a->ctx;
     if (a->count) qsort(a->entries, a->count, sizeof *a->entries, by_name);
@@ -154,7 +147,7 @@ static ayf_status select_pictures(ayf_archive *a, selection *s) {
         } else if (is_picture(entry.name) && !is_hidden(entry.name)) {
             a->entries[kept++] = entry;
         } else {
-            enough_memory = leave_out(a, s, entry) && enough_memory;
+            leave_out(a, s, entry);
         }
     }
     a->count = kept;
@@ -242,6 +235,7 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec 
     }
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
+    archive->reading = (ayf_image_reading){spec->background, spec->as_stored};
     selection chosen = {.problems = {.ctx = ctx, .quiet = spec->quiet}};
     ayf_status status = select_pictures(archive, &chosen);
     s->base.count = archive->count;

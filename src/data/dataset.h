@@ -8,7 +8,7 @@
  *
  * source is one of
  *
- *   a ZIP or a folder   of PNG/JPEG, searched deeply, sorted bytewise by name; hidden files and what file
+ *   a ZIP or a folder   of PNG/JPEG/WebP, searched deeply, sorted bytewise by name; hidden files and what file
  *                     managers leave (__MACOSX, Thumbs.db) are passed over. Labels from dataset.json
  *                     (data/labels.h), at the top or in a folder, else from the folders (data/folders.h): one
  *                     class each, numbered in the order of their names, unless they are storage (00000) or the
@@ -17,7 +17,7 @@
  *                     test); .gz or not. The labels are in the file beside it that is called labels instead of
  *                     images and idx1 (or idx2-int: the class is the first column) instead of idx3. 28 x 28
  *                     pictures are padded to 32 x 32 with black before they are brought to a resolution (other
- *                     than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels
+ *                     than 28): 32 is a plain pad
  *   CIFAR binary      a .bin file of CIFAR-10 or CIFAR-100 (fine labels), or a folder of data_batch_<n>.bin or
  *                     train.bin; the names of the classes are in batches.meta.txt or fine_label_names.txt
  *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
@@ -38,13 +38,17 @@
 #define AYF_DATASET_H
 
 #include "base/base.h"
+#include "base/choices.h"
 #include "io/classes.h"
 
 typedef struct ayf_dataset ayf_dataset;
 
 typedef struct ayf_dataset_spec { /* all zero but source = as it is, without labels */
     const char *source;
-    int resolution; /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    int resolution;    /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    ayf_resize resize; /* how it gets there */
+    ayf_background background;
+    bool as_stored; /* not turned as EXIF says */
     int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
     bool mirror;    /* batches flip every other picture, at random, left to right */
     bool labels;    /* wanted: a picture without one is an error */

@@ -145,12 +145,13 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     size_t size;
     ayf_image image = {0};
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
-    ayf_status status = ayf_image_probe(ctx, path, bytes, size, &image);
+    ayf_status status = ayf_image_probe(ctx, path, bytes, size, NULL, &image);
     ayf_free(ctx, bytes);
     facts->height = image.height;
     facts->width = image.width;
     facts->channels = image.channels;
-    return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
+    if (status != AYF_OK || image.format != AYF_IMAGE_PNG) return status;
+    return ayf_image_read_text(ctx, path, "Description", &facts->comment);
 }
 
 /* Of a network that ayf_model_open() does not open. */
@@ -243,7 +244,8 @@ static ayf_status kind_of_file(ayf_context *ctx, const char *path, ayf_path_kind
     /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
     bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);
     bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
-    *kind = png || jpeg ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
+    bool webp = memcmp(start, "RIFF", 4) == 0;
+    *kind = png || jpeg || webp ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
     return AYF_OK;
 }
 
