@@ -137,7 +137,8 @@ typedef enum cli_verb {
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
     X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
-    X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
+    X(class_, "class", "LIST", CLI_SAMPLE, NULL,                                                             \
+      "classes by number or name, used in turn: 0-3,cat; default: drawn from the seed")                      \
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
       "network calls of a student (default " CLI_STUDENT_STEPS                                               \
       "), solver steps of a teacher (default " CLI_TEACHER_STEPS ")")                                        \
@@ -170,6 +171,8 @@ typedef enum cli_verb {
       "real samples for the baseline; default: one half of the data against the other half")                 \
     X(reference, "reference", "N", CLI_EVAL, NULL,                                                           \
       "number of real samples to use, at least 130 (--inception: 4098); default: all")                       \
+    X(eval_classes, "classes", "HOW", CLI_EVAL, NULL,                                                        \
+      "classes of a model's samples: data = as often as in the reference (default), even")                   \
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
       "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
@@ -216,6 +219,9 @@ void cli_args_free(cli_args *args);
 void cli_help_all(void);
 void cli_help_verb(cli_verb verb);
 int cli_find_verb(const char *name); /* -1 with a message and the nearest verb on stderr */
+
+/* The candidate that `word` was probably meant to be; NULL: none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates, int count);
 
 /* Values of options. Return 0, or 2 after a message; an option that was not given leaves *out alone. */
 int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out);

@@ -125,6 +125,7 @@ static ayf_status write_model(const ayf_run *run) {
                            .sigma_data = run->sigma_data,
                            .step = run->step,
                            .data = run->cfg.data.source,
+                           .classes = ayf_dataset_info_of(run->data)->known,
                            .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card.guidance_min, &card.guidance_max);
     if (!card.config) return AYF_E_MEMORY;

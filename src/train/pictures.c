@@ -52,9 +52,10 @@ static ayf_status sample_panel(ayf_run *run, int panel, int count, float *out) {
     int labels[POINTS];
     uint64_t seeds[POINTS];
     size_t values = run->batch.values;
+    const ayf_classes *known = &ayf_dataset_info_of(run->data)->known;
     for (int i = 0; i < count; i++) {
         seeds[i] = (uint64_t)i;
-        labels[i] = run->spec.label_dim ? i % run->spec.label_dim : -1;
+        labels[i] = run->spec.label_dim ? ayf_classes_nth(known, run->spec.label_dim, i) : -1;
         ayf_latent(seeds[i], out + (size_t)i * values, values);
     }
     ayf_solver_options how = {.method = is_student(run) ? AYF_METHOD_FLOW_MAP : AYF_METHOD_HEUN,
