@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static double now(void) {
+double cli_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -17,7 +17,7 @@ void cli_progress_begin(cli_progress *p, cli *c, const char *label) {
                         .label = label,
                         .unit = "steps",
                         .terminal = isatty(STDERR_FILENO),
-                        .started = now(),
+                        .started = cli_now(),
                         .loss = NAN,
                         .tangent_rms = NAN,
                         .logit_gap = NAN,
@@ -64,7 +64,7 @@ static void put_figures(const cli_progress *p, char *text, size_t size) {
 static void draw(cli_progress *p, bool last) {
     enum { BAR = 20 };
     if (cli_silent) return;
-    double time = now();
+    double time = cli_now();
     /* The first step includes what happens once, so the rate counts from its end. */
     uint64_t steps = p->last.step - p->first_step;
     double elapsed = time - p->first_done, rate = steps && elapsed > 0 ? (double)steps / elapsed : NAN;
@@ -109,9 +109,9 @@ void cli_progress_update(cli_progress *p, const ayf_run_report *report) {
     if (!p->any) {
         p->any = true;
         p->first_step = report->step;
-        p->first_done = now();
+        p->first_done = cli_now();
         draw(p, false);
-    } else if (now() - p->last_shown >= (p->terminal ? terminal_every : plain_every)) {
+    } else if (cli_now() - p->last_shown >= (p->terminal ? terminal_every : plain_every)) {
         draw(p, false);
     }
 }
