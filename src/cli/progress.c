@@ -102,11 +102,12 @@ static void draw(cli_progress *p, bool last) {
 void cli_progress_update(cli_progress *p, const ayf_run_report *report) {
     const double terminal_every = 0.1, plain_every = 10;
     p->last = *report;
+    if (report->rolled_back) p->loss = p->tangent_rms = p->error_rms = p->logit_gap = NAN;
     average(&p->loss, report->loss);
     average(&p->tangent_rms, report->tangent_rms);
     average(&p->error_rms, report->error_rms);
     average(&p->logit_gap, report->logit_real - report->logit_fake);
-    if (!p->any) {
+    if (!p->any || report->step < p->first_step) { /* the latter after a rollback */
         p->any = true;
         p->first_step = report->step;
         p->first_done = cli_now();
