@@ -36,8 +36,9 @@ static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_on
     size_t size = 0;
     *image = (ayf_image){0};
     AYF_TRY(a->read(a, entry, &bytes, &size));
-    ayf_status status = header_only ? ayf_image_probe(source->ctx, entry->name, bytes, size, image)
-                                    : ayf_image_decode(source->ctx, entry->name, bytes, size, image);
+    ayf_status status = header_only
+                            ? ayf_image_probe(source->ctx, entry->name, bytes, size, &a->reading, image)
+                            : ayf_image_decode(source->ctx, entry->name, bytes, size, &a->reading, image);
     ayf_free(source->ctx, bytes);
     return status;
 }
@@ -55,14 +56,12 @@ static bool has_extension(const char *name, const char *const *list, size_t coun
     return false;
 }
 
+/* Pictures that are not read are among them, so that the reader can say what they are. */
 static bool is_picture(const char *name) {
-    static const char *const list[] = {"png", "jpg", "jpeg"};
-    return has_extension(name, list, AYF_COUNT(list));
-}
-
-static bool is_foreign_picture(const char *name) {
-    static const char *const list[] = {"bmp", "gif",  "webp", "tif", "tiff", "jfif", "jpe",
-                                       "ppm", "heic", "avif", "jp2", "exr",  "tga",  "hdr"};
+    static const char *const list[] = {"png",  "jpg",  "jpeg", "jpe", "jfif", "webp", "apng", "gif",
+                                       "bmp",  "tif",  "tiff", "ppm", "pgm",  "pbm",  "pnm",  "pam",
+                                       "heic", "heif", "avif", "jxl", "jp2",  "j2k",  "svg",  "exr",
+                                       "tga",  "hdr",  "ico",  "psd", "qoi",  "dds"};
     return has_extension(name, list, AYF_COUNT(list));
 }
 
@@ -70,8 +69,8 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const ayf_archive_entry *)a)->name, ((const ayf_archive_entry *)b)->name);
 }
 
-/* Leaves the pictures in the entries, sorted; takes the label file out. Refuses pictures in other formats,
- * two entries with one name, and a set without pictures. */
+/* Leaves the pictures in the entries, sorted; takes the label file out. Refuses two entries with one name, and
+ * a set without pictures. */
 static ayf_status select_pictures(ayf_archive *a, bool quiet, ayf_archive_entry *label_file) {
     ayf_context *ctx = a->ctx;
     ayf_problems problems = {.ctx = ctx, .quiet = quiet};
@@ -90,17 +89,13 @@ static ayf_status select_pictures(ayf_archive *a, bool quiet, ayf_archive_entry 
         } else if (strcmp(entry.name, "dataset.json") == 0) {
             *label_file = entry;
         } else {
-            if (is_foreign_picture(entry.name)) {
-                ayf_fail(ctx, AYF_E_FORMAT, "%s: this format is not read, only PNG and JPEG are", entry.name);
-                enough_memory = ayf_problems_add(&problems) && enough_memory;
-            }
             ayf_free(ctx, entry.name);
         }
     }
     a->count = kept;
     if (!enough_memory) return AYF_E_MEMORY;
     if (kept == 0 && problems.count == 0)
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg)", a->name);
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg, .webp)", a->name);
     return ayf_problems_report(&problems, a->name, total, "files");
 }
 
@@ -187,6 +182,7 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec 
     }
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
+    archive->reading = (ayf_image_reading){spec->background, spec->as_stored};
     ayf_archive_entry label_file = {0};
     ayf_status status = select_pictures(archive, spec->quiet, &label_file);
     s->base.count = archive->count;

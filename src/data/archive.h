@@ -15,6 +15,7 @@ struct ayf_archive {
     ayf_context *ctx;
     char *name;       /* for messages; owned */
     bool shards_only; /* sub-folders never name classes */
+    ayf_image_reading reading;
     ayf_archive_entry *entries;
     size_t count, capacity;
     /* Reads one entry whole (*bytes: ayf_free). Failures begin with the entry's name. */

@@ -39,8 +39,7 @@ static ayf_status shape_image(ayf_dataset *d, const ayf_source *source, ayf_imag
     if (side) {
         if (source->pad_28 && image->height == 28 && image->width == 28 && side != 28)
             AYF_TRY(ayf_image_pad(d->ctx, image, 2, 2, 32, 32));
-        ayf_image_crop_square(image);
-        AYF_TRY(ayf_image_resize(d->ctx, image, side, side));
+        AYF_TRY(ayf_image_to_square(d->ctx, image, side, d->spec.resize));
     }
     return d->spec.channels ? ayf_image_set_channels(d->ctx, image, d->spec.channels) : AYF_OK;
 }
@@ -324,6 +323,14 @@ void ayf_dataset_close(ayf_dataset *d) {
 }
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
+ayf_context *ayf_dataset_context(const ayf_dataset *d) { return d->ctx; }
+
+int ayf_dataset_label(const ayf_dataset *d, size_t index) {
+    float point[2];
+    int label = d->labels ? d->labels[index] : -1;
+    if (d->info.points && d->spec.labels) ayf_points_sample(d->points, d->spec.seed, index, point, &label);
+    return label;
+}
 
 /* ---- Using ---- */
 

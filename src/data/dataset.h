@@ -8,15 +8,15 @@
  *
  * source is one of
  *
- *   a ZIP             of PNG/JPEG as EDM and StyleGAN tools write it, sorted bytewise by name; labels from
+ *   a ZIP             of PNG/JPEG/WebP as EDM and StyleGAN tools write it, sorted bytewise by name; labels from
  *                     its dataset.json
- *   a folder          of PNG/JPEG, searched deeply, hidden files skipped; labels from its dataset.json, else
+ *   a folder          of PNG/JPEG/WebP, searched deeply, hidden files skipped; labels from its dataset.json, else
  *                     from its sub-folders, one class each, numbered in the order of the sorted paths (not
  *                     when they are 5-digit shards such as 00000)
  *   an IDX file       of rank 3 (magic 0x00000803), or a folder that holds one (train-images-* first); .gz or
  *                     not. The labels are in the file beside it that is called labels instead of images and
  *                     idx1 instead of idx3. 28 x 28 pictures are padded to 32 x 32 with black before they are
- *                     brought to a resolution (other than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels
+ *                     brought to a resolution (other than 28): 32 is a plain pad
  *   CIFAR-10 binary   a .bin file, or a folder of data_batch_<n>.bin
  *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
  *   builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals
@@ -32,12 +32,16 @@
 #define AYF_DATASET_H
 
 #include "base/base.h"
+#include "base/choices.h"
 
 typedef struct ayf_dataset ayf_dataset;
 
 typedef struct ayf_dataset_spec { /* all zero but source = as it is, without labels */
     const char *source;
-    int resolution; /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    int resolution;    /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    ayf_resize resize; /* how it gets there */
+    ayf_background background;
+    bool as_stored; /* not turned as EXIF says */
     int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
     bool mirror;    /* batches flip every other picture, at random, left to right */
     bool labels;    /* wanted: a picture without one is an error */
@@ -65,6 +69,10 @@ ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
 void ayf_dataset_close(ayf_dataset *data); /* NULL is fine */
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *data);
+ayf_context *ayf_dataset_context(const ayf_dataset *data); /* with which it was opened */
+
+/* Class of sample `index` < count, without reading the sample; -1 without labels. */
+int ayf_dataset_label(const ayf_dataset *data, size_t index);
 
 /* Standard deviation of the values about their common mean, over at most 2048 samples spread evenly over the
  * set: the sigma_data that scales a model. 1 for points, which are made so. */

@@ -116,7 +116,7 @@ static void test_folder(void **state) {
     void *png;
     size_t size;
     assert_int_equal(ayf_file_read(ctx, in_root("run/samples/step-00000010.png"), 0, &png, &size), AYF_OK);
-    assert_int_equal(ayf_image_decode(ctx, "png", png, size, &image), AYF_OK);
+    assert_int_equal(ayf_image_decode(ctx, "png", png, size, NULL, &image), AYF_OK);
     assert_int_equal(image.height, 2 + 2 * (8 + 2));
     assert_int_equal(image.width, 2 + 8 * (8 + 2));
     ayf_image_clear(ctx, &image);
