@@ -44,6 +44,11 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *format,
     return USAGE;
 }
 
+static int no_memory(void) {
+    usage_error("out of memory");
+    return ayf_exit_code(AYF_E_MEMORY);
+}
+
 /* ---- Nearest name ---- */
 
 enum { NAME_SIZE = 24 };
@@ -122,7 +127,7 @@ static int take_option(cli_args *args, cli_option option, const char *value) {
     }
     size_t size = strlen(row->setting) + strlen(value) + 2;
     char *text = malloc(size);
-    if (!text) return usage_error("out of memory");
+    if (!text) return no_memory();
     snprintf(text, size, "%s=%s", row->setting, value);
     args->owned[args->owned_count++] = text;
     args->settings[args->setting_count++] = text;
@@ -184,7 +189,7 @@ int cli_parse(int argc, char **argv, cli_args *args) {
     args->verb = (cli_verb)verb;
     args->settings = calloc((size_t)argc, sizeof *args->settings);
     args->owned = calloc((size_t)argc, sizeof *args->owned);
-    if (!args->settings || !args->owned) return usage_error("out of memory");
+    if (!args->settings || !args->owned) return no_memory();
     return parse_words(argc, argv, args);
 }
 
@@ -343,7 +348,7 @@ int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t 
             }
         } while (*at);
         if (pass == 0) list = malloc(n * sizeof *list);
-        if (!list) return usage_error("out of memory");
+        if (!list) return no_memory();
         *count = n;
     }
     *out = list;
@@ -356,7 +361,7 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     size_t n = 1;
     for (const char *p = text; *p; p++) n += *p == ',';
     double *list = malloc(n * sizeof *list);
-    if (!list) return usage_error("out of memory");
+    if (!list) return no_memory();
     const char *at = text;
     for (size_t i = 0; i < n; i++) {
         if (!read_real(at, &at, &list[i]) || *at != (i + 1 < n ? ',' : '\0')) {
