@@ -27,6 +27,7 @@
 #include "ayf/eval.h"
 #include "ayf/inspect.h"
 #include "ayf/model.h"
+#include "ayf/report.h"
 #include "ayf/run.h"
 
 #endif

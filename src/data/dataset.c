@@ -323,6 +323,14 @@ void ayf_dataset_close(ayf_dataset *d) {
 }
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
+ayf_context *ayf_dataset_context(const ayf_dataset *d) { return d->ctx; }
+
+int ayf_dataset_label(const ayf_dataset *d, size_t index) {
+    float point[2];
+    int label = d->labels ? d->labels[index] : -1;
+    if (d->info.points && d->spec.labels) ayf_points_sample(d->points, d->spec.seed, index, point, &label);
+    return label;
+}
 
 /* ---- Using ---- */
 

@@ -69,6 +69,10 @@ ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
 void ayf_dataset_close(ayf_dataset *data); /* NULL is fine */
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *data);
+ayf_context *ayf_dataset_context(const ayf_dataset *data); /* with which it was opened */
+
+/* Class of sample `index` < count, without reading the sample; -1 without labels. */
+int ayf_dataset_label(const ayf_dataset *data, size_t index);
 
 /* Standard deviation of the values about their common mean, over at most 2048 samples spread evenly over the
  * set: the sigma_data that scales a model. 1 for points, which are made so. */

@@ -78,7 +78,12 @@ ayf_status ayf_image_decode(ayf_context *ctx, const char *name, const void *byte
 ayf_status ayf_image_probe(ayf_context *ctx, const char *name, const void *bytes, size_t size,
                            const ayf_image_reading *how, ayf_image *image);
 
-/* Writes a PNG atomically (ayf_file_write). AYF_E_USAGE without pixels or with other than 1 or 3 channels. */
+/* The bytes of a PNG, which the caller owns (ayf_free). AYF_E_USAGE without pixels or with other than 1 or 3
+ * channels. */
+ayf_status ayf_image_encode_png(ayf_context *ctx, const ayf_image *image, const ayf_image_text *texts,
+                                size_t text_count, unsigned char **bytes, size_t *size);
+
+/* The same to a file, atomically (ayf_file_write). */
 ayf_status ayf_image_write_png(ayf_context *ctx, const char *path, const ayf_image *image,
                                const ayf_image_text *texts, size_t text_count);
 

@@ -251,8 +251,8 @@ static void write_image(codec *c) {
     png_write_end(c->png, c->info);
 }
 
-static ayf_status encode(ayf_context *ctx, const ayf_image *image, const ayf_image_text *texts,
-                         size_t text_count, unsigned char **bytes, size_t *size) {
+ayf_status ayf_image_encode_png(ayf_context *ctx, const ayf_image *image, const ayf_image_text *texts,
+                                size_t text_count, unsigned char **bytes, size_t *size) {
     *bytes = NULL;
     *size = 0;
     if (!image->pixels || image->height < 1 || image->width < 1 ||
@@ -282,7 +282,7 @@ ayf_status ayf_image_write_png(ayf_context *ctx, const char *path, const ayf_ima
                                const ayf_image_text *texts, size_t text_count) {
     unsigned char *bytes = NULL;
     size_t size;
-    ayf_status status = encode(ctx, image, texts, text_count, &bytes, &size);
+    ayf_status status = ayf_image_encode_png(ctx, image, texts, text_count, &bytes, &size);
     if (status != AYF_OK) {
         ayf_fail_prefix(ctx, "%s: ", path);
         return status;

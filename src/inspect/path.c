@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "data/dataset.h"
+#include "data/fingerprint.h"
 #include "image/image.h"
 #include "io/file.h"
 #include "io/safetensors.h"
@@ -22,6 +23,7 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->last_log);
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
+    ayf_free(ctx, facts->fingerprint);
     *facts = (ayf_path_facts){0};
 }
 
@@ -106,6 +108,16 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
     return status;
 }
 
+static ayf_status describe_content(ayf_context *ctx, ayf_dataset *data, ayf_path_facts *facts) {
+    ayf_fingerprint fingerprint;
+    char text[AYF_FINGERPRINT_TEXT];
+    AYF_TRY(ayf_dataset_sigma(data, &facts->sigma));
+    AYF_TRY(ayf_dataset_fingerprint(data, &fingerprint));
+    ayf_fingerprint_print(&fingerprint, text);
+    facts->fingerprint = ayf_strdup(ctx, text);
+    return facts->fingerprint ? AYF_OK : AYF_E_MEMORY;
+}
+
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_dataset *data;
     ayf_dataset_spec spec;
@@ -123,7 +135,7 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->classes = info->classes;
     facts->count = info->count;
     facts->points = info->points;
-    status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
+    status = spec.resolution ? AYF_OK : describe_content(ctx, data, facts);
     ayf_dataset_close(data);
     return status;
 }

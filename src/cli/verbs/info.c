@@ -76,6 +76,7 @@ static void data_info(const ayf_path_facts *f) {
     else
         row("classes", "none: %s", f->no_classes ? f->no_classes : "it has no labels");
     if (f->height) row("sigma_data", "%.4f", f->sigma);
+    if (f->fingerprint) row("fingerprint", "%s", f->fingerprint);
 }
 
 int cli_info(cli *c, const cli_args *args) {
