@@ -49,8 +49,8 @@ extern bool cli_silent;
       "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
-      "ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ... A data source is read and checked as a\n"     \
-      "whole.")                                                                                              \
+      "ZIP, an IDX file, a CIFAR folder, an .npz, builtin:shapes ... A data source is read and checked\n"    \
+      "as a whole.")                                                                                         \
     X(eval, "[SUBJECT]", 0, 1, "measure samples against data, and a student against its teacher",            \
       "SUBJECT is a model file, a run folder, or existing samples (an image folder, a ZIP ...).\n"           \
       "With --data, its samples are compared with real ones. Images are compared by the features of a\n"     \
@@ -125,7 +125,7 @@ typedef enum cli_verb {
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
-      "image folder, ZIP, IDX file, CIFAR-10 folder, builtin:shapes, builtin:ring ...")                      \
+      "image folder, ZIP, IDX file, CIFAR folder, .npz, builtin:shapes, builtin:ring ...")                   \
     X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
     X(teacher, "teacher", "MODEL", CLI_DISTILL | CLI_FINETUNE, "distill.teacher",                            \
       "teacher: model file or run folder")                                                                   \

@@ -20,6 +20,9 @@
  *                     than 28): 32 is a plain pad
  *   CIFAR binary      a .bin file of CIFAR-10 or CIFAR-100 (fine labels), or a folder of data_batch_<n>.bin or
  *                     train.bin; the names of the classes are in batches.meta.txt or fine_label_names.txt
+ *   an .npz file      of bytes (N, H, W) or (N, H, W, channels) called arr_0, as ADM's and consistency models' sample
+ *                     batches, images, x_train (Keras) or train_images (MedMNIST); labels, whole numbers (N) or
+ *                     (N, 1), are called arr_1, labels, y_train or train_labels. 28 x 28 as in IDX
  *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
  *   builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals
  *                     2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2

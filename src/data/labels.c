@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/json.h"
+#include "data/json_walk.h"
 #include "data/source.h"
 
 /* While files are read, labels[i] is a class, NONE, or FIRST_TEXT - k for text k. */

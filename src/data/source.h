@@ -67,6 +67,9 @@ ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, const ayf_
                                   ayf_source **out);
 ayf_status ayf_source_open_zip(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                ayf_source **out);
+/* Arrays of pictures and labels under the names that are usual. */
+ayf_status ayf_source_open_npz(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                               ayf_source **out);
 ayf_status ayf_source_open_shapes(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
 /* The same from memory; `bytes` must outlive the source. */

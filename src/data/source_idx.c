@@ -162,7 +162,7 @@ static ayf_status read_maybe_gzip(ayf_context *ctx, const char *path, size_t mem
         if (status == AYF_OK && kind)
             kind = ayf_kind_of(*bytes, *size < AYF_KIND_HEAD ? *size : AYF_KIND_HEAD);
     }
-    if (status == AYF_OK && kind) {
+    if (status == AYF_OK && kind && kind->use != AYF_KIND_IDX) {
         ayf_free(ctx, *bytes);
         *bytes = NULL;
         status = ayf_fail_kind_data(ctx, path, kind);

@@ -153,10 +153,6 @@ static ayf_status peek(ayf_context *ctx, const char *path, unsigned char *head, 
     return AYF_OK;
 }
 
-static bool starts(const unsigned char *head, size_t size, const char *magic, size_t length) {
-    return size >= length && memcmp(head, magic, length) == 0;
-}
-
 static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
     const char *path = spec->source;
     unsigned char head[AYF_KIND_HEAD];
@@ -164,20 +160,20 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
     AYF_TRY(peek(ctx, path, head, &size));
     if (!size) return ayf_fail(ctx, AYF_E_FORMAT, "%s: is empty (0 bytes): make or copy it again", path);
     const ayf_kind *kind = ayf_kind_of(head, size);
-    bool zip = starts(head, size, "PK\3\4", 4) || starts(head, size, "PK\5\6", 4);
-    bool zero = starts(head, size, "\0\0", 2) && size >= 4 && head[2] >= 8 && head[2] <= 0x0E && head[3] <= 8;
-    if (zero) return ayf_source_open_idx(ctx, path, spec, out);
+    ayf_kind_use use = kind ? kind->use : AYF_KIND_FOREIGN;
+    if (use == AYF_KIND_NPZ) return ayf_source_open_npz(ctx, path, spec, out);
+    if (use == AYF_KIND_IDX) return ayf_source_open_idx(ctx, path, spec, out);
+    if (use == AYF_KIND_ZIP) return ayf_source_open_zip(ctx, path, spec, out);
     if (ends_with(path, ".bin") && (!kind || size == AYF_KIND_HEAD))
         return ayf_source_open_cifar(ctx, &path, 1, spec, out);
     if (kind) return ayf_fail_kind_data(ctx, path, kind);
-    if (zip || ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
-    if (starts(head, size, "\x1f\x8b", 2) || strstr(base_name(path), "idx"))
-        return ayf_source_open_idx(ctx, path, spec, out);
+    if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
+    if (strstr(base_name(path), "idx")) return ayf_source_open_idx(ctx, path, spec, out);
     if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a safetensors file (a model?), not a data set", path);
     return ayf_fail(ctx, AYF_E_FORMAT,
                     "%s: is not a data set that ayf can read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
-                    "CIFAR's .bin files, builtin:<name>",
+                    "CIFAR's .bin files, .npz, builtin:<name>",
                     path);
 }
 

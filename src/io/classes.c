@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "io/text.h"
 
 void ayf_classes_clear(ayf_context *ctx, ayf_classes *c) {
@@ -144,10 +145,12 @@ static ayf_status read_object(ayf_context *ctx, const json_t *root, ayf_classes 
 ayf_status ayf_classes_parse(ayf_context *ctx, const char *text, ayf_classes *c) {
     *c = (ayf_classes){0};
     json_error_t error;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    ayf_status status = json_is_object(root)
-                            ? read_object(ctx, root, c)
-                            : ayf_fail(ctx, AYF_E_FORMAT, "the classes are not a JSON object");
+    json_t *root;
+    ayf_status status =
+        ayf_json_parse(ctx, "the classes", text, strlen(text), JSON_REJECT_DUPLICATES, &root, &error);
+    if (status == AYF_E_MEMORY) return status;
+    status = json_is_object(root) ? read_object(ctx, root, c)
+                                  : ayf_fail(ctx, AYF_E_FORMAT, "the classes are not a JSON object");
     json_decref(root);
     if (status != AYF_OK) ayf_classes_clear(ctx, c);
     return status;

@@ -34,7 +34,7 @@ static const struct {
 } rows[] = {
 #define ROW(at, magic, ...)                                                                                  \
     {                                                                                                        \
-        at, magic, sizeof magic - 1, { __VA_ARGS__ }                                                         \
+        at, magic, sizeof magic - 1, { __VA_ARGS__, AYF_KIND_FOREIGN }                                       \
     }
     ROW(0, "\x93NUMPY", "a NumPy array (.npy)", SAVEZ, OWN_MODELS),
     ROW(TAR_MAGIC, "ustar", "a tar archive", UNPACK, UNPACK),
@@ -79,16 +79,20 @@ static const struct {
 #undef ROW
 };
 
-static const ayf_kind bmp = {"a BMP picture", CONVERT, OWN_MODELS},
-                      tfrecord = {"a TFRecord file", EXPORT, OWN_MODELS},
-                      page = {"a web page, probably the error page of a download", AGAIN, AGAIN},
-                      sharded = {"the index of a model in several files", OWN_MODELS, OWN_MODELS},
-                      json = {"JSON text", NULL, OWN_MODELS},
-                      torch = {"a PyTorch file (.pt, .pth)", SAVEZ, OWN_MODELS},
-                      pickle = {"a Python pickle (.pkl, .pt, .pth)", PICKLE, OWN_MODELS},
-                      npz = {"a NumPy archive (.npz)", NULL, OWN_MODELS},
-                      gzip = {"gzip data (.gz)", UNPACK, UNPACK},
-                      tar_gz = {"a tar archive in gzip (.tar.gz)", UNPACK, UNPACK};
+static const ayf_kind bmp = {"a BMP picture", CONVERT, OWN_MODELS, AYF_KIND_FOREIGN},
+                      tfrecord = {"a TFRecord file", EXPORT, OWN_MODELS, AYF_KIND_FOREIGN},
+                      page = {"a web page, probably the error page of a download", AGAIN, AGAIN,
+                              AYF_KIND_FOREIGN},
+                      sharded = {"the index of a model in several files", OWN_MODELS, OWN_MODELS,
+                                 AYF_KIND_FOREIGN},
+                      json = {"JSON text", NULL, OWN_MODELS, AYF_KIND_FOREIGN},
+                      torch = {"a PyTorch file (.pt, .pth)", SAVEZ, OWN_MODELS, AYF_KIND_FOREIGN},
+                      pickle = {"a Python pickle (.pkl, .pt, .pth)", PICKLE, OWN_MODELS, AYF_KIND_FOREIGN},
+                      npz = {"a NumPy archive (.npz)", NULL, OWN_MODELS, AYF_KIND_NPZ},
+                      zip = {"a ZIP archive", UNPACK, OWN_MODELS, AYF_KIND_ZIP},
+                      idx = {"an IDX file, as MNIST's", NULL, OWN_MODELS, AYF_KIND_IDX},
+                      gzip = {"gzip data (.gz)", UNPACK, UNPACK, AYF_KIND_FOREIGN},
+                      tar_gz = {"a tar archive in gzip (.tar.gz)", UNPACK, UNPACK, AYF_KIND_FOREIGN};
 
 static bool has(const unsigned char *head, size_t size, const char *part) {
     size_t length = strlen(part);
@@ -127,11 +131,17 @@ static bool is_tfrecord(const unsigned char *head, size_t size) {
 
 static const ayf_kind *kind_of_zip(const unsigned char *head, size_t size) {
     const unsigned char *name = head + ZIP_NAME;
-    if (size < ZIP_NAME) return NULL;
+    if (size < ZIP_NAME) return &zip;
     size_t length = (size_t)head[26] | (size_t)head[27] << 8;
     if (length > size - ZIP_NAME) length = size - ZIP_NAME;
     if (has(name, length, "data.pkl")) return &torch;
-    return length > 4 && memcmp(name + length - 4, ".npy", 4) == 0 ? &npz : NULL;
+    return length > 4 && memcmp(name + length - 4, ".npy", 4) == 0 ? &npz : &zip;
+}
+
+/* Two zeros, the type of the elements, the rank. */
+static bool is_idx(const unsigned char *head, size_t size) {
+    return size >= 4 && head[0] == 0 && head[1] == 0 && head[2] >= 0x08 && head[2] <= 0x0E && head[3] &&
+           head[3] <= 8;
 }
 
 static const ayf_kind *kind_of_gzip(const unsigned char *head, size_t size) {
@@ -143,7 +153,7 @@ static const ayf_kind *kind_of_gzip(const unsigned char *head, size_t size) {
     (void)inflate(&stream, Z_SYNC_FLUSH);
     size_t got = sizeof inner - stream.avail_out;
     inflateEnd(&stream);
-    if (got >= 3 && memcmp(inner, "\0\0", 2) == 0 && inner[2]) return NULL; /* IDX */
+    if (is_idx(inner, got)) return &idx;
     if (got > TAR_MAGIC + 5 && memcmp(inner + TAR_MAGIC, "ustar", 5) == 0) return &tar_gz;
     const ayf_kind *text = kind_of_text(inner, got);
     return text == &page ? text : &gzip;
@@ -152,6 +162,7 @@ static const ayf_kind *kind_of_gzip(const unsigned char *head, size_t size) {
 const ayf_kind *ayf_kind_of(const unsigned char *head, size_t size) {
     enum { PROTOCOL = 0x80, OLDEST = 2, NEWEST = 5 };
     if (size >= 4 && memcmp(head, "PK\3\4", 4) == 0) return kind_of_zip(head, size);
+    if (size >= 4 && memcmp(head, "PK\5\6", 4) == 0) return &zip; /* without entries */
     if (size >= 2 && memcmp(head, "\x1f\x8b", 2) == 0) return kind_of_gzip(head, size);
     for (size_t i = 0; i < AYF_COUNT(rows); i++)
         if (size >= rows[i].at + rows[i].size && memcmp(head + rows[i].at, rows[i].magic, rows[i].size) == 0)
@@ -161,6 +172,7 @@ const ayf_kind *ayf_kind_of(const unsigned char *head, size_t size) {
     /* A safetensors file: the length of the header, then the header. */
     if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0) return NULL;
     if (is_tfrecord(head, size)) return &tfrecord;
+    if (is_idx(head, size)) return &idx;
     return kind_of_text(head, size);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "io/file.h"
+#include "io/kind.h"
 #include "io/json.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -296,11 +297,18 @@ static ayf_status refuse_pipe(ayf_context *ctx, const char *path) {
     return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
 }
 
+/* What is no safetensors file by its first bytes is called by its name. */
+static ayf_status refuse_others(ayf_context *ctx, const char *path) {
+    AYF_TRY(refuse_pipe(ctx, path));
+    const ayf_kind *kind = ayf_kind_of_file(path);
+    return kind ? ayf_fail_kind_model(ctx, path, kind) : AYF_OK;
+}
+
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
     *st = NULL;
     void *bytes;
     size_t size;
-    AYF_TRY(refuse_pipe(ctx, path));
+    AYF_TRY(refuse_others(ctx, path));
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
     return open_bytes(ctx, path, bytes, size, st);
 }
@@ -308,7 +316,7 @@ ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **out) {
     *out = NULL;
     ayf_file_reader reader;
-    AYF_TRY(refuse_pipe(ctx, path));
+    AYF_TRY(refuse_others(ctx, path));
     AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
     ayf_st *st = new_st(ctx, path, NULL);
     ayf_status status = st ? finish(st, parse_front(st, &reader), out) : AYF_E_MEMORY;

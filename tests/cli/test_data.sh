@@ -57,6 +57,31 @@ for name, count in ("train", 3), ("t10k", 2):
 expect "info says which IDX file was taken" 0 "$ayf" info mnist
 prints "samples      3" && prints "takes train-images-idx3-ubyte" && prints "t10k-images-idx3-ubyte is left out"
 
+# ---- Files of other kinds as models ----
+python3 - <<'END'
+import zipfile
+with zipfile.ZipFile("weights.pt", "w") as out:
+    out.writestr("archive/data.pkl", b"\x80\2}.")
+open("weights.pkl", "wb").write(b"\x80\4\x95\0\0\0\0\0\0\0\0}.")
+open("model.safetensors", "w").write("version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 5\n")
+open("page.safetensors", "w").write("<!DOCTYPE html><html>404")
+open("model.safetensors.index.json", "w").write('{"metadata": {}, "weight_map": {"a": "model-1.safetensors"}}')
+END
+while read -r file words; do
+    expect "sample $file" 3 "$ayf" sample "$file"
+    says "$words" && one_line
+done <<'END'
+weights.pt is a PyTorch file
+weights.pkl is a Python pickle
+model.safetensors git lfs pull
+page.safetensors is a web page
+model.safetensors.index.json is the index of a model in several files
+pets.zip is a ZIP archive, not a model
+mnist/train-images-idx3-ubyte is an IDX file
+END
+expect "info of a PyTorch file" 3 "$ayf" info weights.pt
+says "PyTorch file" && one_line
+
 # ---- A model knows the classes of its data ----
 expect "train says which classes are empty" 0 "$ayf" train sparse --data sparse.zip $tiny --steps 2
 says "sparse.zip: 4 of its 6 classes have no picture and are neither drawn nor judged: 0, 2, 3, 5"

@@ -1,6 +1,8 @@
 /* Data sets in the forms in which people publish, pack and copy them. */
 #include "dataset_test.h"
 
+#include "io/npz.h"
+
 /* ---- What a set holds ---- */
 
 /* Opens a source of pictures whose first pixels are 10, 20, ... and compares its labels, "" = none. */
@@ -409,6 +411,87 @@ static void cifar_100_is_read(void **state) {
     ayf_dataset_close(data);
 }
 
+/* ---- .npz ---- */
+
+static ayf_npz_member array_of(const char *key, ayf_npy_type type, int rank, const size_t *shape,
+                               void *data) {
+    ayf_npz_member m = {.key = key, .array = {.type = type, .rank = rank, .data = data}};
+    memcpy(m.array.shape, shape, (size_t)rank * sizeof *shape);
+    return m;
+}
+
+static void put_npz(const char *name, const ayf_npz_member *members, size_t count) {
+    assert_int_equal(ayf_npz_write(ctx, in_folder(name), members, count), AYF_OK);
+}
+
+static void npz_batches_are_read(void **state) {
+    (void)state;
+    static const char *const names[][2] = {{"arr_0", "arr_1"},
+                                           {"images", "labels"},
+                                           {"x_train", "y_train"},
+                                           {"train_images", "train_labels"},
+                                           {"data", "labels"}};
+    unsigned char pixels[2 * 4 * 4 * 3];
+    memset(pixels, 10, sizeof pixels);
+    memset(pixels + 48, 20, 48);
+    int64_t wide[] = {3, 1};
+    int32_t narrow[] = {3, 1};
+    unsigned char bytes[] = {3, 1};
+    for (size_t i = 0; i < AYF_COUNT(names); i++) {
+        ayf_npz_member m[] = {array_of(names[i][0], AYF_NPY_U8, 4, (size_t[]){2, 4, 4, 3}, pixels),
+                              array_of(names[i][1], AYF_NPY_I64, 1, (size_t[]){2}, wide)};
+        if (i == 1) m[1] = array_of(names[i][1], AYF_NPY_I32, 2, (size_t[]){2, 1}, narrow);
+        if (i == 2) m[1] = array_of(names[i][1], AYF_NPY_U8, 1, (size_t[]){2}, bytes);
+        put_npz("a.npz", m, 2);
+        expect_labels("a.npz", "31", 4);
+        put_npz("a.npz", m, 1);
+        expect_labels("a.npz", "", 0);
+        expect_failure((ayf_dataset_spec){.source = in_folder("a.npz"), .labels = true}, AYF_E_FORMAT,
+                       "no labels", names[i][1], "data.labels=false", NULL);
+    }
+    ayf_npz_member keras[] = {array_of("x_test", AYF_NPY_U8, 3, (size_t[]){1, 6, 16}, pixels),
+                              array_of("x_train", AYF_NPY_U8, 3, (size_t[]){2, 8, 6}, pixels)};
+    put_npz("a.npz", keras, 2);
+    ayf_dataset *data = open_spec((ayf_dataset_spec){.source = in_folder("a.npz")});
+    const ayf_dataset_info *info = ayf_dataset_info_of(data);
+    assert_int_equal(info->count * 1000 + (size_t)(info->height * 100 + info->width * 10 + info->channels),
+                     2861);
+    assert_non_null(strstr(info->note, "x_test is left out"));
+    ayf_dataset_close(data);
+}
+
+static void other_npz_is_explained(void **state) {
+    (void)state;
+    float reals[48] = {0};
+    double statistics[4] = {0};
+    ayf_npz_member mu[] = {array_of("mu", AYF_NPY_F64, 1, (size_t[]){2}, statistics),
+                           array_of("sigma", AYF_NPY_F64, 2, (size_t[]){2, 2}, statistics)};
+    ayf_npz_member other = array_of("weights", AYF_NPY_F32, 1, (size_t[]){2}, reals);
+    ayf_npz_member real = array_of("arr_0", AYF_NPY_F32, 4, (size_t[]){1, 4, 4, 3}, reals);
+    ayf_npz_member first = array_of("arr_0", AYF_NPY_U8, 4, (size_t[]){1, 3, 4, 4}, reals);
+    ayf_npz_member uneven[] = {array_of("arr_0", AYF_NPY_U8, 3, (size_t[]){2, 4, 4}, reals),
+                               array_of("arr_1", AYF_NPY_U8, 1, (size_t[]){3}, reals)};
+    ayf_dataset_spec spec = {.source = in_folder("a.npz")};
+    char path[256];
+    snprintf(path, sizeof path, "%s", spec.source);
+    spec.source = path;
+    put_npz("a.npz", mu, 2);
+    expect_failure(spec, AYF_E_FORMAT, "a.npz", "mu and sigma", "statistics", NULL);
+    put_npz("a.npz", &other, 1);
+    expect_failure(spec, AYF_E_FORMAT, "holds weights", "arr_0", NULL);
+    put_npz("a.npz", &real, 1);
+    expect_failure(spec, AYF_E_FORMAT, "'arr_0' is <f4 (1, 4, 4, 3)", "|u1", NULL);
+    put_npz("a.npz", &first, 1);
+    expect_failure(spec, AYF_E_FORMAT, "'arr_0' is |u1 (1, 3, 4, 4)", "(N, H, W, 3)", NULL);
+    put_npz("a.npz", uneven, 2);
+    spec.labels = true;
+    expect_failure(spec, AYF_E_FORMAT, "'arr_1' is |u1 (3)", "2 pictures", NULL);
+    uneven[0].array.shape[0] = 2;
+    spec.labels = false;
+    spec.memory = 10;
+    expect_failure(spec, AYF_E_FORMAT, "a.npz", NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ROW(labels_in_every_form),
@@ -424,6 +507,8 @@ int main(void) {
         ROW(other_idx_is_explained),
         ROW(cifar_has_names),
         ROW(cifar_100_is_read),
+        ROW(npz_batches_are_read),
+        ROW(other_npz_is_explained),
     };
     return cmocka_run_group_tests_name("published", tests, NULL, NULL);
 }

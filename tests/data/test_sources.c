@@ -413,13 +413,20 @@ static void memory_failures_are_clean(void **state) {
     gzwrite(zipped, idx.bytes, (unsigned)idx.size);
     gzclose(zipped);
     free(idx.bytes);
-    const char *sources[] = {in_folder("a.zip"), in_folder("f"), in_folder("g-images-idx3-ubyte.gz"),
-                             "builtin:shapes"};
+    mkdir(in_folder("named"), 0777);
+    mkdir(in_folder("named/cat"), 0777);
+    put_png("named/cat/1.png", 9, 8, 3, 1);
+    put_png("named/stray.png", 9, 8, 3, 1);
+    put_text("named/dataset.json", "{\"labels\": {\"cat/1.png\": \"cat\", \"stray.png\": \"dog\"}}");
+    char paths[4][512];
+    const char *names[] = {"a.zip", "f", "g-images-idx3-ubyte.gz", "named"};
+    for (int i = 0; i < 4; i++) snprintf(paths[i], sizeof paths[i], "%s", in_folder(names[i]));
+    const char *sources[] = {paths[0], paths[1], paths[2], "builtin:shapes", paths[3]};
     for (size_t k = 0; k < AYF_COUNT(sources); k++) {
         for (long step = 1;; step++) {
             memory.calls = 0;
             memory.fail_at = step;
-            ayf_dataset_spec spec = {.source = sources[k], .resolution = 8, .labels = k == 0 || k == 3};
+            ayf_dataset_spec spec = {.source = sources[k], .resolution = 8, .labels = k == 0 || k >= 3};
             ayf_dataset *data;
             float out[8 * 8 * 3];
             ayf_status status = ayf_dataset_open(ctx, &spec, &data);

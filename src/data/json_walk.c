@@ -1,6 +1,8 @@
-#include "data/json.h"
+#include "data/json_walk.h"
 
 #include <string.h>
+
+#include "io/json.h"
 
 ayf_status ayf_json_begin(ayf_context *ctx, const char *name, const void *bytes, size_t size,
                           ayf_json *json) {
@@ -32,15 +34,15 @@ ayf_status ayf_json_value(ayf_json *json, json_t **out) {
     json_error_t error;
     ayf_json_peek(json);
     size_t left = json->size - json->at, most = left < AYF_JSON_MOST ? left : AYF_JSON_MOST;
-    *out = json_loadb(json->text + json->at, most,
-                      JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    ayf_status status =
+        ayf_json_parse(json->ctx, json->name, json->text + json->at, most,
+                       JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, out, &error);
+    if (status == AYF_E_MEMORY) return status;
     size_t used = error.position > 0 ? (size_t)error.position : 0;
-    if (*out) {
+    if (status == AYF_OK) {
         json->at += used < most ? used : most;
         return AYF_OK;
     }
-    if (json_error_code(&error) == json_error_out_of_memory)
-        return ayf_fail(json->ctx, AYF_E_MEMORY, "%s: out of memory", json->name);
     if (most < left && json_error_code(&error) == json_error_premature_end_of_input)
         return fail_at(json, json->at, "a value of more than 4 MiB is not read");
     return fail_at(json, json->at + (used ? used - 1 : 0), error.text);

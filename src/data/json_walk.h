@@ -1,6 +1,6 @@
 /* A large JSON text, value by value: what is read is small at any time, whatever the text holds. */
-#ifndef AYF_DATA_JSON_H
-#define AYF_DATA_JSON_H
+#ifndef AYF_JSON_WALK_H
+#define AYF_JSON_WALK_H
 
 #include <jansson.h>
 

@@ -1,0 +1,145 @@
+#include "data/source.h"
+#include "io/npz.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The usual names, training before test. */
+static const struct {
+    const char *pictures, *labels, *other; /* other: what is left out beside them */
+} names[] = {{"arr_0", "arr_1", NULL},
+             {"images", "labels", NULL},
+             {"samples", "labels", NULL},
+             {"x_train", "y_train", "x_test"},
+             {"train_images", "train_labels", "test_images"},
+             {"x_test", "y_test", NULL},
+             {"test_images", "test_labels", NULL},
+             {"x", "y", NULL},
+             {"X", "y", NULL},
+             {"data", "labels", NULL}};
+
+typedef struct npz_source {
+    ayf_source base;
+    ayf_npy pictures;
+    int height, width, channels;
+} npz_source;
+
+static ayf_status npz_fetch(ayf_source *source, size_t index, bool header_only, ayf_image *image) {
+    const npz_source *s = (const npz_source *)source;
+    *image = (ayf_image){.height = s->height, .width = s->width, .channels = s->channels};
+    if (header_only) return AYF_OK;
+    AYF_TRY(ayf_image_init(source->ctx, image, s->height, s->width, s->channels));
+    size_t size = ayf_image_bytes(image);
+    memcpy(image->pixels, (const unsigned char *)s->pictures.data + index * size, size);
+    return AYF_OK;
+}
+
+static void npz_item(const ayf_source *source, size_t index, char *text, size_t size) {
+    (void)source;
+    snprintf(text, size, "picture %zu", index);
+}
+
+static void npz_close(ayf_source *source) { ayf_npy_clear(source->ctx, &((npz_source *)source)->pictures); }
+
+static void print_shape(const ayf_npy *a, char *text, size_t size) {
+    size_t used = (size_t)snprintf(text, size, "%s (", ayf_npy_type_name(a->type));
+    for (int i = 0; i < a->rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%zu", i ? ", " : "", a->shape[i]);
+    if (used < size) snprintf(text + used, size - used, ")");
+}
+
+static ayf_status read_pictures(npz_source *s, ayf_npz *file, const char *path, const char *key,
+                                size_t memory) {
+    ayf_context *ctx = s->base.ctx;
+    ayf_npy a;
+    char shape[128];
+    AYF_TRY(ayf_npz_look(file, key, &a));
+    print_shape(&a, shape, sizeof shape);
+    if (a.type != AYF_NPY_U8 || (a.rank != 3 && a.rank != 4) ||
+        (a.rank == 4 && a.shape[3] != 1 && a.shape[3] != 3))
+        return ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: '%s' is %s; pictures are |u1 (N, H, W), (N, H, W, 1) or (N, H, W, 3), from 0 to 255", path,
+            key, shape);
+    if (!a.count)
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: '%s' is %s: it holds no pictures", path, key, shape);
+    if (a.shape[1] > AYF_IMAGE_MAX_SIDE || a.shape[2] > AYF_IMAGE_MAX_SIDE)
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: '%s' is %s; %d pixels a side are the most", path, key, shape,
+                        AYF_IMAGE_MAX_SIDE);
+    AYF_TRY(ayf_npz_read(file, key, memory, &s->pictures));
+    s->base.count = a.shape[0];
+    s->height = (int)a.shape[1];
+    s->width = (int)a.shape[2];
+    s->channels = a.rank == 4 ? (int)a.shape[3] : 1;
+    return AYF_OK;
+}
+
+static ayf_status read_labels(npz_source *s, ayf_npz *file, const char *path, const char *key,
+                              size_t memory) {
+    ayf_context *ctx = s->base.ctx;
+    ayf_npy a;
+    char shape[128];
+    if (!ayf_npz_has(file, key))
+        return ayf_fail(ctx, AYF_E_FORMAT,
+                        "%s: has no labels: it holds %s, but no '%s'; add it or train without labels "
+                        "(data.labels=false)",
+                        path, ayf_npz_keys(file), key);
+    AYF_TRY(ayf_npz_look(file, key, &a));
+    print_shape(&a, shape, sizeof shape);
+    bool whole = a.type == AYF_NPY_U8 || a.type == AYF_NPY_I32 || a.type == AYF_NPY_I64;
+    bool flat = a.rank == 1 || (a.rank == 2 && a.shape[1] == 1);
+    if (!whole || !flat || a.shape[0] != s->base.count)
+        return ayf_fail(ctx, AYF_E_FORMAT,
+                        "%s: '%s' is %s; the labels of its %zu pictures are as many whole numbers", path, key,
+                        shape, s->base.count);
+    AYF_TRY(ayf_npz_read(file, key, memory, &a));
+    s->base.labels = ayf_alloc(ctx, a.count, sizeof(int));
+    for (size_t i = 0; s->base.labels && i < a.count; i++) {
+        double label = ayf_npy_number(&a, i);
+        s->base.labels[i] = label < 0 ? -1 : label > INT_MAX ? INT_MAX : (int)label;
+    }
+    ayf_npy_clear(ctx, &a);
+    return s->base.labels ? AYF_OK : AYF_E_MEMORY;
+}
+
+static ayf_status open_into(npz_source *s, ayf_npz *file, const char *path, const ayf_dataset_spec *spec) {
+    ayf_context *ctx = s->base.ctx;
+    size_t k = 0;
+    while (k < AYF_COUNT(names) && !ayf_npz_has(file, names[k].pictures)) k++;
+    if (k == AYF_COUNT(names) && ayf_npz_has(file, "mu") && ayf_npz_has(file, "sigma"))
+        return ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: holds mu and sigma, the statistics of a data set and not its pictures: name the pictures",
+            path);
+    if (k == AYF_COUNT(names))
+        return ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: holds %s, but pictures are called arr_0, images, x_train or train_images: save them "
+            "under such a name",
+            path, ayf_npz_keys(file));
+    AYF_TRY(read_pictures(s, file, path, names[k].pictures, spec->memory));
+    s->base.pad_28 = true;
+    if (names[k].other && ayf_npz_has(file, names[k].other))
+        AYF_TRY(ayf_note(ctx, &s->base.note, "takes %s; %s is left out", names[k].pictures, names[k].other));
+    return spec->labels ? read_labels(s, file, path, names[k].labels, spec->memory) : AYF_OK;
+}
+
+ayf_status ayf_source_open_npz(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                               ayf_source **out) {
+    ayf_npz *file;
+    *out = NULL;
+    AYF_TRY(ayf_npz_open(ctx, path, &file));
+    npz_source *s = ayf_alloc(ctx, 1, sizeof *s);
+    ayf_status status = s ? AYF_OK : AYF_E_MEMORY;
+    if (s) {
+        s->base = (ayf_source){.ctx = ctx, .fetch = npz_fetch, .item = npz_item, .close = npz_close};
+        status = open_into(s, file, path, spec);
+    }
+    ayf_npz_close(file);
+    if (status == AYF_OK)
+        *out = &s->base;
+    else if (s)
+        ayf_source_close(&s->base);
+    return status;
+}
