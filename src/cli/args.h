@@ -42,11 +42,16 @@ extern bool cli_silent;
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image, whatever else is drawn\n"  \
       "in the same batch. The PNG records how it was made (ayf info shows it).\n"                            \
+      "A folder receives SEED.png, or SEED_classN.png from a model with classes. FILE.npz is a batch for\n"  \
+      "NumPy as ADM and the consistency models exchange them: arr_0 are the pictures (uint8, NHWC) or\n"     \
+      "points (float32), arr_1 the classes (int64). Whether all of it can be written is checked first.\n"    \
       "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
       "processors with AMX or AVX512-BF16 draw them faster. auto chooses by the processor, so it may give\n" \
       "other pictures on another machine; the default does not.\n\n"                                         \
       "    ayf sample runs/student --seeds 0-63 --steps 2 --out grid.png\n"                                  \
-      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
+      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/\n"                                \
+      "    ayf sample runs/student --seeds 0-49999 --out samples.npz\n"                                      \
+      "    ayf sample runs/student --seeds 7 --out - | display")                                             \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
       "ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ... A data source is read and checked as a\n"     \
@@ -157,7 +162,10 @@ typedef enum cli_verb {
     X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
       "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
-      "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
+      "FILE.png: one grid (default samples.png); a folder: a PNG each; FILE.npz; FILE.csv: points; - = "     \
+      "stdout")                                                                                              \
+    X(format, "format", "NAME", CLI_SAMPLE, NULL,                                                            \
+      "png, npz or csv, where the name of --out does not say it: --out - --format npz")                      \
     X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
       "leave out the grids over steps and gamma, which need the models")                                     \

@@ -34,8 +34,9 @@ ayf_status ayf_file_reader_next(ayf_file_reader *reader, void *bytes, size_t siz
 
 /* Replaces a file as a whole or not at all: the bytes go to a temporary file in the same folder, which is
  * synced and renamed over `path` at the end, then the folder is synced. Symbolic links are followed. A target
- * that is not a regular file (a device, a pipe) is written directly. On failure the temporary file is gone
- * and the old content is untouched. */
+ * that is not a regular file (a device, a pipe) is written directly, and so are the open descriptors /dev/stdout,
+ * /dev/stderr and /dev/fd/N, whatever they are. On failure the temporary file is gone and the old content is
+ * untouched. */
 typedef struct ayf_file_writer ayf_file_writer;
 
 ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **writer);
