@@ -166,8 +166,7 @@ static ayf_status check_tiling(ayf_st *st, const span *spans, size_t buffer_size
         position = s->end;
     }
     if (position != buffer_size)
-        return BAD_FILE(st, "%s: %zu extra bytes after the last tensor", st->path,
-                        buffer_size - position);
+        return BAD_FILE(st, "%s: %zu extra bytes after the last tensor", st->path, buffer_size - position);
     return AYF_OK;
 }
 
