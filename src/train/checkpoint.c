@@ -293,12 +293,14 @@ ayf_status ayf_run_checkpoint_check(const ayf_run *run, int64_t step) {
 
 /* Whether the model file is that of the checkpoint just read; if not, the checkpoint makes it again. */
 static bool model_is_whole(const ayf_run *run) {
-    ayf_st *st;
     ayf_model_card card;
-    if (!ayf_path_exists(run->model_path) || ayf_st_open(run->ctx, run->model_path, &st) != AYF_OK)
+    if (!ayf_path_exists(run->model_path) ||
+        ayf_model_read_card(run->ctx, run->model_path, NULL, &card) != AYF_OK)
         return false;
-    bool same = ayf_model_card_of(run->ctx, st, NULL, &card) == AYF_OK && card.step == run->step;
+    bool same = card.step == run->step;
     ayf_model_card_free(run->ctx, &card);
+    ayf_st *st = NULL; /* compares the checksums of the weights */
+    same = same && ayf_st_open(run->ctx, run->model_path, &st) == AYF_OK;
     ayf_st_close(st);
     return same;
 }
