@@ -218,7 +218,7 @@ void cli_help_all(void) {
          "diverged,\n"
          "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by "
          "Ctrl-C\n"
-         "            or SIGTERM (a training run: by the second signal)");
+         "            or SIGTERM (a training run: 130 by the second Ctrl-C, other signals save)");
 }
 
 void cli_help_verb(cli_verb verb) {
@@ -291,6 +291,30 @@ int cli_get_real(const cli_args *args, cli_option option, double least, double m
         return usage_error("--%s %s: not a number from %g to %g", options[option].name, text, least, most);
     *out = value;
     return 0;
+}
+
+/* Days, hours, minutes, seconds, each at most once and in this order. */
+static bool read_duration(const char *text, double *out) {
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+    double total = 0, value;
+    for (size_t next = 0; *text; next++, text++) {
+        if (*text < '0' || *text > '9' || !read_real(text, &text, &value)) return false;
+        while (next < sizeof units / sizeof *units && units[next].unit != *text) next++;
+        if (next == sizeof units / sizeof *units) return false;
+        total += value * units[next].seconds;
+    }
+    *out = total;
+    return total > 0 && isfinite(total);
+}
+
+int cli_get_duration(const cli_args *args, cli_option option, double *out) {
+    const char *text = args->value[option];
+    if (!text || read_duration(text, out)) return 0;
+    return usage_error("--%s %s: must be a time with its units, like 90s, 55m or 1h30m", options[option].name,
+                       text);
 }
 
 /* "a" or "a-b" at *text; moves on over it. */
