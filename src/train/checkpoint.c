@@ -361,6 +361,9 @@ static bool model_is_whole(const ayf_run *run) {
         return false;
     bool same = card.step == run->step;
     ayf_model_card_free(run->ctx, &card);
+    ayf_st *st = NULL; /* compares the checksums of the weights */
+    same = same && ayf_st_open(run->ctx, run->model_path, &st) == AYF_OK;
+    ayf_st_close(st);
     return same;
 }
 
