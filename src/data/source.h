@@ -44,6 +44,9 @@ struct ayf_source {
 
 void ayf_source_close(ayf_source *source); /* NULL is fine */
 
+/* Brings a picture as stored to the shape that the spec asks for, in place. */
+ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image);
+
 /* Opens the file or folder spec->source of any kind, told apart by its content and name. */
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
