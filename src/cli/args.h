@@ -56,6 +56,12 @@ extern bool cli_silent;
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
       "ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ... A data source is read and checked as a\n"     \
       "whole.")                                                                                              \
+    X(data, "check SOURCE", 2, 2, "check a data set before training on it",                                  \
+      "Reads every picture once and tells how many there are, of which formats, sizes and classes, which\n"  \
+      "cannot be used and why, which repeat others or are of one colour, and the memory that training\n"     \
+      "takes for them. The exit code is 5 when a picture cannot be used, 3 when none can.\n"                 \
+      "--sheet draws some pictures of each class as a network sees them: cropped, resized, converted.\n\n"   \
+      "    ayf data check photos.zip --set data.resolution=64 --sheet photos.png")                           \
     X(eval, "[SUBJECT]", 0, 1, "measure samples against data, and a student against its teacher",            \
       "SUBJECT is a model file, a run folder, or existing samples (an image folder, a ZIP ...).\n"           \
       "With --data, its samples are compared with real ones. Images are compared by the features of a\n"     \
@@ -118,6 +124,7 @@ typedef enum cli_verb {
 #define CLI_DISTILL (1u << CLI_VERB_distill)
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_EVAL (1u << CLI_VERB_eval)
+#define CLI_DATA (1u << CLI_VERB_data)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
@@ -127,7 +134,7 @@ typedef enum cli_verb {
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
-    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL | CLI_DATA, NULL,                             \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder, builtin:shapes, builtin:ring ...")                      \
@@ -200,7 +207,8 @@ typedef enum cli_verb {
     X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
       "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
-    X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
+    X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
+    X(json, "json", NULL, CLI_EVAL | CLI_BENCH | CLI_DATA, NULL, "print JSON")
 
 typedef enum cli_option {
 #define CLI_ROW(id, name, value, verbs, setting, help) CLI_OPT_##id,
