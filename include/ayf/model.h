@@ -102,6 +102,27 @@ typedef struct ayf_grid {
 } ayf_grid;
 AYF_API ayf_status ayf_grid_write_labelled(ayf_context *ctx, const char *path, const ayf_grid *grid);
 
+/* Values in [-1,1] as the bytes of a picture, rounded; what is outside is clipped. */
+AYF_API void ayf_image_quantise(const float *in, uint8_t *out, size_t count);
+
+/* Many samples in one file, as NumPy reads it (.npz) and as ADM and the consistency models exchange them: arr_0 has
+ * the pictures, uint8 [count][height][width][channels], or the points, float32 [count][2]; arr_1 has the classes, int64
+ * [count]. */
+typedef struct ayf_batch {
+    int count, height, width, channels;
+    const uint8_t *pixels; /* one of pixels and points is given */
+    const float *points;
+    const int *classes; /* NULL: no arr_1 */
+} ayf_batch;
+/* Writes the file atomically; the same batch gives the same bytes. */
+AYF_API ayf_status ayf_batch_write(ayf_context *ctx, const char *path, const ayf_batch *batch);
+
+/* Whether a file at `path`, or files in the folder `path`, could be written: asked before what takes long. `bytes` is
+ * what they will need at most, 0 for little. A folder may be missing, the folder of a file may not. AYF_E_IO with the
+ * reason: the path leads nowhere, may not be written to, or has not enough free space. Leaves nothing behind.
+ * Devices and pipes are not tried. Every function that writes takes /dev/stdout for the standard output. */
+AYF_API ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder, uint64_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -42,15 +42,26 @@ extern bool cli_silent;
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image, whatever else is drawn\n"  \
       "in the same batch. The PNG records how it was made (ayf info shows it).\n"                            \
+      "A folder receives SEED.png, or SEED_classN.png from a model with classes. FILE.npz is a batch for\n"  \
+      "NumPy as ADM and the consistency models exchange them: arr_0 are the pictures (uint8, NHWC) or\n"     \
+      "points (float32), arr_1 the classes (int64). Whether all of it can be written is checked first.\n"    \
       "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
       "processors with AMX or AVX512-BF16 draw them faster. auto chooses by the processor, so it may give\n" \
       "other pictures on another machine; the default does not.\n\n"                                         \
       "    ayf sample runs/student --seeds 0-63 --steps 2 --out grid.png\n"                                  \
-      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
+      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/\n"                                \
+      "    ayf sample runs/student --seeds 0-49999 --out samples.npz\n"                                      \
+      "    ayf sample runs/student --seeds 7 --out - | display")                                             \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
       "ZIP, an IDX file, a CIFAR folder, an .npz, builtin:shapes ... A data source is read and checked\n"    \
       "as a whole.")                                                                                         \
+    X(data, "check SOURCE", 2, 2, "check a data set before training on it",                                  \
+      "Reads every picture once and tells how many there are, of which formats, sizes and classes, which\n"  \
+      "cannot be used and why, which repeat others or are of one colour, and the memory that training\n"     \
+      "takes for them. The exit code is 5 when a picture cannot be used, 3 when none can.\n"                 \
+      "--sheet draws some pictures of each class as a network sees them: cropped, resized, converted.\n\n"   \
+      "    ayf data check photos.zip --set data.resolution=64 --sheet photos.png")                           \
     X(eval, "[SUBJECT]", 0, 1, "measure samples against data, and a student against its teacher",            \
       "SUBJECT is a model file, a run folder, or existing samples (an image folder, a ZIP ...).\n"           \
       "With --data, its samples are compared with real ones. Images are compared by the features of a\n"     \
@@ -113,6 +124,7 @@ typedef enum cli_verb {
 #define CLI_DISTILL (1u << CLI_VERB_distill)
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_EVAL (1u << CLI_VERB_eval)
+#define CLI_DATA (1u << CLI_VERB_data)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
@@ -122,7 +134,7 @@ typedef enum cli_verb {
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
-    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL | CLI_DATA, NULL,                             \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR folder, .npz, builtin:shapes, builtin:ring ...")                   \
@@ -157,7 +169,10 @@ typedef enum cli_verb {
     X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
       "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
-      "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
+      "FILE.png: one grid (default samples.png); a folder: a PNG each; FILE.npz; FILE.csv: points; - = "     \
+      "stdout")                                                                                              \
+    X(format, "format", "NAME", CLI_SAMPLE, NULL,                                                            \
+      "png, npz or csv, where the name of --out does not say it: --out - --format npz")                      \
     X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
       "leave out the grids over steps and gamma, which need the models")                                     \
@@ -192,7 +207,8 @@ typedef enum cli_verb {
     X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
       "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
-    X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
+    X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
+    X(json, "json", NULL, CLI_EVAL | CLI_BENCH | CLI_DATA, NULL, "print JSON")
 
 typedef enum cli_option {
 #define CLI_ROW(id, name, value, verbs, setting, help) CLI_OPT_##id,

@@ -135,4 +135,7 @@ void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images);
 int cli_picture(cli *c, const char *path, const float *images, int count, int columns, int height, int width,
                 int channels, int scale, const char *comment);
 
+/* Whether such a picture of images is not too large; refused with a message. */
+int cli_check_picture(cli *c, const char *path, size_t count, int columns, int height, int width, int scale);
+
 #endif

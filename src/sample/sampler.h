@@ -46,7 +46,8 @@ ayf_status ayf_sampler_integrate(ayf_sampler *s, const ayf_solver_options *how, 
 ayf_status ayf_sampler_images(ayf_sampler *s, const ayf_solver_options *how, size_t count,
                               const uint64_t *seeds, const int *labels, float *out);
 
-/* A batch size for ayf_sampler_images(): a function of the network alone. */
+/* A batch size for ayf_sampler_images(), a function of the network alone: 1 for images, so that one costs no more than
+ * its share of many, and no seed has to wait for a place. */
 int ayf_sampler_batch(const ayf_model_spec *spec);
 
 const ayf_sampler_spec *ayf_sampler_describe(const ayf_sampler *s);
