@@ -41,7 +41,7 @@ prints "  0          cat, 40 pictures"
 prints "  2          great-white, shark, 4 pictures"
 make_set sparse.zip '{"labels": {"a000.png": 1, "b000.png": 4}, "class_names": ["u", "v", "w", "x", "y", "z"]}' a b
 expect "info names classes without pictures" 0 "$ayf" info sparse.zip
-prints "classes      6, 4 of them without a picture" && prints "  0          u, no picture" && prints "  4          y, 1 picture"
+prints "classes      6, of which 4 have no picture" && prints "  no picture 0, 2-3, 5" && prints "  0          u, no picture" && prints "  4          y, 1 picture"
 make_set split.zip - "train/cat/*3" "train/dog/*2" "test/cat/*2" "test/dog/*2"
 expect "info says what was taken" 0 "$ayf" info split.zip
 prints "samples      5" && prints "takes train/" && prints "test/"
@@ -87,7 +87,7 @@ expect "train says which classes are empty" 0 "$ayf" train sparse --data sparse.
 says "sparse.zip: 4 of its 6 classes have no picture and are neither drawn nor judged: 0, 2, 3, 5"
 rm sparse.zip
 expect "the model knows them without the data" 0 "$ayf" info sparse/model.safetensors
-prints "6, 4 of them without a picture" && prints "  4          y, 1 picture"
+prints "6, of which 4 have no picture" && prints "  4          y, 1 picture"
 expect "empty classes are not drawn" 0 "$ayf" sample sparse --seeds 0-3 --steps 1 --out drawn.png
 says_not "although"
 expect "an empty class is drawn with a warning" 0 "$ayf" sample sparse --seeds 0 --class w --steps 1 --out w.png

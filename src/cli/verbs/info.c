@@ -13,20 +13,40 @@ static void row(const char *name, const char *format, ...) {
     putchar('\n');
 }
 
-/* Up to 100 classes line by line; of more the first 20. */
+/* "0, 5-7": the classes without a picture; cut when it becomes long. */
+static void empty_row(int classes, const uint64_t *pictures) {
+    enum { MOST = 20 };
+    int shown = 0;
+    printf("%-12s ", "  no picture");
+    for (int i = 0; i < classes; i++) {
+        int last = i;
+        if (pictures[i]) continue;
+        while (last + 1 < classes && !pictures[last + 1]) last++;
+        if (shown == MOST) {
+            fputs(", ...", stdout);
+            break;
+        }
+        printf(last > i ? "%s%d-%d" : "%s%d", shown++ ? ", " : "", i, last);
+        i = last;
+    }
+    putchar('\n');
+}
+
+/* Line by line up to 100 classes; of more the first 20 that have pictures. */
 static void classes_rows(int classes, const char *const *names, const uint64_t *pictures) {
     enum { ALL = 100, SOME = 20 };
-    int shown = !names && !pictures ? 0 : classes <= ALL ? classes : SOME, empty = 0;
+    int empty = 0, shown = 0, most = classes <= ALL ? classes : SOME;
     for (int i = 0; pictures && i < classes; i++) empty += pictures[i] == 0;
     if (!classes)
         row("classes", "none");
     else if (empty)
-        row("classes", "%d, %d of them without a picture, which are not drawn unless asked for", classes,
-            empty);
+        row("classes", "%d, of which %d ha%s no picture: not drawn unless asked for", classes, empty,
+            empty == 1 ? "s" : "ve");
     else
         row("classes", "%d", classes);
-    for (int i = 0; i < shown; i++) {
+    for (int i = 0; (names || pictures) && i < classes && shown < most; i++) {
         char number[24], count[48] = "";
+        if (pictures && !pictures[i] && (!names || classes > ALL)) continue;
         snprintf(number, sizeof number, "  %d", i);
         if (pictures && pictures[i])
             snprintf(count, sizeof count, "%llu picture%s", (unsigned long long)pictures[i],
@@ -34,8 +54,10 @@ static void classes_rows(int classes, const char *const *names, const uint64_t *
         else if (pictures)
             snprintf(count, sizeof count, "no picture");
         row(number, "%s%s%s", names ? names[i] : "", names && pictures ? ", " : "", count);
+        shown++;
     }
-    if (shown && shown < classes) row("  ...", "and %d more", classes - shown);
+    if (shown == SOME && classes > ALL) row("  ...", "and others");
+    if (empty) empty_row(classes, pictures);
 }
 
 /* Networks that judge images: discriminators, features. */
@@ -89,7 +111,7 @@ static void data_info(const ayf_path_facts *f) {
         row("kind", "points");
     else
         row("kind", "images of %s, %s", size, channels);
-    if (f->taken) row("taken", "%s", f->taken);
+    if (f->taken) row("note", "%s", f->taken);
     if (f->classes)
         classes_rows(f->classes, (const char *const *)f->class_names, f->class_pictures);
     else
