@@ -497,6 +497,16 @@ ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
 
 /* ---- Samples of a model ---- */
 
+/* Folders are numbered in the order of their names: one more or less moves the others. */
+static void warn_of_other_names(const ayf_eval *e, const ayf_model *model) {
+    int at = ayf_classes_other_name(&model->card.classes, &e->classes);
+    if (at >= 0)
+        ayf_say(
+            e->ctx,
+            "%s and %s number their classes differently: class %d is '%s' for the model and '%s' in the data",
+            model->path, e->source, at, model->card.classes.names[at], e->classes.names[at]);
+}
+
 /* Without classes: nothing. */
 static void choose_classes(const ayf_eval *e, const ayf_model *model, const sample_set *s) {
     const ayf_classes *known = e->classes.count == s->classes ? &e->classes : &model->card.classes;
@@ -531,6 +541,7 @@ ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_option
     AYF_TRY(check_shape(e, model->path, facts.height, facts.width, facts.channels));
     AYF_TRY(new_samples(e, model->path, e->count, &s));
     s.classes = facts.classes;
+    warn_of_other_names(e, model);
     double started = ayf_seconds();
     ayf_status status = draw(e, model, how ? how : &defaults, &s);
     double taken = ayf_seconds() - started;

@@ -166,6 +166,13 @@ int ayf_classes_empty(const ayf_classes *c) {
     return empty;
 }
 
+int ayf_classes_other_name(const ayf_classes *a, const ayf_classes *b) {
+    if (!a->names || !b->names || a->count != b->count) return -1;
+    for (int i = 0; i < a->count; i++)
+        if (strcmp(a->names[i], b->names[i]) != 0) return i;
+    return -1;
+}
+
 void ayf_classes_list_empty(const ayf_classes *c, char *text, size_t size) {
     enum { ITEM = 32 };
     size_t used = 0;

@@ -34,6 +34,9 @@ ayf_status ayf_classes_parse(ayf_context *ctx, const char *text, ayf_classes *cl
 bool ayf_classes_present(const ayf_classes *classes, int index);
 int ayf_classes_empty(const ayf_classes *classes); /* how many have none */
 
+/* The first class that has another name in `b`; -1: none, or one of the two has no names or other numbers. */
+int ayf_classes_other_name(const ayf_classes *a, const ayf_classes *b);
+
 /* The classes without a picture as text: "0, 5-7, 12"; cut with "..." where `size` bytes do not hold it. */
 void ayf_classes_list_empty(const ayf_classes *classes, char *text, size_t size);
 

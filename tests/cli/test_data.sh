@@ -126,6 +126,9 @@ expect "classes evenly" 0 "$ayf" eval uneven --data many.zip --features f.safete
 prints "classes    of a model: all equally often"
 numbers even.txt
 ! cmp -s even.txt data.txt || bad "drawn evenly and as in the data alike"
+make_set renamed.zip - "cat/*140" "eel/*20"
+expect "other names are told" 0 "$ayf" eval uneven --data renamed.zip --features f.safetensors --images 80 --calls 1
+says "class 1 is 'dog' for the model and 'eel' in the data"
 expect "no such way" 2 "$ayf" eval uneven --data many.zip --features f.safetensors --classes evne
 says "did you mean even?" && one_line
 expect "ways need a model" 2 "$ayf" eval many.zip --data many.zip --features f.safetensors --classes even
