@@ -110,6 +110,31 @@ one_line
 expect "an empty list" 2 "$ayf" sample pets --class ""
 one_line
 
+# ---- Files of earlier versions do not say anything of their classes ----
+cat >edit.py <<'END'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+size, = struct.unpack("<Q", data[:8])
+header = json.loads(data[8:8 + size])
+for key in "crc32", "crc32.header": header["__metadata__"].pop(key, None)
+if len(sys.argv) == 3: del header["__metadata__"]["classes"]
+else: header["__metadata__"]["classes"] = sys.argv[3]
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + data[8 + size:])
+END
+python3 edit.py pets/model.safetensors old.safetensors
+expect "info of an older file" 0 "$ayf" info old.safetensors
+prints "classes      3"
+expect "an older file draws the same" 0 "$ayf" sample old.safetensors --seeds 0-7 --steps 1 --out old.png
+expect "as the new one does" 0 "$ayf" sample pets --seeds 0-7 --steps 1 --out new.png
+same_pixels old.png new.png
+expect "names are not known" 2 "$ayf" sample old.safetensors --class dog
+says "knows its classes by number only: 0 to 2" && one_line
+python3 edit.py pets/model.safetensors bad.safetensors '{"count": 7}'
+expect "classes that are not those of the network" 3 "$ayf" info bad.safetensors
+says "bad.safetensors: metadata 'classes': they are 7, but the network has 3" && one_line
+
 # ---- eval draws the classes of the data ----
 make_set many.zip - "cat/*140" "dog/*20"
 expect "fit features" 0 "$ayf" eval --fit-features f.safetensors --data many.zip --set train.steps=2 --set train.batch=8 \
