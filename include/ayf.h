@@ -25,6 +25,7 @@
 
 #include "ayf/context.h"
 #include "ayf/eval.h"
+#include "ayf/image.h"
 #include "ayf/inspect.h"
 #include "ayf/model.h"
 #include "ayf/run.h"

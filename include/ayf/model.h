@@ -1,4 +1,4 @@
-/* Model files, sampling, pictures. Part of ayf.h, which has the rules that hold for all of it. */
+/* Model files and sampling. Part of ayf.h, which has the rules that hold for all of it. */
 #ifndef AYF_API_MODEL_H
 #define AYF_API_MODEL_H
 
@@ -29,6 +29,9 @@ typedef struct ayf_model_facts {
 /* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
  * model before the context. */
 AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
+/* The same of a model file that is in memory: `size` bytes, which are only read during the call. Messages call
+ * it "model in memory". */
+AYF_API ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size, ayf_model **out);
 AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
 AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 
@@ -74,14 +77,6 @@ typedef struct ayf_sample_options { /* all zero = defaults */
  * model. AYF_E_DIVERGED if the network gives values that are not finite. */
 AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count,
                                     float *images, int *classes);
-
-/* Writes an 8-bit PNG, atomically. channels is 1 or 3; values are in [-1,1]. `comment` (may be NULL) is
- * stored in the file and should say how the image was made. */
-AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height,
-                                   int width, int channels, const char *comment);
-/* Writes `count` images as one picture with `columns` images per row; otherwise like ayf_image_write(). */
-AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count,
-                                  int columns, int height, int width, int channels);
 
 #ifdef __cplusplus
 }

@@ -311,9 +311,7 @@ static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
     return ayf_comm_agree(run->comm, leads ? ayf_run_picture(run) : AYF_OK);
 }
 
-ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
-    ayf_run_report unused;
-    if (!report) report = &unused;
+static ayf_status do_step(ayf_run *run, ayf_run_report *report) {
     *report = (ayf_run_report){.step = run->step,
                                .steps = run->steps,
                                .loss = NAN,
@@ -348,6 +346,15 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
     run->sums.seconds += report->seconds;
     report->step = ++run->step;
     return keep_records(run, report);
+}
+
+/* Not cancelled half-way: a step is done or it has failed. */
+ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
+    ayf_run_report unused;
+    run->ctx->undisturbed = true;
+    ayf_status status = do_step(run, report ? report : &unused);
+    run->ctx->undisturbed = false;
+    return status;
 }
 
 void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
