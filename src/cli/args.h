@@ -52,6 +52,15 @@ extern bool cli_silent;
       "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/\n"                                \
       "    ayf sample runs/student --seeds 0-49999 --out samples.npz\n"                                      \
       "    ayf sample runs/student --seeds 7 --out - | display")                                             \
+    X(export, "MODEL", 1, 1, "write a model for other programs",                                             \
+      "MODEL is a model file or a run folder.\n"                                                             \
+      "onnx: one call, x at t -> x at s (teachers: the velocity), or with --steps a whole sampler, noise\n"  \
+      "-> images. Any batch unless --batch is given. Opset 17.\n"                                            \
+      "safetensors: the weights under EDM2's names, for PyTorch's load_state_dict.\n"                        \
+      "c: one C99 file that draws samples and needs nothing but libm.\n\n"                                   \
+      "    ayf export runs/student --format onnx --steps 2 --out student.onnx\n"                             \
+      "    ayf export runs/student --format c --dtype bf16 --out student.c\n"                                \
+      "    ayf export runs/teacher --format safetensors --dtype bf16 --out weights.safetensors")             \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
       "ZIP, an IDX file, a CIFAR folder, an .npz, builtin:shapes ... A data source is read and checked\n"    \
@@ -125,6 +134,7 @@ typedef enum cli_verb {
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_EVAL (1u << CLI_VERB_eval)
 #define CLI_DATA (1u << CLI_VERB_data)
+#define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
@@ -156,16 +166,18 @@ typedef enum cli_verb {
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
       "network calls of a student (default " CLI_STUDENT_STEPS                                               \
       "), solver steps of a teacher (default " CLI_TEACHER_STEPS ")")                                        \
-    X(times, "times", "LIST", CLI_SAMPLE, NULL,                                                              \
+    X(times, "times", "LIST", CLI_SAMPLE | CLI_EXPORT, NULL,                                                 \
       "falling times from 1 to 0, in place of uniform ones: 1,0.5,0")                                        \
     X(gamma, "gamma", "G", CLI_SAMPLE, NULL,                                                                 \
       "student: amount of fresh noise after each jump, 0 = none to 1 = all of it; default 0")                \
-    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL, NULL,                                                \
+    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                   \
       "L teacher + (1 - L) weak teacher; students: within the trained range. Default 1, or nearest")         \
-    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL, NULL, "weak teacher that guides the teacher")            \
-    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL, NULL,                                                         \
+    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                       \
+      "weak teacher that guides the teacher")                                                                \
+    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
-    X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL, NULL, "teacher: euler, heun (default) or reference")  \
+    X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                    \
+      "teacher: euler, heun (default) or reference")                                                         \
     X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
       "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
@@ -178,6 +190,14 @@ typedef enum cli_verb {
       "leave out the grids over steps and gamma, which need the models")                                     \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
+    X(export_format, "format", "NAME", CLI_EXPORT, NULL, "onnx, safetensors or c")                           \
+    X(dtype, "dtype", "NAME", CLI_EXPORT, NULL, "how weights are stored: f32 (default), f16 or bf16")        \
+    X(export_out, "out", "FILE", CLI_EXPORT, NULL, "the file to be written")                                 \
+    X(export_steps, "steps", "N", CLI_EXPORT, NULL,                                                          \
+      "onnx: a whole sampler of N steps; c: steps when the program is not told otherwise")                   \
+    X(export_batch, "batch", "N", CLI_EXPORT, NULL, "onnx: exactly N samples per run; default: any number")  \
+    X(export_name, "name", "NAME", CLI_EXPORT, NULL,                                                         \
+      "c: what the names in the file begin with; default ayf")                                               \
     X(eval_data, "data", "SOURCE", CLI_EVAL, NULL,                                                           \
       "real samples for the comparison, or for fitting features")                                            \
     X(features, "features", "FILE", CLI_EVAL, NULL,                                                          \
