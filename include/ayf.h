@@ -24,6 +24,7 @@
 #define AYF_H
 
 #include "ayf/context.h"
+#include "ayf/data.h"
 #include "ayf/eval.h"
 #include "ayf/export.h"
 #include "ayf/inspect.h"

@@ -18,6 +18,7 @@ while read -r module package; do
 done <<EOF
 libpng libpng-dev
 libjpeg libjpeg-dev
+libwebp libwebp-dev
 libzip libzip-dev
 zlib zlib1g-dev
 jansson libjansson-dev

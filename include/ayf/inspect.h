@@ -101,6 +101,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     char *config;     /* run, model: resolved configuration (YAML) */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
+    char *diverged;   /* run: "step 12: why"; NULL: it has not diverged */
     uint64_t step;    /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose
      * class they find. NULL: the file does not say. */
@@ -109,10 +110,15 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     int classes;                 /* data, model that does not draw; 0 = without classes */
     uint64_t parameters;         /* model that does not draw: trained values of its network */
     char *no_classes;            /* data without classes: the reason */
-    uint64_t count;              /* data: number of samples; trajectories: number of trajectories */
-    bool points;                 /* data: points in the plane */
-    double sigma;                /* data of one size: standard deviation in [-1,1] units */
-    ayf_precision precision;     /* run, model that draws: in which it is or was trained */
+    /* Data, model that draws: [classes], the names of the classes and how many pictures each has; NULL: unknown. */
+    char **class_names;
+    uint64_t *class_pictures;
+    char *taken;       /* data: what of it was taken, when that is not all */
+    uint64_t count;    /* data: number of samples; trajectories: number of trajectories */
+    bool points;       /* data: points in the plane */
+    double sigma;      /* data of one size: standard deviation in [-1,1] units */
+    char *fingerprint; /* data of one size: what identifies it wherever it lies: equal text, equal data */
+    ayf_precision precision; /* run, model that draws: in which it is or was trained */
 } ayf_path_facts;
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts

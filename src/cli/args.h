@@ -42,11 +42,16 @@ extern bool cli_silent;
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image, whatever else is drawn\n"  \
       "in the same batch. The PNG records how it was made (ayf info shows it).\n"                            \
+      "A folder receives SEED.png, or SEED_classN.png from a model with classes. FILE.npz is a batch for\n"  \
+      "NumPy as ADM and the consistency models exchange them: arr_0 are the pictures (uint8, NHWC) or\n"     \
+      "points (float32), arr_1 the classes (int64). Whether all of it can be written is checked first.\n"    \
       "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
       "processors with AMX or AVX512-BF16 draw them faster. auto chooses by the processor, so it may give\n" \
       "other pictures on another machine; the default does not.\n\n"                                         \
       "    ayf sample runs/student --seeds 0-63 --steps 2 --out grid.png\n"                                  \
-      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/")                                 \
+      "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/\n"                                \
+      "    ayf sample runs/student --seeds 0-49999 --out samples.npz\n"                                      \
+      "    ayf sample runs/student --seeds 7 --out - | display")                                             \
     X(export, "MODEL", 1, 1, "write a model for other programs",                                             \
       "MODEL is a model file or a run folder.\n"                                                             \
       "onnx: one call, x at t -> x at s (teachers: the velocity), or with --steps a whole sampler, noise\n"  \
@@ -60,6 +65,12 @@ extern bool cli_silent;
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
       "ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ... A data source is read and checked as a\n"     \
       "whole.")                                                                                              \
+    X(data, "check SOURCE", 2, 2, "check a data set before training on it",                                  \
+      "Reads every picture once and tells how many there are, of which formats, sizes and classes, which\n"  \
+      "cannot be used and why, which repeat others or are of one colour, and the memory that training\n"     \
+      "takes for them. The exit code is 5 when a picture cannot be used, 3 when none can.\n"                 \
+      "--sheet draws some pictures of each class as a network sees them: cropped, resized, converted.\n\n"   \
+      "    ayf data check photos.zip --set data.resolution=64 --sheet photos.png")                           \
     X(eval, "[SUBJECT]", 0, 1, "measure samples against data, and a student against its teacher",            \
       "SUBJECT is a model file, a run folder, or existing samples (an image folder, a ZIP ...).\n"           \
       "With --data, its samples are compared with real ones. Images are compared by the features of a\n"     \
@@ -122,6 +133,7 @@ typedef enum cli_verb {
 #define CLI_DISTILL (1u << CLI_VERB_distill)
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_EVAL (1u << CLI_VERB_eval)
+#define CLI_DATA (1u << CLI_VERB_data)
 #define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
@@ -132,7 +144,7 @@ typedef enum cli_verb {
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
-    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL | CLI_DATA, NULL,                             \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder, builtin:shapes, builtin:ring ...")                      \
@@ -146,8 +158,11 @@ typedef enum cli_verb {
     X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
     X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
+    X(max_time, "max-time", "TIME", CLI_RUNS, NULL,                                                          \
+      "stop in time, with a checkpoint and exit code 75: 55m, 90s, 1h30m from the start of the program")     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
-    X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
+    X(class_, "class", "LIST", CLI_SAMPLE, NULL,                                                             \
+      "classes by number or name, used in turn: 0-3,cat; default: drawn from the seed")                      \
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
       "network calls of a student (default " CLI_STUDENT_STEPS                                               \
       "), solver steps of a teacher (default " CLI_TEACHER_STEPS ")")                                        \
@@ -166,7 +181,10 @@ typedef enum cli_verb {
     X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
       "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
-      "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
+      "FILE.png: one grid (default samples.png); a folder: a PNG each; FILE.npz; FILE.csv: points; - = "     \
+      "stdout")                                                                                              \
+    X(format, "format", "NAME", CLI_SAMPLE, NULL,                                                            \
+      "png, npz or csv, where the name of --out does not say it: --out - --format npz")                      \
     X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
       "leave out the grids over steps and gamma, which need the models")                                     \
@@ -190,6 +208,8 @@ typedef enum cli_verb {
       "real samples for the baseline; default: one half of the data against the other half")                 \
     X(reference, "reference", "N", CLI_EVAL, NULL,                                                           \
       "number of real samples to use, at least 130 (--inception: 4098); default: all")                       \
+    X(eval_classes, "classes", "HOW", CLI_EVAL, NULL,                                                        \
+      "classes of a model's samples: data = as often as in the reference (default), even")                   \
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
       "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
@@ -207,7 +227,8 @@ typedef enum cli_verb {
     X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
       "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
-    X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
+    X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
+    X(json, "json", NULL, CLI_EVAL | CLI_BENCH | CLI_DATA, NULL, "print JSON")
 
 typedef enum cli_option {
 #define CLI_ROW(id, name, value, verbs, setting, help) CLI_OPT_##id,
@@ -237,10 +258,15 @@ void cli_help_all(void);
 void cli_help_verb(cli_verb verb);
 int cli_find_verb(const char *name); /* -1 with a message and the nearest verb on stderr */
 
+/* The candidate that `word` was probably meant to be; NULL: none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates, int count);
+
 /* Values of options. Return 0, or 2 after a message; an option that was not given leaves *out alone. */
 int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out);
 int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out);
 int cli_get_real(const cli_args *args, cli_option option, double least, double most, double *out);
+/* "55m", "90s", "1h30m", "2d": a positive time in seconds. */
+int cli_get_duration(const cli_args *args, cli_option option, double *out);
 /* "0-63,70"; *out is free()d by the caller; at most `limit` values from 0 to `most`. */
 int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
                  size_t *count);

@@ -7,11 +7,13 @@
 
 #include "config/config.h"
 #include "data/dataset.h"
+#include "data/fingerprint.h"
 #include "image/image.h"
 #include "io/file.h"
 #include "io/safetensors.h"
 #include "model/file.h"
 #include "nn/network.h"
+#include "train/divergence.h"
 #include "train/run_folder.h"
 
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
@@ -20,8 +22,12 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->data);
     ayf_free(ctx, facts->config);
     ayf_free(ctx, facts->last_log);
+    ayf_free(ctx, facts->diverged);
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
+    ayf_free(ctx, facts->fingerprint);
+    ayf_free(ctx, facts->taken);
+    ayf_classes_clear(ctx, &(ayf_classes){facts->classes, facts->class_names, facts->class_pictures});
     *facts = (ayf_path_facts){0};
 }
 
@@ -66,6 +72,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     ayf_config_free(ctx, &cfg);
     ayf_free(ctx, path);
     if (status == AYF_OK) status = describe_log(ctx, folder, facts);
+    if (status == AYF_OK) status = ayf_run_read_divergence(ctx, folder, &facts->diverged);
     if (status != AYF_OK) return status;
     facts->model_path = ayf_path_join(ctx, folder, AYF_RUN_MODEL);
     if (!facts->model_path) return AYF_E_MEMORY;
@@ -106,6 +113,26 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
     return status;
 }
 
+/* Leaves facts->classes alone where nothing is known. */
+static ayf_status take_classes(ayf_context *ctx, const ayf_classes *known, ayf_path_facts *facts) {
+    ayf_classes copy;
+    AYF_TRY(ayf_classes_copy(ctx, known, &copy));
+    if (copy.count) facts->classes = copy.count;
+    facts->class_names = copy.names;
+    facts->class_pictures = copy.pictures;
+    return AYF_OK;
+}
+
+static ayf_status describe_content(ayf_context *ctx, ayf_dataset *data, ayf_path_facts *facts) {
+    ayf_fingerprint fingerprint;
+    char text[AYF_FINGERPRINT_TEXT];
+    AYF_TRY(ayf_dataset_sigma(data, &facts->sigma));
+    AYF_TRY(ayf_dataset_fingerprint(data, &fingerprint));
+    ayf_fingerprint_print(&fingerprint, text);
+    facts->fingerprint = ayf_strdup(ctx, text);
+    return facts->fingerprint ? AYF_OK : AYF_E_MEMORY;
+}
+
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_dataset *data;
     ayf_dataset_spec spec;
@@ -123,7 +150,9 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->classes = info->classes;
     facts->count = info->count;
     facts->points = info->points;
-    status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
+    status = take_classes(ctx, &info->known, facts);
+    if (info->note && !(facts->taken = ayf_strdup(ctx, info->note))) status = AYF_E_MEMORY;
+    if (status == AYF_OK && !spec.resolution) status = describe_content(ctx, data, facts);
     ayf_dataset_close(data);
     return status;
 }
@@ -133,12 +162,13 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     size_t size;
     ayf_image image = {0};
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
-    ayf_status status = ayf_image_probe(ctx, path, bytes, size, &image);
+    ayf_status status = ayf_image_probe(ctx, path, bytes, size, NULL, &image);
     ayf_free(ctx, bytes);
     facts->height = image.height;
     facts->width = image.width;
     facts->channels = image.channels;
-    return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
+    if (status != AYF_OK || image.format != AYF_IMAGE_PNG) return status;
+    return ayf_image_read_text(ctx, path, "Description", &facts->comment);
 }
 
 /* Of a network that ayf_model_open() does not open. */
@@ -171,6 +201,7 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_fa
     facts->step = card.step;
     facts->draws = ayf_model_is_flow(&spec);
     ayf_status status = facts->draws ? find_precision(ctx, &card, &facts->precision) : AYF_OK;
+    if (status == AYF_OK) status = take_classes(ctx, &card.classes, facts);
     facts->model_path = ayf_strdup(ctx, ayf_st_path(st));
     facts->role = ayf_strdup(ctx, ayf_model_role_name(card.role));
     char **const texts[][2] = {
@@ -231,7 +262,8 @@ static ayf_status kind_of_file(ayf_context *ctx, const char *path, ayf_path_kind
     /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
     bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);
     bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
-    *kind = png || jpeg ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
+    bool webp = memcmp(start, "RIFF", 4) == 0;
+    *kind = png || jpeg || webp ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
     return AYF_OK;
 }
 

@@ -6,9 +6,10 @@
 
 int cli_eval_fit(cli *c, const cli_args *args) {
     static const cli_option others[] = {
-        CLI_OPT_features, CLI_OPT_inception, CLI_OPT_eval_teacher, CLI_OPT_calls,      CLI_OPT_gammas,
-        CLI_OPT_images,   CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,     CLI_OPT_guidance,
-        CLI_OPT_json,     CLI_OPT_cfg,       CLI_OPT_reference,    CLI_OPT_first_seed, CLI_OPT_precision};
+        CLI_OPT_features,  CLI_OPT_inception,    CLI_OPT_eval_teacher, CLI_OPT_calls,
+        CLI_OPT_gammas,    CLI_OPT_images,       CLI_OPT_pairs,        CLI_OPT_weak,
+        CLI_OPT_solver,    CLI_OPT_guidance,     CLI_OPT_json,         CLI_OPT_cfg,
+        CLI_OPT_reference, CLI_OPT_eval_classes, CLI_OPT_first_seed,   CLI_OPT_precision};
     const char *path = args->value[CLI_OPT_fit_features];
     if (args->positional_count)
         return cli_error(c, AYF_E_USAGE,
@@ -24,7 +25,11 @@ int cli_eval_fit(cli *c, const cli_args *args) {
                                     .settings = args->settings,
                                     .setting_count = args->setting_count};
     ayf_features_report report;
-    if (ayf_features_fit(c->ctx, path, &options, &report) != AYF_OK) return cli_fail(c);
+    /* Minutes at most, so nothing is kept of a fit that is stopped; the signal ends the program as usual. */
+    cli_signals_begin(c, "fitting was stopped and nothing is written; the same command fits anew\n", 0);
+    ayf_status status = ayf_features_fit(c->ctx, path, &options, &report);
+    cli_signals_end();
+    if (status != AYF_OK) return cli_fail(c);
     if (isfinite(report.accuracy))
         cli_say(c,
                 "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified correctly",
