@@ -90,10 +90,12 @@ class Block(torch.nn.Module):
 
 class UNet(torch.nn.Module):
     """forward(x (N,C,R,R), c_noise (N)[, one-hot labels (N,K)]) -> (N,C,R,R). With gap=True also s (N): our student's
-    embedding of t - s is added to that of t, which is what a flow map costs."""
+    embedding of t - s is added to that of t, which is what a flow map costs. With student=True it is our student itself,
+    which takes s and guidance (N), too."""
 
     def __init__(self, img_resolution, img_channels, label_dim=0, model_channels=64, channel_mult=(1, 2, 2),
-                 num_blocks=2, attn_resolutions=(16, 8), channels_per_head=64, clip_act=256, gap=False):
+                 num_blocks=2, attn_resolutions=(16, 8), channels_per_head=64, clip_act=256, gap=False,
+                 student=False):
         super().__init__()
         width = [model_channels * m for m in channel_mult]
         emb = max(width)
@@ -101,9 +103,12 @@ class UNet(torch.nn.Module):
         self.out_gain = torch.nn.Parameter(torch.zeros([]))
         self.emb_fourier, self.emb_noise = Fourier(model_channels), Layer(model_channels, emb)
         self.emb_label = Layer(label_dim, emb) if label_dim else None
-        if gap:
+        if gap or student:
             self.emb_gap_fourier, self.emb_gap = Fourier(model_channels), Layer(model_channels, emb)
-        self.gap = gap
+        if student:
+            self.emb_gap_gain, self.emb_guidance_gain = (torch.nn.Parameter(torch.zeros([])) for _ in range(2))
+            self.emb_guidance_fourier, self.emb_guidance = Fourier(model_channels), Layer(model_channels, emb)
+        self.gap, self.student = gap, student
         self.enc, self.dec = torch.nn.ModuleDict(), torch.nn.ModuleDict()
         options = dict(head=channels_per_head, clip=clip_act)
         c, skips = img_channels + 1, []
@@ -132,9 +137,14 @@ class UNet(torch.nn.Module):
                 c = n
         self.out_conv = Layer(c, img_channels, 3)
 
-    def forward(self, x, t, labels=None, s=None):
+    def forward(self, x, t, labels=None, s=None, guidance=None):
         emb = self.emb_noise(self.emb_fourier(t))
-        if self.gap:
+        if self.student:
+            g1, g2 = self.emb_gap_gain, self.emb_guidance_gain
+            emb = emb + g1 * self.emb_gap(self.emb_gap_fourier(t - s))
+            emb = emb + g2 * self.emb_guidance(self.emb_guidance_fourier(guidance))
+            emb = emb / torch.sqrt(1 + g1 ** 2 + g2 ** 2)
+        elif self.gap:
             emb = mp_sum(emb, self.emb_gap(self.emb_gap_fourier(t - s)), 0.5)
         if self.emb_label is not None:
             emb = mp_sum(emb, self.emb_label(labels * math.sqrt(self.label_dim)), 0.5)
