@@ -112,7 +112,10 @@ typedef enum ayf_eval_classes {
 
 enum { AYF_EVAL_COUNT = 2000, AYF_EVAL_INCEPTION_COUNT = 10000 };
 typedef struct ayf_eval_options { /* all zero = defaults; data is required, and `features` for images */
-    const char *data;             /* the real samples; takes the values of data.source */
+    /* The real samples; takes the values of data.source. Or their statistics: an .npz with mu and sigma, as
+     * ayf_eval_save_statistics() and pytorch-fid write them. Then only the Frechet distance and what needs no real
+     * samples is measured, and the baseline needs `heldout`. */
+    const char *data;
     /* Further real samples for the baseline. NULL: the baseline compares two disjoint random halves of
      * `data`. */
     const char *heldout;
@@ -154,6 +157,10 @@ typedef struct ayf_eval_row {  /* NaN: the figure does not apply */
 AYF_API ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out);
 AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
 
+/* Writes mean and covariance of the reference's features to `path` (.npz), atomically, as pytorch-fid reads them: mu
+ * [dim] and sigma [dim][dim], float64. AYF_E_USAGE when the reference is such a file. */
+AYF_API ayf_status ayf_eval_save_statistics(const ayf_eval *eval, const char *path);
+
 /* The name of a number in a row, and where the number is. */
 typedef struct ayf_eval_figure {
     const char *name;  /* for programs: "fd_our_features" */
@@ -171,6 +178,8 @@ AYF_API const ayf_eval_figure *ayf_eval_figures(const ayf_eval *eval, size_t *co
  * samples, seeds and baseline. */
 AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, void *user);
 
+/* Whether there is a baseline: not for statistics without held-out samples. */
+AYF_API bool ayf_eval_has_floor(const ayf_eval *eval);
 /* The real-data baseline: the score of real samples, which is the best score to be hoped for at this number
  * of samples. row->count is smaller than that of the measurements when there are fewer real samples; the
  * recipe says so. */

@@ -79,10 +79,13 @@ extern bool cli_silent;
       "FID. The sliced Wasserstein distance of the pixels is also given. Points are compared by their\n"     \
       "coordinates.\n"                                                                                       \
       "The column 'floor' is the real-data baseline: the score of real samples.\n"                           \
-      "With --teacher, a student is compared with its teacher's accurate solution from the same noise.\n\n"  \
+      "With --teacher, a student is compared with its teacher's accurate solution from the same noise.\n"    \
+      "--data FILE.npz takes statistics: mu and sigma as --save-stats and pytorch-fid write them. Only\n"    \
+      "FID or FD and what needs no real samples is measured then.\n\n"                                       \
       "    ayf eval --fit-features mnist.safetensors --data data/mnist --set data.resolution=16\n"           \
       "    ayf eval runs/student --data data/mnist --features mnist.safetensors --calls 1,2,4\n"             \
       "    ayf eval runs/student --data photos.zip --inception inception.safetensors --images 50000\n"       \
+      "    ayf eval --data photos.zip --inception inception.safetensors --save-stats photos.npz\n"           \
       "    ayf eval runs/student --teacher runs/teacher --pairs 256")                                        \
     X(golden, "FOLDER", 1, 1, "compare with reference numbers",                                              \
       "Checks every safetensors file of a known kind in the folder and prints the worst relative error\n"    \
@@ -223,6 +226,8 @@ typedef enum cli_verb {
     X(first_seed, "seed", "N", CLI_EVAL, NULL, "seed of the first sample; default 0")                        \
     X(fit_features, "fit-features", "FILE", CLI_EVAL, NULL,                                                  \
       "fit a classifier to --data and write it; --set takes data.resolution, train.steps ...")               \
+    X(save_stats, "save-stats", "FILE", CLI_EVAL, NULL,                                                      \
+      "write mean and covariance of the real samples' features (.npz, as pytorch-fid); no SUBJECT needed")   \
     X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
     X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
       "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "eval/features_fitted.h"
 #include "eval/features_inception.h"
+#include "eval/statistics.h"
 #include "sample/model_api.h"
 
 enum {
@@ -336,6 +337,53 @@ static bool varies(const ayf_moments *m) {
     return false;
 }
 
+/* The shape of what is compared by statistics, which have none: that of the samples, or of the features. */
+static ayf_status take_shape(ayf_eval *e, const ayf_eval_options *o) {
+    ayf_context *ctx = e->ctx;
+    ayf_dataset *data;
+    if (o->reference)
+        return ayf_fail(ctx, AYF_E_USAGE,
+                        "%s: statistics hold no samples to choose from: leave out --reference", e->source);
+    e->shape = ayf_image_shape(e->resolution, e->resolution, e->channels);
+    if (!e->net && !o->resolution) {
+        e->shape = (ayf_data_shape){.height = 1, .width = 1, .channels = 2, .points = true};
+    } else if (o->samples && e->by == AYF_BY_INCEPTION) {
+        AYF_TRY(open_data(e, o->samples, &data));
+        const ayf_dataset_info *info = ayf_dataset_info_of(data);
+        e->shape = ayf_image_shape(info->height, info->width, info->channels);
+        ayf_dataset_close(data);
+    }
+    if (!e->net && !e->shape.points)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s: statistics of images are compared by the features that they were made with: --inception "
+            "FILE or --features FILE",
+            e->source);
+    if (!e->shape.height)
+        return ayf_fail(ctx, AYF_E_USAGE, "%s: statistics alone: give the samples to compare with them",
+                        e->source);
+    return AYF_OK;
+}
+
+static ayf_status open_statistics(ayf_eval *e, const ayf_eval_options *o) {
+    ayf_context *ctx = e->ctx;
+    e->by = o->inception ? AYF_BY_INCEPTION : e->net ? AYF_BY_FITTED : AYF_BY_COORDINATES;
+    AYF_TRY(take_shape(e, o));
+    e->values = ayf_data_values(e->shape);
+    e->figure_count = ayf_metrics_figures(e->by, e->figures);
+    e->dim = e->net ? (size_t)e->net->dim : e->values;
+    if (e->count <= e->dim)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%zu samples are too few for a Frechet distance by %zu features: compare at least %zu (--images)",
+            e->count, e->dim, e->dim + 1);
+    AYF_TRY(ayf_statistics_read(ctx, e->source, e->net, e->dim, &e->whole.moments, &e->whole.count));
+    e->available = e->whole.count;
+    AYF_TRY(check_memory(e));
+    AYF_TRY(check_samples(e, o->samples));
+    return open_heldout(e);
+}
+
 static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     ayf_context *ctx = e->ctx;
     ayf_dataset *data;
@@ -345,6 +393,8 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     e->seed = o->seed;
     AYF_TRY(ayf_models_precision(ctx, &e->precision));
     AYF_TRY(choose_shape(e, o));
+    e->statistics = ayf_is_statistics(ctx, e->source);
+    if (e->statistics) return open_statistics(e, o);
     AYF_TRY(open_data(e, e->source, &data));
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
     e->shape = (ayf_data_shape){.height = info->height,
@@ -382,7 +432,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
 }
 
 static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
-    if (!e->net || !e->net->data || strcmp(e->net->data, o->data) == 0) return;
+    if (!e->net || !e->net->data || e->statistics || strcmp(e->net->data, o->data) == 0) return;
     ayf_say(e->ctx,
             "%s were fitted to %s and are used with %s here: compare these numbers with others only if "
             "both are the same data",
@@ -470,6 +520,14 @@ static ayf_status measure(ayf_eval *e, const ayf_real_set *real, const sample_se
     return status;
 }
 
+ayf_status ayf_eval_save_statistics(const ayf_eval *e, const char *path) {
+    if (!path || !*path) return ayf_fail(e->ctx, AYF_E_USAGE, "no file for the statistics is named");
+    if (!e->statistics) return ayf_statistics_write(e->whole.moments, e->net, path);
+    return ayf_fail(e->ctx, AYF_E_USAGE, "%s: the reference is a file of statistics already", e->source);
+}
+
+bool ayf_eval_has_floor(const ayf_eval *e) { return e->floor_count > 0; }
+
 const ayf_eval_figure *ayf_eval_figures(const ayf_eval *e, size_t *count) {
     *count = e->figure_count;
     return e->figures;
@@ -492,6 +550,9 @@ ayf_status ayf_eval_data(ayf_eval *e, const char *source, ayf_eval_row *row) {
 /* Without held-out data the first half of the shuffled reference against the second. */
 ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
     sample_set s;
+    if (!e->floor_count)
+        return ayf_fail(e->ctx, AYF_E_USAGE,
+                        "%s: statistics hold no samples for a baseline: give some (--heldout)", e->source);
     AYF_TRY(read_samples(e, e->floor_data, e->heldout ? SUBJECT_ORDER : REFERENCE_ORDER, e->floor_count, &s));
     ayf_status status = measure(e, e->heldout ? &e->whole : &e->half, &s, row);
     clear_samples(e, &s);

@@ -40,7 +40,9 @@ struct ayf_eval {
     ayf_real_set whole, half;
     /* The baseline is of the held-out set, or of the first half of the reference. */
     ayf_dataset *floor_data;
-    size_t floor_count; /* `count`, or all that are available */
+    size_t floor_count; /* `count`, or all that are available; 0: there is no baseline */
+    bool
+        statistics; /* the reference is a mean and a covariance alone: whole.kept is 0, whole.count 0 = unknown */
     ayf_wait wait;
 };
 

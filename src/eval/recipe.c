@@ -14,6 +14,16 @@ static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *
 static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, void *user) {
     ayf_context *ctx = e->ctx;
     char some[64] = "";
+    if (e->statistics) {
+        if (e->whole.count) snprintf(some, sizeof some, " of %zu samples", e->whole.count);
+        AYF_TRY(put(e, print, user,
+                    ayf_format(ctx, "reference  %s: mean and covariance of %zu %s%s", e->source, e->dim,
+                               e->net ? "features" : "coordinates", some)));
+        if (!e->net) return AYF_OK;
+        return put(e, print, user,
+                   ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
+                              e->net->recipe));
+    }
     if (e->whole.count < e->available) snprintf(some, sizeof some, " at random of %zu", e->available);
     if (e->shape.points)
         return put(e, print, user,
@@ -55,6 +65,9 @@ static ayf_status describe_numbers(const ayf_eval *e, ayf_print_fn *print, void 
  * labelled as such. */
 static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
     char less[160] = "";
+    if (!e->floor_count)
+        return put(e, print, user,
+                   ayf_format(e->ctx, "floor      none: statistics hold no samples (more: --heldout)"));
     if (e->floor_count < e->count)
         snprintf(less, sizeof less, "; NOT AT THE SAME NUMBER: only %zu are available for the %zu measured%s",
                  e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");

@@ -37,6 +37,9 @@ static const struct {
 };
 #undef METRIC
 
+/* Of the real samples, not their moments alone. */
+static bool needs_samples(against with) { return with == AYF_AGAINST_PART || with == AYF_AGAINST_PAIRS; }
+
 static void phrase_of(enum metric_id id, ayf_by by, size_t kept, char text[PHRASE_SIZE]) {
     text[0] = 0;
     switch (id) {
@@ -87,7 +90,7 @@ ayf_status ayf_metrics_measure(const ayf_comparison *c, ayf_eval_row *row) {
     for (size_t i = 0; i < AYF_COUNT(fields); i++)
         *(double *)(void *)((char *)row + fields[i].offset) = (double)NAN;
     for (size_t i = 0; i < AYF_COUNT(metrics); i++)
-        if (metrics[i].by & c->by) {
+        if ((metrics[i].by & c->by) && (c->real.count || !needs_samples(metrics[i].with))) {
             AYF_TRY(ayf_task_go_on(c->ctx));
             AYF_TRY(metrics[i].measure(c, row));
         }
@@ -127,11 +130,12 @@ char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept) {
     snprintf(pairs, sizeof pairs, " of %zu of the samples and as many of the reference", kept);
     bool any_part = false;
     for (against with = 0; with < AGAINST_COUNT; with++) {
-        if (!add_phrases(&r, with, by, kept)) continue;
+        if ((!kept && needs_samples(with)) || !add_phrases(&r, with, by, kept)) continue;
         if (with == AYF_AGAINST_WHOLE) add(&r, " against the whole reference", "");
         if (with == AYF_AGAINST_PART) add(&r, part, "");
         if (with == AYF_AGAINST_PAIRS) add(&r, pairs, any_part ? "" : " at random");
         any_part |= with == AYF_AGAINST_PART;
     }
+    if (!kept) add(&r, "; nothing that needs real samples (KID, precision ...): statistics hold none", "");
     return ayf_strdup(ctx, r.text);
 }

@@ -21,7 +21,7 @@ typedef struct ayf_compared {
     const ayf_moments *moments; /* of the features */
     const float *features;      /* [count][dim]; of points their coordinates */
     const float *pixels;        /* [count][values] */
-    size_t count;
+    size_t count; /* of the features; 0 with moments alone: what needs samples is not measured */
 } ayf_compared;
 
 /* Samples and the real ones that they are compared with. A metric looks at nothing else. */

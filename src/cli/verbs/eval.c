@@ -70,6 +70,7 @@ static int check_options(const cli_eval_job *j) {
                  {CLI_OPT_inception, "inception", "--data", data},
                  {CLI_OPT_heldout, "heldout", "--data", data},
                  {CLI_OPT_images, "images", "--data", data},
+                 {CLI_OPT_save_stats, "save-stats", "--data", data},
                  {CLI_OPT_reference, "reference", "--data", data},
                  {CLI_OPT_eval_classes, "classes", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_eval_classes, "classes", "--data", data},
@@ -140,6 +141,10 @@ static int evaluate(cli_eval_job *j) {
 
 int cli_eval(cli *c, const cli_args *args) {
     if (args->value[CLI_OPT_fit_features]) return cli_eval_fit(c, args);
+    const char *save = args->value[CLI_OPT_save_stats];
+    enum { STATISTICS_MOST = 2048 * 2049 * 8 };
+    if (save && ayf_output_check(c->ctx, save, false, STATISTICS_MOST) != AYF_OK) return cli_fail(c);
+    if (save && !args->positional_count) return cli_eval_save(c, args);
     if (!args->positional_count)
         return cli_error(c, AYF_E_USAGE,
                          "measure what? usage: ayf eval SUBJECT [options]; ayf help eval explains");

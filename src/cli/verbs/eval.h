@@ -49,8 +49,9 @@ double cli_eval_guidance(const cli_eval_job *j);
 
 /* All return an exit code. */
 int cli_eval_fit(cli *c, const cli_args *args);
-int cli_eval_fidelity(cli_eval_job *j); /* j->fidelity, j->semigroup, j->defect */
-int cli_eval_distance(cli_eval_job *j); /* j->eval, j->rows */
+int cli_eval_fidelity(cli_eval_job *j);          /* j->fidelity, j->semigroup, j->defect */
+int cli_eval_distance(cli_eval_job *j);          /* j->eval, j->rows */
+int cli_eval_save(cli *c, const cli_args *args); /* --save-stats without a subject */
 
 /* Whatever was measured: tables, or JSON. */
 void cli_eval_print(const cli_eval_job *j);

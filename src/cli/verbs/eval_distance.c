@@ -1,4 +1,5 @@
 /* ayf eval --data: samples against real ones. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,31 @@ static int measure_data(cli_eval_job *j) {
     return ayf_eval_data(j->eval, j->subject, &m->row) == AYF_OK ? 0 : cli_fail(j->c);
 }
 
+int cli_eval_save(cli *c, const cli_args *args) {
+    static const cli_option others[] = {
+        CLI_OPT_eval_teacher, CLI_OPT_calls,     CLI_OPT_gammas,   CLI_OPT_images, CLI_OPT_pairs,
+        CLI_OPT_weak,         CLI_OPT_solver,    CLI_OPT_guidance, CLI_OPT_json,   CLI_OPT_cfg,
+        CLI_OPT_heldout,      CLI_OPT_precision, CLI_OPT_set};
+    const char *path = args->value[CLI_OPT_save_stats];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (args->value[others[i]] || (others[i] == CLI_OPT_set && args->setting_count))
+            return cli_error(
+                c, AYF_E_USAGE,
+                "--save-stats without a SUBJECT takes --data, --features or --inception, --reference and "
+                "--seed only");
+    ayf_eval_options options = {.data = args->value[CLI_OPT_eval_data],
+                                .features = args->value[CLI_OPT_features],
+                                .inception = args->value[CLI_OPT_inception]};
+    ayf_eval *eval = NULL;
+    int code = cli_get_int(args, CLI_OPT_reference, 2, INT_MAX, &options.reference);
+    if (!code) code = cli_get_u64(args, CLI_OPT_first_seed, &options.seed);
+    if (!code && ayf_eval_open(c->ctx, &options, &eval) != AYF_OK) code = cli_fail(c);
+    if (!code && ayf_eval_save_statistics(eval, path) != AYF_OK) code = cli_fail(c);
+    ayf_eval_close(eval);
+    if (!code) puts(path);
+    return code;
+}
+
 int cli_eval_distance(cli_eval_job *j) {
     bool images = j->model && !j->facts.points;
     ayf_eval_options options = {.data = cli_eval_value(j, CLI_OPT_eval_data),
@@ -94,9 +120,13 @@ int cli_eval_distance(cli_eval_job *j) {
     if (!j->rows) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
     if (ayf_eval_open(j->c->ctx, &options, &j->eval) != AYF_OK) return cli_fail(j->c);
     warn_of_other_data(j);
-    cli_eval_measured *floor = &j->rows[j->row_count++];
-    floor->gamma = (double)NAN;
-    snprintf(floor->name, sizeof floor->name, "floor");
-    if (ayf_eval_floor(j->eval, &floor->row) != AYF_OK) return cli_fail(j->c);
+    const char *save = cli_eval_value(j, CLI_OPT_save_stats);
+    if (save && ayf_eval_save_statistics(j->eval, save) != AYF_OK) return cli_fail(j->c);
+    if (ayf_eval_has_floor(j->eval)) {
+        cli_eval_measured *floor = &j->rows[j->row_count++];
+        floor->gamma = (double)NAN;
+        snprintf(floor->name, sizeof floor->name, "floor");
+        if (ayf_eval_floor(j->eval, &floor->row) != AYF_OK) return cli_fail(j->c);
+    }
     return j->model ? measure_models(j) : measure_data(j);
 }
