@@ -8,7 +8,6 @@
 #include "config/table.h"
 #include "data/fingerprint.h"
 #include "io/text.h"
-#include "train/checkpoint.h"
 #include "train/kind.h"
 #include "train/recipe.h"
 #include "train/settings.h"
@@ -197,17 +196,6 @@ ayf_status ayf_run_identity_compare(ayf_run *run, uint64_t step) {
     ayf_config_free(run->ctx, &then);
     if (status == AYF_OK) say_changes(run);
     return status;
-}
-
-/* The checkpoint is written again, with the settings that hold from now on: the next start compares with
- * those. */
-ayf_status ayf_run_identity_record(ayf_run *run) {
-    if (!run->changed) return AYF_OK;
-    run->changed = false;
-    ayf_jsonl_int(run->log, "step", (int64_t)run->step);
-    ayf_jsonl_text(run->log, "changes", run->past.changes + run->past.known);
-    AYF_TRY(ayf_jsonl_end(run->log));
-    return ayf_run_checkpoint_write(run);
 }
 
 /* ---- Paths ---- */

@@ -21,9 +21,6 @@ ayf_status ayf_run_identity_find(ayf_run *run);
  * said and noted in the history. */
 ayf_status ayf_run_identity_compare(ayf_run *run, uint64_t step);
 
-/* Writes what was changed into log and checkpoint, if anything was. The first process only. */
-ayf_status ayf_run_identity_record(ayf_run *run);
-
 /* The data, teachers and models that a configuration names, by their absolute paths, so that they are found
  * from other folders. */
 ayf_status ayf_run_identity_locate(ayf_run *run);

@@ -145,6 +145,17 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     return own->settings ? AYF_OK : AYF_E_MEMORY;
 }
 
+/* The checkpoint is written again, with the settings that hold from now on: the next start compares with
+ * those. */
+static ayf_status record_changes(ayf_run *run) {
+    if (!run->changed) return AYF_OK;
+    run->changed = false;
+    ayf_jsonl_int(run->log, "step", (int64_t)run->step);
+    ayf_jsonl_text(run->log, "changes", run->past.changes + run->past.known);
+    AYF_TRY(ayf_jsonl_end(run->log));
+    return ayf_run_checkpoint_write(run);
+}
+
 static ayf_status save_settings(ayf_run *run) {
     AYF_TRY(ayf_run_settings_save(run));
     if (run->precision_settled && run->cfg.train.precision == AYF_PRECISION_BF16)
@@ -153,7 +164,7 @@ static ayf_status save_settings(ayf_run *run) {
                 run->folder);
     AYF_TRY(ayf_run_forget_divergence(run));
     AYF_TRY(ayf_run_open_log(run));
-    return ayf_run_identity_record(run);
+    return record_changes(run);
 }
 
 static ayf_status open_backend(ayf_run *run) {
