@@ -21,11 +21,14 @@ typedef enum ayf_run_kind {
 typedef struct ayf_run_options {
     ayf_run_kind kind;
     const char *folder; /* required; made when missing. An unfinished run in the folder is resumed */
-    /* A YAML file. NULL: the configuration in the folder, if the folder holds a checkpoint or no settings are
-     * given here; otherwise the defaults. */
+    /* A YAML file. NULL: the configuration in the folder, if there is one; otherwise the defaults. */
     const char *config_path;
     const char *const *settings; /* "train.lr=0.01"; override the file. Keys: ayf_config_explain() */
     int setting_count;
+    /* Goes on with what differs from the checkpoint and decides results: keys, data, teachers. What fits no
+     * checkpoint (the shape of the network) is refused all the same. The checkpoints and the log say what
+     * changed. */
+    bool allow_change;
 } ayf_run_options;
 
 typedef struct ayf_run_report { /* NaN: not known for this step */
@@ -49,7 +52,8 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
 
 /* Reads the configuration and compiles the step. Resumes the run when the folder holds checkpoints.
  * AYF_E_CONFIG if the configuration is wrong, or differs from the checkpoint's in a key other than
- * train.steps, train.accumulate and save.*. */
+ * train.steps, train.accumulate and save.*, or if the data or the teachers are not those of the checkpoint.
+ * Their contents count, not their paths. */
 AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* Number of steps done (including those before the run was resumed) and steps of the whole run. */
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);

@@ -161,6 +161,9 @@ typedef enum cli_verb {
     X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
     X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
+    X(init, "init", "MODEL", CLI_TRAIN, "train.init", "begin with the weights of this teacher")              \
+    X(allow_change, "allow-change", NULL, CLI_RUNS, NULL,                                                    \
+      "resume with other keys, data or teachers than before; the change is recorded")                        \
     X(max_time, "max-time", "TIME", CLI_RUNS, NULL,                                                          \
       "stop in time, with a checkpoint and exit code 75: 55m, 90s, 1h30m from the start of the program")     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \

@@ -163,7 +163,9 @@ ayf_status ayf_config_defaults(ayf_context *ctx, ayf_config *cfg) {
 ayf_status ayf_config_defaults_of_file(ayf_context *ctx, ayf_config *cfg) {
     ayf_status status = ayf_config_defaults(ctx, cfg);
     for (size_t i = 0; status == AYF_OK && i < AYF_COUNT(older); i++)
-        status = ayf_field_set(ctx, &rows[ayf_config_row_named(older[i].name)], older[i].text, cfg);
+        /* The texts are as ayf_config_text() writes them, where that of nothing has quotes. */
+        status = ayf_field_set(ctx, &rows[ayf_config_row_named(older[i].name)],
+                               strcmp(older[i].text, "\"\"") == 0 ? "" : older[i].text, cfg);
     if (status != AYF_OK) ayf_config_free(ctx, cfg);
     return status;
 }

@@ -20,6 +20,9 @@ typedef struct ayf_backend_facts {
 
 typedef struct ayf_backend_ops {
     const char *name;
+    /* What the bytes of a result depend on besides: the processor's instruction sets that kernels use, and the
+     * number of threads. NULL: nothing. */
+    void (*uses)(const ayf_backend *, const char **sets, int *threads);
     size_t element_size[AYF_ELEMENTS]; /* bytes of one element of a stored tensor */
     bool fuses;                        /* wants groups; otherwise one step per node */
     /* Multiplies bfloat16 faster than 32 bits; NULL: no. */

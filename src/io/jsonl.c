@@ -106,6 +106,11 @@ void ayf_jsonl_real(ayf_jsonl *log, const char *key, double value) {
     put_real(log, value);
 }
 
+void ayf_jsonl_text(ayf_jsonl *log, const char *key, const char *value) {
+    put_key(log, key);
+    ayf_text_json(&log->line, value);
+}
+
 void ayf_jsonl_reals(ayf_jsonl *log, const char *key, const double *values, size_t count) {
     put_key(log, key);
     ayf_text_print(&log->line, "[");

@@ -9,6 +9,7 @@
 #include "io/safetensors.h"
 #include "io/text.h"
 #include "model/file.h"
+#include "train/identity.h"
 #include "train/kind.h"
 #include "train/settings.h"
 #include "train/state.h"
@@ -139,13 +140,12 @@ static ayf_status put_records(ayf_run *run, ayf_st_writer *writer) {
 }
 
 static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
-    char step[24], hash[24], teachers[24];
+    char step[24], hash[24];
     uint64_t config = ayf_run_settings_hash(run->ctx, &run->cfg);
     if (!config) return AYF_E_MEMORY;
     snprintf(step, sizeof step, "%" PRIu64, run->step);
     snprintf(hash, sizeof hash, "%016" PRIx64, config);
-    snprintf(teachers, sizeof teachers, "%016" PRIx64, run->teachers.hash);
-    AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
+    AYF_TRY(ayf_run_identity_put(run, writer));
     AYF_TRY(ayf_st_write_meta(writer, "format", AYF_CHECKPOINT_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "kind", run->type->verb));
     AYF_TRY(ayf_st_write_meta(writer, "step", step));
@@ -225,22 +225,6 @@ static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
     return AYF_OK;
 }
 
-static ayf_status other_models(const ayf_run *run, const ayf_st *st) {
-    bool begins_as_other = run->begins_as && run->begins_as != run->teachers.teacher;
-    const char *named[] = {run->cfg.distill.teacher, run->cfg.distill.weak,
-                           begins_as_other ? run->begins_path : ""};
-    ayf_text list;
-    ayf_text_init(&list, run->ctx);
-    for (size_t i = 0; i < AYF_COUNT(named); i++)
-        if (*named[i]) ayf_text_print(&list, "%s%s", list.size ? ", " : "", named[i]);
-    ayf_status status = ayf_fail(run->ctx, AYF_E_CONFIG,
-                                 "%s: this run began with other models than the ones that are there now "
-                                 "(%s); put them back, or use a new folder",
-                                 ayf_st_path(st), list.size ? list.data : "none is named");
-    ayf_text_free(&list);
-    return status;
-}
-
 static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step) {
     AYF_TRY(check_kind(run, st));
     const char *at = ayf_st_meta(st, "step"), *hash = ayf_st_meta(st, "config_hash");
@@ -248,17 +232,15 @@ static ayf_status check_meta(const ayf_run *run, const ayf_st *st, int64_t step)
     if (strtoll(at, &end, 10) != (long long)step || *end)
         return damaged(st, run->ctx, "its name and its content disagree about the step", "");
     char expected[24];
-    uint64_t config = ayf_run_settings_hash(run->ctx, &run->cfg);
-    if (!config) return AYF_E_MEMORY;
-    snprintf(expected, sizeof expected, "%016" PRIx64, config);
+    if (ayf_st_meta(st, "config")) return AYF_OK; /* compared key by key */
+    snprintf(expected, sizeof expected, "%016" PRIx64, run->past.config_hash);
     if (strcmp(hash, expected) != 0)
         return ayf_fail(run->ctx, AYF_E_CONFIG,
                         "%s: was written under another configuration than %s says, or by a version of ayf "
                         "with other keys; "
                         "put the original file back, use that version, or use a new folder",
                         ayf_st_path(st), run->config_path);
-    snprintf(expected, sizeof expected, "%016" PRIx64, run->teachers.hash);
-    return strcmp(ayf_st_meta(st, "teachers_hash"), expected) == 0 ? AYF_OK : other_models(run, st);
+    return AYF_OK;
 }
 
 /* The file is whole, so nobody should be sent to remove it: the number of classes comes from the data, and
@@ -345,10 +327,11 @@ static ayf_status open_checkpoint(const ayf_run *run, int64_t step, ayf_st **st)
     return status;
 }
 
-ayf_status ayf_run_checkpoint_check(const ayf_run *run, int64_t step) {
+ayf_status ayf_run_checkpoint_check(ayf_run *run, int64_t step) {
     ayf_st *st;
     AYF_TRY(open_checkpoint(run, step, &st));
     ayf_status status = check_kind(run, st);
+    if (status == AYF_OK) status = ayf_run_identity_read(run, st);
     ayf_st_close(st);
     return status;
 }

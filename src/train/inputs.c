@@ -78,7 +78,7 @@ static ayf_status find_sigma(ayf_run *run) {
 static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
     ayf_config taken = run->cfg; /* strings stay run->cfg's */
     run->spec = *from;
-    if (!from->is_student) {
+    if (run->type->makes_student && !from->is_student) {
         run->spec.is_student = true;
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
@@ -97,7 +97,12 @@ static ayf_status find_network(ayf_run *run) {
 
 ayf_status ayf_run_open_data(ayf_run *run) {
     const ayf_weights *teacher = run->teachers.teacher, *begins_as = run->begins_as;
-    AYF_TRY(open_data(run));
+    if (open_data(run) != AYF_OK)
+        return !run->resumes || !*run->cfg.data.source
+                   ? run->ctx->status
+                   : ayf_fail_prefix(run->ctx,
+                                     "the data of this run (if they were moved, say where they are: "
+                                     "--data PATH): ");
     if (teacher) AYF_TRY(check_shapes(run, "distill.teacher", run->cfg.distill.teacher, &teacher->spec));
     if (begins_as && begins_as != teacher)
         AYF_TRY(check_shapes(run, run->begins_key, run->begins_path, &begins_as->spec));

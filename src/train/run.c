@@ -8,6 +8,7 @@
 #include "train/checkpoint.h"
 #include "train/divergence.h"
 #include "train/figures.h"
+#include "train/identity.h"
 #include "train/inputs.h"
 #include "train/kind.h"
 #include "train/pictures.h"
@@ -64,19 +65,37 @@ static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int6
     return ayf_run_latest(run->ctx, run->folder, latest);
 }
 
-/* What an attempt without a checkpoint left in the folder decides nothing, unless the folder is all that is
- * named. */
+/* A checkpoint has the configuration in case somebody removed the file. */
+static ayf_status restore_config(ayf_run *run) {
+    if (run->saved_config || !run->past.config) return AYF_OK;
+    run->saved_config = ayf_strdup(run->ctx, run->past.config);
+    run->saved_size = strlen(run->past.config);
+    if (!run->saved_config) return AYF_E_MEMORY;
+    ayf_say(run->ctx, "%s: is missing, so the configuration in the checkpoint counts", run->config_path);
+    return AYF_OK;
+}
+
+/* The folder's configuration decides what is not given now, also when no checkpoint was written yet: the user
+ * has begun this run with it. */
 static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t latest) {
-    if (latest >= 0) AYF_TRY(ayf_run_checkpoint_check(run, latest));
-    bool alone = !options->config_path && options->setting_count == 0;
-    if (run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, latest >= 0 || alone));
+    run->resumes = latest >= 0;
+    if (run->resumes) AYF_TRY(ayf_run_checkpoint_check(run, latest));
+    AYF_TRY(restore_config(run));
+    bool counts = run->resumes || !options->config_path;
+    if (run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, counts));
+    if (run->saved_config && !run->resumes && counts && options->setting_count)
+        ayf_say(run->ctx,
+                "%s: there is no checkpoint yet; what is not given now is as in %s (remove it for the "
+                "defaults)",
+                run->folder, run->config_path);
+    AYF_TRY(ayf_run_identity_locate(run));
     run->steps = (uint64_t)run->cfg.train.steps;
     return ayf_run_batch_share(run);
 }
 
 /* All that decides what a process does together with the others. */
 typedef struct agenda {
-    uint64_t settings, teachers, step, steps, parts, unprepared;
+    uint64_t settings, data, teachers, step, steps, parts, unprepared;
 } agenda;
 
 static ayf_status compare_agendas(const ayf_run *run, const agenda *own, const agenda *first) {
@@ -92,12 +111,21 @@ static uint64_t unprepared(const ayf_run *run) {
     return run->type->unprepared ? run->type->unprepared(run) : 0;
 }
 
+static ayf_status open_models(ayf_run *run) {
+    if (run->type->open(run) == AYF_OK) return AYF_OK;
+    if (!run->resumes || run->ctx->status != AYF_E_IO) return run->ctx->status;
+    return ayf_fail_prefix(run->ctx,
+                           "a model of this run (if it was moved, say where it is: --teacher, --weak or "
+                           "--student PATH): ");
+}
+
 static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t latest, agenda *own) {
     const ayf_run_type *type = run->type;
     AYF_TRY(settle(run, options, latest));
-    if (type->open) AYF_TRY(type->open(run));
+    if (type->open) AYF_TRY(open_models(run));
     AYF_TRY(ayf_run_open_data(run));
-    if (latest >= 0) AYF_TRY(ayf_run_settings_compare(run));
+    AYF_TRY(ayf_run_identity_find(run));
+    if (run->resumes) AYF_TRY(ayf_run_identity_compare(run, (uint64_t)latest));
     AYF_TRY(begin_learner(run));
     AYF_TRY(ayf_run_batch_open(run));
     if (type->begin) AYF_TRY(type->begin(run));
@@ -108,12 +136,24 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
                 run->folder, run->model_path);
     AYF_TRY(type->compile(run));
     *own = (agenda){.settings = ayf_run_settings_hash(run->ctx, &run->cfg),
+                    .data = ayf_hash(AYF_HASH_START, run->data_print, strlen(run->data_print)),
                     .teachers = run->teachers.hash,
                     .step = run->step,
                     .steps = run->steps,
                     .parts = (uint64_t)run->batch.parts,
                     .unprepared = unprepared(run)};
     return own->settings ? AYF_OK : AYF_E_MEMORY;
+}
+
+/* The checkpoint is written again, with the settings that hold from now on: the next start compares with
+ * those. */
+static ayf_status record_changes(ayf_run *run) {
+    if (!run->changed) return AYF_OK;
+    run->changed = false;
+    ayf_jsonl_int(run->log, "step", (int64_t)run->step);
+    ayf_jsonl_text(run->log, "changes", run->past.changes + run->past.known);
+    AYF_TRY(ayf_jsonl_end(run->log));
+    return ayf_run_checkpoint_write(run);
 }
 
 static ayf_status save_settings(ayf_run *run) {
@@ -123,7 +163,8 @@ static ayf_status save_settings(ayf_run *run) {
                 "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",
                 run->folder);
     AYF_TRY(ayf_run_forget_divergence(run));
-    return ayf_run_open_log(run);
+    AYF_TRY(ayf_run_open_log(run));
+    return record_changes(run);
 }
 
 /* Whether something that is wanted every so many steps belongs to the step that was done last. */
@@ -179,6 +220,7 @@ static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_
     if (!run) return AYF_E_MEMORY;
     run->ctx = ctx;
     run->type = types[options->kind];
+    run->allow_change = options->allow_change;
     run->saved_step = -1;
     run->rate_scale = 1;
     run->own = ayf_alloc(ctx, 1, run->type->own_size);
@@ -214,6 +256,7 @@ void ayf_run_close(ayf_run *run) {
     ayf_dataset_close(run->data);
     ayf_run_close_teachers(run);
     ayf_run_batch_close(run);
+    ayf_run_identity_clear(run);
     void *owned[] = {run->own, run->folder, run->config_path, run->model_path, run->saved_config};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(ctx, owned[i]);
     ayf_config_free(ctx, &run->cfg);

@@ -1,6 +1,10 @@
 #include "train/settings.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/table.h"
 #include "exec/program.h"
@@ -12,16 +16,19 @@ static bool in_section(int row, const char *section) { /* "save." */
     return strncmp(ayf_config_row(row)->name, section, strlen(section)) == 0;
 }
 
+static bool is_one_of(int row, const char *const *keys, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(ayf_config_row(row)->name, keys[i]) == 0) return true;
+    return false;
+}
+
 /* A run that is resumed may be made longer, may keep other things, may use less memory and may take another
  * way when it diverges. */
 static bool may_change(int row) {
     static const char *const keys[] = {
         "train.steps",         "train.accumulate",    "train.divergence_factor",
         "train.on_divergence", "train.rollback_rate", "train.rollbacks"};
-    if (in_section(row, "save.")) return true;
-    for (size_t i = 0; i < AYF_COUNT(keys); i++)
-        if (strcmp(ayf_config_row(row)->name, keys[i]) == 0) return true;
-    return false;
+    return in_section(row, "save.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
 /* By the text, as the hash is: -0 is not 0. */
@@ -52,27 +59,54 @@ uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg) {
     return hash ? hash : 1;
 }
 
-static ayf_status refuse_change(const ayf_run *run, const ayf_config *saved, int row) {
-    char *was = ayf_config_value(run->ctx, saved, row), *is = ayf_config_value(run->ctx, &run->cfg, row);
-    ayf_status status = AYF_E_MEMORY;
-    if (was && is)
-        status = ayf_fail(
-            run->ctx, AYF_E_CONFIG,
-            "%s: the run in this folder was begun with %s = %s and cannot be resumed with %s; leave the key "
-            "as it was or use a new folder (train.steps, train.accumulate and save.* may change)",
-            run->folder, ayf_config_row(row)->name, was, is);
-    ayf_free(run->ctx, was);
-    ayf_free(run->ctx, is);
-    return status;
+/* Where something lies decides nothing: what is there is compared. What a run begins with is behind it. */
+static bool names_a_place(int row) {
+    static const char *const keys[] = {"data.source",  "train.init",       "distill.teacher",
+                                       "distill.weak", "finetune.student", "distill.student_init"};
+    return is_one_of(row, keys, AYF_COUNT(keys));
 }
 
-static ayf_status compare_all(const ayf_run *run, const ayf_config *saved) {
-    for (int i = 0; i < ayf_config_rows(); i++) {
-        bool same;
-        AYF_TRY(compare_row(run->ctx, i, saved, &run->cfg, &same));
-        if (!same && !may_change(i)) return refuse_change(run, saved, i);
-    }
-    return AYF_OK;
+/* The weights and moments of a checkpoint fit one shape and one scale of the data. */
+static bool is_fixed(int row) {
+    static const char *const keys[] = {"data.resolution",     "data.channels", "data.labels",
+                                       "data.sigma_data",     "train.ema",     "finetune.channel_base",
+                                       "finetune.channel_max"};
+    return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
+}
+
+static ayf_status refuse_change(const ayf_run *run, int row, const char *was, const char *is, uint64_t step) {
+    const char *name = ayf_config_row(row)->name;
+    if (is_fixed(row))
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "%s: the run in this folder was begun with %s = %s, which its weights depend on, so it "
+            "cannot be resumed with %s; leave the key as it was or use a new folder",
+            run->folder, name, was, is);
+    return ayf_fail(
+        run->ctx, AYF_E_CONFIG,
+        "%s: the run in this folder was begun with %s = %s and %s is asked for now; leave the key as "
+        "it was, add --allow-change to go on after step %" PRIu64
+        " with the new value (which is recorded), or use a new folder",
+        run->folder, name, was, is, step);
+}
+
+ayf_status ayf_run_settings_differ(const ayf_run *run, const ayf_config *then, int row, uint64_t step,
+                                   char *change, size_t size, bool *differs) {
+    ayf_context *ctx = run->ctx;
+    bool same;
+    *differs = false;
+    AYF_TRY(compare_row(ctx, row, then, &run->cfg, &same));
+    if (same || names_a_place(row) || in_section(row, "save.")) return AYF_OK;
+    char *was = ayf_config_value(ctx, then, row), *is = ayf_config_value(ctx, &run->cfg, row);
+    ayf_status status = was && is ? AYF_OK : AYF_E_MEMORY;
+    if (status == AYF_OK && !may_change(row) && (is_fixed(row) || !run->allow_change))
+        status = refuse_change(run, row, was, is, step);
+    if (status == AYF_OK)
+        snprintf(change, size, "%s = %s from here on, %s before", ayf_config_row(row)->name, is, was);
+    *differs = status == AYF_OK;
+    ayf_free(ctx, was);
+    ayf_free(ctx, is);
+    return status;
 }
 
 static ayf_status refuse_contradiction(const ayf_run *run, const ayf_config *taken, int row) {
@@ -80,7 +114,7 @@ static ayf_status refuse_contradiction(const ayf_run *run, const ayf_config *tak
     ayf_status status = AYF_E_MEMORY;
     if (wanted && has)
         status = ayf_fail(run->ctx, AYF_E_CONFIG,
-                          "%s = %s, but the student has the network it starts from, where it is %s; leave "
+                          "%s = %s, but the run has the network it starts from, where it is %s; leave "
                           "the key out%s",
                           ayf_config_row(row)->name, wanted, has,
                           run->begins_as == run->teachers.teacher
@@ -131,6 +165,10 @@ static ayf_status refuse_unused(const ayf_run *run, const char *given) {
 
 ayf_status ayf_run_settings_read(ayf_run *run) {
     void *bytes;
+    /* A folder that may not be looked into must not pass for one without a run. */
+    if (ayf_path_exists(run->folder) &&
+        access(run->folder, R_OK | X_OK | (ayf_run_leads(run) ? W_OK : 0)) != 0)
+        return ayf_fail_errno(run->ctx, errno, "use this folder", run->folder);
     if (!ayf_path_exists(run->config_path)) return AYF_OK;
     AYF_TRY(ayf_file_read(run->ctx, run->config_path, 0, &bytes, &run->saved_size));
     run->saved_config = bytes;
@@ -191,31 +229,48 @@ static ayf_status settle_precision(ayf_run *run, bool resumes) {
     return AYF_OK;
 }
 
+/* What a run has written holds every key; what somebody wrote by hand need not. */
+static bool is_complete(const ayf_assignments *list) {
+    static const char *const keys[] = {"data.source", "train.grad_clip", "distill.student_init",
+                                       "finetune.logit_limit", "save.keep"};
+    for (size_t i = 0; i < AYF_COUNT(keys); i++)
+        if (!ayf_assignments_last(list, keys[i])) return false;
+    return true;
+}
+
+static ayf_status apply(ayf_run *run, const ayf_run_options *options, const ayf_assignments *list,
+                        bool saved) {
+    bool whole = saved && is_complete(list);
+    ayf_config_free(run->ctx, &run->cfg);
+    AYF_TRY((whole ? ayf_config_defaults_of_file : ayf_config_defaults)(run->ctx, &run->cfg));
+    if (!whole && run->type->base) AYF_TRY(run->type->base(run, list));
+    AYF_TRY(ayf_config_apply(run->ctx, &run->cfg, list));
+    return options->config_path ? warn_of_unused(run, options->config_path) : AYF_OK;
+}
+
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
     bool saved = resumes && !options->config_path && run->saved_config;
     ayf_assignments *list;
-    AYF_TRY((saved ? ayf_config_defaults_of_file : ayf_config_defaults)(run->ctx, &run->cfg));
     AYF_TRY(ayf_assignments_new(run->ctx, &list));
     ayf_status status = collect(run, options, saved, list);
-    if (status == AYF_OK && !saved && run->type->base) status = run->type->base(run, list);
-    if (status == AYF_OK) status = ayf_config_apply(run->ctx, &run->cfg, list);
-    if (status == AYF_OK && options->config_path) status = warn_of_unused(run, options->config_path);
+    if (status == AYF_OK) status = apply(run, options, list, saved);
     ayf_assignments_free(list);
     if (status == AYF_OK) status = settle_precision(run, resumes);
     return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
 }
 
-ayf_status ayf_run_settings_compare(const ayf_run *run) {
-    if (!run->saved_config)
+ayf_status ayf_run_settings_then(const ayf_run *run, ayf_config *then) {
+    const char *text = run->past.config ? run->past.config : run->saved_config;
+    size_t size = run->past.config ? strlen(text) : run->saved_size;
+    if (!text)
         return ayf_fail(
             run->ctx, AYF_E_IO,
             "%s: is missing, so the checkpoints in this folder cannot be resumed; put the file back or use a "
             "new folder",
             run->config_path);
-    ayf_config saved;
-    AYF_TRY(parse_saved(run, &saved));
-    ayf_status status = compare_all(run, &saved);
-    ayf_config_free(run->ctx, &saved);
+    AYF_TRY(ayf_config_defaults_of_file(run->ctx, then));
+    ayf_status status = ayf_config_parse(run->ctx, run->config_path, text, size, then);
+    if (status != AYF_OK) ayf_config_free(run->ctx, then);
     return status;
 }
 
@@ -224,6 +279,7 @@ ayf_status ayf_run_settings_save(const ayf_run *run) {
     if (!text) return AYF_E_MEMORY;
     size_t size = strlen(text);
     bool same = run->saved_config && run->saved_size == size && memcmp(run->saved_config, text, size) == 0;
+    same = same && ayf_path_exists(run->config_path);
     ayf_status status = same ? AYF_OK : ayf_file_write(run->ctx, run->config_path, text, size);
     ayf_free(run->ctx, text);
     return status;

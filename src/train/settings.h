@@ -13,9 +13,15 @@ ayf_status ayf_run_settings_read(ayf_run *run);
  * folder has it when the run `resumes`, else as run->faster. */
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
-/* AYF_E_CONFIG naming the first key in which run->cfg differs from what the folder has saved; train.steps,
- * train.accumulate, the keys of divergence and save.* may. */
-ayf_status ayf_run_settings_compare(const ayf_run *run);
+/* The configuration that the checkpoint went by: its own, or of earlier versions that of the folder.
+ * ayf_config_free() it. */
+ayf_status ayf_run_settings_then(const ayf_run *run, ayf_config *then);
+
+/* Whether run->cfg differs from `then` in this row; if so `change` says how, for the history. AYF_E_CONFIG
+ * for a difference that may not be: train.steps, train.accumulate, save.*, what to do about a divergence and
+ * paths may differ, the shape of networks may not, and the rest may when run->allow_change. */
+ayf_status ayf_run_settings_differ(const ayf_run *run, const ayf_config *then, int row, uint64_t step,
+                                   char *change, size_t size, bool *differs);
 
 /* Writes run->cfg into the folder unless that is what it has. */
 ayf_status ayf_run_settings_save(const ayf_run *run);

@@ -108,6 +108,14 @@ typedef struct ayf_run_teachers {
     ayf_velocity velocity;
 } ayf_run_teachers;
 
+/* What the checkpoint says that a run goes on from; NULL: it says nothing. See train/identity.h. */
+typedef struct ayf_run_past {
+    char *config, *data, *teachers, *machine;
+    char *changes; /* the history, a line each; what is new is behind the first `known` bytes */
+    size_t known;
+    uint64_t config_hash; /* of the configuration it went by */
+} ayf_run_past;
+
 struct ayf_run {
     ayf_context *ctx;
     ayf_comm *comm; /* the context's */
@@ -121,6 +129,12 @@ struct ayf_run {
     char *saved_config;
     size_t saved_size;
     ayf_config cfg;
+    bool resumes;      /* there is a checkpoint */
+    bool allow_change; /* of what decides results, on purpose */
+    bool changed;      /* there is something to record */
+    ayf_run_past past;
+    char data_print[160]; /* fingerprint of the data */
+    char machine[160];    /* what computes: "cpu avx2, 2 threads, 1 process, 1 part" */
 
     ayf_backend *backend;   /* the context's */
     bool precision_settled; /* train.precision was auto */

@@ -240,7 +240,11 @@ static void test_round_trip(void **state) {
     if (ayf_config_load(ctx, path, &back) != AYF_OK) fail_msg("%s", ayf_error(ctx));
     assert_string_equal(back.data.source, cfg.data.source);
     assert_string_equal(back.distill.teacher, "~");
+    assert_string_equal(back.train.init, cfg.train.init);
+    char *init = back.train.init;
+    back.train.init = cfg.train.init;
     assert_memory_equal(&back.train, &cfg.train, sizeof cfg.train);
+    back.train.init = init;
     assert_memory_equal(&back.model, &cfg.model, sizeof cfg.model);
     assert_memory_equal(&back.save, &cfg.save, sizeof cfg.save);
     assert_memory_equal(&back.distill.gap_mean, &cfg.distill.gap_mean, sizeof(double)); /* -0 stays -0 */

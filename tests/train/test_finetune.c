@@ -209,8 +209,8 @@ static void test_refusals(void **state) {
                    "finetune.alpha = 1");
 }
 
-/* What an attempt that saved nothing left in the folder decides nothing, nor does how the student itself was
- * fine-tuned. */
+/* What the folder says counts, also before the first checkpoint; how the student itself was fine-tuned does
+ * not. */
 static void test_what_is_inherited(void **state) {
     (void)state;
     make_student();
@@ -220,8 +220,9 @@ static void test_what_is_inherited(void **state) {
     ayf_run_close(run);
     assert_true(file_contains(in_root("run/config.yaml"), "penalty: 7"));
     run_to(AYF_RUN_FINETUNE, in_root("run"), join(tuned(), SET("finetune.alpha=0.25")), 2);
-    assert_true(file_contains(in_root("run/config.yaml"), "penalty: 1"));
-    assert_true(file_contains(in_root("run/config.yaml"), "norm: rms"));
+    assert_true(file_contains(in_root("run/config.yaml"), "penalty: 7"));
+    assert_true(file_contains(in_root("run/config.yaml"), "alpha: 0.25"));
+    assert_true(file_contains(in_root("run/config.yaml"), "norm: l2"));
     char again[600];
     snprintf(again, sizeof again, "finetune.student=%s", in_root("run"));
     run_to(AYF_RUN_FINETUNE, in_root("again"), join(tuned(), SET(again)), 2);

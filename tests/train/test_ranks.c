@@ -215,7 +215,10 @@ static void test_resume(void **state) {
     share(1, AYF_RUN_TRAIN, in_root("d"), join(small_teacher(), SET("train.accumulate=8")), 10);
     process *rest = share(1, AYF_RUN_TRAIN, in_root("d"), small_teacher(), 12);
     assert_true(largest_difference(straight.loss + 10, rest->loss + 10, 2) < 1e-4);
-    assert_int_equal(count_lines(in_root("d/log.jsonl")), count_lines(in_root("c/log.jsonl")));
+    /* Two lines say that something else computes from here on. */
+    assert_int_equal(count_lines(in_root("d/log.jsonl")), count_lines(in_root("c/log.jsonl")) + 2);
+    assert_true(file_contains(in_root("d/log.jsonl"), "4 processes"));
+    assert_true(file_contains(in_root("d/log.jsonl"), "train.accumulate = 8 from here on, 1 before"));
 }
 
 /* A run of a version that had no train.accumulate. */

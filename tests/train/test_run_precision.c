@@ -149,10 +149,10 @@ static void test_refused_change(void **state) {
     (void)state;
     run_to(AYF_RUN_TRAIN, in_root("run"), tiny_mlp(), 2);
     expect_refused(AYF_RUN_TRAIN, in_root("run"), SET("train.precision=bf16"), AYF_E_CONFIG,
-                   "begun with train.precision = highest and cannot be resumed with bf16");
+                   "begun with train.precision = highest and bf16 is asked for");
     run_to(AYF_RUN_TRAIN, in_root("other"), join(tiny_mlp(), SET("train.precision=bf16")), 2);
     expect_refused(AYF_RUN_TRAIN, in_root("other"), SET("train.precision=highest"), AYF_E_CONFIG,
-                   "begun with train.precision = bf16 and cannot be resumed with highest");
+                   "begun with train.precision = bf16 and highest is asked for");
 }
 
 /* ---- Runs that were begun before there was the key ---- */

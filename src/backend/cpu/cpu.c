@@ -197,6 +197,12 @@ static void cpu_close(ayf_backend *backend) {
     ayf_free(backend->ctx, b);
 }
 
+static void cpu_uses(const ayf_backend *backend, const char **sets, int *threads) {
+    *sets = ayf_tile_kernels()->name; /* "tile avx2" */
+    if (strncmp(*sets, "tile ", 5) == 0) *sets += 5;
+    *threads = ((const cpu_backend *)backend)->threads;
+}
+
 static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
     cpu_backend *b = (cpu_backend *)backend;
     facts->threads = b->threads;
@@ -208,6 +214,7 @@ static ayf_status cpu_facts(ayf_backend *backend, ayf_backend_facts *facts) {
 
 static const ayf_backend_ops cpu_ops = {
     .name = "cpu",
+    .uses = cpu_uses,
     .element_size = {[AYF_F32] = sizeof(float), [AYF_BF16] = sizeof(ayf_bf16)},
     .fuses = true,
     .prefers_bf16 = cpu_prefers_bf16,

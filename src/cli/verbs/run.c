@@ -120,7 +120,8 @@ static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char 
                                .folder = args->positional[0],
                                .config_path = args->value[CLI_OPT_config],
                                .settings = args->settings,
-                               .setting_count = args->setting_count};
+                               .setting_count = args->setting_count,
+                               .allow_change = args->value[CLI_OPT_allow_change] != NULL};
     int code = cli_run(c, label, &options, again, &model);
     if (!code && !cli_silent) puts(model);
     free(model);

@@ -36,6 +36,7 @@ enum { WITH_PENALTIES, WITHOUT_PENALTIES }; /* programs */
 static const ayf_unused_key unused[] = {
     {"train.lr",
      "the learning rates are finetune.lr (the student's) and finetune.disc_lr (the discriminator's)"},
+    {"train.init", "the run begins with finetune.student"},
     {"train.time_mean", NULL},
     {"train.time_std", NULL},
     {"train.label_dropout", NULL},

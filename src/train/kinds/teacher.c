@@ -1,5 +1,8 @@
 /* Teachers: flow matching on data (ayf train). */
+#include <string.h>
+
 #include "base/rng.h"
+#include "model/file.h"
 #include "train/batch.h"
 #include "train/figures.h"
 #include "train/kind.h"
@@ -9,6 +12,41 @@
 static const ayf_unused_key unused[] = {{"distill.", NULL}, {"finetune.", NULL}, {NULL, NULL}};
 
 static double rate(const ayf_config *cfg) { return cfg->train.lr; }
+
+typedef struct teacher {
+    ayf_weights *init; /* NULL: random */
+} teacher;
+
+static ayf_status read_init(ayf_run *run, const char *file) {
+    teacher *own = run->own;
+    ayf_model_card card;
+    if (ayf_model_read_flow(run->backend, file, &own->init, &card) != AYF_OK)
+        return ayf_fail_prefix(run->ctx, "train.init: ");
+    bool teaches = card.role == AYF_MODEL_ROLE_TEACHER;
+    run->sigma_data = card.sigma_data;
+    ayf_model_card_free(run->ctx, &card);
+    if (teaches) return AYF_OK;
+    return ayf_fail(
+        run->ctx, AYF_E_CONFIG,
+        "train.init: %s is a student (a flow map), and this run trains a teacher; name a model made "
+        "by ayf train",
+        file);
+}
+
+/* A run that is resumed has its weights, so the model may be gone by then. */
+static ayf_status open(ayf_run *run) {
+    const char *path = run->cfg.train.init;
+    if (!*path || run->resumes) return AYF_OK;
+    char *file = ayf_run_model_file(run->ctx, path);
+    ayf_status status = file ? read_init(run, file) : AYF_E_MEMORY;
+    ayf_free(run->ctx, file);
+    run->begins_as = ((teacher *)run->own)->init;
+    run->begins_key = "train.init";
+    run->begins_path = path;
+    return status;
+}
+
+static void close(ayf_run *run) { ayf_weights_free(((teacher *)run->own)->init); }
 
 static ayf_status compile(ayf_run *run) {
     ayf_teacher_step step = {.network = run->learner[0].weights->params,
@@ -39,10 +77,13 @@ static ayf_status draw(ayf_run *run) {
 const ayf_run_type ayf_run_train = {
     .verb = "train",
     .unused = unused,
+    .own_size = sizeof(teacher),
     .rate_key = "train.lr",
     .rate = rate,
     .validate = ayf_config_validate_train,
+    .open = open,
     .compile = compile,
     .draw = draw,
     .read = ayf_run_read_teacher_figures,
+    .close = close,
 };
