@@ -31,6 +31,8 @@ typedef struct ayf_model_card {
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
     /* features: what share of held-out samples is classified correctly, as text; NULL: unknown */
     char *accuracy;
+    /* models of a run that measures: "eval_fd=0.25; how"; NULL: it was not measured */
+    char *measured;
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 

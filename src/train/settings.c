@@ -18,7 +18,7 @@ static bool may_change(int row) {
     static const char *const keys[] = {
         "train.steps",         "train.accumulate",    "train.divergence_factor",
         "train.on_divergence", "train.rollback_rate", "train.rollbacks"};
-    if (in_section(row, "save.")) return true;
+    if (in_section(row, "save.") || in_section(row, "eval.")) return true;
     for (size_t i = 0; i < AYF_COUNT(keys); i++)
         if (strcmp(ayf_config_row(row)->name, keys[i]) == 0) return true;
     return false;

@@ -14,7 +14,7 @@ ayf_status ayf_run_settings_read(ayf_run *run);
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
 /* AYF_E_CONFIG naming the first key in which run->cfg differs from what the folder has saved; train.steps,
- * train.accumulate, the keys of divergence and save.* may. */
+ * train.accumulate, the keys of divergence, eval.* and save.* may. */
 ayf_status ayf_run_settings_compare(const ayf_run *run);
 
 /* Writes run->cfg into the folder unless that is what it has. */
