@@ -23,6 +23,7 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->config);
     ayf_free(ctx, facts->last_log);
     ayf_free(ctx, facts->diverged);
+    ayf_free(ctx, facts->measured);
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
     ayf_free(ctx, facts->fingerprint);
@@ -58,6 +59,23 @@ static ayf_status describe_log(ayf_context *ctx, const char *folder, ayf_path_fa
     return status;
 }
 
+/* Of the best model, when the run measures. One that cannot be read says nothing. */
+static ayf_status describe_best(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
+    ayf_model_card card;
+    char *path = ayf_path_join(ctx, folder, AYF_RUN_BEST);
+    if (!path) return AYF_E_MEMORY;
+    ayf_status status = AYF_E_FORMAT;
+    if (ayf_path_exists(path)) status = ayf_model_read_card(ctx, path, NULL, &card);
+    ayf_free(ctx, path);
+    if (status == AYF_E_MEMORY) return status;
+    if (status != AYF_OK) return AYF_OK;
+    if (card.measured)
+        facts->measured = ayf_format(ctx, "step %llu, %s", (unsigned long long)card.step, card.measured);
+    status = card.measured && !facts->measured ? AYF_E_MEMORY : AYF_OK;
+    ayf_model_card_free(ctx, &card);
+    return status;
+}
+
 static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_facts *facts) {
     ayf_config cfg = {0};
     int64_t step = -1;
@@ -73,6 +91,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     ayf_free(ctx, path);
     if (status == AYF_OK) status = describe_log(ctx, folder, facts);
     if (status == AYF_OK) status = ayf_run_read_divergence(ctx, folder, &facts->diverged);
+    if (status == AYF_OK) status = describe_best(ctx, folder, facts);
     if (status != AYF_OK) return status;
     facts->model_path = ayf_path_join(ctx, folder, AYF_RUN_MODEL);
     if (!facts->model_path) return AYF_E_MEMORY;
@@ -204,8 +223,10 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_fa
     if (status == AYF_OK) status = take_classes(ctx, &card.classes, facts);
     facts->model_path = ayf_strdup(ctx, ayf_st_path(st));
     facts->role = ayf_strdup(ctx, ayf_model_role_name(card.role));
-    char **const texts[][2] = {
-        {&facts->data, &card.data}, {&facts->config, &card.config}, {&facts->comment, &card.accuracy}};
+    char **const texts[][2] = {{&facts->data, &card.data},
+                               {&facts->config, &card.config},
+                               {&facts->comment, &card.accuracy},
+                               {&facts->measured, &card.measured}};
     for (size_t i = 0; i < AYF_COUNT(texts); i++) {
         *texts[i][0] = *texts[i][1];
         *texts[i][1] = NULL;

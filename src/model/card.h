@@ -33,6 +33,8 @@ typedef struct ayf_model_card {
     /* features: what share of held-out samples is classified correctly, as text; NULL: unknown */
     char *accuracy;
     ayf_classes classes; /* flow networks: those of its data; count 0: unknown, or none */
+    /* models of a run that measures: "eval_fd=0.25; how"; NULL: it was not measured */
+    char *measured;
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 

@@ -9,8 +9,8 @@
 #include "nn/network.h"
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
- * others are known but "accuracy" of features and "classes" of flow networks (ayf_classes_print()), which older
- * files lack. Numbers are the shortest decimals that read back the same. */
+ * others are known but "accuracy" of features and, of flow networks, "classes" (ayf_classes_print()), which older files
+ * lack, and "measured". Numbers are the shortest decimals that read back the same. */
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",
@@ -63,6 +63,7 @@ static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_
         ayf_free(ctx, classes);
         AYF_TRY(status);
     }
+    if (card->measured) AYF_TRY(write_text(ctx, writer, "measured", card->measured));
     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
         if (!ayf_model_spec_has(spec, i)) continue;
         snprintf(key, sizeof key, SPEC_PREFIX "%s", ayf_model_spec_key(i));
@@ -188,7 +189,7 @@ static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
-    if (strcmp(key, "classes") == 0) return ayf_model_is_flow(spec);
+    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0) return ayf_model_is_flow(spec);
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
         if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return ayf_model_spec_has(spec, i);
@@ -245,7 +246,8 @@ static ayf_status read_classes(ayf_context *ctx, const ayf_st *st, const ayf_mod
 
 static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec,
                                 ayf_model_card *card) {
-    const char *path = ayf_st_path(st), *key, *value, *data, *config, *accuracy = ayf_st_meta(st, "accuracy");
+    const char *path = ayf_st_path(st), *key, *value, *data, *config, *accuracy = ayf_st_meta(st, "accuracy"),
+               *measured = ayf_st_meta(st, "measured");
     AYF_TRY(check_format(ctx, st));
     *spec = ayf_model_spec_default();
     AYF_TRY(read_field(ctx, st, "kind", spec));
@@ -265,6 +267,7 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_sp
     AYF_TRY(required(ctx, st, "config", &config));
     card->data = ayf_strdup(ctx, data);
     card->config = ayf_strdup(ctx, config);
+    if (measured && !(card->measured = ayf_strdup(ctx, measured))) return AYF_E_MEMORY;
     if (accuracy && !(card->accuracy = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
     return card->data && card->config ? AYF_OK : AYF_E_MEMORY;
 }

@@ -153,16 +153,17 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     return ayf_st_write_meta(writer, "config_hash", hash);
 }
 
-static ayf_status write_model(const ayf_run *run) {
+ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measured) {
     ayf_model_card card = {.role = run->type->makes_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
                            .sigma_data = run->sigma_data,
                            .step = run->step,
                            .data = run->cfg.data.source,
                            .classes = ayf_dataset_info_of(run->data)->known,
+                           .measured = measured,
                            .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card.guidance_min, &card.guidance_max);
     if (!card.config) return AYF_E_MEMORY;
-    ayf_status status = ayf_model_write(run->model_path, run->learner[0].average, &card);
+    ayf_status status = ayf_model_write(path, run->learner[0].average, &card);
     ayf_free(run->ctx, card.config);
     return status;
 }
@@ -185,7 +186,7 @@ static ayf_status write_files(ayf_run *run, const char *path) {
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = put_part(run, writer, &parts[i], graph, &next);
     if (status == AYF_OK) status = put_records(run, writer);
-    if (status == AYF_OK) status = write_model(run);
+    if (status == AYF_OK) status = ayf_run_model_write(run, run->model_path, NULL);
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
     else
@@ -359,5 +360,6 @@ ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
     if (status != AYF_OK) return status;
     run->step = (uint64_t)step;
     run->saved_step = step;
-    return !ayf_run_leads(run) || model_is_whole(run) ? AYF_OK : write_model(run);
+    return !ayf_run_leads(run) || model_is_whole(run) ? AYF_OK
+                                                      : ayf_run_model_write(run, run->model_path, NULL);
 }

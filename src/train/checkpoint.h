@@ -11,6 +11,8 @@ ayf_status ayf_run_checkpoint_write(ayf_run *run);
 ayf_status ayf_run_checkpoint_check(ayf_run *run, int64_t step);
 /* Restores weights, average, moments and run->step from the checkpoint of a step. */
 ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step);
+/* The average weights as a model file; `measured` is the card's, or NULL. */
+ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measured);
 /* The name of the first parameter that holds a value that is not finite; NULL when there is none. */
 ayf_status ayf_run_bad_parameter(const ayf_run *run, const char **name);
 

@@ -216,7 +216,7 @@ static ayf_status roll_back(ayf_run *run, int64_t latest, ayf_run_report *report
     run->rate_scale = scale;
     run->watch.strikes = 0;
     run->clock.steps = run->clock.seconds = 0;
-    run->owes_save = run->owes_picture = false;
+    run->owes_save = run->owes_picture = run->owes_measurement = false;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? record_rollback(run) : AYF_OK));
     run->saved_step = (int64_t)run->step;
     run->ended = AYF_OK;

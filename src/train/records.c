@@ -88,6 +88,13 @@ static ayf_status end_line(ayf_run *run) {
     return run->events ? ayf_events_end(run->events, (int64_t)run->step) : AYF_OK;
 }
 
+/* Once: it is of this step only. */
+static void log_measured(ayf_run *run) {
+    if (isnan(run->best.now)) return;
+    ayf_run_log_real(run, run->best.name, run->best.now);
+    run->best.now = (double)NAN;
+}
+
 ayf_status ayf_run_write_log(ayf_run *run, const ayf_run_report *report) {
     const ayf_run_sums *sums = &run->sums;
     ayf_run_clock *clock = &run->clock;
@@ -100,6 +107,14 @@ ayf_status ayf_run_write_log(ayf_run *run, const ayf_run_report *report) {
     ayf_run_log_real(run, "seconds", clock->seconds / clock->steps);
     ayf_run_log_real(run, "samples_per_second", run->cfg.train.batch * clock->steps / clock->seconds);
     clock->steps = clock->seconds = 0;
+    log_measured(run);
+    return end_line(run);
+}
+
+ayf_status ayf_run_log_measured(ayf_run *run) {
+    if (isnan(run->best.now)) return AYF_OK;
+    ayf_jsonl_int(run->log, "step", (int64_t)run->step);
+    log_measured(run);
     return end_line(run);
 }
 

@@ -5,6 +5,7 @@
 
 #include "backend/open.h"
 #include "train/batch.h"
+#include "train/best.h"
 #include "train/checkpoint.h"
 #include "train/divergence.h"
 #include "train/figures.h"
@@ -157,6 +158,7 @@ static ayf_status record_changes(ayf_run *run) {
 }
 
 static ayf_status save_settings(ayf_run *run) {
+    AYF_TRY(ayf_best_open(run));
     AYF_TRY(ayf_run_settings_save(run));
     if (run->precision_settled && run->cfg.train.precision == AYF_PRECISION_BF16)
         ayf_say(run->ctx,
@@ -249,6 +251,7 @@ void ayf_run_close(ayf_run *run) {
     if (!run) return;
     ayf_context *ctx = run->ctx;
     ayf_run_picture_close(run);
+    ayf_best_close(run);
     ayf_run_close_log(run);
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++) ayf_program_free(run->programs[i]);
     if (run->own && run->type->close) run->type->close(run);
@@ -334,16 +337,28 @@ static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
     return run->type->note ? run->type->note(run, report) : AYF_OK;
 }
 
+static ayf_status write_log(ayf_run *run, const ayf_run_report *report) {
+    bool due = is_due(run, run->cfg.save.log_every);
+    return due ? ayf_run_write_log(run, report) : ayf_run_log_measured(run);
+}
+
+/* What is measured belongs to the line of its step, and both come before the checkpoint: after a kill between
+ * them, they are made again. */
+static ayf_status measure_and_log(ayf_run *run, const ayf_run_report *report) {
+    if (run->owes_measurement && ayf_watch_trusts(run)) AYF_TRY(ayf_best_measure(run));
+    return write_log(run, report);
+}
+
 /* What is due after a step. */
 static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
-    bool leads = ayf_run_leads(run);
-    if (is_due(run, run->cfg.save.log_every)) {
-        AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_write_log(run, report) : AYF_OK));
-        run->sums = (ayf_run_sums){0};
-    }
+    bool leads = ayf_run_leads(run), trusts = ayf_watch_trusts(run);
     run->owes_save |= is_due(run, run->cfg.save.every);
     run->owes_picture |= is_due(run, run->cfg.save.grid_every);
-    if (!ayf_watch_trusts(run)) return AYF_OK;
+    run->owes_measurement |= run->cfg.eval.every > 0 && is_due(run, run->cfg.eval.every);
+    AYF_TRY(ayf_comm_agree(run->comm, leads ? measure_and_log(run, report) : AYF_OK));
+    if (is_due(run, run->cfg.save.log_every)) run->sums = (ayf_run_sums){0};
+    if (!trusts) return AYF_OK;
+    run->owes_measurement = false;
     if (run->owes_save) {
         AYF_TRY(ayf_run_save(run));
         report->saved = true;

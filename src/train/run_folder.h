@@ -8,7 +8,8 @@
 #define AYF_RUN_CONFIG "config.yaml"
 #define AYF_RUN_LOG "log.jsonl"
 #define AYF_RUN_MODEL "model.safetensors"
-#define AYF_RUN_DIVERGED "diverged.txt" /* train/divergence.h */
+#define AYF_RUN_BEST "model-best.safetensors" /* train/best.h */
+#define AYF_RUN_DIVERGED "diverged.txt"       /* train/divergence.h */
 #define AYF_RUN_TRAJECTORIES "trajectories.safetensors"
 
 /* Metadata "format" of the safetensors files that only a run reads. */

@@ -28,7 +28,7 @@ static bool may_change(int row) {
     static const char *const keys[] = {
         "train.steps",         "train.accumulate",    "train.divergence_factor",
         "train.on_divergence", "train.rollback_rate", "train.rollbacks"};
-    return in_section(row, "save.") || is_one_of(row, keys, AYF_COUNT(keys));
+    return in_section(row, "save.") || in_section(row, "eval.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
 /* By the text, as the hash is: -0 is not 0. */

@@ -18,7 +18,7 @@ ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, b
 ayf_status ayf_run_settings_then(const ayf_run *run, ayf_config *then);
 
 /* Whether run->cfg differs from `then` in this row; if so `change` says how, for the history. AYF_E_CONFIG
- * for a difference that may not be: train.steps, train.accumulate, save.*, what to do about a divergence and
+ * for a difference that may not be: train.steps, train.accumulate, eval.*, save.*, what to do about a divergence and
  * paths may differ, the shape of networks may not, and the rest may when run->allow_change. */
 ayf_status ayf_run_settings_differ(const ayf_run *run, const ayf_config *then, int row, uint64_t step,
                                    char *change, size_t size, bool *differs);

@@ -84,6 +84,16 @@ typedef struct ayf_run_divergence {
     char why[480], advice[320];
 } ayf_run_divergence;
 
+/* Measurements during training (train/best.h), in the process that leads. */
+typedef struct ayf_run_best {
+    bool fidelity;     /* to the teacher; otherwise a distance to data */
+    ayf_eval *eval;    /* NULL: none is needed */
+    char *recipe;      /* how it is measured; NULL: nothing is */
+    const char *name;  /* of the figure in the log */
+    double now, value; /* of the present step, NaN when it was not measured; the best */
+    uint64_t step;     /* of the best */
+} ayf_run_best;
+
 /* Inputs and outputs of one run of the program, allocated once. */
 typedef struct ayf_run_batch {
     int count;               /* samples: train.batch / processes / parts */
@@ -162,14 +172,15 @@ struct ayf_run {
     char ending[AYF_MESSAGE_SIZE]; /* the message, repeated when the run is used after it */
     ayf_run_divergence divergence; /* when `ended` is AYF_E_DIVERGED */
     ayf_run_watch watch;
-    uint64_t rollbacks;           /* how often the run has gone back after a divergence */
-    double rate_scale;            /* factor of all learning rates: 1, lower after a rollback */
-    bool owes_save, owes_picture; /* due in steps that were suspected */
+    uint64_t rollbacks; /* how often the run has gone back after a divergence */
+    double rate_scale;  /* factor of all learning rates: 1, lower after a rollback */
+    bool owes_save, owes_picture, owes_measurement; /* due in steps that were suspected */
 
     ayf_run_batch batch;
     ayf_run_figures figures;
     ayf_run_sums sums;
     ayf_run_clock clock;
+    ayf_run_best best;
     ayf_jsonl *log;     /* NULL in processes that do not lead */
     ayf_events *events; /* NULL in those, and without save.events */
 

@@ -162,7 +162,7 @@ static inline uint64_t hash_of_config(char *text) {
             continue;
         }
         snprintf(key, sizeof key, "%s.%s", section, line + 2);
-        if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0 ||
+        if (strcmp(section, "save") == 0 || strcmp(section, "eval") == 0 || strcmp(key, "train.steps") == 0 ||
             strcmp(key, "train.accumulate") == 0 || strstr(key, "divergence") || strstr(key, "rollback"))
             continue;
         /* A key that was added later and has the value of before it was there. */

@@ -96,6 +96,7 @@ static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
     else if (strcmp(f.role, "student") == 0)
         row("guidance", "%g", f.guidance_min);
     row("precision", "%s", ayf_precision_name(facts->precision));
+    if (facts->measured) row("measured", "%s", facts->measured);
     if (*f.config) printf("\ntrained with:\n%s", f.config);
     ayf_model_close(model);
     return 0;
@@ -148,6 +149,7 @@ int cli_info(cli *c, const cli_args *args) {
             row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
         row("step", "%llu", (unsigned long long)f.step);
         row("model", "%s", f.model_path ? f.model_path : "none yet");
+        if (f.measured) row("best", "model-best.safetensors: %s", f.measured);
         row("precision", "%s", ayf_precision_name(f.precision));
         if (f.last_log) row("last log", "%s", f.last_log);
         if (f.config) printf("\nconfiguration:\n%s", f.config);
