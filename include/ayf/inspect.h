@@ -101,6 +101,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     char *config;     /* run, model: resolved configuration (YAML) */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
+    char *diverged;   /* run: "step 12: why"; NULL: it has not diverged */
     uint64_t step;    /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose
      * class they find. NULL: the file does not say. */

@@ -143,6 +143,8 @@ typedef enum cli_verb {
     X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
     X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
+    X(max_time, "max-time", "TIME", CLI_RUNS, NULL,                                                          \
+      "stop in time, with a checkpoint and exit code 75: 55m, 90s, 1h30m from the start of the program")     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
     X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
@@ -229,6 +231,8 @@ int cli_find_verb(const char *name); /* -1 with a message and the nearest verb o
 int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out);
 int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out);
 int cli_get_real(const cli_args *args, cli_option option, double least, double most, double *out);
+/* "55m", "90s", "1h30m", "2d": a positive time in seconds. */
+int cli_get_duration(const cli_args *args, cli_option option, double *out);
 /* "0-63,70"; *out is free()d by the caller; at most `limit` values from 0 to `most`. */
 int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
                  size_t *count);

@@ -19,6 +19,7 @@ static const char *const names_ayf_cfg_lr_schedule[] = {AYF_CFG_LR_SCHEDULES(AYF
 static const char *const names_ayf_cfg_ema_kind[] = {AYF_CFG_EMA_KINDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_guidance_kind[] = {AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_student_init[] = {AYF_CFG_STUDENT_INITS(AYF_CHOICE_NAME)};
+static const char *const names_ayf_cfg_on_divergence[] = {AYF_CFG_ON_DIVERGENCES(AYF_CHOICE_NAME)};
 
 /* Flow networks only: a run trains no other one by name. */
 static const char *const flow_names[] = {

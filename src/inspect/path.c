@@ -13,6 +13,7 @@
 #include "io/safetensors.h"
 #include "model/file.h"
 #include "nn/network.h"
+#include "train/divergence.h"
 #include "train/run_folder.h"
 
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
@@ -21,6 +22,7 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->data);
     ayf_free(ctx, facts->config);
     ayf_free(ctx, facts->last_log);
+    ayf_free(ctx, facts->diverged);
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
     ayf_free(ctx, facts->fingerprint);
@@ -68,6 +70,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     ayf_config_free(ctx, &cfg);
     ayf_free(ctx, path);
     if (status == AYF_OK) status = describe_log(ctx, folder, facts);
+    if (status == AYF_OK) status = ayf_run_read_divergence(ctx, folder, &facts->diverged);
     if (status != AYF_OK) return status;
     facts->model_path = ayf_path_join(ctx, folder, AYF_RUN_MODEL);
     if (!facts->model_path) return AYF_E_MEMORY;

@@ -101,7 +101,10 @@ int cli_info(cli *c, const cli_args *args) {
             "is missing");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
-        row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
+        if (f.diverged)
+            row("state", "diverged in %s", f.diverged);
+        else
+            row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
         row("step", "%llu", (unsigned long long)f.step);
         row("model", "%s", f.model_path ? f.model_path : "none yet");
         row("precision", "%s", ayf_precision_name(f.precision));
