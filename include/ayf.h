@@ -26,6 +26,7 @@
 #include "ayf/context.h"
 #include "ayf/data.h"
 #include "ayf/eval.h"
+#include "ayf/export.h"
 #include "ayf/inspect.h"
 #include "ayf/model.h"
 #include "ayf/report.h"

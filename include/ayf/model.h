@@ -16,9 +16,13 @@ typedef struct ayf_model_facts {
     const char *role;   /* "teacher" (weak teachers too) or "student"; strings live as long as the model */
     const char *data;   /* the data source it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
-    int height, width, channels;       /* of a sample, in pixels */
-    bool points;                       /* samples are points in the plane (1 x 1 x 2), not images */
-    int classes;                       /* 0 = unconditional */
+    int height, width, channels; /* of a sample, in pixels */
+    bool points;                 /* samples are points in the plane (1 x 1 x 2), not images */
+    int classes;                 /* 0 = unconditional */
+    /* [classes]: their names, and how many pictures of each the data had. A class without pictures is drawn only
+     * when it is asked for. NULL: unknown, as in files of earlier versions. */
+    const char *const *class_names;
+    const uint64_t *class_pictures;
     uint64_t parameters;               /* number of trained values */
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
@@ -65,7 +69,8 @@ typedef struct ayf_sample_options { /* all zero = defaults */
     ayf_solver solver;     /* teachers only */
     uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
     const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image in every batch */
-    const int *classes;    /* class of image i; NULL: drawn from the seed */
+    const int
+        *classes; /* class of image i; NULL: drawn from the seed, each with pictures as often as the others */
 } ayf_sample_options;
 
 /* Draws `count` samples. `images` receives count x height x width x channels floats in [-1,1] (points: data
@@ -96,6 +101,27 @@ typedef struct ayf_grid {
     const char *comment;       /* as in ayf_image_write() */
 } ayf_grid;
 AYF_API ayf_status ayf_grid_write_labelled(ayf_context *ctx, const char *path, const ayf_grid *grid);
+
+/* Values in [-1,1] as the bytes of a picture, rounded; what is outside is clipped. */
+AYF_API void ayf_image_quantise(const float *in, uint8_t *out, size_t count);
+
+/* Many samples in one file, as NumPy reads it (.npz) and as ADM and the consistency models exchange them: arr_0 has
+ * the pictures, uint8 [count][height][width][channels], or the points, float32 [count][2]; arr_1 has the classes, int64
+ * [count]. */
+typedef struct ayf_batch {
+    int count, height, width, channels;
+    const uint8_t *pixels; /* one of pixels and points is given */
+    const float *points;
+    const int *classes; /* NULL: no arr_1 */
+} ayf_batch;
+/* Writes the file atomically; the same batch gives the same bytes. */
+AYF_API ayf_status ayf_batch_write(ayf_context *ctx, const char *path, const ayf_batch *batch);
+
+/* Whether a file at `path`, or files in the folder `path`, could be written: asked before what takes long. `bytes` is
+ * what they will need at most, 0 for little. A folder may be missing, the folder of a file may not. AYF_E_IO with the
+ * reason: the path leads nowhere, may not be written to, or has not enough free space. Leaves nothing behind.
+ * Devices and pipes are not tried. Every function that writes takes /dev/stdout for the standard output. */
+AYF_API ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder, uint64_t bytes);
 
 #ifdef __cplusplus
 }

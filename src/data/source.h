@@ -47,14 +47,14 @@ struct ayf_source {
 
 void ayf_source_close(ayf_source *source); /* NULL is fine */
 
-/* Brings a picture as stored to the shape that the spec asks for, in place. */
-ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image);
-
 /* Adds a part to a note (a string of ayf_alloc() or NULL), after a semicolon when it has some. */
 ayf_status ayf_note(ayf_context *ctx, char **note, const char *format, ...) AYF_PRINTF(3, 4);
 
 /* A name of a file in a set without "./" and slashes of either kind in front. */
 const char *ayf_plain_name(const char *name);
+
+/* Brings a picture as stored to the shape that the spec asks for, in place. */
+ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image);
 
 /* Opens the file or folder spec->source of any kind, told apart by its content and name. */
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
