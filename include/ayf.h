@@ -27,6 +27,7 @@
 #include "ayf/data.h"
 #include "ayf/eval.h"
 #include "ayf/export.h"
+#include "ayf/image.h"
 #include "ayf/inspect.h"
 #include "ayf/model.h"
 #include "ayf/report.h"

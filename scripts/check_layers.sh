@@ -47,7 +47,7 @@ check image base io
 check data base io image
 check config base io nn
 check metrics base
-check model base ir exec nn io config
+check model base ir exec nn io
 check flow base ir ad exec nn data
 check sample base ir exec backend nn io model flow
 check export base ir pass exec nn io model flow sample

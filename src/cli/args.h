@@ -190,7 +190,7 @@ typedef enum cli_verb {
       "leave out the grids over steps and gamma, which need the models")                                     \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
-    X(format, "format", "NAME", CLI_EXPORT, NULL, "onnx, safetensors or c")                                  \
+    X(export_format, "format", "NAME", CLI_EXPORT, NULL, "onnx, safetensors or c")                           \
     X(dtype, "dtype", "NAME", CLI_EXPORT, NULL, "how weights are stored: f32 (default), f16 or bf16")        \
     X(export_out, "out", "FILE", CLI_EXPORT, NULL, "the file to be written")                                 \
     X(export_steps, "steps", "N", CLI_EXPORT, NULL,                                                          \

@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 #include "base/rng.h"
+#include "base/wait.h"
 #include "data/source.h"
 #include "data/points.h"
 
@@ -167,9 +168,12 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
     ayf_context *ctx = d->ctx;
     size_t memory = memory_of(&d->spec);
     ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
-    for (size_t i = 0; i < d->info.count; i++)
+    ayf_task_begin(ctx, "reading", d->info.count);
+    for (size_t i = 0; i < d->info.count; i++) {
+        AYF_TRY(ayf_task_add(ctx, i > 0));
         if (first_look(d, i, memory, &shapes[i]) != AYF_OK && !ayf_problems_add(&problems))
             return AYF_E_MEMORY;
+    }
     shape usual = usual_shape(d, shapes);
     shape wanted = {d->info.height, d->info.width, d->info.channels};
     for (size_t i = 0; i < d->info.count; i++) {

@@ -131,6 +131,7 @@ static ayf_status features_of(ayf_eval *e, const float *images, size_t count, fl
         AYF_TRY(ayf_extract(e->net, images + first * e->values, n, e->shape, features + first * e->dim,
                             logits ? logits + first * (size_t)e->net->classes : NULL));
         ayf_wait_add(&e->wait, n);
+        AYF_TRY(ayf_task_add(e->ctx, n));
     }
     size_t index;
     if (ayf_first_not_finite(features, count * e->dim, &index))
@@ -187,6 +188,7 @@ static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
     float *features = ayf_alloc(e->ctx, CHUNK, e->dim * sizeof *features);
     ayf_status status = features ? AYF_OK : AYF_E_MEMORY;
     ayf_wait_begin(&e->wait, e->ctx, e->source, "features of", all);
+    ayf_task_begin(e->ctx, "comparing", all);
     for (size_t first = 0, count; status == AYF_OK && first < all; first += count) {
         size_t end = first < all - half ? all - half : all;
         count = end - first < CHUNK ? end - first : CHUNK;
@@ -460,6 +462,7 @@ static ayf_status measure(ayf_eval *e, const ayf_real_set *real, const sample_se
     float *logits = ayf_alloc(ctx, s->count, classes * sizeof *logits);
     ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
     ayf_wait_begin(&e->wait, ctx, s->name, "features of", s->count);
+    ayf_task_begin(ctx, "comparing", s->count);
     if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
     if (status == AYF_OK) status = compare(e, real, s, features, logits, row);
     ayf_free(ctx, features);
@@ -509,13 +512,14 @@ static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *
     size_t most = e->shape.points ? CHUNK : PART;
     choose_classes(e, model, s);
     ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
+    ayf_task_begin(e->ctx, "drawing", s->count);
     for (size_t first = 0, n; first < s->count; first += n) {
         ayf_sample_options options = *how;
         options.seeds = NULL;
         options.classes = s->classes ? s->labels + first : NULL;
         options.first_seed = e->seed + first;
         n = s->count - first < most ? s->count - first : most;
-        AYF_TRY(ayf_model_sample(model, &options, (int)n, s->images + first * e->values, s->labels + first));
+        AYF_TRY(ayf_model_draw(model, &options, (int)n, s->images + first * e->values, s->labels + first));
         ayf_wait_add(&e->wait, n);
     }
     return AYF_OK;

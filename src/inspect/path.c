@@ -137,7 +137,7 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     ayf_dataset *data;
     ayf_dataset_spec spec;
     ayf_status status = open_leniently(ctx, path, true, &spec, &data);
-    if (status == AYF_E_MEMORY) return status;
+    if (status == AYF_E_MEMORY || status == AYF_E_CANCELLED) return status;
     if (status != AYF_OK) {
         facts->no_classes = ayf_strdup(ctx, ayf_error(ctx));
         if (!facts->no_classes) return AYF_E_MEMORY;

@@ -286,17 +286,24 @@ static ayf_status read_weights(ayf_backend *backend, const ayf_st *st, const ayf
     return AYF_OK;
 }
 
-ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card) {
+static ayf_status read_all(ayf_backend *backend, const ayf_st *st, ayf_weights **w, ayf_model_card *card) {
     ayf_context *ctx = backend->ctx;
     ayf_model_spec spec;
+    *w = NULL;
+    memset(card, 0, sizeof *card);
+    ayf_status status = read_metadata(ctx, st, &spec, card);
+    if (status == AYF_OK) status = read_weights(backend, st, &spec, w);
+    if (status != AYF_OK) ayf_model_card_free(ctx, card);
+    return status;
+}
+
+ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card) {
     ayf_st *st;
     *w = NULL;
     memset(card, 0, sizeof *card);
-    AYF_TRY(ayf_st_open(ctx, path, &st));
-    ayf_status status = read_metadata(ctx, st, &spec, card);
-    if (status == AYF_OK) status = read_weights(backend, st, &spec, w);
+    AYF_TRY(ayf_st_open(backend->ctx, path, &st));
+    ayf_status status = read_all(backend, st, w, card);
     ayf_st_close(st);
-    if (status != AYF_OK) ayf_model_card_free(ctx, card);
     return status;
 }
 
@@ -318,9 +325,8 @@ ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spe
     return status;
 }
 
-ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w,
-                               ayf_model_card *card) {
-    AYF_TRY(ayf_model_read(backend, path, w, card));
+ayf_status ayf_model_flow_of(ayf_backend *backend, const ayf_st *st, ayf_weights **w, ayf_model_card *card) {
+    AYF_TRY(read_all(backend, st, w, card));
     if (ayf_model_is_flow(&(*w)->spec)) return AYF_OK;
     const char *kind = ayf_model_kind_name((*w)->spec.kind);
     ayf_weights_free(*w);
@@ -328,5 +334,16 @@ ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weigh
     ayf_model_card_free(backend->ctx, card);
     return ayf_fail(backend->ctx, AYF_E_USAGE,
                     "%s holds a network of kind '%s', which makes no samples; name a teacher or a student",
-                    path, kind);
+                    ayf_st_path(st), kind);
+}
+
+ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w,
+                               ayf_model_card *card) {
+    ayf_st *st;
+    *w = NULL;
+    memset(card, 0, sizeof *card);
+    AYF_TRY(ayf_st_open(backend->ctx, path, &st));
+    ayf_status status = ayf_model_flow_of(backend, st, w, card);
+    ayf_st_close(st);
+    return status;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/wait.h"
+
 int ayf_sampler_batch(const ayf_model_spec *spec) {
     /* One image fills the caches and the threads: more at a time take no less time each. */
     enum { POINTS = 256, IMAGES = 1 };
@@ -50,13 +52,17 @@ static bool fill_batch(sheet *p) {
 }
 
 static ayf_status draw(sheet *p) {
+    ayf_context *ctx = ayf_sampler_describe(p->s)->backend->ctx;
     while (fill_batch(p)) {
+        uint64_t drawn = 0;
         AYF_TRY(ayf_sampler_run(p->s, p->how, p->x, p->label, p->seed, NULL));
         for (int i = 0; i < p->batch; i++) {
             if (p->image[i] == NOTHING) continue;
             memcpy(p->out + p->image[i] * p->size, p->x + (size_t)i * p->size, p->size * sizeof *p->x);
             p->drawn[p->image[i]] = true;
+            drawn++;
         }
+        AYF_TRY(ayf_task_add(ctx, drawn));
     }
     return AYF_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/open.h"
+#include "base/wait.h"
 
 /* ---- Opening ---- */
 
@@ -24,16 +25,18 @@ static void free_samplers(ayf_model *model) {
     }
 }
 
-ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
+/* Of the file `path`, or of `st`, which is open. */
+static ayf_status open_model(ayf_context *ctx, const char *path, const ayf_st *st, ayf_model **out) {
     *out = NULL;
-    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
     ayf_model *model = ayf_alloc(ctx, 1, sizeof *model);
     if (!model) return AYF_E_MEMORY;
     model->ctx = ctx;
     model->path = ayf_strdup(ctx, path);
     ayf_status status = model->path ? ayf_backend_open(ctx, &model->backend) : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_models_precision(ctx, &model->precision);
-    if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
+    if (status == AYF_OK)
+        status = st ? ayf_model_flow_of(model->backend, st, &model->weights, &model->card)
+                    : ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
     if (status != AYF_OK) {
         ayf_model_close(model);
         return status;
@@ -42,6 +45,22 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     model->velocity = ayf_velocity_network(&model->network);
     *out = model;
     return AYF_OK;
+}
+
+ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
+    *out = NULL;
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
+    return open_model(ctx, path, NULL, out);
+}
+
+ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size, ayf_model **out) {
+    *out = NULL;
+    if (!bytes) return ayf_fail(ctx, AYF_E_USAGE, "no bytes of a model are given");
+    ayf_st *st;
+    AYF_TRY(ayf_st_parse(ctx, "model in memory", bytes, size, &st));
+    ayf_status status = open_model(ctx, ayf_st_path(st), st, out);
+    ayf_st_close(st);
+    return status;
 }
 
 void ayf_model_close(ayf_model *model) {
@@ -243,8 +262,8 @@ static void scale(const ayf_model *model, float *samples, size_t count) {
     }
 }
 
-ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
-                            int *classes) {
+ayf_status ayf_model_draw(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                          int *classes) {
     static const ayf_sample_options defaults;
     ayf_context *ctx = model->ctx;
     ayf_solver_options how;
@@ -264,4 +283,10 @@ ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,
     ayf_free(ctx, seeds);
     ayf_free(ctx, labels);
     return status;
+}
+
+ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                            int *classes) {
+    ayf_task_begin(model->ctx, "drawing", count > 0 ? (uint64_t)count : 0);
+    return ayf_model_draw(model, options, count, images, classes);
 }

@@ -42,7 +42,7 @@ ayf_status ayf_sampler_integrate(ayf_sampler *s, const ayf_solver_options *how, 
  * NULL. A sample is a pure function of its seed, label, `how`, the weights and the sampler's batch size, bit
  * by bit: what else is asked for along with it does not matter. Vendor kernels round the rows of a batch
  * differently, by where a row lies, so every seed has a fixed place in the batch (seed mod batch);
- * consecutive seeds fill batches. */
+ * consecutive seeds fill batches. Counts the samples in the context's task (base/wait.h). */
 ayf_status ayf_sampler_images(ayf_sampler *s, const ayf_solver_options *how, size_t count,
                               const uint64_t *seeds, const int *labels, float *out);
 

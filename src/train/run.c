@@ -347,6 +347,7 @@ static ayf_status step(ayf_run *run, ayf_run_report *report) {
     return keep_records(run, report);
 }
 
+/* Not cancelled half-way: a step is done or it has failed. */
 ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
     ayf_run_report unused;
     if (!report) report = &unused;
@@ -356,8 +357,11 @@ ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
         return ayf_fail(run->ctx, AYF_E_USAGE,
                         "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
                         run->steps);
+    run->ctx->undisturbed = true;
     ayf_status status = step(run, report);
-    return status == AYF_E_DIVERGED ? ayf_run_after_divergence(run, report) : status;
+    if (status == AYF_E_DIVERGED) status = ayf_run_after_divergence(run, report);
+    run->ctx->undisturbed = false;
+    return status;
 }
 
 void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {

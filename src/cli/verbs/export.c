@@ -7,7 +7,7 @@ static int read_options(cli *c, const cli_args *a, ayf_export_options *o, double
     static const char *const dtypes[] = {"f32", "f16", "bf16"};
     int code, format = -1, dtype = 0;
     size_t time_count = 0;
-    if ((code = cli_get_choice(a, CLI_OPT_format, formats, 4, &format)) ||
+    if ((code = cli_get_choice(a, CLI_OPT_export_format, formats, 4, &format)) ||
         (code = cli_get_choice(a, CLI_OPT_dtype, dtypes, 3, &dtype)) ||
         (code = cli_get_int(a, CLI_OPT_export_steps, 1, AYF_EXPORT_STEPS_MOST, &o->steps)) ||
         (code = cli_get_reals(a, CLI_OPT_times, times, &time_count)) ||
