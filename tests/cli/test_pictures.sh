@@ -84,6 +84,15 @@ mkdir none && cp broken/dog/gif.png broken/dog/page.jpg none
 expect "nothing that can be read" 3 "$ayf" data check none
 prints "gif.png: is a GIF" && says "none of its 2 pictures can be used" && one_line
 
+# ---- Left out ----
+tiny="--set data.resolution=8 --set data.channels=3 --batch 2 --steps 1 --set model.channels=8
+      --set model.multipliers=1 --set model.blocks=1 --set model.attention=4 --set model.channels_per_head=8"
+expect "too few are left out" 3 "$ayf" train few --data broken --skip-bad 4 $tiny
+says "5 of 10 pictures" && says "ayf data check"
+expect "bad pictures are left out" 0 "$ayf" train left --data broken --skip-bad 5 $tiny
+says "5 of 10 pictures left out" && says "dog/gif.png: is a GIF"
+grep -q "skip_bad: 5" left/config.yaml || bad "config.yaml does not say it"
+
 # ---- Sheets ----
 expect "a sheet of drawn pictures" 0 "$ayf" data check builtin:shapes --set data.resolution=16 --sheet shapes.png
 prints "classes      10"
