@@ -31,6 +31,7 @@ typedef struct ayf_data_size {
 /* What a data set holds. Strings are printable and owned by the report. */
 typedef struct ayf_data_report {
     uint64_t count; /* samples, those that cannot be read included */
+    char *note;     /* what of the source was taken; NULL: all of it */
     bool points;    /* points in the plane */
     bool drawn;     /* drawn when they are asked for; nothing of them is counted below but the classes */
 

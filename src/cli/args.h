@@ -151,6 +151,8 @@ typedef enum cli_verb {
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR folder, .npz, builtin:shapes, builtin:ring ...")                   \
+    X(skip_bad, "skip-bad", "N", CLI_RUNS, "data.skip_bad",                                                  \
+      "leave out up to N pictures that cannot be read")                                                      \
     X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
     X(teacher, "teacher", "MODEL", CLI_DISTILL | CLI_FINETUNE, "distill.teacher",                            \
       "teacher: model file or run folder")                                                                   \

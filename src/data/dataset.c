@@ -19,6 +19,7 @@ struct ayf_dataset {
     ayf_points points;
     ayf_source *source; /* NULL for points and once everything is in the cache */
     int *labels;        /* [count] or NULL */
+    size_t *kept;       /* [count] numbers in the source when pictures are left out, else NULL */
     uint8_t *cache;     /* [count][height][width][channels] or NULL when that is too large */
     uint8_t *cached;    /* [count], NULL = all are */
     uint8_t *line;      /* one picture, for those that are not cached */
@@ -44,15 +45,17 @@ ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *sp
     return spec->channels ? ayf_image_set_channels(source->ctx, image, spec->channels) : AYF_OK;
 }
 
+static size_t stored_index(const ayf_dataset *d, size_t index) { return d->kept ? d->kept[index] : index; }
+
 /* Decodes picture `index` into `out`. */
 static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
     ayf_image image;
-    AYF_TRY(d->source->fetch(d->source, index, false, &image));
+    AYF_TRY(d->source->fetch(d->source, stored_index(d, index), false, &image));
     ayf_status status = ayf_source_shape(d->source, &d->spec, &image);
     if (status == AYF_OK && (image.height != d->info.height || image.width != d->info.width ||
                              image.channels != d->info.channels)) {
         char item[256];
-        d->source->item(d->source, index, item, sizeof item);
+        d->source->item(d->source, stored_index(d, index), item, sizeof item);
         status = ayf_fail(d->ctx, AYF_E_FORMAT, "%s: %s: has changed since the data set was opened", d->name,
                           item);
     }
@@ -143,7 +146,7 @@ static shape usual_shape(const ayf_dataset *d, const shape *shapes) {
 /* Reads a picture for the first time: into the cache when there is one, else its header alone. The first good
  * picture decides whether there is a cache. */
 static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape *found) {
-    bool first = d->info.height == 0, header_only = !first && !d->cache;
+    bool first = d->info.height == 0, header_only = !first && !d->cache && !d->spec.skip_bad;
     ayf_image image;
     AYF_TRY(d->source->fetch(d->source, index, header_only, &image));
     shape stored = {image.height, image.width, image.channels};
@@ -164,6 +167,28 @@ static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape 
     return status;
 }
 
+/* Closes the gaps of the pictures that could not be read. */
+static ayf_status leave_out(ayf_dataset *d, shape *shapes) {
+    size_t total = d->info.count, used = 0, size = sample_bytes(d);
+    d->kept = ayf_alloc(d->ctx, total, sizeof *d->kept);
+    if (!d->kept) return AYF_E_MEMORY;
+    for (size_t i = 0; i < total; i++) {
+        if (!shapes[i].height) {
+            if (d->labels && d->info.known.pictures) d->info.known.pictures[d->labels[i]]--;
+            continue;
+        }
+        if (d->cache && used < i) memcpy(d->cache + used * size, d->cache + i * size, size);
+        if (d->labels) d->labels[used] = d->labels[i];
+        shapes[used] = shapes[i];
+        d->kept[used++] = i;
+    }
+    d->info.count = used;
+    if (!d->spec.quiet)
+        ayf_say(d->ctx, "%s: %zu of %zu pictures left out, which cannot be read (data.skip_bad)", d->name,
+                total - used, total);
+    return AYF_OK;
+}
+
 static ayf_status survey(ayf_dataset *d, shape *shapes) {
     ayf_context *ctx = d->ctx;
     size_t memory = memory_of(&d->spec);
@@ -174,6 +199,15 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         if (first_look(d, i, memory, &shapes[i]) != AYF_OK && !ayf_problems_add(&problems))
             return AYF_E_MEMORY;
     }
+    if (problems.count > d->spec.skip_bad && d->spec.skip_bad) {
+        ayf_problems_report(&problems, d->name, d->info.count, "pictures");
+        return ayf_fail_prefix(
+            ctx, "data.skip_bad = %zu is too few (ayf data check lists all): ", d->spec.skip_bad);
+    }
+    if (problems.count && problems.count <= d->spec.skip_bad && problems.count < d->info.count) {
+        AYF_TRY(leave_out(d, shapes));
+        problems = (ayf_problems){.ctx = ctx, .quiet = d->spec.quiet};
+    }
     shape usual = usual_shape(d, shapes);
     shape wanted = {d->info.height, d->info.width, d->info.channels};
     for (size_t i = 0; i < d->info.count; i++) {
@@ -181,7 +215,7 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         d->info.reshaped += !same_shape(shapes[i], wanted);
         if (!shapes[i].height || same_shape(s, usual)) continue;
         char item[256];
-        d->source->item(d->source, i, item, sizeof item);
+        d->source->item(d->source, stored_index(d, i), item, sizeof item);
         if (s.height != usual.height || s.width != usual.width)
             ayf_fail(ctx, AYF_E_FORMAT,
                      "%s: is %d x %d where most are %d x %d (set data.resolution to resize all of them)",
@@ -341,6 +375,7 @@ void ayf_dataset_close(ayf_dataset *d) {
     if (!d) return;
     ayf_source_close(d->source);
     ayf_free(d->ctx, d->labels);
+    ayf_free(d->ctx, d->kept);
     ayf_free(d->ctx, d->cache);
     ayf_free(d->ctx, d->cached);
     ayf_free(d->ctx, d->line);

@@ -23,6 +23,7 @@ void ayf_data_report_free(ayf_context *ctx, ayf_data_report *r) {
     ayf_free(ctx, r->pairs);
     ayf_free(ctx, r->class_counts);
     ayf_free(ctx, r->no_classes);
+    ayf_free(ctx, r->note);
     *r = (ayf_data_report){0};
 }
 
@@ -243,16 +244,32 @@ static ayf_status describe_drawn(check *c) {
     return AYF_OK;
 }
 
+static ayf_status name_classes(check *c) {
+    ayf_data_report *r = c->report;
+    if (!c->data.source || !ayf_data_class_name(&c->data, 0)) return AYF_OK;
+    r->class_names = ayf_alloc(c->ctx, (size_t)r->classes, sizeof *r->class_names);
+    if (!r->class_names) return AYF_E_MEMORY;
+    for (int k = 0; k < r->classes; k++) {
+        const char *name = ayf_data_class_name(&c->data, k);
+        r->class_names[k] = name ? ayf_strdup(c->ctx, name) : ayf_format(c->ctx, "class %d", k);
+        if (!r->class_names[k]) return AYF_E_MEMORY;
+    }
+    return AYF_OK;
+}
+
 static ayf_status run_check(check *c) {
     ayf_data_report *r = c->report;
     const ayf_opened_data *data = &c->data;
     r->count = data->source ? data->source->count : data->info.count;
     r->no_classes = data->no_classes ? ayf_strdup(c->ctx, data->no_classes) : NULL;
     if (data->no_classes && !r->no_classes) return AYF_E_MEMORY;
+    const char *note = data->source ? data->source->note : NULL;
+    if (note && !(r->note = ayf_data_printable(c->ctx, note))) return AYF_E_MEMORY;
     int classes = ayf_data_classes(data);
     r->class_counts = ayf_alloc(c->ctx, (size_t)classes, sizeof *r->class_counts);
     if (!r->class_counts) return AYF_E_MEMORY;
     r->classes = classes;
+    AYF_TRY(name_classes(c));
     if (data->source) return data->source->generated ? describe_drawn(c) : check_stored(c);
     r->points = r->drawn = true;
     r->height = data->info.height;

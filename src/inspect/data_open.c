@@ -6,6 +6,11 @@
 #include "data/points.h"
 #include "train/recipe.h"
 
+const char *ayf_data_class_name(const ayf_opened_data *data, int label) {
+    const ayf_classes *known = &data->source->classes;
+    return known->names && label < known->count ? known->names[label] : NULL;
+}
+
 char *ayf_data_printable(ayf_context *ctx, const char *text) {
     char *copy = ayf_strdup(ctx, text);
     for (char *p = copy; p && *p; p++)
@@ -43,6 +48,7 @@ static ayf_status open_builtin(ayf_opened_data *data) {
     AYF_TRY(ayf_dataset_open(data->ctx, &data->spec, &set));
     data->info = *ayf_dataset_info_of(set);
     data->info.name = data->spec.source;
+    data->info.known = (ayf_classes){0}; /* the set's own */
     ayf_dataset_close(set);
     return data->info.points ? AYF_OK : ayf_source_open_shapes(data->ctx, &data->spec, &data->source);
 }
@@ -88,6 +94,7 @@ int ayf_data_label(const ayf_opened_data *data, size_t index) {
 int ayf_data_classes(const ayf_opened_data *data) {
     int most = -1;
     if (!data->source) return data->info.classes;
+    if (data->source->labels) most = data->source->classes.count - 1;
     for (size_t i = 0; data->source->labels && i < data->source->count; i++)
         if (data->source->labels[i] > most) most = data->source->labels[i];
     return most + 1;

@@ -124,7 +124,11 @@ static ayf_status draw(sheet *s, bool *fits) {
     if (!labelled) return fill(s, 0, s->data.source->count, cells, s->images, fits);
     for (int r = 0; r < s->rows && *fits; r++) {
         int k = s->shown[r];
-        snprintf(s->labels[r], LABEL_SIZE, "%d (%zu)", k, pictures_of(s, k));
+        const char *name = ayf_data_class_name(&s->data, k);
+        if (name)
+            snprintf(s->labels[r], LABEL_SIZE, "%s", name);
+        else
+            snprintf(s->labels[r], LABEL_SIZE, "%d", k);
         AYF_TRY(
             fill(s, s->first[k], s->first[k + 1], columns, s->images + (size_t)r * columns * values, fits));
     }

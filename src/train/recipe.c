@@ -38,6 +38,7 @@ ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg) {
                               .background = cfg->data.background,
                               .as_stored = !cfg->data.upright,
                               .channels = cfg->data.channels,
+                              .skip_bad = (size_t)cfg->data.skip_bad,
                               .mirror = cfg->data.mirror,
                               .labels = cfg->data.labels};
 }

@@ -37,14 +37,14 @@ for i in 1 2 3; do png clean/cat/$i.png 12 10 noise $i; done
 png clean/dog/1.png 10 12 rgba 4
 png "clean/dog/schöner Hund.PNG" 16 16 deep 5
 expect "a clean set" 0 "$ayf" data check clean --set data.resolution=8 --sheet sheet.png
-prints "samples      5" && prints "classes      2, of 2 to 3 samples each"
+prints "samples      5" && prints "classes      2, of 2 to 3 samples each" && prints "cat: 3" && prints "dog: 2"
 prints "formats      5 PNG" && prints "converted    1 with transparency, 1 of 16 bits"
 prints "sizes        3, from 10 x 12 to 16 x 16"
 prints "4 pictures not square" && prints "repeated     0 pictures" && prints "flat         0 pictures"
 prints "trained on   8 x 8, 3 channels; 0.0 MiB, kept in memory"
 exists sheet.png
 expect "the same as JSON" 0 "$ayf" data check clean --json --set data.resolution=8
-json 'd["samples"] == 5 and d["bad"] == [] and [c["count"] for c in d["classes"]] == [3, 2]'
+json 'd["samples"] == 5 and d["bad"] == [] and [(c["name"], c["count"]) for c in d["classes"]] == [("cat", 3), ("dog", 2)]'
 json 'd["png"] == 5 and d["alpha"] == 1 and d["deep"] == 1 and d["bytes"] == 5 * 8 * 8 * 3 and d["fits_in_memory"]'
 expect "sizes that differ" 0 "$ayf" data check clean
 prints "set data.resolution" && prints "trained on   nothing yet"
@@ -83,6 +83,15 @@ json 'len(d["bad"]) == 5 and d["samples"] == 10'
 mkdir none && cp broken/dog/gif.png broken/dog/page.jpg none
 expect "nothing that can be read" 3 "$ayf" data check none
 prints "gif.png: is a GIF" && says "none of its 2 pictures can be used" && one_line
+
+# ---- Left out ----
+tiny="--set data.resolution=8 --set data.channels=3 --batch 2 --steps 1 --set model.channels=8
+      --set model.multipliers=1 --set model.blocks=1 --set model.attention=4 --set model.channels_per_head=8"
+expect "too few are left out" 3 "$ayf" train few --data broken --skip-bad 4 $tiny
+says "5 of 10 pictures" && says "ayf data check"
+expect "bad pictures are left out" 0 "$ayf" train left --data broken --skip-bad 5 $tiny
+says "5 of 10 pictures left out" && says "dog/gif.png: is a GIF"
+grep -q "skip_bad: 5" left/config.yaml || bad "config.yaml does not say it"
 
 # ---- Sheets ----
 expect "a sheet of drawn pictures" 0 "$ayf" data check builtin:shapes --set data.resolution=16 --sheet shapes.png

@@ -166,6 +166,7 @@ static inline uint64_t hash_of_config(char *text) {
             strcmp(key, "train.accumulate") == 0 || strstr(key, "divergence") || strstr(key, "rollback"))
             continue;
         /* A key that was added later and has the value of before it was there. */
+        if (strcmp(key, "data.skip_bad") == 0 && strcmp(colon + 2, "0") == 0) continue;
         if (strcmp(key, "data.background") == 0 && strcmp(colon + 2, "white") == 0) continue;
         if (strcmp(key, "train.init") == 0 && strcmp(colon + 2, "\"\"") == 0) continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);

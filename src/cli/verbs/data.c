@@ -143,6 +143,10 @@ static void print_trained(const ayf_data_report *r) {
 static void print_report(const char *source, const ayf_data_report *r) {
     title("data");
     puts(source);
+    if (r->note) {
+        title("taken");
+        puts(r->note);
+    }
     title("samples");
     printf("%llu\n", (unsigned long long)r->count);
     if (!r->drawn && r->bad_count) print_bad(r);
@@ -189,6 +193,8 @@ static void put_classes(const ayf_data_report *r) {
 static void put_report(const char *source, const ayf_data_report *r) {
     printf("{\"data\": ");
     cli_json_string(source);
+    printf(", \"note\": ");
+    cli_json_string(r->note);
     put_count("samples", r->count);
     printf(", \"points\": %s, \"drawn\": %s", r->points ? "true" : "false", r->drawn ? "true" : "false");
     put_texts("bad", r->bad, r->bad_count);
