@@ -28,6 +28,7 @@
 #include "ayf/image.h"
 #include "ayf/inspect.h"
 #include "ayf/model.h"
+#include "ayf/report.h"
 #include "ayf/run.h"
 
 #endif

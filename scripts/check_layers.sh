@@ -53,6 +53,7 @@ check sample base ir exec backend nn model flow
 check eval base ir exec backend nn io image data metrics model flow sample
 check train base comm ir exec backend nn io image data config metrics model flow sample eval
 check inspect base ir ad exec backend nn io image data config model flow sample train
+check report base io image train
 check cli
 result "every room is known" "$(ls src | grep -vxF "$(echo "$rooms" | tr ' ' '\n')" || true)"
 result "flow takes constants of the data only" "$(grep -rn '"data/' src/flow | grep -v '"data/points.h"' || true)"

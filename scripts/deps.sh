@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/deps.sh [format|fuzz|locale|mpi]
+# scripts/deps.sh [browser|format|fuzz|locale|mpi]
 # Installs what building and testing needs with apt (Debian, Ubuntu), as root or with sudo, and says what. Does
 # nothing when everything is there; without apt it names what is missing and stops.
 set -eu
@@ -18,6 +18,7 @@ while read -r module package; do
 done <<EOF
 libpng libpng-dev
 libjpeg libjpeg-dev
+libwebp libwebp-dev
 libzip libzip-dev
 zlib zlib1g-dev
 jansson libjansson-dev
@@ -29,6 +30,7 @@ EOF
 have cc && echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1 || need libdnnl-dev
 have cc && echo '#include <Random123/philox.h>' | cc -E - >/dev/null 2>&1 || need librandom123-dev
 case "${1:-}" in
+browser) have chromium || have chromium-browser || have google-chrome || need chromium ;; # opens a page of ayf report
 format) have clang-format || need clang-format ;;
 locale) [ -e /usr/share/i18n/locales/de_DE ] || need locales ;; # a test with a decimal comma is skipped without
 mpi) have mpirun && have pkg-config && pkg-config --exists mpi-c || need "libopenmpi-dev openmpi-bin" ;;

@@ -14,14 +14,16 @@ cd "$work"
 compile() { "$cc_first" "$@"; }
 cc_first=$1
 shift
-flags="$* -std=c11 -O1 -D_GNU_SOURCE -Iinclude -Isrc -Itests/support"
+rest=$* # the compiler behind a cache
+flags="$rest -std=c11 -O1 -D_GNU_SOURCE -Iinclude -Isrc -Itests/support"
 
 # shellcheck disable=SC2086
 for file in src/base/*.c src/comm/*.c src/ir/*.c src/ad/*.c src/pass/*.c src/exec/*.c src/backend/exchange.c src/backend/ref/*.c \
     tests/support/support.c tests/support/group_backend.c tests/support/op_cases.c tests/ad/test_ops.c; do
     compile $flags -c "$file" -o "$(echo "$file" | tr / _).o"
 done
-link() { compile ./*.o -o test_ops -lcmocka -lm; }
+# shellcheck disable=SC2086
+link() { compile $rest ./*.o -o test_ops -lcmocka -lm; }
 
 link
 if ! ./test_ops > log 2>&1; then

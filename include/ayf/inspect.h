@@ -16,6 +16,13 @@ extern "C" {
  * very sharply bent, are exempt; the line says how many there are. */
 AYF_API ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print, void *user);
 
+/* Checks whether this machine computes a network as it should: the directional derivative (JVP), the gradient (VJP) and
+ * the double backward of every input and parameter tensor against signed finite differences; these, the output and
+ * its tangent against the reference in 64 bits; the output in bfloat16 where it is fast; equal bytes from equal
+ * programs with memory reused, not reused and poisoned; and the semigroup defect of a student. `model` is a model
+ * file; NULL: a small network that has everything. Prints a table to `print`. AYF_E_CHECK: a check failed. */
+AYF_API ayf_status ayf_doctor(ayf_context *ctx, const char *model, ayf_print_fn *print, void *user);
+
 typedef struct ayf_bench_options { /* all zero = defaults */
     const char *config_path;       /* NULL: the 7.1 M-parameter U-Net at 32x32x3 */
     const char *const *settings;
@@ -94,6 +101,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     char *config;     /* run, model: resolved configuration (YAML) */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
+    char *diverged;   /* run: "step 12: why"; NULL: it has not diverged */
     uint64_t step;    /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose
      * class they find. NULL: the file does not say. */
@@ -105,7 +113,8 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     uint64_t count;              /* data: number of samples; trajectories: number of trajectories */
     bool points;                 /* data: points in the plane */
     double sigma;                /* data of one size: standard deviation in [-1,1] units */
-    ayf_precision precision;     /* run, model that draws: in which it is or was trained */
+    char *fingerprint; /* data of one size: what identifies it wherever it lies: equal text, equal data */
+    ayf_precision precision; /* run, model that draws: in which it is or was trained */
 } ayf_path_facts;
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts

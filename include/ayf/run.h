@@ -40,7 +40,8 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
     /* Fine-tuning: losses of student and discriminator, mean logits of data and of fakes, squared gradient
      * norms of the discriminator at both (R1, R2), and the factor of alpha. */
     double g_loss, d_loss, logit_real, logit_fake, r1, r2, adaptive_weight;
-    bool saved; /* a checkpoint was written with this step */
+    bool saved;       /* a checkpoint was written with this step */
+    bool rolled_back; /* the run diverged and goes on from `step`, with a lower rate; there are no figures */
     /* While teacher trajectories are being generated: how many are done, and how many are needed.
      * Otherwise 0. */
     uint64_t prepared, to_prepare;
@@ -53,8 +54,10 @@ AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options
 /* Number of steps done (including those before the run was resumed) and steps of the whole run. */
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
 /* Does one optimiser step, and writes the log, sample grids and checkpoints that are due. `report` may be
- * NULL. AYF_E_DIVERGED for a loss that is not finite, and for a discriminator that wins in fine-tuning
- * (finetune.logit_limit). After a step whose computation failed, ayf_run_step() and ayf_run_save() repeat the
+ * NULL. AYF_E_DIVERGED for a loss that is not finite, for figures or weights that explode
+ * (train.divergence_factor), and for a discriminator that wins in fine-tuning (finetune.logit_limit);
+ * ayf_run_open() then returns it too, until the configuration is another one. With train.on_divergence =
+ * rollback the run goes back to its last good checkpoint instead. After a step whose computation failed, ayf_run_step() and ayf_run_save() repeat the
  * error. In all these cases the last good checkpoint is kept. After a failure, close the run; when it is
  * opened again, it resumes from its last checkpoint. With distill.midtrain_steps, the first calls make the
  * teacher's trajectories, one batch per call, and report->step does not change. */

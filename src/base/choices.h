@@ -12,6 +12,9 @@
 #define AYF_PRECISIONS(X)                                                                                    \
     X(AYF_PRECISION_HIGHEST, highest) X(AYF_PRECISION_BF16, bf16) X(AYF_PRECISION_AUTO, auto)
 
+#define AYF_RESIZES(X) X(AYF_RESIZE_LANCZOS, lanczos) X(AYF_RESIZE_DHARIWAL, dhariwal) X(AYF_RESIZE_BOX, box)
+#define AYF_BACKGROUNDS(X) X(AYF_BACKGROUND_WHITE, white) X(AYF_BACKGROUND_BLACK, black)
+
 #define AYF_CHOICE_CONSTANT(constant, name) constant,
 #define AYF_CHOICE_NAME(constant, name) [constant] = #name,
 
@@ -24,5 +27,11 @@ typedef enum ayf_target { AYF_TARGETS(AYF_CHOICE_CONSTANT) AYF_TARGET_GIVEN } ay
 
 /* How the tangent is normalised. */
 typedef enum ayf_norm { AYF_NORMS(AYF_CHOICE_CONSTANT) } ayf_norm;
+
+/* How pictures get smaller or larger (image/image.h). */
+typedef enum ayf_resize { AYF_RESIZES(AYF_CHOICE_CONSTANT) } ayf_resize;
+
+/* What is under the transparent parts of a picture. */
+typedef enum ayf_background { AYF_BACKGROUNDS(AYF_CHOICE_CONSTANT) } ayf_background;
 
 #endif

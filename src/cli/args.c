@@ -44,6 +44,11 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *format,
     return USAGE;
 }
 
+static int no_memory(void) {
+    usage_error("out of memory");
+    return ayf_exit_code(AYF_E_MEMORY);
+}
+
 /* ---- Nearest name ---- */
 
 enum { NAME_SIZE = 24 };
@@ -122,7 +127,7 @@ static int take_option(cli_args *args, cli_option option, const char *value) {
     }
     size_t size = strlen(row->setting) + strlen(value) + 2;
     char *text = malloc(size);
-    if (!text) return usage_error("out of memory");
+    if (!text) return no_memory();
     snprintf(text, size, "%s=%s", row->setting, value);
     args->owned[args->owned_count++] = text;
     args->settings[args->setting_count++] = text;
@@ -184,7 +189,7 @@ int cli_parse(int argc, char **argv, cli_args *args) {
     args->verb = (cli_verb)verb;
     args->settings = calloc((size_t)argc, sizeof *args->settings);
     args->owned = calloc((size_t)argc, sizeof *args->owned);
-    if (!args->settings || !args->owned) return usage_error("out of memory");
+    if (!args->settings || !args->owned) return no_memory();
     return parse_words(argc, argv, args);
 }
 
@@ -213,7 +218,7 @@ void cli_help_all(void) {
          "diverged,\n"
          "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by "
          "Ctrl-C\n"
-         "            or SIGTERM (a training run: by the second signal)");
+         "            or SIGTERM (a training run: 130 by the second Ctrl-C, other signals save)");
 }
 
 void cli_help_verb(cli_verb verb) {
@@ -288,6 +293,30 @@ int cli_get_real(const cli_args *args, cli_option option, double least, double m
     return 0;
 }
 
+/* Days, hours, minutes, seconds, each at most once and in this order. */
+static bool read_duration(const char *text, double *out) {
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+    double total = 0, value;
+    for (size_t next = 0; *text; next++, text++) {
+        if (*text < '0' || *text > '9' || !read_real(text, &text, &value)) return false;
+        while (next < sizeof units / sizeof *units && units[next].unit != *text) next++;
+        if (next == sizeof units / sizeof *units) return false;
+        total += value * units[next].seconds;
+    }
+    *out = total;
+    return total > 0 && isfinite(total);
+}
+
+int cli_get_duration(const cli_args *args, cli_option option, double *out) {
+    const char *text = args->value[option];
+    if (!text || read_duration(text, out)) return 0;
+    return usage_error("--%s %s: must be a time with its units, like 90s, 55m or 1h30m", options[option].name,
+                       text);
+}
+
 /* "a" or "a-b" at *text; moves on over it. */
 static bool read_range(const char **text, uint64_t most, uint64_t *first, uint64_t *last) {
     if (!read_u64(*text, text, first)) return false;
@@ -319,7 +348,7 @@ int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t 
             }
         } while (*at);
         if (pass == 0) list = malloc(n * sizeof *list);
-        if (!list) return usage_error("out of memory");
+        if (!list) return no_memory();
         *count = n;
     }
     *out = list;
@@ -332,7 +361,7 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     size_t n = 1;
     for (const char *p = text; *p; p++) n += *p == ',';
     double *list = malloc(n * sizeof *list);
-    if (!list) return usage_error("out of memory");
+    if (!list) return no_memory();
     const char *at = text;
     for (size_t i = 0; i < n; i++) {
         if (!read_real(at, &at, &list[i]) || *at != (i + 1 < n ? ',' : '\0')) {

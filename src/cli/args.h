@@ -70,6 +70,11 @@ extern bool cli_silent;
       "largest). Two kinds of differences are counted separately: gradients that differ by less than\n"      \
       "single precision can resolve at the scale of the file's largest gradient, and second derivatives\n"   \
       "that differ by less than they change with the last bit of the input.")                                \
+    X(doctor, "[MODEL]", 0, 1, "check whether this machine computes as it should",                           \
+      "Compares the JVP, the VJP and the double backward of every layer with finite differences, and this\n" \
+      "machine's backend with the reference in 64 bits; computes everything again with memory laid out\n"    \
+      "differently, and compares the bytes; measures the semigroup defect of a student. Without MODEL, a\n"  \
+      "small network that has everything is checked. The exit code is 5 when a check fails.")                \
     X(bench, "[step | call | discriminator]", 0, 1, "time a training step and a call",                       \
       "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
       "call: one call of a student with fixed weights, as sampling makes it, at batch 1, 4 and 32.\n"        \
@@ -80,6 +85,13 @@ extern bool cli_silent;
       "the machine was.\n\n"                                                                                 \
       "    ayf bench step --precision highest\n"                                                             \
       "    ayf bench --json > bench.json")                                                                   \
+    X(report, "RUN [RUN ...]", 1, AYF_REPORT_RUNS_MOST, "one web page that shows and compares runs",         \
+      "Writes an HTML page that needs nothing else: curves of the runs, sample grids over time and over\n"   \
+      "steps and gamma, distances, the configurations and their differences, and what is suspicious, in\n"   \
+      "words. A run may be going on. Distances are the figures of the log and the files eval*.json in the\n" \
+      "run folders:\n\n"                                                                                     \
+      "    ayf eval runs/a --data photos.zip --features f.safetensors --json > runs/a/eval.json\n"           \
+      "    ayf report runs/a runs/b --out report.html")                                                      \
     X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
       "Trains a teacher and a weak teacher on built-in pictures, distils them into a student and\n"          \
       "fine-tunes the student. Writes demo.png, whose rows start from the same noise: the teacher with\n"    \
@@ -102,6 +114,7 @@ typedef enum cli_verb {
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_EVAL (1u << CLI_VERB_eval)
 #define CLI_BENCH (1u << CLI_VERB_bench)
+#define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
 #define CLI_RUN_BIT(verb, kind) | (1u << CLI_VERB_##verb)
 #define CLI_RUNS (0u CLI_RUN_VERBS(CLI_RUN_BIT))
@@ -123,6 +136,8 @@ typedef enum cli_verb {
     X(run_steps, "steps", "N", CLI_RUNS, "train.steps", "steps of the whole run")                            \
     X(run_batch, "batch", "N", CLI_RUNS, "train.batch", "samples per step")                                  \
     X(run_seed, "seed", "N", CLI_RUNS, "train.seed", "the same seed gives the same run")                     \
+    X(max_time, "max-time", "TIME", CLI_RUNS, NULL,                                                          \
+      "stop in time, with a checkpoint and exit code 75: 55m, 90s, 1h30m from the start of the program")     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
     X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
@@ -142,6 +157,9 @@ typedef enum cli_verb {
       "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: one PNG per seed; FILE.csv: points")              \
+    X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
+    X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
+      "leave out the grids over steps and gamma, which need the models")                                     \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
     X(eval_data, "data", "SOURCE", CLI_EVAL, NULL,                                                           \
@@ -182,8 +200,8 @@ typedef enum cli_option {
 
 typedef struct cli_args {
     cli_verb verb;
-    bool want_help; /* --help was given */
-    const char *positional[2];
+    bool want_help;                               /* --help was given */
+    const char *positional[AYF_REPORT_RUNS_MOST]; /* as many as the verb with the most of them takes */
     int positional_count;
     const char *value[CLI_OPT_COUNT]; /* NULL = not given; a flag: "" */
     const char **settings; /* "key=value" of --set and of the options that set a key, in the order given */
@@ -205,6 +223,8 @@ int cli_find_verb(const char *name); /* -1 with a message and the nearest verb o
 int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out);
 int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out);
 int cli_get_real(const cli_args *args, cli_option option, double least, double most, double *out);
+/* "55m", "90s", "1h30m", "2d": a positive time in seconds. */
+int cli_get_duration(const cli_args *args, cli_option option, double *out);
 /* "0-63,70"; *out is free()d by the caller; at most `limit` values from 0 to `most`. */
 int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
                  size_t *count);

@@ -7,7 +7,6 @@
 #ifndef AYF_CLI_H
 #define AYF_CLI_H
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "args.h"
@@ -19,8 +18,10 @@ typedef struct cli {
     ayf_context *ctx;
     cli_progress *progress; /* drawn on stderr at the moment; NULL = none */
     int argc;
-    char **argv;   /* of the program, for "to go on: ..." */
-    int processes; /* that share a run */
+    char **argv;     /* of the program, for "to go on: ..." */
+    int processes;   /* that share a run */
+    double started;  /* seconds of the monotonic clock, when the program began */
+    double max_time; /* --max-time in seconds from there; 0 = no limit */
 } cli;
 
 /* The number of processes that a launcher has started with this one, 1 without a launcher. Sets cli_silent. */
@@ -88,15 +89,37 @@ void cli_progress_end(cli_progress *p);
 /* Removes the bar for a line of text. */
 void cli_progress_hide(cli_progress *p);
 
+/* ---- Signals and descriptors ---- */
+
+/* Opens those of stdin, stdout and stderr that are closed on /dev/null, so that no file of a run gets their
+ * number. The first thing that the program does. */
+void cli_open_descriptors(void);
+
+/* From here to cli_signals_end(), the signals that ask for an end are caught, except those that were ignored
+ * when the program started. SIGPIPE is ignored from here on. Before cli_signals_stepping() a signal says `said` (a
+ * line with its newline; stays the caller's) and ends the program at once, with the exit code `code` or, if
+ * that is 0, by the signal. After it, the signal is noted for cli_signals_asked(), and a second SIGINT kills.
+ * One of several processes notes it always. */
+void cli_signals_begin(const cli *c, const char *said, int code);
+void cli_signals_stepping(void);
+bool cli_signals_asked(void);
+void cli_signals_end(void);
+
 /* ---- Runs ---- */
 
-/* Runs until the end or a signal: the first SIGINT or SIGTERM finishes the step and saves, the second kills.
- * `again` is the command that goes on. Returns an exit code: 0, 75 or that of a failure. *model_path (NULL is
- * fine; free()) is the finished model. */
+/* Runs until the end, a signal or the end of c->max_time; the latter two finish the step and save. `again` is
+ * the command that goes on. Returns an exit code: 0, 75 or that of a failure. *model_path (NULL is fine;
+ * free()) is the finished model. */
 int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path);
 
 /* The command line of this program, quoted for a shell; free(). NULL when there is no memory. */
 char *cli_command_line(const cli *c);
+/* The same for the words of any command. */
+char *cli_quote(int count, char *const *words);
+/* The command that starts this process and those beside it: that of the launcher with all its options where it
+ * is known, else `own` after "mpirun -n N"; `own` alone for one process. free(); NULL when there is no memory. */
+char *cli_launch_line(const cli *c, const char *own);
+double cli_now(void); /* seconds of the monotonic clock */
 
 /* The table of ayf eval --teacher and of the demo. */
 void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images);

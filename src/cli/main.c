@@ -86,13 +86,13 @@ int cli_make_folder(cli *c, const char *path) {
     return code;
 }
 
-char *cli_command_line(const cli *c) {
-    size_t size = sizeof "ayf";
-    for (int i = 1; i < c->argc; i++) size += 4 * strlen(c->argv[i]) + 4;
-    char *text = malloc(size + strlen(c->argv[0])), *out = text;
+char *cli_quote(int count, char *const *words) {
+    size_t size = 1;
+    for (int i = 0; i < count; i++) size += 4 * strlen(words[i]) + 4;
+    char *text = malloc(size), *out = text;
     if (!text) return NULL;
-    for (int i = 0; i < c->argc; i++) {
-        const char *word = c->argv[i];
+    for (int i = 0; i < count; i++) {
+        const char *word = words[i];
         size_t safe =
             strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%");
         if (i) *out++ = ' ';
@@ -112,6 +112,8 @@ char *cli_command_line(const cli *c) {
     *out = 0;
     return text;
 }
+
+char *cli_command_line(const cli *c) { return cli_quote(c->argc, c->argv); }
 
 int cli_open_model(cli *c, const char *path, ayf_model **out) {
     struct stat info;
@@ -204,12 +206,13 @@ static verb_function *const verb_functions[] = {
 #undef CLI_ROW
 };
 
-static int run(int argc, char **argv, const cli_args *args, int processes) {
-    cli c = {.argc = argc, .argv = argv, .processes = processes};
+static int run(int argc, char **argv, const cli_args *args, int processes, double started) {
+    cli c = {.argc = argc, .argv = argv, .processes = processes, .started = started};
     ayf_options options = {.log = log_line, .log_user = &c, .mpi = processes > 1};
     int code = read_environment(&options);
     if (!code) code = cli_check_processes(&c, args->verb, argv[1]);
     if (!code) code = cli_get_precision(args, CLI_OPT_precision, &options.precision);
+    if (!code) code = cli_get_duration(args, CLI_OPT_max_time, &c.max_time);
     if (code) return code;
     c.ctx = ayf_open(&options);
     if (!c.ctx) {
@@ -221,7 +224,19 @@ static int run(int argc, char **argv, const cli_args *args, int processes) {
     return code;
 }
 
+/* What a run is for lies in its folder: a reader of its talk that went away takes nothing from it. */
+static int finish_stdout(const cli_args *args, int code) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    if (errno == EPIPE && CLI_RUNS >> args->verb & 1u) return code;
+    fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
+            errno ? strerror(errno) : "");
+    return code ? code : ayf_exit_code(AYF_E_IO);
+}
+
 int main(int argc, char **argv) {
+    cli_open_descriptors();
+    double started = cli_now();
     cli_choose_waiting(argv);
     cli_args args = {.verb = CLI_VERB_help};
     int code = 0, processes = cli_find_processes();
@@ -233,13 +248,7 @@ int main(int argc, char **argv) {
     else if (args.want_help)
         cli_help_verb(args.verb);
     else
-        code = run(argc, argv, &args, processes);
+        code = run(argc, argv, &args, processes, started);
     cli_args_free(&args);
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
-                errno ? strerror(errno) : "");
-        if (!code) code = ayf_exit_code(AYF_E_IO);
-    }
-    return code;
+    return finish_stdout(&args, code);
 }

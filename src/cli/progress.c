@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static double now(void) {
+double cli_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -17,7 +17,7 @@ void cli_progress_begin(cli_progress *p, cli *c, const char *label) {
                         .label = label,
                         .unit = "steps",
                         .terminal = isatty(STDERR_FILENO),
-                        .started = now(),
+                        .started = cli_now(),
                         .loss = NAN,
                         .tangent_rms = NAN,
                         .logit_gap = NAN,
@@ -64,7 +64,7 @@ static void put_figures(const cli_progress *p, char *text, size_t size) {
 static void draw(cli_progress *p, bool last) {
     enum { BAR = 20 };
     if (cli_silent) return;
-    double time = now();
+    double time = cli_now();
     /* The first step includes what happens once, so the rate counts from its end. */
     uint64_t steps = p->last.step - p->first_step;
     double elapsed = time - p->first_done, rate = steps && elapsed > 0 ? (double)steps / elapsed : NAN;
@@ -102,16 +102,17 @@ static void draw(cli_progress *p, bool last) {
 void cli_progress_update(cli_progress *p, const ayf_run_report *report) {
     const double terminal_every = 0.1, plain_every = 10;
     p->last = *report;
+    if (report->rolled_back) p->loss = p->tangent_rms = p->error_rms = p->logit_gap = NAN;
     average(&p->loss, report->loss);
     average(&p->tangent_rms, report->tangent_rms);
     average(&p->error_rms, report->error_rms);
     average(&p->logit_gap, report->logit_real - report->logit_fake);
-    if (!p->any) {
+    if (!p->any || report->step < p->first_step) { /* the latter after a rollback */
         p->any = true;
         p->first_step = report->step;
-        p->first_done = now();
+        p->first_done = cli_now();
         draw(p, false);
-    } else if (now() - p->last_shown >= (p->terminal ? terminal_every : plain_every)) {
+    } else if (cli_now() - p->last_shown >= (p->terminal ? terminal_every : plain_every)) {
         draw(p, false);
     }
 }

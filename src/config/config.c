@@ -12,11 +12,14 @@
 static const char *const names_ayf_loss[] = {AYF_LOSSES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_target[] = {AYF_TARGETS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_norm[] = {AYF_NORMS(AYF_CHOICE_NAME)};
+static const char *const names_ayf_resize[] = {AYF_RESIZES(AYF_CHOICE_NAME)};
+static const char *const names_ayf_background[] = {AYF_BACKGROUNDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_precision[] = {AYF_PRECISIONS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_lr_schedule[] = {AYF_CFG_LR_SCHEDULES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_ema_kind[] = {AYF_CFG_EMA_KINDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_guidance_kind[] = {AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_student_init[] = {AYF_CFG_STUDENT_INITS(AYF_CHOICE_NAME)};
+static const char *const names_ayf_cfg_on_divergence[] = {AYF_CFG_ON_DIVERGENCES(AYF_CHOICE_NAME)};
 
 /* Flow networks only: a run trains no other one by name. */
 static const char *const flow_names[] = {

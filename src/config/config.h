@@ -25,9 +25,12 @@
     X(AYF_CFG_GUIDANCE_AUTO, autoguidance) X(AYF_CFG_GUIDANCE_CFG, cfg) X(AYF_CFG_GUIDANCE_NONE, none)
 #define AYF_CFG_STUDENT_INITS(X) X(AYF_CFG_INIT_TEACHER, teacher) X(AYF_CFG_INIT_SCRATCH, scratch)
 
+#define AYF_CFG_ON_DIVERGENCES(X) X(AYF_CFG_DIVERGENCE_STOP, stop) X(AYF_CFG_DIVERGENCE_ROLLBACK, rollback)
+
 typedef enum ayf_cfg_lr_schedule { AYF_CFG_LR_SCHEDULES(AYF_CHOICE_CONSTANT) } ayf_cfg_lr_schedule;
 typedef enum ayf_cfg_ema_kind { AYF_CFG_EMA_KINDS(AYF_CHOICE_CONSTANT) } ayf_cfg_ema_kind;
 typedef enum ayf_cfg_guidance_kind { AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_CONSTANT) } ayf_cfg_guidance_kind;
+typedef enum ayf_cfg_on_divergence { AYF_CFG_ON_DIVERGENCES(AYF_CHOICE_CONSTANT) } ayf_cfg_on_divergence;
 typedef enum ayf_cfg_student_init { AYF_CFG_STUDENT_INITS(AYF_CHOICE_CONSTANT) } ayf_cfg_student_init;
 
 typedef struct ayf_config {

@@ -1,4 +1,6 @@
 #include "data/archive.h"
+#include "data/folders.h"
+#include "data/labels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 
 ayf_status ayf_archive_add(ayf_archive *a, const char *name, uint64_t where) {
     AYF_TRY(ayf_reserve(a->ctx, &a->entries, a->count, &a->capacity, sizeof *a->entries));
-    char *copy = ayf_strdup(a->ctx, name);
+    char *copy = ayf_strdup(a->ctx, ayf_plain_name(name));
     if (!copy) return AYF_E_MEMORY;
     for (char *p = copy; *p; p++)
         if (*p == '\\') *p = '/';
@@ -20,6 +22,7 @@ void ayf_archive_close(ayf_archive *a) {
     if (a->close) a->close(a);
     for (size_t i = 0; i < a->count; i++) ayf_free(a->ctx, a->entries[i].name);
     ayf_free(a->ctx, a->entries);
+    ayf_free(a->ctx, a->note);
     ayf_free(a->ctx, a->name);
     ayf_free(a->ctx, a);
 }
@@ -35,9 +38,10 @@ static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_on
     void *bytes = NULL;
     size_t size = 0;
     *image = (ayf_image){0};
-    AYF_TRY(a->read(a, entry, &bytes, &size));
-    ayf_status status = header_only ? ayf_image_probe(source->ctx, entry->name, bytes, size, image)
-                                    : ayf_image_decode(source->ctx, entry->name, bytes, size, image);
+    AYF_TRY(a->read(a, entry, AYF_ARCHIVE_MAX_ENTRY, &bytes, &size));
+    ayf_status status = header_only
+                            ? ayf_image_probe(source->ctx, entry->name, bytes, size, &a->reading, image)
+                            : ayf_image_decode(source->ctx, entry->name, bytes, size, &a->reading, image);
     ayf_free(source->ctx, bytes);
     return status;
 }
@@ -55,14 +59,12 @@ static bool has_extension(const char *name, const char *const *list, size_t coun
     return false;
 }
 
+/* Pictures that are not read are among them, so that the reader can say what they are. */
 static bool is_picture(const char *name) {
-    static const char *const list[] = {"png", "jpg", "jpeg"};
-    return has_extension(name, list, AYF_COUNT(list));
-}
-
-static bool is_foreign_picture(const char *name) {
-    static const char *const list[] = {"bmp", "gif",  "webp", "tif", "tiff", "jfif", "jpe",
-                                       "ppm", "heic", "avif", "jp2", "exr",  "tga",  "hdr"};
+    static const char *const list[] = {"png",  "jpg",  "jpeg", "jpe", "jfif", "webp", "apng", "gif",
+                                       "bmp",  "tif",  "tiff", "ppm", "pgm",  "pbm",  "pnm",  "pam",
+                                       "heic", "heif", "avif", "jxl", "jp2",  "j2k",  "svg",  "exr",
+                                       "tga",  "hdr",  "ico",  "psd", "qoi",  "dds"};
     return has_extension(name, list, AYF_COUNT(list));
 }
 
@@ -70,50 +72,94 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const ayf_archive_entry *)a)->name, ((const ayf_archive_entry *)b)->name);
 }
 
-/* Leaves the pictures in the entries, sorted; takes the label file out. Refuses pictures in other formats,
- * two entries with one name, and a set without pictures. */
-static ayf_status select_pictures(ayf_archive *a, bool quiet, ayf_archive_entry *label_file) {
+/* What file managers leave behind: names that begin with a dot (.DS_Store, ._1.png) and macOS's __MACOSX. */
+static bool is_hidden(const char *name) {
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        if (*part == '/') part++;
+        if (*part == '.' || strncmp(part, "__MACOSX/", strlen("__MACOSX/")) == 0) return true;
+    }
+    return false;
+}
+
+static const char *base_name(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+/* ---- Choosing ---- */
+
+enum { LABEL_FILES = 64, EXAMPLES = 16 };
+
+typedef struct selection {
+    ayf_problems problems;
+    ayf_archive_entry labels[LABEL_FILES]; /* files called dataset.json; owned */
+    size_t label_count;
+    ayf_archive_entry other[EXAMPLES]; /* what is left out, when it is shown; owned */
+    size_t other_count;                /* of all that is left out and not hidden */
+} selection;
+
+static void clear_selection(ayf_context *ctx, selection *s) {
+    for (size_t i = 0; i < s->label_count; i++) ayf_free(ctx, s->labels[i].name);
+    for (size_t i = 0; i < EXAMPLES; i++) ayf_free(ctx, s->other[i].name);
+}
+
+/* A set without pictures: what it holds instead. */
+static ayf_status no_pictures(ayf_archive *a, const selection *s) {
+    char words[AYF_MESSAGE_SIZE / 2] = "";
+    size_t shown = s->other_count < EXAMPLES ? s->other_count : EXAMPLES;
+    for (size_t i = 0; i < shown && a->explain && !*words; i++)
+        if (!a->explain(a, &s->other[i], words, sizeof words)) *words = 0;
+    if (!*words && shown)
+        snprintf(words, sizeof words, "%zu file%s such as %s", s->other_count, s->other_count == 1 ? "" : "s",
+                 s->other[0].name);
+    return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg, .webp)%s%s", a->name,
+                    *words ? ", but " : "", words);
+}
+
+/* Takes over the entry: it is no picture. */
+static void leave_out(ayf_archive *a, selection *s, ayf_archive_entry entry) {
+    if (is_hidden(entry.name)) {
+        ayf_free(a->ctx, entry.name);
+    } else if (strcmp(base_name(entry.name), "dataset.json") == 0 && s->label_count < LABEL_FILES) {
+        s->labels[s->label_count++] = entry;
+    } else {
+        if (s->other_count++ < EXAMPLES)
+            s->other[s->other_count - 1] = entry;
+        else
+            ayf_free(a->ctx, entry.name);
+    }
+}
+
+/* Leaves the pictures in the entries, sorted, and takes the label files out. Refuses two entries with
+ * one name, and a set without pictures. */
+static ayf_status select_pictures(ayf_archive *a, selection *s) {
     ayf_context *ctx = a->ctx;
-    ayf_problems problems = {.ctx = ctx, .quiet = quiet};
     if (a->count) qsort(a->entries, a->count, sizeof *a->entries, by_name);
     size_t kept = 0, total = a->count;
     bool enough_memory = true;
     for (size_t i = 0; i < total; i++) {
         ayf_archive_entry entry = a->entries[i];
         bool twice = i + 1 < total && strcmp(entry.name, a->entries[i + 1].name) == 0;
-        if (twice) {
+        if (twice && !is_hidden(entry.name)) {
             ayf_fail(ctx, AYF_E_FORMAT, "%s: there are two files of this name", entry.name);
-            enough_memory = ayf_problems_add(&problems) && enough_memory;
+            enough_memory = ayf_problems_add(&s->problems) && enough_memory;
             ayf_free(ctx, entry.name);
-        } else if (is_picture(entry.name)) {
+        } else if (is_picture(entry.name) && !is_hidden(entry.name)) {
             a->entries[kept++] = entry;
-        } else if (strcmp(entry.name, "dataset.json") == 0) {
-            *label_file = entry;
         } else {
-            if (is_foreign_picture(entry.name)) {
-                ayf_fail(ctx, AYF_E_FORMAT, "%s: this format is not read, only PNG and JPEG are", entry.name);
-                enough_memory = ayf_problems_add(&problems) && enough_memory;
-            }
-            ayf_free(ctx, entry.name);
+            leave_out(a, s, entry);
         }
     }
     a->count = kept;
     if (!enough_memory) return AYF_E_MEMORY;
-    if (kept == 0 && problems.count == 0)
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg)", a->name);
-    return ayf_problems_report(&problems, a->name, total, "files");
+    if (kept == 0 && s->problems.count == 0) return no_pictures(a, s);
+    AYF_TRY(ayf_problems_report(&s->problems, a->name, total, "files"));
+    for (size_t i = 0; i < s->label_count; i++)
+        if (!strchr(s->labels[i].name, '/')) return AYF_OK; /* it says what belongs to the set */
+    return ayf_folders_take_split(a);
 }
 
-/* Length of the first part of the path, without the slash; 0 when the file lies at the top. */
-static size_t top_folder(const char *name) {
-    const char *slash = strchr(name, '/');
-    return slash ? (size_t)(slash - name) : 0;
-}
-
-/* EDM's tools spread their files over 00000, 00001, ...: storage, not classes. */
-static bool is_shard(const char *name, size_t length) {
-    return length == 5 && strspn(name, "0123456789") >= length;
-}
+/* ---- Labels ---- */
 
 static ayf_status no_labels(const ayf_archive *a, const char *reason) {
     return ayf_fail(a->ctx, AYF_E_FORMAT,
@@ -121,60 +167,62 @@ static ayf_status no_labels(const ayf_archive *a, const char *reason) {
                     a->name, reason);
 }
 
-/* One class per sub-folder. The entries are sorted and '/' sorts before letters and digits, but not before
- * all else: "a b/x" comes before "a/x". So the folder names are compared with every class found, not the last
- * one. */
-static ayf_status labels_from_folders(archive_source *s) {
-    enum { MAX_FOLDERS = 4096 };
-    ayf_archive *a = s->archive;
-    bool all_shards = true;
-    if (a->shards_only) return no_labels(a, "it has no dataset.json, or one whose \"labels\" is null");
-    size_t *first = ayf_alloc(a->ctx, MAX_FOLDERS, sizeof *first); /* a picture of each class */
-    if (!first) return AYF_E_MEMORY;
-    size_t classes = 0;
-    const char *problem = NULL;
-    for (size_t i = 0; i < a->count && !problem; i++) {
-        const char *name = a->entries[i].name;
-        size_t length = top_folder(name), k = classes;
-        if (!is_shard(name, length)) all_shards = false;
-        while (k > 0) {
-            const char *other = a->entries[first[k - 1]].name;
-            if (top_folder(other) == length && memcmp(other, name, length) == 0) break;
-            k--;
-        }
-        if (length == 0)
-            problem = "it has no dataset.json and not all pictures lie in sub-folders";
-        else if (k == 0 && classes == MAX_FOLDERS)
-            problem = "it has more than 4096 sub-folders";
-        else if (k == 0)
-            first[k = classes++] = i, k++;
-        s->base.labels[i] = (int)k - 1;
-    }
-    ayf_free(a->ctx, first);
-    if (!problem && all_shards) problem = "it has no dataset.json and its sub-folders are 5-digit shards";
-    return problem ? no_labels(a, problem) : AYF_OK;
+static ayf_status labels_from_folders(archive_source *s, bool label_file) {
+    char reason[AYF_FOLDERS_REASON];
+    AYF_TRY(ayf_folders_classes(s->archive, s->base.labels, &s->base.classes, reason));
+    if (!*reason) return AYF_OK;
+    char all[2 * AYF_FOLDERS_REASON];
+    snprintf(all, sizeof all, "%s and %s",
+             label_file ? "\"labels\" of its dataset.json is null" : "it has no dataset.json", reason);
+    return no_labels(s->archive, all);
 }
 
-static ayf_status labels_from_file(archive_source *s, const ayf_archive_entry *file, bool quiet) {
+/* One file, which belongs to the folder that it lies in. */
+static ayf_status read_label_file(ayf_archive *a, const ayf_archive_entry *file, ayf_labels *labels) {
+    const size_t base = (size_t)64 << 20, per_picture = 8192;
+    size_t most = base + per_picture * a->count, size = 0;
+    if (most > AYF_ARCHIVE_MAX_ENTRY) most = AYF_ARCHIVE_MAX_ENTRY;
+    void *bytes = NULL;
+    char *folder = ayf_strdup(a->ctx, file->name);
+    if (!folder) return AYF_E_MEMORY;
+    folder[base_name(file->name) - file->name] = 0;
+    ayf_status status = a->read(a, file, most, &bytes, &size);
+    if (status == AYF_OK) status = ayf_labels_read(labels, file->name, folder, bytes, size);
+    ayf_free(a->ctx, bytes);
+    ayf_free(a->ctx, folder);
+    return status;
+}
+
+/* The file at the top alone when there is one; else those of the folders. */
+static ayf_status read_label_files(archive_source *s, const selection *chosen, ayf_labels *labels) {
+    bool top = false;
+    for (size_t i = 0; i < chosen->label_count; i++) top = top || !strchr(chosen->labels[i].name, '/');
+    for (size_t i = 0; i < chosen->label_count; i++)
+        if (!top || !strchr(chosen->labels[i].name, '/'))
+            if (ayf_folders_holds(s->archive, chosen->labels[i].name))
+                AYF_TRY(read_label_file(s->archive, &chosen->labels[i], labels));
+    return ayf_labels_end(labels);
+}
+
+static ayf_status labels_from_files(archive_source *s, const selection *chosen, bool quiet) {
     ayf_archive *a = s->archive;
     ayf_context *ctx = a->ctx;
-    void *bytes = NULL;
-    size_t size = 0;
-    ayf_labels labels = {0};
-    ayf_status status = a->read(a, file, &bytes, &size);
-    if (status == AYF_OK) status = ayf_labels_parse(ctx, file->name, bytes, size, quiet, &labels);
-    ayf_free(ctx, bytes);
-    if (status != AYF_OK) {
+    const char **names = ayf_alloc(ctx, a->count, sizeof *names);
+    if (!names) return AYF_E_MEMORY;
+    for (size_t i = 0; i < a->count; i++) names[i] = a->entries[i].name;
+    ayf_labels labels = {
+        .ctx = ctx, .quiet = quiet, .names = names, .count = a->count, .labels = s->base.labels};
+    ayf_status status = read_label_files(s, chosen, &labels);
+    bool present = labels.present;
+    if (status == AYF_OK) {
+        s->base.classes = labels.classes;
+        labels.classes = (ayf_classes){0};
+    } else {
         ayf_fail_prefix(ctx, "%s: ", a->name);
-        return status;
     }
-    if (labels.present)
-        for (size_t i = 0; i < a->count; i++)
-            s->base.labels[i] = ayf_labels_find(&labels, a->entries[i].name);
-    else
-        status = labels_from_folders(s);
-    ayf_labels_clear(ctx, &labels);
-    return status;
+    ayf_labels_clear(&labels);
+    ayf_free(ctx, names);
+    return status != AYF_OK || present ? status : labels_from_folders(s, true);
 }
 
 ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec *spec, ayf_source **out) {
@@ -187,17 +235,21 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec 
     }
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
-    ayf_archive_entry label_file = {0};
-    ayf_status status = select_pictures(archive, spec->quiet, &label_file);
+    archive->reading = (ayf_image_reading){spec->background, spec->as_stored};
+    selection chosen = {.problems = {.ctx = ctx, .quiet = spec->quiet}};
+    ayf_status status = select_pictures(archive, &chosen);
     s->base.count = archive->count;
+    s->base.note = archive->note;
+    archive->note = NULL;
     if (status == AYF_OK && spec->labels) {
         s->base.labels = ayf_alloc(ctx, archive->count, sizeof(int));
         if (!s->base.labels)
             status = AYF_E_MEMORY;
         else
-            status = label_file.name ? labels_from_file(s, &label_file, spec->quiet) : labels_from_folders(s);
+            status = chosen.label_count ? labels_from_files(s, &chosen, spec->quiet)
+                                        : labels_from_folders(s, false);
     }
-    ayf_free(ctx, label_file.name);
+    clear_selection(ctx, &chosen);
     if (status != AYF_OK)
         ayf_source_close(&s->base);
     else

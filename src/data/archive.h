@@ -13,12 +13,16 @@ typedef struct ayf_archive_entry {
 
 struct ayf_archive {
     ayf_context *ctx;
-    char *name;       /* for messages; owned */
-    bool shards_only; /* sub-folders never name classes */
+    char *name; /* for messages; owned */
+    char *note; /* as in ayf_source; owned */
+    ayf_image_reading reading;
     ayf_archive_entry *entries;
     size_t count, capacity;
-    /* Reads one entry whole (*bytes: ayf_free). Failures begin with the entry's name. */
-    ayf_status (*read)(ayf_archive *archive, const ayf_archive_entry *entry, void **bytes, size_t *size);
+    /* Reads one entry of at most `most` bytes whole (*bytes: ayf_free). Failures begin with the entry's name. */
+    ayf_status (*read)(ayf_archive *archive, const ayf_archive_entry *entry, size_t most, void **bytes,
+                       size_t *size);
+    /* What the entries are that are no pictures, for "holds no pictures: <words>"; false: nothing is known. */
+    bool (*explain)(ayf_archive *archive, const ayf_archive_entry *entry, char *words, size_t size);
     void (*close)(ayf_archive *archive); /* frees what is the kind's own */
     void *state;
 };

@@ -14,7 +14,7 @@ static size_t memory_of(const ayf_dataset_spec *spec) {
 struct ayf_dataset {
     ayf_context *ctx;
     ayf_dataset_info info;
-    char *name;
+    char *name, *note;
     ayf_dataset_spec spec;
     ayf_points points;
     ayf_source *source; /* NULL for points and once everything is in the cache */
@@ -40,8 +40,7 @@ static ayf_status shape_image(ayf_dataset *d, const ayf_source *source, ayf_imag
     if (side) {
         if (source->pad_28 && image->height == 28 && image->width == 28 && side != 28)
             AYF_TRY(ayf_image_pad(d->ctx, image, 2, 2, 32, 32));
-        ayf_image_crop_square(image);
-        AYF_TRY(ayf_image_resize(d->ctx, image, side, side));
+        AYF_TRY(ayf_image_to_square(d->ctx, image, side, d->spec.resize));
     }
     return d->spec.channels ? ayf_image_set_channels(d->ctx, image, d->spec.channels) : AYF_OK;
 }
@@ -65,6 +64,24 @@ static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
 
 /* ---- Opening: labels ---- */
 
+/* The names that the source gives, as many as there are classes, and the number of pictures of each. */
+static ayf_status know_classes(ayf_dataset *d) {
+    ayf_classes *known = &d->info.known, *given = &d->source->classes;
+    if (given->names && given->count >= d->info.classes)
+        AYF_TRY(ayf_classes_name(d->ctx, known, (const char *const *)given->names, d->info.classes));
+    known->count = d->info.classes;
+    known->pictures = ayf_alloc(d->ctx, (size_t)known->count, sizeof *known->pictures);
+    if (!known->pictures) return AYF_E_MEMORY;
+    for (size_t i = 0; i < d->info.count; i++) known->pictures[d->labels[i]]++;
+    int empty = ayf_classes_empty(known);
+    char list[256];
+    if (!empty || d->spec.quiet) return AYF_OK;
+    ayf_classes_list_empty(known, list, sizeof list);
+    ayf_say(d->ctx, "%s: %d of its %d classes %s no picture and %s neither drawn nor judged: %s", d->name,
+            empty, known->count, empty == 1 ? "has" : "have", empty == 1 ? "is" : "are", list);
+    return AYF_OK;
+}
+
 static ayf_status check_labels(ayf_dataset *d) {
     ayf_context *ctx = d->ctx;
     ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
@@ -81,8 +98,10 @@ static ayf_status check_labels(ayf_dataset *d) {
             ayf_fail(ctx, AYF_E_FORMAT, "%s: label %d is out of the range 0 to %d", item, label, most - 1);
         if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
     }
-    d->info.classes = d->spec.classes ? d->spec.classes : largest + 1;
-    return ayf_problems_report(&problems, d->name, d->info.count, "labels");
+    int least = d->source->classes.count;
+    d->info.classes = d->spec.classes ? d->spec.classes : largest + 1 > least ? largest + 1 : least;
+    AYF_TRY(ayf_problems_report(&problems, d->name, d->info.count, "labels"));
+    return know_classes(d);
 }
 
 /* ---- Opening: pictures ---- */
@@ -235,6 +254,9 @@ static ayf_status start(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_data
 static ayf_status fill(ayf_dataset *d) {
     d->info.count = d->source->count;
     if (d->spec.limit && d->spec.limit < d->info.count) d->info.count = d->spec.limit;
+    d->info.note = d->note = d->source->note;
+    d->source->note = NULL;
+    if (d->note && !d->spec.quiet) ayf_say(d->ctx, "%s: %s", d->name, d->note);
     if (d->spec.labels && d->source->labels) {
         d->labels = d->source->labels;
         d->source->labels = NULL;
@@ -323,11 +345,21 @@ void ayf_dataset_close(ayf_dataset *d) {
     ayf_free(d->ctx, d->cache);
     ayf_free(d->ctx, d->cached);
     ayf_free(d->ctx, d->line);
+    ayf_classes_clear(d->ctx, &d->info.known);
+    ayf_free(d->ctx, d->note);
     ayf_free(d->ctx, d->name);
     ayf_free(d->ctx, d);
 }
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
+ayf_context *ayf_dataset_context(const ayf_dataset *d) { return d->ctx; }
+
+int ayf_dataset_label(const ayf_dataset *d, size_t index) {
+    float point[2];
+    int label = d->labels ? d->labels[index] : -1;
+    if (d->info.points && d->spec.labels) ayf_points_sample(d->points, d->spec.seed, index, point, &label);
+    return label;
+}
 
 /* ---- Using ---- */
 

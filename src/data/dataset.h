@@ -8,20 +8,26 @@
  *
  * source is one of
  *
- *   a ZIP             of PNG/JPEG as EDM and StyleGAN tools write it, sorted bytewise by name; labels from
- *                     its dataset.json
- *   a folder          of PNG/JPEG, searched deeply, hidden files skipped; labels from its dataset.json, else
- *                     from its sub-folders, one class each, numbered in the order of the sorted paths (not
- *                     when they are 5-digit shards such as 00000)
- *   an IDX file       of rank 3 (magic 0x00000803), or a folder that holds one (train-images-* first); .gz or
- *                     not. The labels are in the file beside it that is called labels instead of images and
- *                     idx1 instead of idx3. 28 x 28 pictures are padded to 32 x 32 with black before they are
- *                     brought to a resolution (other than 28): 32 is a plain pad, 16 the mean of 2 x 2 pixels
- *   CIFAR-10 binary   a .bin file, or a folder of data_batch_<n>.bin
+ *   a ZIP or a folder   of PNG/JPEG/WebP, searched deeply, sorted bytewise by name; hidden files and what file
+ *                     managers leave (__MACOSX, Thumbs.db) are passed over. Labels from dataset.json
+ *                     (data/labels.h), at the top or in a folder, else from the folders (data/folders.h): one
+ *                     class each, numbered in the order of their names, unless they are storage (00000) or the
+ *                     parts of a split (train/, test/), of which one is taken
+ *   an IDX file       of bytes (N, H, W) or (N, H, W, channels), or a folder that holds one (training before
+ *                     test); .gz or not. The labels are in the file beside it that is called labels instead of
+ *                     images and idx1 (or idx2-int: the class is the first column) instead of idx3. 28 x 28
+ *                     pictures are padded to 32 x 32 with black before they are brought to a resolution (other
+ *                     than 28): 32 is a plain pad
+ *   CIFAR binary      a .bin file of CIFAR-10 or CIFAR-100 (fine labels), or a folder of data_batch_<n>.bin or
+ *                     train.bin; the names of the classes are in batches.meta.txt or fine_label_names.txt
  *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
  *   builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals
  *                     2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
  *   builtin:gaussian  the same, standard deviation 0.5
+ *
+ * What is unpacked is bounded: a picture in a ZIP by 1 MiB and 64 times its compressed size, at most 256 MiB; a
+ * dataset.json by 64 MiB and 8 KiB per picture, at most 256 MiB; an IDX file by 1 MiB and 256 times its
+ * compressed size. Pipes and devices are refused.
  *
  * Everything is checked when the set is opened. All problems are reported at once: the error message names
  * the first few files, and each problem gets its own log line.
@@ -32,12 +38,17 @@
 #define AYF_DATASET_H
 
 #include "base/base.h"
+#include "base/choices.h"
+#include "io/classes.h"
 
 typedef struct ayf_dataset ayf_dataset;
 
 typedef struct ayf_dataset_spec { /* all zero but source = as it is, without labels */
     const char *source;
-    int resolution; /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    int resolution;    /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
+    ayf_resize resize; /* how it gets there */
+    ayf_background background;
+    bool as_stored; /* not turned as EXIF says */
     int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
     bool mirror;    /* batches flip every other picture, at random, left to right */
     bool labels;    /* wanted: a picture without one is an error */
@@ -52,6 +63,8 @@ typedef struct ayf_dataset_info {
     const char *name;            /* the source */
     size_t count;                /* >= 1 */
     int classes;                 /* 0 = without labels */
+    ayf_classes known;           /* their names and numbers of pictures, as far as they are known */
+    const char *note;            /* what of the source was taken, for people; NULL: all of it */
     int height, width, channels; /* 1, 1, 2 for points */
     size_t reshaped; /* of stored pictures, those that have another size or kind and are brought to this */
     bool points;
@@ -65,6 +78,10 @@ ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
 void ayf_dataset_close(ayf_dataset *data); /* NULL is fine */
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *data);
+ayf_context *ayf_dataset_context(const ayf_dataset *data); /* with which it was opened */
+
+/* Class of sample `index` < count, without reading the sample; -1 without labels. */
+int ayf_dataset_label(const ayf_dataset *data, size_t index);
 
 /* Standard deviation of the values about their common mean, over at most 2048 samples spread evenly over the
  * set: the sigma_data that scales a model. 1 for points, which are made so. */

@@ -42,9 +42,37 @@ ayf_status ayf_problems_report(ayf_problems *p, const char *name, size_t total, 
 
 /* ---- Sources ---- */
 
+const char *ayf_plain_name(const char *name) {
+    for (;;) {
+        if (name[0] == '/' || name[0] == '\\')
+            name++;
+        else if (name[0] == '.' && (name[1] == '/' || name[1] == '\\'))
+            name += 2;
+        else
+            return name;
+    }
+}
+
+ayf_status ayf_note(ayf_context *ctx, char **note, const char *format, ...) {
+    enum { LONGEST = 512 };
+    char part[LONGEST], printable[LONGEST];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(part, sizeof part, format, args);
+    va_end(args);
+    copy_printable(printable, sizeof printable, part);
+    char *longer = ayf_format(ctx, "%s%s%s", *note ? *note : "", *note ? "; " : "", printable);
+    if (!longer) return AYF_E_MEMORY;
+    ayf_free(ctx, *note);
+    *note = longer;
+    return AYF_OK;
+}
+
 void ayf_source_close(ayf_source *source) {
     if (!source) return;
     if (source->close) source->close(source);
     ayf_free(source->ctx, source->labels);
+    ayf_free(source->ctx, source->note);
+    ayf_classes_clear(source->ctx, &source->classes);
     ayf_free(source->ctx, source);
 }

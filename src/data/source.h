@@ -5,6 +5,7 @@
 
 #include "data/dataset.h"
 #include "image/image.h"
+#include "io/classes.h"
 
 /* ---- Problems: many bad files, one message ---- */
 
@@ -32,8 +33,10 @@ struct ayf_source {
     ayf_context *ctx;
     size_t count;
     int *labels; /* [count], -1 = this one has none; NULL = the source has none. Freed by ayf_source_close */
-    bool pad_28; /* 28 x 28 pictures become 32 x 32 */
-    bool generated; /* always good: nothing to check, drawn when asked for */
+    ayf_classes classes; /* names and, with labels, the least number of classes; pictures are not counted */
+    char *note;          /* what was chosen, for people: "takes train/; test/ is left out"; NULL: nothing */
+    bool pad_28;         /* 28 x 28 pictures become 32 x 32 */
+    bool generated;      /* always good: nothing to check, drawn when asked for */
     /* The picture `index` as stored; header_only fills the shape alone. Failures begin with the item's name.
      */
     ayf_status (*fetch)(ayf_source *source, size_t index, bool header_only, ayf_image *image);
@@ -44,6 +47,12 @@ struct ayf_source {
 
 void ayf_source_close(ayf_source *source); /* NULL is fine */
 
+/* Adds a part to a note (a string of ayf_alloc() or NULL), after a semicolon when it has some. */
+ayf_status ayf_note(ayf_context *ctx, char **note, const char *format, ...) AYF_PRINTF(3, 4);
+
+/* A name of a file in a set without "./" and slashes of either kind in front. */
+const char *ayf_plain_name(const char *name);
+
 /* Opens the file or folder spec->source of any kind, told apart by its content and name. */
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
@@ -51,6 +60,7 @@ ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_s
  * spec->memory bounds the bytes of an unpacked file. */
 ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                ayf_source **out);
+/* CIFAR-10 or CIFAR-100 by the sizes of the files; names of classes from the files beside them. */
 ayf_status ayf_source_open_cifar(ayf_context *ctx, const char *const *paths, size_t count,
                                  const ayf_dataset_spec *spec, ayf_source **out);
 ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
@@ -71,32 +81,15 @@ ayf_status ayf_dataset_from_source(ayf_context *ctx, const ayf_dataset_spec *spe
 
 typedef struct ayf_idx {
     size_t count;
-    int height, width; /* 1, 1 for labels */
+    int height, width, channels; /* 1, 1, 1 for labels */
+    int type;                    /* the element type of the header */
+    size_t columns;              /* labels: numbers per label, of which the first is the class */
     const unsigned char *data;
 } ayf_idx;
 
-/* rank 3 (pictures) or 1 (labels). idx->data points into bytes. */
+/* rank 3: pictures, bytes of (N, H, W), or of (N, H, W, C) with 1 or 3 channels. rank 1: labels, whole numbers
+ * of any type, (N) or (N, columns). idx->data points into bytes. */
 ayf_status ayf_idx_parse(ayf_context *ctx, const char *name, const unsigned char *bytes, size_t size,
                          int rank, ayf_idx *idx);
-
-typedef struct ayf_label {
-    char *name;
-    int label;
-} ayf_label;
-
-typedef struct ayf_labels { /* sorted by name */
-    ayf_label *items;
-    size_t count;
-    bool present; /* false: "labels" is null or absent */
-} ayf_labels;
-
-/* Reads {"labels": [[name, class], ...]} or {"labels": {name: class, ...}}. Names and classes are checked,
- * duplicates refused, backslashes in names become slashes. `quiet` as in ayf_dataset_spec. */
-ayf_status ayf_labels_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, bool quiet,
-                            ayf_labels *labels);
-int ayf_labels_find(const ayf_labels *labels, const char *name); /* -1 = none */
-void ayf_labels_clear(ayf_context *ctx, ayf_labels *labels);
-
-enum { AYF_MAX_CLASSES = 65536 };
 
 #endif

@@ -1,17 +1,30 @@
 #include "data/archive.h"
 #include "io/file.h"
+#include "io/kind.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static ayf_status folder_read(ayf_archive *a, const ayf_archive_entry *entry, void **bytes, size_t *size) {
+static ayf_status folder_read(ayf_archive *a, const ayf_archive_entry *entry, size_t most, void **bytes,
+                              size_t *size) {
     char *path = ayf_path_join(a->ctx, a->name, entry->name);
     if (!path) return AYF_E_MEMORY;
-    ayf_status status = ayf_file_read(a->ctx, path, AYF_ARCHIVE_MAX_ENTRY, bytes, size);
+    ayf_status status = ayf_file_read(a->ctx, path, most, bytes, size);
     ayf_free(a->ctx, path);
     return status;
+}
+
+static bool folder_explain(ayf_archive *a, const ayf_archive_entry *entry, char *words, size_t size) {
+    char *path = ayf_path_join(a->ctx, a->name, entry->name);
+    const ayf_kind *kind = path ? ayf_kind_of_file(path) : NULL;
+    if (kind)
+        snprintf(words, size, "%s, which is %s%s%s", entry->name, kind->name, kind->as_data ? ": " : "",
+                 kind->as_data ? kind->as_data : "");
+    ayf_free(a->ctx, path);
+    return kind != NULL;
 }
 
 static ayf_status walk(ayf_archive *a, const char *below, int depth);
@@ -47,7 +60,7 @@ static ayf_status walk(ayf_archive *a, const char *below, int depth) {
         errno = 0;
         const struct dirent *item = readdir(folder);
         if (!item) {
-            if (errno) status = ayf_fail_errno(a->ctx, errno, "read", path);
+            if (errno) status = ayf_fail_errno(a->ctx, errno, "list", path);
             break;
         }
         if (item->d_name[0] != '.') status = visit(a, below, item->d_name, depth);
@@ -64,6 +77,7 @@ ayf_status ayf_source_open_folder(ayf_context *ctx, const char *path, const ayf_
     if (!a) return AYF_E_MEMORY;
     a->ctx = ctx;
     a->read = folder_read;
+    a->explain = folder_explain;
     a->name = ayf_strdup(ctx, path);
     ayf_status status = a->name ? walk(a, "", 0) : AYF_E_MEMORY;
     if (status == AYF_OK) return ayf_source_from_archive(a, spec, out);

@@ -1,5 +1,6 @@
 #include "data/source.h"
 #include "io/file.h"
+#include "io/kind.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,12 +28,19 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static bool is_idx_pictures(const char *name) {
-    return (strstr(name, "idx3-ubyte") || strstr(name, "idx3")) && strstr(name, "images") && name[0] != '.';
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
-static bool is_cifar_batch(const char *name) {
-    return strncmp(name, "data_batch_", strlen("data_batch_")) == 0 && ends_with(name, ".bin");
+static bool is_idx_pictures(const char *name) {
+    return strstr(name, "idx") && strstr(name, "images") && name[0] != '.';
+}
+
+static bool is_cifar(const char *name) {
+    return (strncmp(name, "data_batch_", strlen("data_batch_")) == 0 && ends_with(name, ".bin")) ||
+           strcmp(name, "test_batch.bin") == 0 || strcmp(name, "train.bin") == 0 ||
+           strcmp(name, "test.bin") == 0;
 }
 
 /* Full paths of the files in a folder that `wanted` accepts. */
@@ -40,8 +48,13 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
     DIR *handle = opendir(folder);
     if (!handle) return ayf_fail_errno(n->ctx, errno, "open", folder);
     ayf_status status = AYF_OK;
-    const struct dirent *item;
-    while (status == AYF_OK && (item = readdir(handle))) {
+    while (status == AYF_OK) {
+        errno = 0;
+        const struct dirent *item = readdir(handle);
+        if (!item) {
+            if (errno) status = ayf_fail_errno(n->ctx, errno, "list", folder);
+            break;
+        }
         if (!wanted(item->d_name)) continue;
         status = ayf_reserve(n->ctx, &n->items, n->count, &n->capacity, sizeof *n->items);
         char *path = status == AYF_OK ? ayf_path_join(n->ctx, folder, item->d_name) : NULL;
@@ -55,22 +68,65 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
     return status;
 }
 
+/* 0 = training, 1 = neither, 2 = test. */
+static int rank_of(const char *path) {
+    const char *name = base_name(path);
+    if (strstr(name, "test") || strstr(name, "t10k")) return 2;
+    return strstr(name, "train") || strncmp(name, "data_batch_", strlen("data_batch_")) == 0 ? 0 : 1;
+}
+
+/* Leaves those that come first in rank at the front; returns how many. The order of their names is kept. */
+static size_t put_first_rank_first(names *n) {
+    int best = 2;
+    size_t kept = 0;
+    for (size_t i = 0; i < n->count; i++)
+        if (rank_of(n->items[i]) < best) best = rank_of(n->items[i]);
+    for (size_t i = 0; i < n->count; i++) {
+        if (rank_of(n->items[i]) != best) continue;
+        char *chosen = n->items[i];
+        memmove(n->items + kept + 1, n->items + kept, (i - kept) * sizeof *n->items);
+        n->items[kept++] = chosen;
+    }
+    return kept;
+}
+
+/* Says which files of a folder were taken: the first `taken`. */
+static ayf_status note_choice(const names *n, size_t taken, ayf_source *source) {
+    const char *first = base_name(n->items[0]), *last = base_name(n->items[taken - 1]);
+    AYF_TRY(ayf_note(n->ctx, &source->note, "takes %s%s%s", first, taken > 1 ? " to " : "",
+                     taken > 1 ? last : ""));
+    if (taken == n->count) return AYF_OK;
+    return ayf_note(n->ctx, &source->note, "%s%s left out: name %s to use it", base_name(n->items[taken]),
+                    n->count - taken > 1 ? " and others are" : " is",
+                    n->count - taken > 1 ? "one" : "the file");
+}
+
+static ayf_status open_files(names *n, bool idx, const ayf_dataset_spec *spec, ayf_source **out) {
+    static const char emnist[] = "emnist";
+    size_t first = put_first_rank_first(n), taken = idx ? 1 : first;
+    const char *chosen = n->items[0];
+    AYF_TRY(idx ? ayf_source_open_idx(n->ctx, chosen, spec, out)
+                : ayf_source_open_cifar(n->ctx, (const char *const *)n->items, taken, spec, out));
+    ayf_status status = note_choice(n, taken, *out);
+    if (status == AYF_OK && idx && strncmp(base_name(chosen), emnist, strlen(emnist)) == 0)
+        status = ayf_note(n->ctx, &(*out)->note,
+                          "EMNIST's pictures are transposed and are read as they are stored");
+    if (status != AYF_OK) {
+        ayf_source_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 static ayf_status open_folder(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
     const char *path = spec->source;
     names idx = {.ctx = ctx}, cifar = {.ctx = ctx};
     ayf_status status = collect(&idx, path, is_idx_pictures);
-    if (status == AYF_OK) status = collect(&cifar, path, is_cifar_batch);
+    if (status == AYF_OK) status = collect(&cifar, path, is_cifar);
     if (status != AYF_OK) {
         /* nothing was opened */
-    } else if (idx.count) {
-        size_t chosen = 0;
-        for (size_t i = 0; i < idx.count; i++) {
-            const char *slash = strrchr(idx.items[i], '/');
-            if (strncmp(slash ? slash + 1 : idx.items[i], "train", 5) == 0) chosen = i;
-        }
-        status = ayf_source_open_idx(ctx, idx.items[chosen], spec, out);
-    } else if (cifar.count) {
-        status = ayf_source_open_cifar(ctx, (const char *const *)cifar.items, cifar.count, spec, out);
+    } else if (idx.count || cifar.count) {
+        status = open_files(idx.count ? &idx : &cifar, idx.count > 0, spec, out);
     } else {
         status = ayf_source_open_folder(ctx, path, spec, out);
     }
@@ -79,39 +135,57 @@ static ayf_status open_folder(ayf_context *ctx, const ayf_dataset_spec *spec, ay
     return status;
 }
 
-/* The first bytes of a file. */
-static ayf_status peek(ayf_context *ctx, const char *path, unsigned char head[4], size_t *size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+/* The first bytes of a regular file. */
+static ayf_status peek(ayf_context *ctx, const char *path, unsigned char *head, size_t *size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return ayf_fail_errno(ctx, errno, "open", path);
-    ssize_t got;
-    do got = read(fd, head, 4);
-    while (got < 0 && errno == EINTR);
-    int error = errno;
+    for (*size = 0; *size < AYF_KIND_HEAD;) {
+        ssize_t got = read(fd, head + *size, AYF_KIND_HEAD - *size);
+        if (got < 0 && errno == EINTR) continue;
+        int error = errno;
+        if (got <= 0) {
+            close(fd);
+            return got < 0 ? ayf_fail_errno(ctx, error, "read", path) : AYF_OK;
+        }
+        *size += (size_t)got;
+    }
     close(fd);
-    if (got < 0) return ayf_fail_errno(ctx, error, "read", path);
-    *size = (size_t)got;
     return AYF_OK;
 }
 
-ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
+static bool starts(const unsigned char *head, size_t size, const char *magic, size_t length) {
+    return size >= length && memcmp(head, magic, length) == 0;
+}
+
+static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
     const char *path = spec->source;
-    *out = NULL;
-    struct stat info;
-    if (stat(path, &info) != 0) return ayf_fail_errno(ctx, errno, "open data set", path);
-    if (S_ISDIR(info.st_mode)) return open_folder(ctx, spec, out);
-    if (!S_ISREG(info.st_mode))
-        return ayf_fail(ctx, AYF_E_IO, "%s: a data set is a file or a folder; this is neither", path);
-    unsigned char head[4] = {0};
+    unsigned char head[AYF_KIND_HEAD];
     size_t size = 0;
     AYF_TRY(peek(ctx, path, head, &size));
-    if (size >= 2 && head[0] == 'P' && head[1] == 'K') return ayf_source_open_zip(ctx, path, spec, out);
-    if (size >= 2 && head[0] == 0x1f && head[1] == 0x8b) return ayf_source_open_idx(ctx, path, spec, out);
-    if (ends_with(path, ".bin")) return ayf_source_open_cifar(ctx, &path, 1, spec, out);
-    if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
-    if ((size >= 3 && head[0] == 0 && head[1] == 0 && head[2] == 8) || strstr(path, "idx"))
+    if (!size) return ayf_fail(ctx, AYF_E_FORMAT, "%s: is empty (0 bytes): make or copy it again", path);
+    const ayf_kind *kind = ayf_kind_of(head, size);
+    bool zip = starts(head, size, "PK\3\4", 4) || starts(head, size, "PK\5\6", 4);
+    bool zero = starts(head, size, "\0\0", 2) && size >= 4 && head[2] >= 8 && head[2] <= 0x0E && head[3] <= 8;
+    if (zero) return ayf_source_open_idx(ctx, path, spec, out);
+    if (ends_with(path, ".bin") && (!kind || size == AYF_KIND_HEAD))
+        return ayf_source_open_cifar(ctx, &path, 1, spec, out);
+    if (kind) return ayf_fail_kind_data(ctx, path, kind);
+    if (zip || ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
+    if (starts(head, size, "\x1f\x8b", 2) || strstr(base_name(path), "idx"))
         return ayf_source_open_idx(ctx, path, spec, out);
+    if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0)
+        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a safetensors file (a model?), not a data set", path);
     return ayf_fail(ctx, AYF_E_FORMAT,
                     "%s: is not a data set that ayf can read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
-                    "CIFAR-10 .bin files, builtin:<name>",
+                    "CIFAR's .bin files, builtin:<name>",
                     path);
+}
+
+ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
+    struct stat info;
+    *out = NULL;
+    if (stat(spec->source, &info) != 0) return ayf_fail_errno(ctx, errno, "open data set", spec->source);
+    if (S_ISDIR(info.st_mode)) return open_folder(ctx, spec, out);
+    AYF_TRY(ayf_check_regular(ctx, spec->source));
+    return open_file(ctx, spec, out);
 }

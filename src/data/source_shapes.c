@@ -44,6 +44,11 @@ ayf_status ayf_source_open_shapes(ayf_context *ctx, const ayf_dataset_spec *spec
             return AYF_E_MEMORY;
         }
         for (int i = 0; i < AYF_SHAPES_COUNT; i++) s->base.labels[i] = i % AYF_SHAPE_CLASSES;
+        ayf_status status = ayf_classes_name(ctx, &s->base.classes, ayf_shape_names, AYF_SHAPE_CLASSES);
+        if (status != AYF_OK) {
+            ayf_source_close(&s->base);
+            return status;
+        }
     }
     *out = &s->base;
     return AYF_OK;

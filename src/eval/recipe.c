@@ -19,12 +19,10 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
         return put(e, print, user,
                    ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
                               e->whole.count, some));
-    AYF_TRY(put(
-        e, print, user,
-        ayf_format(ctx,
-                   "reference  %s: %zu images%s of %d x %d x %d (centre crop; smaller by whole factors: mean "
-                   "of the pixels, else Lanczos-3)",
-                   e->source, e->whole.count, some, e->shape.height, e->shape.width, e->shape.channels)));
+    AYF_TRY(
+        put(e, print, user,
+            ayf_format(ctx, "reference  %s: %zu images%s of %d x %d x %d (centre crop, Lanczos)", e->source,
+                       e->whole.count, some, e->shape.height, e->shape.width, e->shape.channels)));
     return put(e, print, user,
                ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
                           e->net->recipe));

@@ -18,9 +18,8 @@ typedef struct codec {
     size_t in_left;
     unsigned char *out; /* writer: what is done */
     size_t out_size, out_capacity;
-    size_t size;
+    ayf_image_file *file;
     ayf_image *image;
-    bool header_only;
     const char *key; /* text asked for, */
     char **value;    /* and where it goes */
     const ayf_image *source;
@@ -93,7 +92,21 @@ static bool open_reader(codec *c) {
     return true;
 }
 
-/* Checks the header and sets the expansions; leaves height, width, channels in c->image. */
+/* Of the eXIf chunk, which may stand before or behind the pixels. */
+static int orientation_of(const ayf_image_file *file) {
+    enum { SIGNATURE = 8, FRAME = 12 };
+    for (size_t at = SIGNATURE; at < file->size && file->size - at >= FRAME;) {
+        const unsigned char *chunk = file->bytes + at;
+        size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+        if (length > file->size - at - FRAME) break;
+        if (memcmp(chunk + 4, "eXIf", 4) == 0) return ayf_exif_orientation(chunk + 8, length);
+        at += FRAME + length;
+    }
+    return 1;
+}
+
+/* Checks the header and sets the conversions; leaves what it says in c->image, whose channels include alpha.
+ */
 static void read_header(codec *c) {
     /* deflate cannot reach more than 1032:1, and a pixel takes at least one bit. */
     enum { PIXELS_PER_BYTE = 1032 * 8 };
@@ -101,22 +114,22 @@ static void read_header(codec *c) {
     png_uint_32 width, height;
     int depth, type;
     png_get_IHDR(c->png, c->info, &width, &height, &depth, &type, NULL, NULL, NULL);
-    if (type & PNG_COLOR_MASK_ALPHA) refuse(c, "has an alpha channel (RGBA); flatten it to RGB or grey");
-    if (png_get_valid(c->png, c->info, PNG_INFO_tRNS))
-        refuse(c, "has transparency; flatten it to RGB or grey");
-    if (depth > 8) refuse(c, "has 16 bits per channel; convert it to 8");
+    bool palette = type == PNG_COLOR_TYPE_PALETTE;
+    bool alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(c->png, c->info, PNG_INFO_tRNS);
     ayf_status status =
-        ayf_image_check_size(c->ctx, c->name, height, width, c->size,
-                             PIXELS_PER_BYTE / ((unsigned)depth * (type == PNG_COLOR_TYPE_RGB ? 3 : 1)));
+        ayf_image_check_size(c->ctx, c->name, height, width, c->file->size,
+                             PIXELS_PER_BYTE / ((unsigned)depth * png_get_channels(c->png, c->info)));
     if (status != AYF_OK) stop(c, status);
-    if (type == PNG_COLOR_TYPE_PALETTE) {
-        if (!png_get_valid(c->png, c->info, PNG_INFO_PLTE)) refuse(c, "has no palette");
-        png_set_palette_to_rgb(c->png);
-    }
-    if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(c->png);
-    c->image->height = (int)height;
-    c->image->width = (int)width;
-    c->image->channels = type == PNG_COLOR_TYPE_GRAY ? 1 : 3;
+    if (palette && !png_get_valid(c->png, c->info, PNG_INFO_PLTE)) refuse(c, "has no palette");
+    png_set_expand(c->png);
+    png_set_strip_16(c->png);
+    c->file->orientation = orientation_of(c->file);
+    *c->image = (ayf_image){.height = (int)height,
+                            .width = (int)width,
+                            .channels = (type & PNG_COLOR_MASK_COLOR ? 3 : 1) + alpha,
+                            .format = AYF_IMAGE_PNG,
+                            .traits = (palette ? AYF_IMAGE_PALETTE : 0u) | (alpha ? AYF_IMAGE_ALPHA : 0u) |
+                                      (depth == 16 ? AYF_IMAGE_DEEP : 0u)};
 }
 
 static void read_rows(codec *c) {
@@ -124,9 +137,8 @@ static void read_rows(codec *c) {
     png_read_update_info(c->png, c->info);
     size_t stride = (size_t)c->image->width * (size_t)c->image->channels;
     if (png_get_rowbytes(c->png, c->info) != stride) refuse(c, "has an unexpected pixel layout");
-    ayf_status status =
-        ayf_image_init(c->ctx, c->image, c->image->height, c->image->width, c->image->channels);
-    if (status != AYF_OK) stop(c, status);
+    c->image->pixels = ayf_alloc(c->ctx, ayf_image_bytes(c->image), 1);
+    if (!c->image->pixels) stop(c, AYF_E_MEMORY);
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < c->image->height; y++)
             png_read_row(c->png, c->image->pixels + (size_t)y * stride, NULL);
@@ -135,21 +147,24 @@ static void read_rows(codec *c) {
 
 static void read_image(codec *c) {
     read_header(c);
-    if (!c->header_only) read_rows(c);
+    if (!c->file->header_only) read_rows(c);
+    if (!(c->image->traits & AYF_IMAGE_ALPHA)) return;
+    if (c->image->pixels)
+        ayf_image_flatten(c->image, c->file->background);
+    else
+        c->image->channels--;
 }
 
-ayf_status ayf_png_decode(ayf_context *ctx, const char *name, const unsigned char *bytes, size_t size,
-                          bool header_only, ayf_image *image) {
+ayf_status ayf_png_decode(ayf_context *ctx, ayf_image_file *file, ayf_image *image) {
     codec c = {.ctx = ctx,
-               .name = name,
-               .in = bytes,
-               .in_left = size,
-               .size = size,
-               .image = image,
-               .header_only = header_only};
+               .name = file->name,
+               .in = file->bytes,
+               .in_left = file->size,
+               .file = file,
+               .image = image};
     *image = (ayf_image){0};
     if (!open_reader(&c)) {
-        c.status = ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory in the PNG library", name);
+        c.status = ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory in the PNG library", file->name);
     } else {
         guarded(&c, read_image);
     }
@@ -176,8 +191,7 @@ ayf_status ayf_image_read_text(ayf_context *ctx, const char *path, const char *k
     void *bytes = NULL;
     size_t size;
     AYF_TRY(ayf_file_read(ctx, path, (size_t)1 << 30, &bytes, &size));
-    codec c = {
-        .ctx = ctx, .name = path, .in = bytes, .in_left = size, .size = size, .key = key, .value = value};
+    codec c = {.ctx = ctx, .name = path, .in = bytes, .in_left = size, .key = key, .value = value};
     if (!open_reader(&c)) {
         c.status = ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory in the PNG library", path);
     } else {
@@ -237,8 +251,8 @@ static void write_image(codec *c) {
     png_write_end(c->png, c->info);
 }
 
-static ayf_status encode(ayf_context *ctx, const ayf_image *image, const ayf_image_text *texts,
-                         size_t text_count, unsigned char **bytes, size_t *size) {
+ayf_status ayf_image_encode_png(ayf_context *ctx, const ayf_image *image, const ayf_image_text *texts,
+                                size_t text_count, unsigned char **bytes, size_t *size) {
     *bytes = NULL;
     *size = 0;
     if (!image->pixels || image->height < 1 || image->width < 1 ||
@@ -268,7 +282,7 @@ ayf_status ayf_image_write_png(ayf_context *ctx, const char *path, const ayf_ima
                                const ayf_image_text *texts, size_t text_count) {
     unsigned char *bytes = NULL;
     size_t size;
-    ayf_status status = encode(ctx, image, texts, text_count, &bytes, &size);
+    ayf_status status = ayf_image_encode_png(ctx, image, texts, text_count, &bytes, &size);
     if (status != AYF_OK) {
         ayf_fail_prefix(ctx, "%s: ", path);
         return status;

@@ -1,16 +1,21 @@
-#include "image/image.h"
+#include "image/resample.h"
 
 #include <math.h>
 #include <string.h>
 
-void ayf_image_crop_square(ayf_image *image) {
-    int side = image->height < image->width ? image->height : image->width;
+static int shorter_side(const ayf_image *image) {
+    return image->height < image->width ? image->height : image->width;
+}
+
+static void crop_to(ayf_image *image, int side) {
     size_t c = (size_t)image->channels, row = (size_t)side * c, stride = (size_t)image->width * c;
     size_t top = (size_t)(image->height - side) / 2, left = (size_t)(image->width - side) / 2;
     for (size_t y = 0; y < (size_t)side; y++)
         memmove(image->pixels + y * row, image->pixels + (top + y) * stride + left * c, row);
     image->height = image->width = side;
 }
+
+void ayf_image_crop_square(ayf_image *image) { crop_to(image, shorter_side(image)); }
 
 ayf_status ayf_image_set_channels(ayf_context *ctx, ayf_image *image, int channels) {
     if (image->channels == channels) return AYF_OK;
@@ -152,8 +157,8 @@ static ayf_status lanczos_resize(ayf_context *ctx, const ayf_image *in, ayf_imag
     return good ? AYF_OK : AYF_E_MEMORY;
 }
 
-ayf_status ayf_image_resize(ayf_context *ctx, ayf_image *image, int height, int width) {
-    if (image->height == height && image->width == width) return AYF_OK;
+/* As the pictures of runs were made before there was a choice. */
+static ayf_status box_resize(ayf_context *ctx, ayf_image *image, int height, int width) {
     ayf_image result;
     AYF_TRY(ayf_image_init(ctx, &result, height, width, image->channels));
     ayf_status status = AYF_OK;
@@ -168,4 +173,27 @@ ayf_status ayf_image_resize(ayf_context *ctx, ayf_image *image, int height, int 
     ayf_image_clear(ctx, image);
     *image = result;
     return AYF_OK;
+}
+
+ayf_status ayf_image_resize(ayf_context *ctx, ayf_image *image, int height, int width, ayf_resize how) {
+    if (image->height == height && image->width == width) return AYF_OK;
+    if (how == AYF_RESIZE_BOX) return box_resize(ctx, image, height, width);
+    return ayf_image_resample(ctx, image, height, width, AYF_KERNEL_LANCZOS);
+}
+
+/* The sides become whole numbers as in Python: halves go to the even one. */
+static ayf_status dhariwal(ayf_context *ctx, ayf_image *image, int side) {
+    while (shorter_side(image) >= 2 * side)
+        AYF_TRY(ayf_image_resample(ctx, image, image->height / 2, image->width / 2, AYF_KERNEL_BOX));
+    double scale = (double)side / shorter_side(image);
+    AYF_TRY(ayf_image_resample(ctx, image, (int)lrint(image->height * scale),
+                               (int)lrint(image->width * scale), AYF_KERNEL_BICUBIC));
+    crop_to(image, side);
+    return AYF_OK;
+}
+
+ayf_status ayf_image_to_square(ayf_context *ctx, ayf_image *image, int side, ayf_resize how) {
+    if (how == AYF_RESIZE_DHARIWAL) return dhariwal(ctx, image, side);
+    ayf_image_crop_square(image);
+    return ayf_image_resize(ctx, image, side, side, how);
 }

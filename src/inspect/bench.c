@@ -187,10 +187,10 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     ayf_status status = options->config_path ? ayf_config_load(ctx, options->config_path, &cfg) : AYF_OK;
     for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
         status = ayf_config_set(ctx, &cfg, options->settings[i]);
+    if (status == AYF_OK && cfg.model.kind != AYF_MODEL_UNET)
+        status = ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
-    if (status == AYF_OK && ayf_model_shape(&plan->network).points)
-        status = ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
     ayf_config_free(ctx, &cfg);
     return status;

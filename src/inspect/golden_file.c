@@ -1,6 +1,5 @@
 #include "inspect/golden.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/number.h"
 #include "flow/gradients.h"
 #include "flow/inputs.h"
+#include "io/json.h"
 #include "ir/build.h"
 
 /* Largest relative L2 error; the bar for gradients that are tiny next to the largest one of the file; and the
@@ -84,7 +84,11 @@ ayf_status ayf_golden_spec(const ayf_golden_check *c, const char *key, bool stud
     if (!config) return AYF_E_FORMAT;
     *spec = ayf_model_spec_default();
     spec->is_student = student;
-    json_t *json = json_loads(config, JSON_REJECT_DUPLICATES, NULL);
+    json_t *json;
+    json_error_t error;
+    if (ayf_json_parse(c->ctx, ayf_st_path(c->st), config, strlen(config), JSON_REJECT_DUPLICATES, &json,
+                       &error) == AYF_E_MEMORY)
+        return AYF_E_MEMORY;
     if (!json_is_object(json)) {
         json_decref(json);
         return ayf_fail(c->ctx, AYF_E_FORMAT, "%s: the metadata '%s' is not a JSON object",

@@ -7,11 +7,13 @@
 
 #include "config/config.h"
 #include "data/dataset.h"
+#include "data/fingerprint.h"
 #include "image/image.h"
 #include "io/file.h"
 #include "io/safetensors.h"
 #include "model/file.h"
 #include "nn/network.h"
+#include "train/divergence.h"
 #include "train/run_folder.h"
 
 void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
@@ -20,8 +22,10 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->data);
     ayf_free(ctx, facts->config);
     ayf_free(ctx, facts->last_log);
+    ayf_free(ctx, facts->diverged);
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
+    ayf_free(ctx, facts->fingerprint);
     *facts = (ayf_path_facts){0};
 }
 
@@ -66,6 +70,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     ayf_config_free(ctx, &cfg);
     ayf_free(ctx, path);
     if (status == AYF_OK) status = describe_log(ctx, folder, facts);
+    if (status == AYF_OK) status = ayf_run_read_divergence(ctx, folder, &facts->diverged);
     if (status != AYF_OK) return status;
     facts->model_path = ayf_path_join(ctx, folder, AYF_RUN_MODEL);
     if (!facts->model_path) return AYF_E_MEMORY;
@@ -106,6 +111,16 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
     return status;
 }
 
+static ayf_status describe_content(ayf_context *ctx, ayf_dataset *data, ayf_path_facts *facts) {
+    ayf_fingerprint fingerprint;
+    char text[AYF_FINGERPRINT_TEXT];
+    AYF_TRY(ayf_dataset_sigma(data, &facts->sigma));
+    AYF_TRY(ayf_dataset_fingerprint(data, &fingerprint));
+    ayf_fingerprint_print(&fingerprint, text);
+    facts->fingerprint = ayf_strdup(ctx, text);
+    return facts->fingerprint ? AYF_OK : AYF_E_MEMORY;
+}
+
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_dataset *data;
     ayf_dataset_spec spec;
@@ -123,7 +138,7 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->classes = info->classes;
     facts->count = info->count;
     facts->points = info->points;
-    status = spec.resolution ? AYF_OK : ayf_dataset_sigma(data, &facts->sigma);
+    status = spec.resolution ? AYF_OK : describe_content(ctx, data, facts);
     ayf_dataset_close(data);
     return status;
 }
@@ -133,12 +148,13 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
     size_t size;
     ayf_image image = {0};
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
-    ayf_status status = ayf_image_probe(ctx, path, bytes, size, &image);
+    ayf_status status = ayf_image_probe(ctx, path, bytes, size, NULL, &image);
     ayf_free(ctx, bytes);
     facts->height = image.height;
     facts->width = image.width;
     facts->channels = image.channels;
-    return status == AYF_OK ? ayf_image_read_text(ctx, path, "Description", &facts->comment) : status;
+    if (status != AYF_OK || image.format != AYF_IMAGE_PNG) return status;
+    return ayf_image_read_text(ctx, path, "Description", &facts->comment);
 }
 
 /* Of a network that ayf_model_open() does not open. */
@@ -231,7 +247,8 @@ static ayf_status kind_of_file(ayf_context *ctx, const char *path, ayf_path_kind
     /* A safetensors file begins with the length of its header, 8 bytes, and the header with a brace. */
     bool tensors = named || (start[8] == '{' && memcmp(start + 5, "\0\0\0", 3) == 0);
     bool png = memcmp(start, "\x89PNG", 4) == 0, jpeg = start[0] == 0xff && start[1] == 0xd8;
-    *kind = png || jpeg ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
+    bool webp = memcmp(start, "RIFF", 4) == 0;
+    *kind = png || jpeg || webp ? AYF_PATH_IMAGE : tensors ? AYF_PATH_MODEL : AYF_PATH_DATA;
     return AYF_OK;
 }
 

@@ -238,7 +238,7 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
     return AYF_OK;
 }
 
-static void cancel(ayf_file_writer *writer) {
+void ayf_file_cancel(ayf_file_writer *writer) {
     if (writer->temporary) unlink(writer->temporary);
     free_writer(writer);
 }
@@ -249,7 +249,7 @@ ayf_status ayf_file_probe(ayf_context *ctx, const char *path) {
     if (special) return AYF_OK; /* opening a pipe may block, and its reader would see an end */
     ayf_file_writer *writer;
     AYF_TRY(ayf_file_begin(ctx, path, &writer));
-    cancel(writer);
+    ayf_file_cancel(writer);
     return AYF_OK;
 }
 

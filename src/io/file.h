@@ -44,6 +44,7 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
 ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size);
 
 ayf_status ayf_file_commit(ayf_file_writer *writer); /* frees the writer, whatever it returns */
+void ayf_file_cancel(ayf_file_writer *writer);       /* frees the writer and leaves the file as it was */
 
 /* Whether ayf_file_begin() would succeed: for what takes hours before it writes. Leaves no file behind; pipes
  * and devices are not tried. */

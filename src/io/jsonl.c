@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/file.h"
+#include "io/json.h"
 #include "io/text.h"
 
 struct ayf_jsonl {
@@ -20,14 +20,17 @@ struct ayf_jsonl {
 
 /* Whether a finished line belongs to a run that has reached `last_step`. What we cannot read is not ours to
  * throw away. */
-static bool keep_line(const char *line, size_t size, int64_t last_step) {
-    if (last_step < 0) return false;
+static ayf_status keep_line(ayf_context *ctx, const char *path, const char *line, size_t size,
+                            int64_t last_step, bool *keep) {
+    *keep = false;
+    if (last_step < 0) return AYF_OK;
     json_error_t error;
-    json_t *object = json_loadb(line, size, 0, &error);
+    json_t *object;
+    if (ayf_json_parse(ctx, path, line, size, 0, &object, &error) == AYF_E_MEMORY) return AYF_E_MEMORY;
     json_t *step = object ? json_object_get(object, "step") : NULL;
-    bool keep = !json_is_integer(step) || json_integer_value(step) <= last_step;
+    *keep = !json_is_integer(step) || json_integer_value(step) <= last_step;
     json_decref(object);
-    return keep;
+    return AYF_OK;
 }
 
 static ayf_status drop_later_lines(ayf_context *ctx, const char *path, int64_t last_step) {
@@ -35,17 +38,20 @@ static ayf_status drop_later_lines(ayf_context *ctx, const char *path, int64_t l
     size_t size, kept = 0;
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
     char *text = bytes;
-    for (size_t at = 0; at < size;) {
+    ayf_status status = AYF_OK;
+    for (size_t at = 0; at < size && status == AYF_OK;) {
         const char *newline = memchr(text + at, '\n', size - at);
         if (!newline) break;
         size_t length = (size_t)(newline - (text + at)) + 1;
-        if (keep_line(text + at, length, last_step)) {
+        bool keep;
+        status = keep_line(ctx, path, text + at, length, last_step, &keep);
+        if (keep) {
             memmove(text + kept, text + at, length);
             kept += length;
         }
         at += length;
     }
-    ayf_status status = kept == size ? AYF_OK : ayf_file_write(ctx, path, text, kept);
+    if (status == AYF_OK && kept != size) status = ayf_file_write(ctx, path, text, kept);
     ayf_free(ctx, bytes);
     return status;
 }

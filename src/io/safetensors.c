@@ -1,12 +1,12 @@
 #include "io/safetensors.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "io/file.h"
+#include "io/json.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors data is little-endian; this reader copies it as it is"
@@ -166,8 +166,7 @@ static ayf_status check_tiling(ayf_st *st, const span *spans, size_t buffer_size
         position = s->end;
     }
     if (position != buffer_size)
-        return BAD_FILE(st, "%s: %zu extra bytes after the last tensor", st->path,
-                        buffer_size - position);
+        return BAD_FILE(st, "%s: %zu extra bytes after the last tensor", st->path, buffer_size - position);
     return AYF_OK;
 }
 
@@ -191,10 +190,9 @@ static ayf_status read_header(ayf_st *st, const char *header, size_t size) {
     if (size == 0 || header[0] != '{')
         return BAD_FILE(st, "%s: the header does not begin with '{'; this is not a safetensors file",
                         st->path);
-    st->json = json_loadb(header, size, JSON_REJECT_DUPLICATES, &error);
-    if (st->json) return AYF_OK;
-    if (json_error_code(&error) == json_error_out_of_memory)
-        return ayf_fail(st->ctx, AYF_E_MEMORY, "%s: out of memory while reading the header", st->path);
+    ayf_status status =
+        ayf_json_parse(st->ctx, st->path, header, size, JSON_REJECT_DUPLICATES, &st->json, &error);
+    if (status != AYF_E_FORMAT) return status;
     if (json_error_code(&error) == json_error_duplicate_key)
         return BAD_FILE(st, "%s: a name stands twice in the header (%.200s, byte %d)", st->path, error.text,
                         error.position);

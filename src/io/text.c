@@ -61,6 +61,22 @@ void ayf_text_real(ayf_text *text, double value) {
     ayf_text_put(text, digits, (size_t)length);
 }
 
+void ayf_text_base64(ayf_text *text, const void *bytes, size_t size) {
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *from = bytes;
+    size_t left = size;
+    for (; left; left -= left < 3 ? left : 3, from += 3) {
+        uint32_t three = (uint32_t)from[0] << 16;
+        if (left > 1) three |= (uint32_t)from[1] << 8;
+        if (left > 2) three |= from[2];
+        char four[4];
+        for (int i = 0; i < 4; i++) four[i] = digit[three >> (18 - 6 * i) & 63];
+        if (left < 3) four[3] = '=';
+        if (left < 2) four[2] = '=';
+        ayf_text_put(text, four, sizeof four);
+    }
+}
+
 size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code) {
     const unsigned char *p = (const unsigned char *)bytes;
     static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "io/safetensors.h"
 #include "io/text.h"
 #include "model/file.h"
@@ -15,8 +16,12 @@
 
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
  * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained
- * parameters only); those of the discriminator in fine-tuning have "disc." before them. Metadata: format,
- * kind, step, config_hash, teachers_hash. */
+ * parameters only); those of the discriminator in fine-tuning have "disc." before them. "run.watch" is an
+ * ayf_run_watch as F64; earlier versions wrote none. Metadata: format, kind, step, config_hash,
+ * teachers_hash, and after a rollback "rollbacks" and "rate_scale". */
+
+#define WATCH "run.watch"
+enum { WATCH_VALUES = sizeof(ayf_run_watch) / sizeof(double) };
 
 enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
 
@@ -106,6 +111,18 @@ static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part
     return AYF_OK;
 }
 
+static ayf_status put_rollbacks(const ayf_run *run, ayf_st_writer *writer) {
+    char count[24], scale[AYF_REAL_SIZE];
+    snprintf(count, sizeof count, "%" PRIu64, run->rollbacks);
+    ayf_print_real(scale, run->rate_scale);
+    AYF_TRY(ayf_st_write_meta(writer, "rollbacks", count));
+    return ayf_st_write_meta(writer, "rate_scale", scale);
+}
+
+static ayf_status put_watch(const ayf_run *run, ayf_st_writer *writer) {
+    return ayf_st_write_tensor(writer, WATCH, AYF_ST_F64, 1, (const int64_t[]){WATCH_VALUES}, &run->watch);
+}
+
 static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     char step[24], hash[24], teachers[24];
     uint64_t config = ayf_run_settings_hash(run->ctx, &run->cfg);
@@ -117,6 +134,7 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     AYF_TRY(ayf_st_write_meta(writer, "format", AYF_CHECKPOINT_FORMAT));
     AYF_TRY(ayf_st_write_meta(writer, "kind", run->type->verb));
     AYF_TRY(ayf_st_write_meta(writer, "step", step));
+    if (run->rollbacks) AYF_TRY(put_rollbacks(run, writer));
     return ayf_st_write_meta(writer, "config_hash", hash);
 }
 
@@ -150,6 +168,7 @@ static ayf_status write_files(const ayf_run *run, const char *path) {
     if (status == AYF_OK) status = put_meta(run, writer);
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = put_part(run, writer, &parts[i], graph, &next);
+    if (status == AYF_OK) status = put_watch(run, writer);
     if (status == AYF_OK) status = write_model(run);
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
@@ -256,7 +275,25 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
     return AYF_OK;
 }
 
-static ayf_status read_parts(const ayf_run *run, const ayf_st *st) {
+/* *count tensors were read. */
+static ayf_status read_watch(ayf_run *run, const ayf_st *st, size_t *count) {
+    const ayf_st_tensor *tensor = ayf_st_find(st, WATCH);
+    const char *rollbacks = ayf_st_meta(st, "rollbacks"), *scale = ayf_st_meta(st, "rate_scale");
+    run->watch = (ayf_run_watch){0};
+    run->rollbacks = rollbacks ? strtoull(rollbacks, NULL, 10) : 0;
+    run->rate_scale = 1;
+    if (scale && (!ayf_parse_real(scale, &run->rate_scale) || !(run->rate_scale > 0)))
+        return damaged(st, run->ctx, "rate_scale is not a number above 0", "");
+    if (!tensor) return AYF_OK;
+    if (tensor->dtype != AYF_ST_F64 || tensor->count != WATCH_VALUES)
+        return damaged(st, run->ctx, "has another form than this version writes: ", WATCH);
+    AYF_TRY(ayf_st_check_finite(st, WATCH));
+    memcpy(&run->watch, tensor->data, sizeof run->watch);
+    ++*count;
+    return AYF_OK;
+}
+
+static ayf_status read_parts(ayf_run *run, const ayf_st *st) {
     size_t most = largest_of(run), found = 0;
     float *file = ayf_alloc(run->ctx, most, sizeof *file), *graph = ayf_alloc(run->ctx, most, sizeof *graph);
     ayf_status status = file && graph ? AYF_OK : AYF_E_MEMORY;
@@ -264,6 +301,7 @@ static ayf_status read_parts(const ayf_run *run, const ayf_st *st) {
     int count = parts_of(run, parts);
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = get_part(run, st, &parts[i], file, graph, &found);
+    if (status == AYF_OK) status = read_watch(run, st, &found);
     if (status == AYF_OK && found != ayf_st_count(st))
         status = damaged(st, run->ctx, "holds tensors that do not belong to this run", "");
     ayf_free(run->ctx, file);

@@ -1,61 +1,12 @@
 #include "train/figures.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
-#include "train/checkpoint.h"
 #include "train/kind.h"
+#include "train/recipe.h"
 
-/* ---- The end ---- */
-
-static ayf_status end_run(ayf_run *run, ayf_status status) {
-    run->ended = status;
-    snprintf(run->ending, sizeof run->ending, "%s", run->ctx->message);
-    return status;
-}
-
-ayf_status ayf_run_repeat_end(ayf_run *run) { return ayf_fail(run->ctx, run->ended, "%s", run->ending); }
-
-static const char *what_is_kept(const ayf_run *run, char *text, size_t size) {
-    if (run->saved_step < 0) return "no checkpoint had been written yet";
-    snprintf(text, size, "the checkpoint of step %" PRId64 " and %s are kept", run->saved_step,
-             run->model_path);
-    return text;
-}
-
-ayf_status ayf_run_diverged(ayf_run *run, const char *why, const char *advice) {
-    char kept[AYF_MESSAGE_SIZE];
-    ayf_fail(run->ctx, AYF_E_DIVERGED,
-             "training diverged in step %" PRIu64 ": %s; %s. Begin again in a new folder with %s",
-             run->step + 1, why, what_is_kept(run, kept, sizeof kept), advice);
-    return end_run(run, AYF_E_DIVERGED);
-}
-
-/* Weights and moments may be half of this step and half of the one before. */
-ayf_status ayf_run_step_failed(ayf_run *run, ayf_status status) {
-    char kept[AYF_MESSAGE_SIZE];
-    if (run->ended != AYF_OK) return status;
-    ayf_fail_prefix(run->ctx,
-                    "step %" PRIu64
-                    " failed on the way, so it cannot be saved; %s. Start the run again, which "
-                    "goes on from its last checkpoint or else from the beginning: ",
-                    run->step + 1, what_is_kept(run, kept, sizeof kept));
-    return end_run(run, status);
-}
-
-ayf_status ayf_run_not_finite(ayf_run *run, double loss, double grad_norm) {
-    const char *bad = NULL;
-    bool known = ayf_run_bad_parameter(run, &bad) == AYF_OK;
-    char why[320], advice[160];
-    snprintf(why, sizeof why, "the loss is %g and the norm of the gradient %g%s%s", loss, grad_norm,
-             bad     ? "; the first parameter that is not finite is "
-             : known ? "; all parameters are finite"
-                     : "; the parameters cannot be read",
-             bad ? bad : "");
-    snprintf(advice, sizeof advice, "a lower %s (it is %g), a longer train.lr_warmup or train.grad_clip = 1",
-             run->type->rate_key, run->type->rate(&run->cfg));
-    return ayf_run_diverged(run, why, advice);
+double ayf_run_rate(const ayf_run *run) {
+    return ayf_rate_below(&run->cfg, run->type->rate(&run->cfg), run->step) * run->rate_scale;
 }
 
 /* ---- Distillation ---- */

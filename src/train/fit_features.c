@@ -25,9 +25,9 @@ enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 
 /* The keys that decide about a classifier, section by section and data first; more would promise what they do
  * not do. */
-static const char *const known_keys[] = {"data.resolution", "data.channels",     "data.mirror",
-                                         "model.channels",  "model.multipliers", "train.steps",
-                                         "train.batch",     "train.seed",        "train.lr"};
+static const char *const known_keys[] = {
+    "data.resolution", "data.resize",       "data.background", "data.upright", "data.channels", "data.mirror",
+    "model.channels",  "model.multipliers", "train.steps",     "train.batch",  "train.seed",    "train.lr"};
 
 typedef struct fit {
     ayf_context *ctx;
@@ -83,8 +83,13 @@ static ayf_status configure(fit *f, const ayf_features_options *o) {
 
 static ayf_status open_data(fit *f, const char *source, int resolution, int channels, int classes,
                             ayf_dataset **out) {
-    ayf_dataset_spec spec = {
-        .source = source, .resolution = resolution, .channels = channels, .labels = true, .classes = classes};
+    ayf_dataset_spec spec = ayf_data_from_config(&f->cfg);
+    spec.source = source;
+    spec.resolution = resolution;
+    spec.channels = channels;
+    spec.labels = true;
+    spec.mirror = false;
+    spec.classes = classes;
     ayf_status status = ayf_dataset_open(f->ctx, &spec, out);
     if (status == AYF_E_FORMAT)
         ayf_fail_prefix(f->ctx, "%s",

@@ -13,11 +13,7 @@
 
 static ayf_status open_data(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    ayf_dataset_spec spec = {.source = cfg->data.source,
-                             .resolution = cfg->data.resolution,
-                             .channels = cfg->data.channels,
-                             .mirror = cfg->data.mirror,
-                             .labels = cfg->data.labels};
+    ayf_dataset_spec spec = ayf_data_from_config(cfg);
     const ayf_weights *seen_by = run->begins_as ? run->begins_as : run->teachers.teacher;
     if (seen_by && !ayf_model_shape(&seen_by->spec).points) {
         /* "As stored" means as the teacher has seen it. */

@@ -37,6 +37,23 @@ ayf_status ayf_learner_begin(ayf_learner *l, uint64_t seed, const ayf_weights *f
     return l->average == l->weights ? AYF_OK : ayf_weights_copy(l->average, l->weights);
 }
 
+static ayf_status set_zero(ayf_weights *weights) {
+    ayf_context *ctx = weights->backend->ctx;
+    for (int i = 0; i < weights->params->count; i++) {
+        float *zeros = ayf_alloc(ctx, weights->params->at[i].size, sizeof *zeros);
+        ayf_status status = zeros ? ayf_buffer_set(weights->at[i], zeros) : AYF_E_MEMORY;
+        ayf_free(ctx, zeros);
+        AYF_TRY(status);
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_learner_restart(ayf_learner *l, uint64_t seed, const ayf_weights *from) {
+    AYF_TRY(set_zero(l->adam_m));
+    AYF_TRY(set_zero(l->adam_v));
+    return ayf_learner_begin(l, seed, from);
+}
+
 ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program) {
     char name[NAME_SIZE];
     AYF_TRY(ayf_weights_bind(l->weights, program, l->scope));

@@ -30,6 +30,9 @@ void ayf_learner_clear(ayf_learner *l); /* an all-zero or cleared one is fine */
  * nothing). The average begins as the weights. */
 ayf_status ayf_learner_begin(ayf_learner *l, uint64_t seed, const ayf_weights *from);
 
+/* The same for one that has been trained: its moments become 0 again. */
+ayf_status ayf_learner_restart(ayf_learner *l, uint64_t seed, const ayf_weights *from);
+
 /* The leaves of weights, average and moments use this learner's memory. */
 ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program);
 

@@ -31,6 +31,17 @@ ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const a
     return ayf_network_check(ctx, &spec);
 }
 
+ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg) {
+    return (ayf_dataset_spec){.source = cfg->data.source,
+                              .resolution = cfg->data.resolution,
+                              .resize = cfg->data.resize,
+                              .background = cfg->data.background,
+                              .as_stored = !cfg->data.upright,
+                              .channels = cfg->data.channels,
+                              .mirror = cfg->data.mirror,
+                              .labels = cfg->data.labels};
+}
+
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_DISCRIMINATOR;

@@ -12,6 +12,9 @@
 ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const ayf_dataset_info *data,
                                 ayf_model_spec *spec);
 
+/* What the data section says of how data.source is read. */
+ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg);
+
 /* The discriminator of the finetune section for what `network` draws; ayf_network_check() has not been asked.
  */
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network);

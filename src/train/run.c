@@ -6,12 +6,15 @@
 #include "backend/open.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
+#include "train/divergence.h"
 #include "train/figures.h"
 #include "train/inputs.h"
 #include "train/kind.h"
 #include "train/pictures.h"
 #include "train/recipe.h"
+#include "train/records.h"
 #include "train/settings.h"
+#include "train/watch.h"
 #include "train/kinds/teachers.h"
 
 static const ayf_run_type *const types[] = {
@@ -47,15 +50,6 @@ static ayf_status resume(ayf_run *run, int64_t latest) {
                         "; ask for at least as many or use a new folder",
                         run->folder, run->step, run->steps);
     return AYF_OK;
-}
-
-static ayf_status open_log(ayf_run *run) {
-    char *path = ayf_path_join(run->ctx, run->folder, AYF_RUN_LOG);
-    if (!path) return AYF_E_MEMORY;
-    ayf_status status =
-        ayf_jsonl_open(run->ctx, path, run->saved_step < 0 ? -1 : (int64_t)run->step, &run->log);
-    ayf_free(run->ctx, path);
-    return status;
 }
 
 /* A folder is made only for a configuration that can be used; one that is there already is looked at first. */
@@ -108,6 +102,7 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     AYF_TRY(ayf_run_batch_open(run));
     if (type->begin) AYF_TRY(type->begin(run));
     if (latest >= 0) AYF_TRY(resume(run, latest));
+    if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_diverged(run));
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
                 run->folder, run->model_path);
@@ -127,7 +122,8 @@ static ayf_status save_settings(ayf_run *run) {
         ayf_say(run->ctx,
                 "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",
                 run->folder);
-    return open_log(run);
+    AYF_TRY(ayf_run_forget_divergence(run));
+    return ayf_run_open_log(run);
 }
 
 static ayf_status open_backend(ayf_run *run) {
@@ -165,6 +161,7 @@ static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_
     run->ctx = ctx;
     run->type = types[options->kind];
     run->saved_step = -1;
+    run->rate_scale = 1;
     run->own = ayf_alloc(ctx, 1, run->type->own_size);
     return run->own ? AYF_OK : AYF_E_MEMORY;
 }
@@ -210,17 +207,13 @@ const char *ayf_run_model_path(const ayf_run *run) { return run->model_path; }
 
 /* ---- One step ---- */
 
-static double learning_rate(const ayf_run *run) {
-    return ayf_rate_below(&run->cfg, run->type->rate(&run->cfg), run->step);
-}
-
 static ayf_status begin_part(ayf_run *run) {
     const ayf_run_batch *b = &run->batch;
     AYF_TRY(run->type->draw(run));
     AYF_TRY(ayf_step_feed(run->program, &b->in));
     for (int i = 0; i < run->learners; i++)
         AYF_TRY(ayf_learner_set_part(&run->learner[i], run->program, b->part, b->parts));
-    AYF_TRY(ayf_learner_set_rates(&run->learner[0], run->program, run->step, learning_rate(run),
+    AYF_TRY(ayf_learner_set_rates(&run->learner[0], run->program, run->step, ayf_run_rate(run),
                                   ayf_ema_from_config(&run->cfg, run->step)));
     if (run->type->set) AYF_TRY(run->type->set(run));
     return ayf_program_ready(run->program);
@@ -274,22 +267,11 @@ static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
     report->grad_norm = run->figures.grad_norm;
     if (!isfinite(report->loss) || !isfinite(report->grad_norm))
         return ayf_run_not_finite(run, report->loss, report->grad_norm);
+    AYF_TRY(ayf_watch_step(run));
     run->sums.steps++;
     run->sums.loss += report->loss;
     run->sums.grad_norm += report->grad_norm;
     return run->type->note ? run->type->note(run, report) : AYF_OK;
-}
-
-static ayf_status write_log(ayf_run *run, const ayf_run_report *report) {
-    const ayf_run_sums *sums = &run->sums;
-    double steps = (double)sums->steps;
-    ayf_jsonl_int(run->log, "step", (int64_t)run->step);
-    ayf_jsonl_real(run->log, "loss", sums->loss / steps);
-    ayf_jsonl_real(run->log, "lr", report->learning_rate);
-    if (run->type->log) run->type->log(run);
-    ayf_jsonl_real(run->log, "grad_norm", sums->grad_norm / steps);
-    ayf_jsonl_real(run->log, "seconds", sums->seconds / steps);
-    return ayf_jsonl_end(run->log);
 }
 
 static bool is_due(const ayf_run *run, int64_t every) {
@@ -300,18 +282,23 @@ static bool is_due(const ayf_run *run, int64_t every) {
 static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
     bool leads = ayf_run_leads(run);
     if (is_due(run, run->cfg.save.log_every)) {
-        AYF_TRY(ayf_comm_agree(run->comm, leads ? write_log(run, report) : AYF_OK));
+        AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_write_log(run, report) : AYF_OK));
         run->sums = (ayf_run_sums){0};
     }
-    if (is_due(run, run->cfg.save.every)) {
+    run->owes_save |= is_due(run, run->cfg.save.every);
+    run->owes_picture |= is_due(run, run->cfg.save.grid_every);
+    if (!ayf_watch_trusts(run)) return AYF_OK;
+    if (run->owes_save) {
         AYF_TRY(ayf_run_save(run));
         report->saved = true;
+        run->owes_save = false;
     }
-    if (!is_due(run, run->cfg.save.grid_every)) return AYF_OK;
+    if (!run->owes_picture) return AYF_OK;
+    run->owes_picture = false;
     return ayf_comm_agree(run->comm, leads ? ayf_run_picture(run) : AYF_OK);
 }
 
-static ayf_status do_step(ayf_run *run, ayf_run_report *report) {
+static void clear_report(const ayf_run *run, ayf_run_report *report) {
     *report = (ayf_run_report){.step = run->step,
                                .steps = run->steps,
                                .loss = NAN,
@@ -326,18 +313,16 @@ static ayf_status do_step(ayf_run *run, ayf_run_report *report) {
                                .r1 = NAN,
                                .r2 = NAN,
                                .adaptive_weight = NAN};
-    if (run->ended != AYF_OK) return ayf_run_repeat_end(run);
-    if (ayf_run_finished(run))
-        return ayf_fail(run->ctx, AYF_E_USAGE,
-                        "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
-                        run->steps);
+}
+
+static ayf_status step(ayf_run *run, ayf_run_report *report) {
     double start = ayf_seconds();
     if (unprepared(run)) {
         AYF_TRY(run->type->prepare(run, report));
         report->seconds = ayf_seconds() - start;
         return AYF_OK;
     }
-    report->learning_rate = learning_rate(run);
+    report->learning_rate = ayf_run_rate(run);
     AYF_TRY(ayf_comm_agree(run->comm, begin_step(run)));
     report->bytes = run->bytes;
     ayf_status status = optimise(run, report);
@@ -348,13 +333,19 @@ static ayf_status do_step(ayf_run *run, ayf_run_report *report) {
     return keep_records(run, report);
 }
 
-/* Not cancelled half-way: a step is done or it has failed. */
 ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report) {
     ayf_run_report unused;
-    run->ctx->undisturbed = true;
-    ayf_status status = do_step(run, report ? report : &unused);
+    if (!report) report = &unused;
+    clear_report(run, report);
+    if (run->ended != AYF_OK) return ayf_run_repeat_end(run);
+    if (ayf_run_finished(run))
+        return ayf_fail(run->ctx, AYF_E_USAGE,
+                        "%s: the run has done its %" PRIu64 " steps; raise train.steps to go on", run->folder,
+                        run->steps);
+    run->ctx->undisturbed = true; /* not cancelled half-way: a step is done or it has failed */
+    ayf_status status = step(run, report);
     run->ctx->undisturbed = false;
-    return status;
+    return status == AYF_E_DIVERGED ? ayf_run_after_divergence(run, report) : status;
 }
 
 void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps) {
@@ -383,6 +374,13 @@ ayf_status ayf_run_save(ayf_run *run) {
     if (run->ended != AYF_OK) return ayf_run_repeat_end(run);
     if (unprepared(run)) return ayf_comm_agree(run->comm, leads ? run->type->save_prepared(run) : AYF_OK);
     if (run->saved_step == (int64_t)run->step) return AYF_OK;
+    if (!ayf_watch_trusts(run)) {
+        ayf_say(run->ctx,
+                "%s: step %" PRIu64
+                " is not saved, because the run may be diverging; what was saved before is kept",
+                run->folder, run->step);
+        return AYF_OK;
+    }
     AYF_TRY(compare_weights(run));
     AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_checkpoint_write(run) : AYF_OK));
     run->saved_step = (int64_t)run->step;

@@ -147,13 +147,22 @@ static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **ste
     return status;
 }
 
-ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step) {
+ayf_status ayf_run_latest_due(ayf_context *ctx, const char *folder, int64_t every, int64_t *step) {
     int64_t *steps;
     size_t count;
     ayf_status status = list_steps(ctx, folder, &steps, &count);
     *step = status == AYF_OK && count ? steps[0] : -1;
+    for (size_t i = 0; status == AYF_OK && every > 0 && i < count; i++) {
+        if (steps[i] % every != 0) continue;
+        *step = steps[i];
+        break;
+    }
     ayf_free(ctx, steps);
     return status;
+}
+
+ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step) {
+    return ayf_run_latest_due(ctx, folder, 0, step);
 }
 
 ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep) {
@@ -166,6 +175,27 @@ ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep) {
         status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
         ayf_free(ctx, path);
     }
+    ayf_free(ctx, steps);
+    return status;
+}
+
+static ayf_status set_one_apart(ayf_context *ctx, const char *folder, int64_t step) {
+    char *path = ayf_run_checkpoint_path(ctx, folder, step);
+    char *apart =
+        path ? ayf_format(ctx, "%.*s.diverged", (int)(strlen(path) - strlen(CHECKPOINT_SUFFIX)), path) : NULL;
+    ayf_status status = apart ? AYF_OK : AYF_E_MEMORY;
+    if (apart && rename(path, apart) != 0) status = ayf_fail_errno(ctx, errno, "rename", path);
+    ayf_free(ctx, apart);
+    ayf_free(ctx, path);
+    return status;
+}
+
+ayf_status ayf_run_set_apart(ayf_context *ctx, const char *folder, uint64_t step) {
+    int64_t *steps;
+    size_t count;
+    ayf_status status = list_steps(ctx, folder, &steps, &count);
+    for (size_t i = 0; status == AYF_OK && i < count && (uint64_t)steps[i] >= step; i++)
+        status = set_one_apart(ctx, folder, steps[i]);
     ayf_free(ctx, steps);
     return status;
 }

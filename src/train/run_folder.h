@@ -8,6 +8,7 @@
 #define AYF_RUN_CONFIG "config.yaml"
 #define AYF_RUN_LOG "log.jsonl"
 #define AYF_RUN_MODEL "model.safetensors"
+#define AYF_RUN_DIVERGED "diverged.txt" /* train/divergence.h */
 #define AYF_RUN_TRAJECTORIES "trajectories.safetensors"
 
 /* Metadata "format" of the safetensors files that only a run reads. */
@@ -39,7 +40,13 @@ char *ayf_run_samples_path(ayf_context *ctx, const char *folder, int64_t step);
  * no lock. */
 ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step);
 
+/* The same among the steps that are multiples of `every`; of all of them when none is, or when it is 0. */
+ayf_status ayf_run_latest_due(ayf_context *ctx, const char *folder, int64_t every, int64_t *step);
+
 /* Removes all checkpoints but the `keep` newest; keep == 0 removes none. */
 ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep);
+
+/* Renames the checkpoints of `step` and of later ones, from .safetensors to .diverged. */
+ayf_status ayf_run_set_apart(ayf_context *ctx, const char *folder, uint64_t step);
 
 #endif

@@ -12,11 +12,16 @@ static bool in_section(int row, const char *section) { /* "save." */
     return strncmp(ayf_config_row(row)->name, section, strlen(section)) == 0;
 }
 
-/* A run that is resumed may be made longer, may keep other things and may use less memory. */
+/* A run that is resumed may be made longer, may keep other things, may use less memory and may take another
+ * way when it diverges. */
 static bool may_change(int row) {
-    const char *name = ayf_config_row(row)->name;
-    return in_section(row, "save.") || strcmp(name, "train.steps") == 0 ||
-           strcmp(name, "train.accumulate") == 0;
+    static const char *const keys[] = {
+        "train.steps",         "train.accumulate",    "train.divergence_factor",
+        "train.on_divergence", "train.rollback_rate", "train.rollbacks"};
+    if (in_section(row, "save.")) return true;
+    for (size_t i = 0; i < AYF_COUNT(keys); i++)
+        if (strcmp(ayf_config_row(row)->name, keys[i]) == 0) return true;
+    return false;
 }
 
 /* By the text, as the hash is: -0 is not 0. */

@@ -14,7 +14,7 @@ ayf_status ayf_run_settings_read(ayf_run *run);
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
 /* AYF_E_CONFIG naming the first key in which run->cfg differs from what the folder has saved; train.steps,
- * train.accumulate and save.* may. */
+ * train.accumulate, the keys of divergence and save.* may. */
 ayf_status ayf_run_settings_compare(const ayf_run *run);
 
 /* Writes run->cfg into the folder unless that is what it has. */
@@ -24,7 +24,7 @@ ayf_status ayf_run_settings_save(const ayf_run *run);
  * says something else about the network there that is not the default. */
 ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken);
 
-/* Of everything but train.steps, train.accumulate, save.* and keys that say what runs did before there were
+/* Of everything but what may change and keys that say what runs did before there were
  * such keys, so that checkpoints of earlier versions keep theirs; 0 on failure. */
 uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg);
 

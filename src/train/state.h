@@ -45,6 +45,36 @@ typedef struct ayf_run_sums {
     uint64_t steps, in_bucket[AYF_RUN_BUCKETS];
 } ayf_run_sums;
 
+/* What a run knows of its past (train/watch.h). Doubles only: a checkpoint holds them as they are. */
+enum {
+    AYF_WATCH_LOSS,
+    AYF_WATCH_TANGENT,
+    AYF_WATCH_ERROR,
+    AYF_WATCH_WEIGHTS, /* of the first learner; those of the second one follow */
+    AYF_WATCH_DISCRIMINATOR,
+    AYF_WATCH_FIGURES,
+    AYF_WATCH_WINDOW = 32,
+    AYF_WATCH_EVERY = 8,
+    AYF_WATCH_STRIKES = 5
+};
+typedef struct ayf_watch_row {
+    double seen, lowest; /* values remembered so far; their lowest median */
+    double last[AYF_WATCH_WINDOW];
+} ayf_watch_row;
+typedef struct ayf_run_watch {
+    ayf_watch_row row[AYF_WATCH_FIGURES];
+    double strikes;      /* steps beyond less steps within; 0: nothing is suspected */
+    double suspected_at; /* the first step count of which the weights are suspected */
+} ayf_run_watch;
+
+/* Why and where a run diverged. */
+typedef struct ayf_run_divergence {
+    uint64_t step;      /* in which it was noticed, counted from 1 */
+    uint64_t bad_since; /* checkpoints of this step and of later ones are not to be trusted */
+    uint64_t rollbacks; /* before it */
+    char why[480], advice[320];
+} ayf_run_divergence;
+
 /* Inputs and outputs of one run of the program, allocated once. */
 typedef struct ayf_run_batch {
     int count;               /* samples: train.batch / processes / parts */
@@ -107,6 +137,11 @@ struct ayf_run {
     /* Not AYF_OK: what is trained is of no step any more, so the run neither goes on nor saves. */
     ayf_status ended;
     char ending[AYF_MESSAGE_SIZE]; /* the message, repeated when the run is used after it */
+    ayf_run_divergence divergence; /* when `ended` is AYF_E_DIVERGED */
+    ayf_run_watch watch;
+    uint64_t rollbacks;           /* how often the run has gone back after a divergence */
+    double rate_scale;            /* factor of all learning rates: 1, lower after a rollback */
+    bool owes_save, owes_picture; /* due in steps that were suspected */
 
     ayf_run_batch batch;
     ayf_run_figures figures;

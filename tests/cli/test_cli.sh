@@ -151,7 +151,8 @@ same whole/model.safetensors again/model.safetensors
 
 # A long run, stopped as soon as it has done a step.
 start() {
-    "$ayf" train "$1" $tiny --steps 1000000 >"$1.out" 2>"$1.err" &
+    # A shell ignores SIGINT for what it starts in the background, and so would the run.
+    env --default-signal=INT "$ayf" train "$1" $tiny --steps 1000000 >"$1.out" 2>"$1.err" &
     pid=$!
     tries=0
     until grep -q "1/1000000" "$1.err" 2>/dev/null || [ $tries -ge 600 ]; do

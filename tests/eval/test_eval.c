@@ -252,9 +252,11 @@ static void what_cannot_be_fitted_is_refused(void **state) {
     expect_no_fit(NULL, NULL, AYF_E_USAGE, "--data");
     assert_int_equal(ayf_features_fit(ctx, path_of("wild"), NULL, NULL), AYF_E_USAGE);
     expect_no_fit(real_path, "distill.loss=lmd", AYF_E_CONFIG, "data.resolution");
-    expect_no_fit(real_path, "\tdistill.loss =lmd", AYF_E_CONFIG,
-                  "fitting features takes data.resolution, data.channels, data.mirror, model.channels, "
-                  "model.multipliers, train.steps, train.batch, train.seed and train.lr only");
+    expect_no_fit(
+        real_path, "\tdistill.loss =lmd", AYF_E_CONFIG,
+        "fitting features takes data.resolution, data.resize, data.background, data.upright, data.channels, "
+        "data.mirror, model.channels, "
+        "model.multipliers, train.steps, train.batch, train.seed and train.lr only");
     expect_no_fit(real_path, "model.multipliers=1,1,1,1,1,1", AYF_E_CONFIG, "halved");
     expect_no_fit(real_path, " model.multipliers\t= 1,1,1,1,1,1", AYF_E_CONFIG, "halved");
 }

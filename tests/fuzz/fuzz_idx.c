@@ -9,8 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 static void parse(ayf_context *ctx, const uint8_t *bytes, size_t size, int rank) {
     ayf_idx idx;
     if (ayf_idx_parse(ctx, "input", bytes, size, rank, &idx) != AYF_OK) return;
-    size_t total = idx.count * (size_t)idx.height * (size_t)idx.width;
-    if (total == 0 || idx.data < bytes || total != (size_t)(bytes + size - idx.data)) abort();
+    size_t total = idx.count * (size_t)idx.height * (size_t)idx.width * (size_t)idx.channels;
+    if (rank == 1) total *= idx.columns;
+    if (total == 0 || idx.data < bytes || total > (size_t)(bytes + size - idx.data)) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

@@ -27,8 +27,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t capacity, uns
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     ayf_context *ctx = ayf_open(NULL);
     ayf_image header, image;
-    ayf_status probed = ayf_image_probe(ctx, "input", bytes, size, &header);
-    ayf_status decoded = ayf_image_decode(ctx, "input", bytes, size, &image);
+    ayf_status probed = ayf_image_probe(ctx, "input", bytes, size, NULL, &header);
+    ayf_status decoded = ayf_image_decode(ctx, "input", bytes, size, NULL, &image);
     if (decoded == AYF_OK) {
         if (probed != AYF_OK || header.height != image.height || header.width != image.width ||
             header.channels != image.channels)
@@ -36,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         unsigned sum = 0;
         for (size_t i = 0; i < ayf_image_bytes(&image); i++) sum += image.pixels[i];
         ayf_image_crop_square(&image);
-        if (image.height < 600 &&
-            ayf_image_resize(ctx, &image, 1 + (int)(sum % 40), 1 + (int)(sum % 37)) != AYF_OK)
+        if (image.height < 600 && ayf_image_resize(ctx, &image, 1 + (int)(sum % 40), 1 + (int)(sum % 37),
+                                                   (ayf_resize)(sum % 3)) != AYF_OK)
             abort();
         if (ayf_image_set_channels(ctx, &image, sum & 1 ? 3 : 1) != AYF_OK) abort();
     } else if (image.pixels) {

@@ -12,7 +12,7 @@ runs=${1:-200000}
 : "${CC:=clang}"
 flags="-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -I$root/include -I$root/src"
 checks="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-packages="libpng libjpeg libzip jansson zlib yaml-0.1"
+packages="libpng libjpeg libwebp libzip jansson zlib yaml-0.1"
 libs="$(pkg-config --libs $packages) -lm"
 
 rm -rf "$work/objects" && mkdir -p "$work/objects"

@@ -300,7 +300,7 @@ static void test_pictures(void **state) {
     size_t size;
     ayf_image picture;
     ok(ayf_file_read(ctx, path_of("a.png"), 0, &bytes, &size));
-    ok(ayf_image_decode(ctx, "a.png", bytes, size, &picture));
+    ok(ayf_image_decode(ctx, "a.png", bytes, size, NULL, &picture));
     assert_true(picture.height == 2 * 4 + 3 * 2 && picture.width == 3 * 4 + 4 * 2);
     for (int i = 0; i < 12; i++) assert_int_equal(picture.pixels[(2 * picture.width + 2) * 3 + i], i * 17);
     ayf_image_clear(ctx, &picture);

@@ -163,8 +163,10 @@ static inline uint64_t hash_of_config(char *text) {
         }
         snprintf(key, sizeof key, "%s.%s", section, line + 2);
         if (strcmp(section, "save") == 0 || strcmp(key, "train.steps") == 0 ||
-            strcmp(key, "train.accumulate") == 0)
+            strcmp(key, "train.accumulate") == 0 || strstr(key, "divergence") || strstr(key, "rollback"))
             continue;
+        /* A key that was added later and has the value of before it was there. */
+        if (strcmp(key, "data.background") == 0 && strcmp(colon + 2, "white") == 0) continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);
         hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
     }

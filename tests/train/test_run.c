@@ -116,7 +116,7 @@ static void test_folder(void **state) {
     void *png;
     size_t size;
     assert_int_equal(ayf_file_read(ctx, in_root("run/samples/step-00000010.png"), 0, &png, &size), AYF_OK);
-    assert_int_equal(ayf_image_decode(ctx, "png", png, size, &image), AYF_OK);
+    assert_int_equal(ayf_image_decode(ctx, "png", png, size, NULL, &image), AYF_OK);
     assert_int_equal(image.height, 2 + 2 * (8 + 2));
     assert_int_equal(image.width, 2 + 8 * (8 + 2));
     ayf_image_clear(ctx, &image);
@@ -392,8 +392,9 @@ static void test_replaced_teacher(void **state) {
 
 static void test_divergence(void **state) {
     (void)state;
-    settings set = join(tiny_mlp(), SET("train.lr=10", "train.lr_schedule=constant", "train.lr_warmup=0",
-                                        "model.layers=8", "train.steps=2000", "save.every=1", "save.keep=0"));
+    settings set = join(tiny_mlp(), SET("train.lr=10", "train.lr_schedule=constant", "train.lr_warmup=6",
+                                        "model.layers=8", "train.steps=2000", "save.every=1", "save.keep=0",
+                                        "train.divergence_factor=0"));
     ayf_run *run;
     assert_int_equal(open_run(AYF_RUN_TRAIN, in_root("run"), set, &run), AYF_OK);
     ayf_run_report report;
@@ -407,12 +408,14 @@ static void test_divergence(void **state) {
     assert_non_null(strstr(ayf_error(ctx), "lower train.lr"));
     assert_true(strstr(ayf_error(ctx), "not finite is mlp.") ||
                 strstr(ayf_error(ctx), "all parameters are finite"));
-    int kept = files_in(in_root("run/checkpoints"));
-    assert_int_equal(kept, (int)report.step); /* one per good step */
+    /* One per step, of which the last one gave what is not finite. */
+    int all = files_in(in_root("run/checkpoints")), kept = all - 1;
+    assert_int_equal(all, (int)report.step);
+    assert_true(ayf_path_exists(in_root("run/checkpoints/step-%08d.diverged", all)));
     assert_int_equal(ayf_run_save(run), AYF_E_DIVERGED);
     assert_int_equal(ayf_run_step(run, &report), AYF_E_DIVERGED);
     ayf_run_close(run);
-    assert_int_equal(files_in(in_root("run/checkpoints")), kept);
+    assert_int_equal(files_in(in_root("run/checkpoints")), all);
     ayf_backend *backend;
     ayf_weights *weights;
     ayf_model_card card;

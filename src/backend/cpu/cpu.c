@@ -227,6 +227,18 @@ static const ayf_backend_ops cpu_ops = {
     .facts = cpu_facts,
 };
 
+/* The size of the team that OpenMP gives to who asks for `wanted` threads: its environment may allow fewer
+ * (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS). */
+static int team_given(int wanted) {
+    int dynamic = omp_get_dynamic(), given = 1;
+    if (dynamic) omp_set_dynamic(0);
+#pragma omp parallel num_threads(wanted)
+#pragma omp single
+    given = omp_get_num_threads();
+    if (dynamic) omp_set_dynamic(dynamic);
+    return given;
+}
+
 ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
     enum { THREADS_MOST = 4096 };
     if (ctx->threads < 0 || ctx->threads > THREADS_MOST)
@@ -236,10 +248,14 @@ ayf_status ayf_cpu_open(ayf_context *ctx, ayf_backend **out) {
     if (!b) return AYF_E_MEMORY;
     b->base.ops = &cpu_ops;
     b->base.ctx = ctx;
-    b->threads = ctx->threads > 0 ? ctx->threads : omp_get_num_procs();
+    int wanted = ctx->threads > 0 ? ctx->threads : omp_get_num_procs();
     /* oneDNN's results are wrong when it gets fewer threads than it prepared for. */
-    if (b->threads > omp_get_thread_limit()) b->threads = omp_get_thread_limit();
-    if (omp_get_max_active_levels() == 0) b->threads = 1;
+    b->threads = team_given(wanted);
+    if (b->threads < wanted)
+        ayf_say(ctx,
+                "OpenMP gives %d of %d threads, so this is slower (OMP_THREAD_LIMIT, "
+                "OMP_MAX_ACTIVE_LEVELS)",
+                b->threads, wanted);
     ayf_status status = ayf_heavy_open(ctx, b->threads, AYF_HEAVY_FASTER, &b->heavy);
     if (status != AYF_OK) {
         ayf_free(ctx, b);

@@ -3,8 +3,11 @@
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <oneapi/dnnl/dnnl.h>
+
+#include "backend/cpu/catch.h"
 
 enum { MAX_BUFFERS = 7, MAX_STEPS = 4, MAX_ARGS = 4, LINE = 64, NAME_SIZE = 96 };
 
@@ -167,6 +170,46 @@ static void leave(const ayf_onednn *d, team before) {
     if (before.dynamic) omp_set_dynamic(before.dynamic);
 }
 
+/* What a function asks of oneDNN. `what` is for messages; the members that `work` needs are set. */
+typedef struct request {
+    ayf_status (*work)(struct request *);
+    ayf_onednn *owner;
+    ayf_onednn_kernel *kernel;
+    const char *what;
+    ayf_status status; /* of `work` */
+    const void *shape;
+    ayf_op face;
+    const ayf_element *element;
+    void *layouts;
+    const void *a, *b, *packed;
+    void *out, *scratch;
+} request;
+
+static void do_work(void *user) {
+    request *r = user;
+    r->status = r->work(r);
+}
+
+/* oneDNN reports a lack of memory by its status, by an exception, or not at all: see enough_memory(). */
+static ayf_status ask(request *r) {
+    team before = enter(r->owner);
+    ayf_caught caught = ayf_catch(do_work, r);
+    leave(r->owner, before);
+    if (caught == AYF_CAUGHT_NOTHING) return r->status;
+    return failed(r->owner, caught == AYF_CAUGHT_NO_MEMORY ? dnnl_out_of_memory : dnnl_runtime_error,
+                  r->what);
+}
+
+/* Where memory ends while oneDNN writes code, it crashes. Asked before that happens: whether there is room for
+ * more than the code of one kernel. */
+static ayf_status enough_memory(ayf_onednn *d, const char *what) {
+    enum { ROOM = 32 << 20 };
+    void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return failed(d, dnnl_out_of_memory, what);
+    munmap(room, ROOM);
+    return AYF_OK;
+}
+
 static size_t reserve(ayf_onednn_kernel *k, size_t bytes) {
     size_t offset = k->scratch_bytes;
     k->scratch_bytes += (bytes + LINE - 1) / LINE * LINE;
@@ -274,13 +317,12 @@ typedef struct conv_layouts {
     layout dense[3], wanted[3]; /* x, w, y */
 } conv_layouts;
 
-/* `type` is of x, w, y. */
+/* `type` is of x, w, y. *l is zero. */
 static dnnl_status_t make_layouts(conv_layouts *l, const ayf_conv_shape *s, const dnnl_data_type_t type[3],
                                   bool last) {
     const dnnl_dims_t dims[3] = {{s->x[0], s->x[3], s->x[1], s->x[2]},
                                  {s->w[0], s->w[3], s->w[1], s->w[2]},
                                  {s->y[0], s->y[3], s->y[1], s->y[2]}};
-    memset(l, 0, sizeof *l);
     for (int i = 0; i < 3; i++) {
         bool weights = i == 1;
         dnnl_status_t status = layout_by_tag(&l->dense[i], dims[i], type[i], weights ? dnnl_ohwi : dnnl_nhwc);
@@ -374,15 +416,26 @@ static ayf_status build_conv(ayf_onednn_kernel *k, const ayf_conv_shape *s, ayf_
     return AYF_OK;
 }
 
+static ayf_status build_conv_asked(request *r) {
+    return build_conv(r->kernel, r->shape, r->face, r->element, r->layouts);
+}
+
 ayf_status ayf_onednn_prepare_conv(ayf_onednn *d, const ayf_conv_shape *shape, ayf_op face,
                                    const ayf_element element[3], ayf_onednn_kernel **out) {
     *out = NULL;
     ayf_onednn_kernel *k;
+    AYF_TRY(enough_memory(d, "a convolution"));
     AYF_TRY(new_kernel(d, &k));
     conv_layouts layouts;
-    team before = enter(d);
-    ayf_status status = build_conv(k, shape, face, element, &layouts);
-    leave(d, before);
+    memset(&layouts, 0, sizeof layouts);
+    ayf_status status = ask(&(request){.work = build_conv_asked,
+                                       .owner = d,
+                                       .kernel = k,
+                                       .what = "a convolution",
+                                       .shape = shape,
+                                       .face = face,
+                                       .element = element,
+                                       .layouts = &layouts});
     for (int i = 0; i < 3; i++) {
         layout_free(&layouts.dense[i]);
         layout_free(&layouts.wanted[i]);
@@ -427,16 +480,25 @@ static ayf_status build_gemm(ayf_onednn_kernel *k, const ayf_gemm_shape *s, cons
     return AYF_OK;
 }
 
+static ayf_status build_gemm_asked(request *r) {
+    return build_gemm(r->kernel, r->shape, r->element, r->layouts);
+}
+
 ayf_status ayf_onednn_prepare_gemm(ayf_onednn *d, const ayf_gemm_shape *shape, const ayf_element element[3],
                                    ayf_onednn_kernel **out) {
     *out = NULL;
     ayf_onednn_kernel *k;
+    AYF_TRY(enough_memory(d, "a matrix product"));
     AYF_TRY(new_kernel(d, &k));
     layout layouts[3];
     memset(layouts, 0, sizeof layouts);
-    team before = enter(d);
-    ayf_status status = build_gemm(k, shape, element, layouts);
-    leave(d, before);
+    ayf_status status = ask(&(request){.work = build_gemm_asked,
+                                       .owner = d,
+                                       .kernel = k,
+                                       .what = "a matrix product",
+                                       .shape = shape,
+                                       .element = element,
+                                       .layouts = layouts});
     for (int i = 0; i < 3; i++) layout_free(&layouts[i]);
     if (status != AYF_OK) {
         ayf_onednn_release(k);
@@ -496,28 +558,50 @@ static ayf_status pack(ayf_onednn_kernel *k, const void *b, void *packed) {
     return AYF_OK;
 }
 
+static ayf_status run_asked(request *r) {
+    return run_steps(r->kernel, r->a, r->b, r->out, r->packed, r->scratch);
+}
+
 ayf_status ayf_onednn_run(ayf_onednn_kernel *kernel, const void *a, const void *b, void *out,
                           const void *packed, void *scratch) {
-    team before = enter(kernel->owner);
-    ayf_status status = run_steps(kernel, a, b, out, packed, scratch);
-    leave(kernel->owner, before);
-    return status;
+    return ask(&(request){.work = run_asked,
+                          .owner = kernel->owner,
+                          .kernel = kernel,
+                          .what = kernel->name,
+                          .a = a,
+                          .b = b,
+                          .out = out,
+                          .packed = packed,
+                          .scratch = scratch});
 }
 
 size_t ayf_onednn_packed_bytes(const ayf_onednn_kernel *kernel) { return kernel->packed_bytes; }
 
+static ayf_status pack_asked(request *r) { return pack(r->kernel, r->b, r->out); }
+
 ayf_status ayf_onednn_pack(ayf_onednn_kernel *kernel, const void *b, void *packed) {
-    team before = enter(kernel->owner);
-    ayf_status status = pack(kernel, b, packed);
-    leave(kernel->owner, before);
-    return status;
+    return ask(&(request){.work = pack_asked,
+                          .owner = kernel->owner,
+                          .kernel = kernel,
+                          .what = kernel->name,
+                          .b = b,
+                          .out = packed});
 }
 
 /* ---- Life ---- */
 
+static void ask_isa(void *isa) { *(unsigned *)isa = (unsigned)dnnl_get_effective_cpu_isa(); }
+
 bool ayf_onednn_multiplies_bf16(void) {
-    unsigned wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
-    return ((unsigned)dnnl_get_effective_cpu_isa() & wanted) == wanted;
+    unsigned wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16, isa = 0;
+    return ayf_catch(ask_isa, &isa) == AYF_CAUGHT_NOTHING && (isa & wanted) == wanted;
+}
+
+static ayf_status open_asked(request *r) {
+    ayf_onednn *d = r->owner;
+    DNNL_TRY(d, dnnl_engine_create(&d->engine, dnnl_cpu, 0), r->what);
+    DNNL_TRY(d, dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags), r->what);
+    return AYF_OK;
 }
 
 ayf_status ayf_onednn_open(ayf_context *ctx, int threads, ayf_onednn **out) {
@@ -526,12 +610,10 @@ ayf_status ayf_onednn_open(ayf_context *ctx, int threads, ayf_onednn **out) {
     if (!d) return AYF_E_MEMORY;
     d->ctx = ctx;
     d->threads = threads;
-    dnnl_status_t status = dnnl_engine_create(&d->engine, dnnl_cpu, 0);
-    if (status == dnnl_success) status = dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags);
-    if (status != dnnl_success) {
-        ayf_status result = failed(d, status, "its processor engine");
+    ayf_status status = ask(&(request){.work = open_asked, .owner = d, .what = "its processor engine"});
+    if (status != AYF_OK) {
         ayf_onednn_close(d);
-        return result;
+        return status;
     }
     *out = d;
     return AYF_OK;

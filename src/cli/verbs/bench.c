@@ -102,11 +102,20 @@ static ayf_status measure_discriminator(cli *c, bench *b, section *s) {
 static ayf_status measure(cli *c, bench *b, ayf_precision precision, section *s) {
     *s = (section){.precision = precision, .peak_gflops = (double)NAN};
     b->options.precision = precision;
-    ayf_status status = AYF_OK;
-    if (b->step) status = measure_step(c, b, s);
-    if (status == AYF_OK && b->call) status = measure_call(c, b, s);
-    if (status == AYF_OK && b->discriminator) status = measure_discriminator(c, b, s);
-    return status;
+    const struct {
+        bool wanted;
+        const char *name;
+        ayf_status (*measure)(cli *, bench *, section *);
+    } parts[] = {{b->step, "a training step", measure_step},
+                 {b->call, "a call", measure_call},
+                 {b->discriminator, "a discriminator step", measure_discriminator}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!parts[i].wanted) continue;
+        cli_say(c, "timing %s, precision %s", parts[i].name, ayf_precision_name(precision));
+        ayf_status status = parts[i].measure(c, b, s);
+        if (status != AYF_OK) return status;
+    }
+    return AYF_OK;
 }
 
 /* Seconds of an average discriminator step when one in `every` has the penalties. */

@@ -24,7 +24,11 @@ int cli_eval_fit(cli *c, const cli_args *args) {
                                     .settings = args->settings,
                                     .setting_count = args->setting_count};
     ayf_features_report report;
-    if (ayf_features_fit(c->ctx, path, &options, &report) != AYF_OK) return cli_fail(c);
+    /* Minutes at most, so nothing is kept of a fit that is stopped; the signal ends the program as usual. */
+    cli_signals_begin(c, "fitting was stopped and nothing is written; the same command fits anew\n", 0);
+    ayf_status status = ayf_features_fit(c->ctx, path, &options, &report);
+    cli_signals_end();
+    if (status != AYF_OK) return cli_fail(c);
     if (isfinite(report.accuracy))
         cli_say(c,
                 "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified correctly",

@@ -76,6 +76,7 @@ static void data_info(const ayf_path_facts *f) {
     else
         row("classes", "none: %s", f->no_classes ? f->no_classes : "it has no labels");
     if (f->height) row("sigma_data", "%.4f", f->sigma);
+    if (f->fingerprint) row("fingerprint", "%s", f->fingerprint);
 }
 
 int cli_info(cli *c, const cli_args *args) {
@@ -100,7 +101,10 @@ int cli_info(cli *c, const cli_args *args) {
             "is missing");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
-        row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
+        if (f.diverged)
+            row("state", "diverged in %s", f.diverged);
+        else
+            row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");
         row("step", "%llu", (unsigned long long)f.step);
         row("model", "%s", f.model_path ? f.model_path : "none yet");
         row("precision", "%s", ayf_precision_name(f.precision));

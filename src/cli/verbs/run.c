@@ -2,40 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
-
-/* mpirun passes SIGUSR1 on to all processes; on the others it gives them a second, then kills them. */
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-static volatile sig_atomic_t stop_asked, several;
-
-static void say(const char *text, size_t size) {
-    ssize_t written = write(STDERR_FILENO, text, size);
-    (void)written;
-}
-
-/* One of several processes stays to save with the others: its launcher can kill it. */
-static void on_signal(int number) {
-    (void)number;
-    static const char alone[] = "\nfinishing this step; press Ctrl-C again to stop without saving\n";
-    static const char together[] = "\nfinishing this step in all processes\n";
-    bool again = stop_asked;
-    stop_asked = 1;
-    if (several) {
-        if (!cli_silent && !again) say(together, sizeof together - 1);
-        return;
-    }
-    for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++) signal(stop_signals[i], SIG_DFL);
-    say(alone, sizeof alone - 1);
-}
-
-static void catch_signals(bool on) {
-    struct sigaction action = {.sa_handler = on ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++)
-        sigaction(stop_signals[i], &action, NULL);
-}
 
 static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const char *again) {
     cli_progress_end(c->progress);
@@ -49,10 +17,7 @@ static int stopped(cli *c, ayf_run *run, const ayf_run_report *report, const cha
                 (unsigned long long)report->step, (unsigned long long)report->steps);
     else
         cli_say(c, "stopped before the first step. To go on:");
-    if (c->processes > 1)
-        cli_say(c, "  mpirun -n %d %s", c->processes, again);
-    else
-        cli_say(c, "  %s", again);
+    cli_say(c, "  %s", again);
     return ayf_exit_code(AYF_E_STOPPED);
 }
 
@@ -68,13 +33,20 @@ static void show_preparation(cli_progress *bar, const ayf_run_report *report) {
     cli_progress_update(bar, &shown);
 }
 
+/* A step that takes as long as the one before would end too late. One step is the least, so that runs which
+ * are started again and again come to their end. */
+static bool time_is_over(const cli *c, double last) {
+    return c->max_time > 0 && last > 0 && cli_now() - c->started + last > c->max_time;
+}
+
 static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again) {
     ayf_run_report report = {0};
     const char *label = progress->label;
     bool first = true;
     while (!ayf_run_finished(run)) {
-        bool stop;
-        if (ayf_any_rank(c->ctx, stop_asked, &stop) != AYF_OK) return cli_fail(c);
+        bool over = time_is_over(c, report.seconds), stop;
+        if (ayf_any_rank(c->ctx, over || cli_signals_asked(), &stop) != AYF_OK) return cli_fail(c);
+        if (over) cli_say(c, "another step would end after the time that --max-time gives");
         if (stop) return stopped(c, run, &report, again);
         if (ayf_run_step(run, &report) != AYF_OK) {
             cli_progress_end(progress);
@@ -101,23 +73,43 @@ static int loop(cli *c, ayf_run *run, cli_progress *progress, const char *again)
     return 0;
 }
 
-int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path) {
-    if (model_path) *model_path = NULL;
-    stop_asked = 0;
-    several = c->processes > 1;
-    catch_signals(true);
-    ayf_run *run = NULL;
+static int open_and_loop(cli *c, const char *label, const ayf_run_options *options, const char *launch,
+                         ayf_run **run) {
     cli_progress progress;
     cli_progress_begin(&progress, c, label);
-    int code = ayf_run_open(c->ctx, options, &run) == AYF_OK ? loop(c, run, &progress, again) : cli_fail(c);
+    int code;
+    if (ayf_run_open(c->ctx, options, run) != AYF_OK) {
+        code = cli_fail(c);
+    } else {
+        cli_signals_stepping();
+        code = loop(c, *run, &progress, launch);
+    }
     cli_progress_end(&progress);
+    return code;
+}
+
+int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path) {
+    static const char before_steps[] = "stopped before the first step. To go on:\n  ";
+    if (model_path) *model_path = NULL;
+    char *launch = cli_launch_line(c, again);
+    char *said = launch ? malloc(sizeof before_steps + strlen(launch) + 1) : NULL;
+    if (!said) {
+        free(launch);
+        return cli_error(c, AYF_E_MEMORY, "out of memory");
+    }
+    sprintf(said, "%s%s\n", before_steps, launch);
+    cli_signals_begin(c, said, ayf_exit_code(AYF_E_STOPPED));
+    ayf_run *run = NULL;
+    int code = open_and_loop(c, label, options, launch, &run);
     if (!code) {
         cli_say(c, "%s: finished, %s", label, ayf_run_model_path(run));
         if (model_path && !(*model_path = strdup(ayf_run_model_path(run))))
             code = cli_error(c, AYF_E_MEMORY, "out of memory");
     }
     ayf_run_close(run);
-    catch_signals(false);
+    cli_signals_end();
+    free(said);
+    free(launch);
     return code;
 }
 

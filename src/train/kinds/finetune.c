@@ -7,6 +7,7 @@
 #include "flow/adversarial.h"
 #include "nn/network.h"
 #include "train/batch.h"
+#include "train/divergence.h"
 #include "train/figures.h"
 #include "train/kind.h"
 #include "train/program.h"
@@ -146,23 +147,34 @@ static ayf_status draw(ayf_run *run) {
 }
 
 static ayf_status set(ayf_run *run) {
-    double disc_rate = ayf_rate_below(&run->cfg, run->cfg.finetune.disc_lr, run->step);
+    double disc_rate = ayf_rate_below(&run->cfg, run->cfg.finetune.disc_lr, run->step) * run->rate_scale;
     return ayf_learner_set_rates(&run->learner[DISCRIMINATOR], run->program, run->step, disc_rate, 0);
 }
 
+/* A discriminator that wins leaves a student that is as good as it was. One whose output has exploded, in
+ * either direction, is of no use any more, and neither is its checkpoint. */
 static ayf_status watch(ayf_run *run) {
     const double *figure = run->figures.own;
-    double gap = figure[LOGIT_REAL] - figure[LOGIT_FAKE];
+    double gap = figure[LOGIT_REAL] - figure[LOGIT_FAKE], limit = run->cfg.finetune.logit_limit;
+    char why[240];
     if (!isfinite(gap) || !isfinite(figure[DISC_NORM]))
-        return ayf_run_diverged(run, "the discriminator's output or gradient is not finite",
+        return ayf_run_diverged(run, run->step, "the discriminator's output or gradient is not finite",
                                 "a lower finetune.disc_lr or a higher finetune.penalty");
-    if (gap <= run->cfg.finetune.logit_limit) return AYF_OK;
-    char why[200];
+    if (gap < -limit) {
+        snprintf(why, sizeof why,
+                 "the discriminator has exploded: its logits of data lie %.3g below those of fakes "
+                 "(finetune.logit_limit = %g)",
+                 -gap, limit);
+        return ayf_run_diverged(run, run->step, why,
+                                "a lower finetune.disc_lr, a longer train.lr_warmup or a higher "
+                                "finetune.penalty");
+    }
+    if (gap <= limit) return AYF_OK;
     snprintf(why, sizeof why,
              "the discriminator wins: its logits of data lie %.3g above those of fakes (finetune.logit_limit "
              "= %g), and the student learns nothing from it any more",
-             gap, run->cfg.finetune.logit_limit);
-    return ayf_run_diverged(run, why,
+             gap, limit);
+    return ayf_run_diverged(run, run->step + 1, why,
                             "a higher finetune.penalty, a lower finetune.disc_lr or finetune.lr, or a "
                             "smaller finetune.channel_max");
 }

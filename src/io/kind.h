@@ -1,0 +1,30 @@
+/* What a file is that is not what was expected, told by its content and not by its name. */
+#ifndef AYF_IO_KIND_H
+#define AYF_IO_KIND_H
+
+#include "base/base.h"
+
+typedef struct ayf_kind {
+    const char *name;     /* "a Python pickle (.pkl, .pt, .pth)" */
+    const char *as_data;  /* the way out for who took it for data; NULL: only the general one */
+    const char *as_model; /* the same for who took it for a model */
+} ayf_kind;
+
+enum { AYF_KIND_HEAD = 4096 }; /* bytes of a file that tell everything there is to tell */
+
+/* By the first bytes, at most AYF_KIND_HEAD; of gzip data the content counts. NULL: unknown, or a file that
+ * holds data or a model (ZIP, IDX, safetensors). */
+const ayf_kind *ayf_kind_of(const unsigned char *head, size_t size);
+
+/* The same of a regular file; anything else and a file that cannot be read are NULL, without a failure. */
+const ayf_kind *ayf_kind_of_file(const char *path);
+
+/* AYF_E_FORMAT with "<path>: is <name>, not a data set: <way out>", or the same of a model. */
+ayf_status ayf_fail_kind_data(ayf_context *ctx, const char *path, const ayf_kind *kind);
+ayf_status ayf_fail_kind_model(ayf_context *ctx, const char *path, const ayf_kind *kind);
+
+/* AYF_OK for a regular file. A pipe, a socket, a device or a folder is AYF_E_IO without being opened: a read
+ * from it might wait for ever or never end. */
+ayf_status ayf_check_regular(ayf_context *ctx, const char *path);
+
+#endif
