@@ -24,6 +24,12 @@ _RESULTS = {
     "ayf_run_progress": None,
     "ayf_eval_close": None,
 }
+# The structs that this package hands over or receives.
+_USED = [
+    "ayf_options", "ayf_model_facts", "ayf_sample_options", "ayf_fidelity_options", "ayf_fidelity_row",
+    "ayf_semigroup_row", "ayf_features_options", "ayf_features_report", "ayf_eval_options", "ayf_eval_row",
+    "ayf_eval_figure", "ayf_run_options", "ayf_run_report",
+]
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
 PROGRESS = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64)
 
@@ -119,8 +125,8 @@ class Library:
             sizeof = self.find("ayf_sizeof")
         except Error:
             raise ImportError(f"{self.path} is too old to say how its structs lie in memory, and {way_out}") from None
-        for name, layout in STRUCTS.items():
-            size = sizeof(name.encode())
+        for name in _USED:
+            layout, size = STRUCTS[name], sizeof(name.encode())
             if size != ctypes.sizeof(layout):
                 raise ImportError(
                     f"{self.path} has a {name} of {size} bytes where {ctypes.sizeof(layout)} are expected: {way_out}"
