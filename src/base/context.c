@@ -35,12 +35,26 @@ size_t ayf_sizeof(const char *type) {
         size_t size;
     } structs[] = {
 #define ROW(type) {#type, sizeof(type)}
-        ROW(ayf_options),         ROW(ayf_model_facts),       ROW(ayf_sample_options),
-        ROW(ayf_run_options),     ROW(ayf_run_report),        ROW(ayf_fidelity_options),
-        ROW(ayf_fidelity_row),    ROW(ayf_semigroup_row),     ROW(ayf_features_options),
-        ROW(ayf_features_report), ROW(ayf_eval_options),      ROW(ayf_eval_row),
-        ROW(ayf_eval_figure),     ROW(ayf_bench_options),     ROW(ayf_bench_result),
-        ROW(ayf_path_facts),      ROW(ayf_bench_call_result), ROW(ayf_bench_discriminator_result),
+        ROW(ayf_options),
+        ROW(ayf_model_facts),
+        ROW(ayf_sample_options),
+        ROW(ayf_run_options),
+        ROW(ayf_run_report),
+        ROW(ayf_fidelity_options),
+        ROW(ayf_fidelity_row),
+        ROW(ayf_semigroup_row),
+        ROW(ayf_features_options),
+        ROW(ayf_features_report),
+        ROW(ayf_eval_options),
+        ROW(ayf_eval_row),
+        ROW(ayf_eval_figure),
+        ROW(ayf_bench_options),
+        ROW(ayf_bench_result),
+        ROW(ayf_path_facts),
+        ROW(ayf_grid),
+        ROW(ayf_report_options),
+        ROW(ayf_bench_call_result),
+        ROW(ayf_bench_discriminator_result),
 #undef ROW
     };
     for (size_t i = 0; i < AYF_COUNT(structs); i++)

@@ -96,11 +96,6 @@ void ayf_jsonl_int(ayf_jsonl *log, const char *key, int64_t value) {
     ayf_text_print(&log->line, "%lld", (long long)value);
 }
 
-void ayf_jsonl_text(ayf_jsonl *log, const char *key, const char *value) {
-    put_key(log, key);
-    ayf_text_json(&log->line, value);
-}
-
 void ayf_jsonl_real(ayf_jsonl *log, const char *key, double value) {
     put_key(log, key);
     put_real(log, value);

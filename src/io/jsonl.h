@@ -23,7 +23,6 @@ ayf_status ayf_jsonl_open(ayf_context *ctx, const char *path, int64_t last_step,
 void ayf_jsonl_int(ayf_jsonl *log, const char *key, int64_t value);
 void ayf_jsonl_text(ayf_jsonl *log, const char *key, const char *value);
 void ayf_jsonl_real(ayf_jsonl *log, const char *key, double value);
-void ayf_jsonl_text(ayf_jsonl *log, const char *key, const char *value);
 void ayf_jsonl_reals(ayf_jsonl *log, const char *key, const double *values, size_t count);
 
 /* Ends the line and hands it to the system in one write. On failure (a full disk) nothing of the line stays
