@@ -122,7 +122,7 @@ static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char 
                                .settings = args->settings,
                                .setting_count = args->setting_count};
     int code = cli_run(c, label, &options, again, &model);
-    if (!code && !cli_silent) puts(model);
+    if (!code && !cli_silent) cli_print_line(NULL, model);
     free(model);
     free(again);
     return code;

@@ -232,7 +232,7 @@ int cli_sample(cli *c, const cli_args *args) {
     if (!code && !in_32_bits(&j))
         cli_say(c, "%s: computes in %s", args->positional[0], ayf_precision_name(j.facts.precision));
     if (!code) code = j.kind == OUT_FOLDER ? write_folder(&j) : write_together(&j);
-    if (!code) puts(j.out);
+    if (!code) cli_print_line(NULL, j.out);
     ayf_model_close(j.model);
     ayf_model_close(j.weak);
     free(j.seeds);
