@@ -5,7 +5,7 @@
 # make bench-peers the same beside PyTorch, ONNX Runtime and OpenVINO, from PyPI in build/peers (some GB)
 #                  (PEERS_PYTHON=a Python that has them, PEERS_ARGS="--rounds 5 --compile")
 # make golden DIR=<folder of reference numbers>
-# make install     header, library, program, pkg-config file   (PREFIX=/usr/local, DESTDIR=)
+# make install     headers, libraries, program, pkg-config and CMake files   (PREFIX=/usr/local, DESTDIR=)
 # make uninstall, clean, format, fuzz (RUNS=executions of each reader)
 #
 # Missing packages are installed by scripts/deps.sh the first time. Meson and Ninja do the work: this file only
@@ -21,7 +21,7 @@ PEERS_ARGS =
 
 # The tests are built by make test only.
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) ayf libayf.a
+	@ninja -C $(BUILD) installed
 
 $(BUILD)/build.ninja:
 	@./scripts/deps.sh
@@ -52,7 +52,7 @@ golden: all
 
 install: $(BUILD)/build.ninja
 	@meson configure $(BUILD) --prefix=$(PREFIX)
-	@ninja -C $(BUILD) ayf libayf.a
+	@ninja -C $(BUILD) installed
 	@meson install -C $(BUILD) --no-rebuild
 
 uninstall:

@@ -9,7 +9,7 @@ build=$(cd "${1:?usage: check_unused.sh BUILD_FOLDER}" && pwd)
 cd "$(dirname "$0")/.."
 
 # Readers of files, which fuzzers give bytes in memory.
-allowed='ayf_dataset_from_source ayf_idx_parse ayf_source_open_zip_memory ayf_st_parse'
+allowed='ayf_dataset_from_source ayf_idx_parse ayf_source_open_zip_memory'
 
 # The source of an object: meson writes src/backend/cpu/cpu.c as src/backend/libx.a.p/cpu_cpu.c.o. Nothing when it is
 # gone and the object was left behind.

@@ -27,7 +27,8 @@ extern "C" {
     X(AYF_E_FORMAT, 3, "bad input file")                                                                     \
     X(AYF_E_DIVERGED, 4, "training diverged")                                                                \
     X(AYF_E_CHECK, 5, "a check failed")                                                                      \
-    X(AYF_E_STOPPED, 75, "stopped on request") /* used by the program only; no function returns it */
+    X(AYF_E_STOPPED, 75, "stopped on request") /* used by the program only; no function returns it */        \
+    X(AYF_E_CANCELLED, 75, "cancelled")        /* ayf_options.progress gave false */
 
 typedef enum ayf_status {
 #define AYF_ROW(name, code, text) name,
@@ -53,6 +54,14 @@ typedef void ayf_log_fn(void *user, const char *line);
 
 /* Receives one line of a result, without a newline. */
 typedef void ayf_print_fn(void *user, const char *line);
+
+/* Hears of what takes long, often: before every call of a network, and with every sample, picture or file that
+ * is counted. `what` says what is being done ("drawing", "reading"), `done` how much of `total`; total is 0
+ * where it is not known. Gives true to go on. After false the function returns AYF_E_CANCELLED, has written no
+ * file, and everything that is open stays usable: the same call may be made again. The thread that called the
+ * library calls it. It may not use objects of its context. Steps of a run (ayf_run_step(), ayf_run_save()) do
+ * not call it: they are short, and one ends before the next is asked for. */
+typedef bool ayf_progress_fn(void *user, const char *what, uint64_t done, uint64_t total);
 
 /* How numbers between the operations of a network are kept. Weights, sums, statistics, losses and optimisers
  * are in 32 bits always. A setting decides the bytes of a result, so runs write down what they use. */
@@ -81,6 +90,8 @@ typedef struct ayf_options { /* all zero = defaults */
      * and runs compute in their own train.precision. */
     ayf_precision precision;
     bool mpi; /* this process is one of several that train together; see "Several processes" below */
+    ayf_progress_fn *progress; /* default: nobody asks, and nothing is cancelled */
+    void *progress_user;
 } ayf_options;
 
 /* A context holds the allocator, the log and the last error. Returns NULL only when there is no memory. Use a
@@ -92,6 +103,9 @@ AYF_API ayf_context *ayf_open(const ayf_options *options);
 AYF_API void ayf_close(ayf_context *ctx); /* NULL is fine */
 
 AYF_API const char *ayf_version(void); /* version of the linked library; AYF_VERSION is this header's */
+/* Size of a struct of these headers ("ayf_model_facts") in the linked library, 0: there is no such struct. For
+ * bindings of other languages, which have no compiler to see that they are out of date. */
+AYF_API size_t ayf_sizeof(const char *type);
 
 /* The message and the status of the last failure; meaningless after a success. The message names the file,
  * key or value at fault and how to fix it. It is valid until the next call with this context. ctx == NULL

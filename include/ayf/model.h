@@ -1,4 +1,4 @@
-/* Model files, sampling, pictures. Part of ayf.h, which has the rules that hold for all of it. */
+/* Model files and sampling. Part of ayf.h, which has the rules that hold for all of it. */
 #ifndef AYF_API_MODEL_H
 #define AYF_API_MODEL_H
 
@@ -16,9 +16,13 @@ typedef struct ayf_model_facts {
     const char *role;   /* "teacher" (weak teachers too) or "student"; strings live as long as the model */
     const char *data;   /* the data source it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
-    int height, width, channels;       /* of a sample, in pixels */
-    bool points;                       /* samples are points in the plane (1 x 1 x 2), not images */
-    int classes;                       /* 0 = unconditional */
+    int height, width, channels; /* of a sample, in pixels */
+    bool points;                 /* samples are points in the plane (1 x 1 x 2), not images */
+    int classes;                 /* 0 = unconditional */
+    /* [classes]: their names, and how many pictures of each the data had. A class without pictures is drawn only
+     * when it is asked for. NULL: unknown, as in files of earlier versions. */
+    const char *const *class_names;
+    const uint64_t *class_pictures;
     uint64_t parameters;               /* number of trained values */
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
@@ -29,6 +33,9 @@ typedef struct ayf_model_facts {
 /* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
  * model before the context. */
 AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
+/* The same of a model file that is in memory: `size` bytes, which are only read during the call. Messages call
+ * it "model in memory". */
+AYF_API ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size, ayf_model **out);
 AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
 AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 
@@ -65,7 +72,8 @@ typedef struct ayf_sample_options { /* all zero = defaults */
     ayf_solver solver;     /* teachers only */
     uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
     const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image in every batch */
-    const int *classes;    /* class of image i; NULL: drawn from the seed */
+    const int
+        *classes; /* class of image i; NULL: drawn from the seed, each with pictures as often as the others */
 } ayf_sample_options;
 
 /* Draws `count` samples. `images` receives count x height x width x channels floats in [-1,1] (points: data
@@ -74,28 +82,6 @@ typedef struct ayf_sample_options { /* all zero = defaults */
  * model. AYF_E_DIVERGED if the network gives values that are not finite. */
 AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count,
                                     float *images, int *classes);
-
-/* Writes an 8-bit PNG, atomically. channels is 1 or 3; values are in [-1,1]. `comment` (may be NULL) is
- * stored in the file and should say how the image was made. */
-AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height,
-                                   int width, int channels, const char *comment);
-/* Writes `count` images as one picture with `columns` images per row; otherwise like ayf_image_write(). */
-AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count,
-                                  int columns, int height, int width, int channels);
-
-/* A picture of many images with words. The words are UTF-8; ASCII and the letters of Latin-1 (without their
- * accents) can be drawn, other characters become boxes. Words that are too long are cut. */
-typedef struct ayf_grid {
-    const float *images; /* [count][height][width][channels] in [-1,1]; channels is 1 or 3 */
-    int count, columns;
-    int height, width, channels;
-    int scale;                 /* each pixel as scale x scale, 1 to 16; 0: so large that the words fit */
-    const char *const *under;  /* [count], a line under each image; NULL or a NULL in it: none */
-    const char *const *beside; /* [rows], a line on the left of each row; the same */
-    const char *const *over;   /* [columns], a line above each column; the same */
-    const char *comment;       /* as in ayf_image_write() */
-} ayf_grid;
-AYF_API ayf_status ayf_grid_write_labelled(ayf_context *ctx, const char *path, const ayf_grid *grid);
 
 #ifdef __cplusplus
 }

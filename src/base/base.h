@@ -48,6 +48,11 @@ struct ayf_context {
     void *comm; /* what comm/comm.h opened; NULL before its first use. ayf_close() closes it */
     void (*close_comm)(void *comm);
     ayf_precision precision; /* of the models that are opened, as the caller gave it */
+    ayf_progress_fn *progress;
+    void *progress_user;
+    const char *task; /* what ayf_task_begin() was given last; NULL: nothing */
+    uint64_t task_done, task_total;
+    bool undisturbed; /* `progress` is not called */
     ayf_status status;
     char message[AYF_MESSAGE_SIZE];
 };

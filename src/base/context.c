@@ -29,6 +29,25 @@ const char *ayf_status_text(ayf_status status) {
 
 const char *ayf_version(void) { return AYF_VERSION; }
 
+size_t ayf_sizeof(const char *type) {
+    static const struct {
+        const char *name;
+        size_t size;
+    } structs[] = {
+#define ROW(type) {#type, sizeof(type)}
+        ROW(ayf_options),         ROW(ayf_model_facts),       ROW(ayf_sample_options),
+        ROW(ayf_run_options),     ROW(ayf_run_report),        ROW(ayf_fidelity_options),
+        ROW(ayf_fidelity_row),    ROW(ayf_semigroup_row),     ROW(ayf_features_options),
+        ROW(ayf_features_report), ROW(ayf_eval_options),      ROW(ayf_eval_row),
+        ROW(ayf_eval_figure),     ROW(ayf_bench_options),     ROW(ayf_bench_result),
+        ROW(ayf_path_facts),      ROW(ayf_bench_call_result), ROW(ayf_bench_discriminator_result),
+#undef ROW
+    };
+    for (size_t i = 0; i < AYF_COUNT(structs); i++)
+        if (strcmp(structs[i].name, type) == 0) return structs[i].size;
+    return 0;
+}
+
 const char *ayf_precision_name(ayf_precision precision) {
     static const char *const names[] = {AYF_PRECISIONS(AYF_CHOICE_NAME)};
     return (unsigned)precision < AYF_COUNT(names) ? names[precision] : NULL;
@@ -59,6 +78,8 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->trace = options->trace;
     ctx->mpi = options->mpi;
     ctx->precision = options->precision;
+    ctx->progress = options->progress;
+    ctx->progress_user = options->progress_user;
     if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
         ayf_close(ctx);
         return NULL;

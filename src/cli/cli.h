@@ -73,6 +73,10 @@ int cli_open_model(cli *c, const char *path, ayf_model **out);
 int cli_get_solver(const cli_args *args, ayf_solver *out);
 int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *out);
 
+/* --class LIST as class numbers of the model: numbers, ranges and names of classes. *out is free()d by the
+ * caller; NULL when the option was not given. Returns an exit code. */
+int cli_get_classes(cli *c, const cli_args *args, const ayf_model_facts *facts, int **out, size_t *count);
+
 /* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
  * code. */
 int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak);
@@ -138,5 +142,8 @@ void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images);
  * between the images. Points (1 x 1 x 2) become one scatter plot. */
 int cli_picture(cli *c, const char *path, const float *images, int count, int columns, int height, int width,
                 int channels, int scale, const char *comment);
+
+/* Whether such a picture of images is not too large; refused with a message. */
+int cli_check_picture(cli *c, const char *path, size_t count, int columns, int height, int width, int scale);
 
 #endif

@@ -186,7 +186,7 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
 static int finish_stdout(const cli_args *args, int code) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-    if (errno == EPIPE && CLI_RUNS >> args->verb & 1u) return code;
+    if ((errno == EPIPE || errno == EBADF) && CLI_RUNS >> args->verb & 1u) return code;
     fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
             errno ? strerror(errno) : "");
     return code ? code : ayf_exit_code(AYF_E_IO);

@@ -37,19 +37,29 @@ static int scatter(cli *c, const char *path, const float *points, int count, con
     return status == AYF_OK ? 0 : cli_fail(c);
 }
 
+/* 16384 a side is what readers of these pictures accept. */
+enum { GAP = 2, SIDE_MOST = 16384 };
+
+int cli_check_picture(cli *c, const char *path, size_t count, int columns, int height, int width, int scale) {
+    size_t across = (size_t)columns < count ? (size_t)columns : count, rows = (count + across - 1) / across;
+    size_t total_h = rows * ((size_t)(height * scale) + GAP) + GAP,
+           total_w = across * ((size_t)(width * scale) + GAP) + GAP;
+    if (total_h <= SIDE_MOST && total_w <= SIDE_MOST) return 0;
+    return cli_error(
+        c, AYF_E_USAGE,
+        "%s: the grid would have %zu x %zu pixels, more than %d a side; draw fewer, or write to a folder",
+        path, total_w, total_h, SIDE_MOST);
+}
+
 int cli_picture(cli *c, const char *path, const float *images, int count, int columns, int height, int width,
                 int channels, int scale, const char *comment) {
-    enum { GAP = 2 };
     if (channels == 2) return scatter(c, path, images, count, comment);
     if (columns > count) columns = count;
     size_t rows = (size_t)((count + columns - 1) / columns), cell_h = (size_t)(height * scale) + GAP,
            cell_w = (size_t)(width * scale) + GAP, depth = (size_t)channels;
     size_t total_h = rows * cell_h + GAP, total_w = (size_t)columns * cell_w + GAP;
-    /* 16384 a side is what readers of these pictures accept. */
-    if (total_h > 16384 || total_w > 16384)
-        return cli_error(c, AYF_E_USAGE,
-                         "%s: the grid would have %zu x %zu pixels; write to a folder instead", path, total_w,
-                         total_h);
+    int code = cli_check_picture(c, path, (size_t)count, columns, height, width, scale);
+    if (code) return code;
     float *canvas = canvas_new(c, total_h, total_w, depth, 1);
     if (!canvas) return ayf_exit_code(AYF_E_MEMORY);
     for (size_t i = 0; i < (size_t)count; i++) {

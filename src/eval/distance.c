@@ -131,6 +131,7 @@ static ayf_status features_of(ayf_eval *e, const float *images, size_t count, fl
         AYF_TRY(ayf_extract(e->net, images + first * e->values, n, e->shape, features + first * e->dim,
                             logits ? logits + first * (size_t)e->net->classes : NULL));
         ayf_wait_add(&e->wait, n);
+        AYF_TRY(ayf_task_add(e->ctx, n));
     }
     size_t index;
     if (ayf_first_not_finite(features, count * e->dim, &index))
@@ -187,6 +188,7 @@ static ayf_status read_reference(ayf_eval *e, ayf_dataset *data, size_t all) {
     float *features = ayf_alloc(e->ctx, CHUNK, e->dim * sizeof *features);
     ayf_status status = features ? AYF_OK : AYF_E_MEMORY;
     ayf_wait_begin(&e->wait, e->ctx, e->source, "features of", all);
+    ayf_task_begin(e->ctx, "comparing", all);
     for (size_t first = 0, count; status == AYF_OK && first < all; first += count) {
         size_t end = first < all - half ? all - half : all;
         count = end - first < CHUNK ? end - first : CHUNK;
@@ -356,6 +358,12 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     e->dim = e->net ? (size_t)e->net->dim : e->values;
     size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
     e->available = info->count;
+    e->evenly = o->classes == AYF_EVAL_CLASSES_EVEN;
+    if (ayf_classes_copy(ctx, &info->known, &e->classes) != AYF_OK) {
+        ayf_dataset_close(data);
+        return AYF_E_MEMORY;
+    }
+    if (info->note) ayf_say(ctx, "%s: %s", e->source, info->note);
     ayf_status status = check_reference(e, info, used);
     if (status == AYF_OK) status = check_memory(e);
     if (status == AYF_OK) status = check_samples(e, o->samples);
@@ -409,6 +417,7 @@ void ayf_eval_close(ayf_eval *e) {
     ayf_free(ctx, e->source);
     ayf_free(ctx, e->heldout);
     ayf_free(ctx, e->samples);
+    ayf_classes_clear(ctx, &e->classes);
     ayf_free(ctx, e);
 }
 
@@ -453,6 +462,7 @@ static ayf_status measure(ayf_eval *e, const ayf_real_set *real, const sample_se
     float *logits = ayf_alloc(ctx, s->count, classes * sizeof *logits);
     ayf_status status = features && logits ? AYF_OK : AYF_E_MEMORY;
     ayf_wait_begin(&e->wait, ctx, s->name, "features of", s->count);
+    ayf_task_begin(ctx, "comparing", s->count);
     if (status == AYF_OK) status = features_of(e, s->images, s->count, features, logits);
     if (status == AYF_OK) status = compare(e, real, s, features, logits, row);
     ayf_free(ctx, features);
@@ -490,17 +500,26 @@ ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
 
 /* ---- Samples of a model ---- */
 
+/* Without classes: nothing. */
+static void choose_classes(const ayf_eval *e, const ayf_model *model, const sample_set *s) {
+    const ayf_classes *known = e->classes.count == s->classes ? &e->classes : &model->card.classes;
+    for (size_t i = 0; s->classes && i < s->count; i++)
+        s->labels[i] = ayf_latent_class(e->seed + i, s->classes, known, !e->evenly);
+}
+
 /* In parts, so that what takes minutes says how far it is. */
 static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, const sample_set *s) {
     size_t most = e->shape.points ? CHUNK : PART;
+    choose_classes(e, model, s);
     ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
+    ayf_task_begin(e->ctx, "drawing", s->count);
     for (size_t first = 0, n; first < s->count; first += n) {
         ayf_sample_options options = *how;
         options.seeds = NULL;
-        options.classes = NULL;
+        options.classes = s->classes ? s->labels + first : NULL;
         options.first_seed = e->seed + first;
         n = s->count - first < most ? s->count - first : most;
-        AYF_TRY(ayf_model_sample(model, &options, (int)n, s->images + first * e->values, s->labels + first));
+        AYF_TRY(ayf_model_draw(model, &options, (int)n, s->images + first * e->values, s->labels + first));
         ayf_wait_add(&e->wait, n);
     }
     return AYF_OK;

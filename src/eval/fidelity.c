@@ -71,7 +71,7 @@ static ayf_status allocate(comparison *c, uint64_t first_seed) {
     }
     for (size_t i = 0; i < c->count; i++) {
         c->seeds[i] = first_seed + i;
-        c->labels[i] = ayf_latent_class(c->seeds[i], c->shape.classes);
+        c->labels[i] = ayf_latent_class(c->seeds[i], c->shape.classes, &c->model->card.classes, false);
     }
     return AYF_OK;
 }
@@ -141,6 +141,7 @@ static ayf_status draw(comparison *c, ayf_sampler *sampler, const ayf_solver_opt
     size_t part = (size_t)ayf_sampler_describe(sampler)->batch;
     ayf_wait wait;
     ayf_wait_begin(&wait, c->ctx, sampler == c->student ? c->model->path : "teacher", "drew", c->count);
+    ayf_task_begin(c->ctx, "drawing", c->count);
     for (size_t first = 0, n; first < c->count; first += n) {
         n = c->count - first < part ? c->count - first : part;
         AYF_TRY(
@@ -266,8 +267,10 @@ ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher, const ay
     ayf_status status = open_comparison(&c, student, teacher, options ? options : &defaults);
     *mean = 0;
     for (int i = 0; status == AYF_OK && i < AYF_SEMIGROUP_ROWS; i++) {
+        if (i == 0) ayf_task_begin(c.ctx, "composing", AYF_SEMIGROUP_ROWS);
         rows[i] = times[i];
         status = defect(&c, &rows[i]);
+        if (status == AYF_OK) status = ayf_task_add(c.ctx, 1);
         *mean += rows[i].defect / AYF_SEMIGROUP_ROWS;
     }
     close_comparison(&c);

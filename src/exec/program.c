@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/wait.h"
 #include "exec/trace.h"
 #include "pass/precision.h"
 
@@ -368,6 +369,7 @@ static ayf_status settle(ayf_program *p, ayf_status status) {
 
 static ayf_status run(ayf_program *p, bool last) {
     AYF_TRY(ayf_program_ready(p));
+    AYF_TRY(ayf_task_go_on(p->backend->ctx));
     /* Before the copies, which would spread what a failed kernel left. */
     AYF_TRY(settle(p, launch_all(p, last)));
     p->stale = false;

@@ -91,8 +91,7 @@ ayf_status ayf_image_write_png(ayf_context *ctx, const char *path, const ayf_ima
  * and NULL when there is none. */
 ayf_status ayf_image_read_text(ayf_context *ctx, const char *path, const char *key, char **value);
 
-/* count values of [-1,1] <-> bytes. */
-void ayf_image_quantise(const float *in, uint8_t *out, size_t count);
+/* count bytes to values of [-1,1]; ayf_image_quantise() of ayf.h is the way back. */
 void ayf_image_dequantise(const uint8_t *in, float *out, size_t count);
 
 /* A sheet of rows x columns cells from `count` images [count][height][width][channels] in [-1,1], left to

@@ -8,6 +8,7 @@
 #include "ad/ad.h"
 #include "backend/open.h"
 #include "base/rng.h"
+#include "base/wait.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "flow/gradients.h"
@@ -119,11 +120,13 @@ static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, ayf_precision p
     double taken[AYF_BENCH_MOST];
     ayf_status status = bind(n, p);
     if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &n->student->spec, plan->batch);
+    ayf_task_begin(backend->ctx, "timing", (uint64_t)plan->repeats);
     if (status == AYF_OK) status = ayf_program_run(p); /* warm-up; also runs what runs once */
     for (int i = 0; status == AYF_OK && i < plan->repeats; i++) {
         double start = ayf_seconds();
         status = ayf_program_run(p);
         taken[i] = ayf_seconds() - start;
+        if (status == AYF_OK) status = ayf_task_add(backend->ctx, 1);
     }
     if (status == AYF_OK) *out = ayf_bench_summary(p, taken, plan->repeats);
     ayf_program_free(p);

@@ -3,6 +3,7 @@
 
 #include "backend/open.h"
 #include "base/rng.h"
+#include "base/wait.h"
 #include "flow/adversarial.h"
 #include "flow/inputs.h"
 #include "model/weights.h"
@@ -36,15 +37,18 @@ static ayf_status fill(ayf_context *ctx, ayf_program *p, const ayf_model_spec *s
 }
 
 /* The two take turns, so that both see the same load of the machine. */
-static ayf_status time_both(ayf_program *const p[2], int repeats, ayf_timing out[2]) {
+static ayf_status time_both(ayf_context *ctx, ayf_program *const p[2], int repeats, ayf_timing out[2]) {
     double taken[2][AYF_BENCH_MOST];
+    ayf_task_begin(ctx, "timing", (uint64_t)repeats);
     for (int k = 0; k < 2; k++) AYF_TRY(ayf_program_run(p[k])); /* warm-up */
-    for (int i = 0; i < repeats; i++)
+    for (int i = 0; i < repeats; i++) {
         for (int k = 0; k < 2; k++) {
             double start = ayf_seconds();
             AYF_TRY(ayf_program_run(p[k]));
             taken[k][i] = ayf_seconds() - start;
         }
+        AYF_TRY(ayf_task_add(ctx, 1));
+    }
     for (int k = 0; k < 2; k++) out[k] = ayf_bench_summary(p[k], taken[k], repeats);
     return AYF_OK;
 }
@@ -62,7 +66,7 @@ static ayf_status measure(ayf_backend *backend, const ayf_bench_plan *plan, ayf_
         if (status == AYF_OK) status = ayf_weights_bind(disc, p[k], AYF_SCOPE_DISCRIMINATOR);
         if (status == AYF_OK) status = fill(backend->ctx, p[k], &plan->discriminator, plan->batch);
     }
-    if (status == AYF_OK) status = time_both(p, plan->repeats, out);
+    if (status == AYF_OK) status = time_both(backend->ctx, p, plan->repeats, out);
     for (int k = 0; k < 2; k++) ayf_program_free(p[k]);
     ayf_weights_free(disc);
     return status;

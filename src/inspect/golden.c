@@ -11,6 +11,7 @@
 #include "ad/ad.h"
 #include "backend/open.h"
 #include "base/number.h"
+#include "base/wait.h"
 #include "flow/inputs.h"
 #include "flow/step.h"
 #include "io/file.h"
@@ -200,7 +201,9 @@ ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print,
     if (count == 0)
         status = ayf_fail(ctx, AYF_E_FORMAT, "%s: there are no .safetensors files in this folder", folder);
     if (status == AYF_OK) status = ayf_backend_open(ctx, &backend);
+    ayf_task_begin(ctx, "checking", (uint64_t)(count > 0 ? count : 0));
     for (int i = 0; i < count; i++) {
+        if (status == AYF_OK) status = ayf_task_add(ctx, i > 0);
         if (status == AYF_OK)
             status = check_file(ctx, backend, folder, entry[i]->d_name, print, user, &failed);
         free(entry[i]);

@@ -209,6 +209,18 @@ static ayf_status open_temporary(ayf_file_writer *writer) {
     return ayf_fail_errno(writer->ctx, errno, "write", writer->path);
 }
 
+/* The descriptor that /dev/stdout, /dev/stderr or /dev/fd/N names; -1: another path. What lies behind it may be a
+ * file that the shell has opened, which must be written on and not replaced. */
+static int descriptor_of(const char *path) {
+    static const char numbered[] = "/dev/fd/";
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    if (strncmp(path, numbered, sizeof numbered - 1) != 0) return -1;
+    const char *digits = path + sizeof numbered - 1;
+    size_t length = strspn(digits, "0123456789");
+    return length && length < 7 && !digits[length] ? atoi(digits) : -1;
+}
+
 ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **out) {
     *out = NULL;
     ayf_file_writer *writer = ayf_alloc(ctx, 1, sizeof *writer);
@@ -219,9 +231,17 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
     writer->target = ayf_strdup(ctx, realpath(path, resolved) ? resolved : path);
     ayf_status status = writer->path && writer->target ? AYF_OK : AYF_E_MEMORY;
     struct stat info;
+    int descriptor = descriptor_of(path);
     if (status == AYF_OK) {
         bool exists = stat(writer->target, &info) == 0;
-        if (exists && S_ISDIR(info.st_mode)) {
+        if (descriptor >= 0) {
+            int mode = fcntl(descriptor, F_GETFL);
+            if (mode >= 0 && (mode & O_ACCMODE) == O_RDONLY)
+                errno = EBADF;
+            else
+                writer->fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+            if (writer->fd < 0) status = ayf_fail_errno(ctx, errno, "write", path);
+        } else if (exists && S_ISDIR(info.st_mode)) {
             status = ayf_fail(ctx, AYF_E_IO, "%s: is a folder; give the name of a file", path);
         } else if (exists && !S_ISREG(info.st_mode)) {
             writer->fd = open_retry(writer->target, O_WRONLY);
@@ -246,7 +266,8 @@ void ayf_file_cancel(ayf_file_writer *writer) {
 ayf_status ayf_file_probe(ayf_context *ctx, const char *path) {
     struct stat info;
     bool special = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
-    if (special) return AYF_OK; /* opening a pipe may block, and its reader would see an end */
+    /* Opening a pipe may block, and its reader would see an end. */
+    if (special && descriptor_of(path) < 0) return AYF_OK;
     ayf_file_writer *writer;
     AYF_TRY(ayf_file_begin(ctx, path, &writer));
     ayf_file_cancel(writer);
@@ -362,4 +383,20 @@ void ayf_folder_unlock(ayf_folder_lock *lock) {
     (void)!ftruncate(lock->fd, 0);
     close(lock->fd);
     ayf_free(lock->ctx, lock);
+}
+
+ayf_status ayf_file_append(ayf_context *ctx, int fd, const char *path, const void *bytes, size_t size) {
+    const char *from = bytes;
+    off_t start = lseek(fd, 0, SEEK_END);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, from + done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            int error = errno;
+            if (start >= 0) (void)!ftruncate(fd, start);
+            return ayf_fail_errno(ctx, error, "write", path);
+        }
+        done += (size_t)n;
+    }
+    return AYF_OK;
 }

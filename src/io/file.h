@@ -34,8 +34,9 @@ ayf_status ayf_file_reader_next(ayf_file_reader *reader, void *bytes, size_t siz
 
 /* Replaces a file as a whole or not at all: the bytes go to a temporary file in the same folder, which is
  * synced and renamed over `path` at the end, then the folder is synced. Symbolic links are followed. A target
- * that is not a regular file (a device, a pipe) is written directly. On failure the temporary file is gone
- * and the old content is untouched. */
+ * that is not a regular file (a device, a pipe) is written directly, and so are the open descriptors /dev/stdout,
+ * /dev/stderr and /dev/fd/N, whatever they are. On failure the temporary file is gone and the old content is
+ * untouched. */
 typedef struct ayf_file_writer ayf_file_writer;
 
 ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **writer);
@@ -49,6 +50,10 @@ void ayf_file_cancel(ayf_file_writer *writer);       /* frees the writer and lea
 /* Whether ayf_file_begin() would succeed: for what takes hours before it writes. Leaves no file behind; pipes
  * and devices are not tried. */
 ayf_status ayf_file_probe(ayf_context *ctx, const char *path);
+
+/* Appends to an open file in one piece, or, as far as the system lets us, not at all (a full disk). `path` is
+ * for the message. */
+ayf_status ayf_file_append(ayf_context *ctx, int fd, const char *path, const void *bytes, size_t size);
 
 /* begin, put, commit. */
 ayf_status ayf_file_write(ayf_context *ctx, const char *path, const void *bytes, size_t size);

@@ -3,6 +3,7 @@
 #include "metrics/linear.h"
 #include "metrics/table.h"
 #include "base/rng.h"
+#include "base/wait.h"
 
 enum { ROWS = 256 };
 
@@ -80,6 +81,7 @@ ayf_status ayf_kid(ayf_context *ctx, const float *a, size_t na, const float *b, 
     ayf_status status = s.a && s.b && s.block && values ? AYF_OK : AYF_E_MEMORY;
     int previous = ayf_blas_enter(ctx);
     for (int i = 0; status == AYF_OK && i < out->subsets; i++) {
+        if ((status = ayf_task_go_on(ctx)) != AYF_OK) break;
         ayf_rng_key key = {options->seed, AYF_RNG_METRIC, 2 * (uint64_t)i, 0};
         gather(key, a, na, dim, s.size, s.a);
         key.step++;

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "metrics/linear.h"
 #include "metrics/table.h"
 
@@ -60,9 +61,10 @@ static void keep_nearest(double *nearest, size_t k, double d) {
     nearest[at] = d;
 }
 
-static void radii(const neighbours *s, set *of) {
+static ayf_status radii(const neighbours *s, set *of) {
     for (size_t i = 0; i < of->n; i += ROWS) {
         size_t rows = of->n - i < ROWS ? of->n - i : ROWS;
+        AYF_TRY(ayf_task_go_on(s->ctx));
         load(s, of, i, rows, s->rows, s->row_norm);
         for (size_t r = 0; r < rows * s->k; r++) s->nearest[r] = INFINITY;
         for (size_t j = 0; j < of->n; j += COLUMNS) {
@@ -79,6 +81,7 @@ static void radii(const neighbours *s, set *of) {
         for (size_t r = 0; r < rows; r++)
             of->radius[i + r] = s->nearest[r * s->k + s->k - 1] * (1 + SAME_DISTANCE);
     }
+    return AYF_OK;
 }
 
 /* ---- Who is inside whose ball ---- */
@@ -101,9 +104,10 @@ static void count_inside(neighbours *s, size_t i, size_t rows, size_t j, size_t 
     }
 }
 
-static void cross(neighbours *s) {
+static ayf_status cross(neighbours *s) {
     for (size_t i = 0; i < s->a.n; i += ROWS) {
         size_t rows = s->a.n - i < ROWS ? s->a.n - i : ROWS;
+        AYF_TRY(ayf_task_go_on(s->ctx));
         load(s, &s->a, i, rows, s->rows, s->row_norm);
         for (size_t j = 0; j < s->b.n; j += COLUMNS) {
             size_t columns = s->b.n - j < COLUMNS ? s->b.n - j : COLUMNS;
@@ -112,6 +116,7 @@ static void cross(neighbours *s) {
             count_inside(s, i, rows, j, columns);
         }
     }
+    return AYF_OK;
 }
 
 static double share(const bool *flags, size_t n) {
@@ -179,9 +184,9 @@ ayf_status ayf_prdc(ayf_context *ctx, const float *a, size_t na, const float *b,
     if (status == AYF_OK) {
         int previous = ayf_blas_enter(ctx);
         find_centre(&s);
-        radii(&s, &s.a);
-        radii(&s, &s.b);
-        cross(&s);
+        status = radii(&s, &s.a);
+        if (status == AYF_OK) status = radii(&s, &s.b);
+        if (status == AYF_OK) status = cross(&s);
         ayf_blas_leave(previous);
         out[AYF_PRECISION] = share(s.b.inside, nb);
         out[AYF_RECALL] = share(s.a.inside, na);

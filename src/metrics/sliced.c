@@ -4,6 +4,7 @@
 #include "metrics/linear.h"
 #include "metrics/table.h"
 #include "base/rng.h"
+#include "base/wait.h"
 
 enum { TOGETHER = 16, ROWS = 512 };
 
@@ -63,6 +64,7 @@ ayf_status ayf_sliced_wasserstein(ayf_context *ctx, const float *a, const float 
     int previous = ayf_blas_enter(ctx);
     double sum = 0;
     for (int first = 0; status == AYF_OK && first < directions; first += TOGETHER) {
+        if ((status = ayf_task_go_on(ctx)) != AYF_OK) break;
         int count = directions - first < TOGETHER ? directions - first : TOGETHER;
         draw_directions(&s, seed, first, count);
         project(&s, a, count, s.along_a);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/wait.h"
+
 /* What a metric compares the samples with, in the order of the recipe. */
 typedef enum against {
     AYF_AGAINST_WHOLE,   /* moments of all real samples */
@@ -85,7 +87,10 @@ ayf_status ayf_metrics_measure(const ayf_comparison *c, ayf_eval_row *row) {
     for (size_t i = 0; i < AYF_COUNT(fields); i++)
         *(double *)(void *)((char *)row + fields[i].offset) = (double)NAN;
     for (size_t i = 0; i < AYF_COUNT(metrics); i++)
-        if (metrics[i].by & c->by) AYF_TRY(metrics[i].measure(c, row));
+        if (metrics[i].by & c->by) {
+            AYF_TRY(ayf_task_go_on(c->ctx));
+            AYF_TRY(metrics[i].measure(c, row));
+        }
     return AYF_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef AYF_CARD_H
 #define AYF_CARD_H
 
+#include "io/classes.h"
 #include "nn/spec.h"
 
 typedef enum ayf_model_role {
@@ -31,12 +32,13 @@ typedef struct ayf_model_card {
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
     /* features: what share of held-out samples is classified correctly, as text; NULL: unknown */
     char *accuracy;
+    ayf_classes classes; /* flow networks: those of its data; count 0: unknown, or none */
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 
-/* Whether a network can be guided by itself: AYF_E_CONFIG when it has no classes, or when `config` (the YAML
- * of its training; "" or text that cannot be read: nothing is known) says that it never saw a sample without
- * one. `path` names it in the message. */
+/* Whether a network can be guided by itself: AYF_E_CONFIG when it has no classes, or when `config` (that
+ * of its training as ayf_config_text() writes it; any other text says nothing) says that it never saw a sample
+ * without one. `path` names it in the message. */
 ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
                                      const char *config);
 

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
+#include "base/wait.h"
+
 int ayf_sampler_batch(const ayf_model_spec *spec) {
-    enum { POINTS = 256, PIXELS = 8192, IMAGES = 8 };
-    ayf_data_shape shape = ayf_model_shape(spec);
-    if (shape.points) return POINTS;
-    int fit = PIXELS / (shape.height * shape.width);
-    return fit < 1 ? 1 : fit > IMAGES ? IMAGES : fit;
+    /* One image fills the caches and the threads: more at a time take no less time each. */
+    enum { POINTS = 256, IMAGES = 1 };
+    return ayf_model_shape(spec).points ? POINTS : IMAGES;
 }
 
 typedef struct sheet {
@@ -52,13 +52,17 @@ static bool fill_batch(sheet *p) {
 }
 
 static ayf_status draw(sheet *p) {
+    ayf_context *ctx = ayf_sampler_describe(p->s)->backend->ctx;
     while (fill_batch(p)) {
+        uint64_t drawn = 0;
         AYF_TRY(ayf_sampler_run(p->s, p->how, p->x, p->label, p->seed, NULL));
         for (int i = 0; i < p->batch; i++) {
             if (p->image[i] == NOTHING) continue;
             memcpy(p->out + p->image[i] * p->size, p->x + (size_t)i * p->size, p->size * sizeof *p->x);
             p->drawn[p->image[i]] = true;
+            drawn++;
         }
+        AYF_TRY(ayf_task_add(ctx, drawn));
     }
     return AYF_OK;
 }

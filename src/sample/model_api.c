@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/open.h"
+#include "base/wait.h"
 
 /* ---- Opening ---- */
 
@@ -24,16 +25,18 @@ static void free_samplers(ayf_model *model) {
     }
 }
 
-ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
+/* Of the file `path`, or of `st`, which is open. */
+static ayf_status open_model(ayf_context *ctx, const char *path, const ayf_st *st, ayf_model **out) {
     *out = NULL;
-    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
     ayf_model *model = ayf_alloc(ctx, 1, sizeof *model);
     if (!model) return AYF_E_MEMORY;
     model->ctx = ctx;
     model->path = ayf_strdup(ctx, path);
     ayf_status status = model->path ? ayf_backend_open(ctx, &model->backend) : AYF_E_MEMORY;
     if (status == AYF_OK) status = ayf_models_precision(ctx, &model->precision);
-    if (status == AYF_OK) status = ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
+    if (status == AYF_OK)
+        status = st ? ayf_model_flow_of(model->backend, st, &model->weights, &model->card)
+                    : ayf_model_read_flow(model->backend, path, &model->weights, &model->card);
     if (status != AYF_OK) {
         ayf_model_close(model);
         return status;
@@ -42,6 +45,22 @@ ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
     model->velocity = ayf_velocity_network(&model->network);
     *out = model;
     return AYF_OK;
+}
+
+ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out) {
+    *out = NULL;
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no model file is named");
+    return open_model(ctx, path, NULL, out);
+}
+
+ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size, ayf_model **out) {
+    *out = NULL;
+    if (!bytes) return ayf_fail(ctx, AYF_E_USAGE, "no bytes of a model are given");
+    ayf_st *st;
+    AYF_TRY(ayf_st_parse(ctx, "model in memory", bytes, size, &st));
+    ayf_status status = open_model(ctx, ayf_st_path(st), st, out);
+    ayf_st_close(st);
+    return status;
 }
 
 void ayf_model_close(ayf_model *model) {
@@ -76,6 +95,8 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .channels = shape.channels,
                              .points = shape.points,
                              .classes = shape.classes,
+                             .class_names = (const char *const *)model->card.classes.names,
+                             .class_pictures = model->card.classes.pictures,
                              .parameters = ayf_params_trained(model->weights->params),
                              .step = model->card.step,
                              .guidance_min = student       ? model->card.guidance_min
@@ -201,19 +222,34 @@ static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_
     return ayf_model_guidance(model, o->guidance, &how->guidance);
 }
 
+/* A class that the network never saw is drawn when it is asked for, with a word about it. */
+static void warn_of_empty_class(const ayf_model *model, const ayf_sample_options *o, int count) {
+    const ayf_classes *known = &model->card.classes;
+    for (int i = 0; o->classes && i < count; i++) {
+        if (!known->count || ayf_classes_present(known, o->classes[i])) continue;
+        ayf_say(model->ctx,
+                "%s: class %d%s%s%s is drawn although there was no picture of it in the training data",
+                model->path, o->classes[i], known->names ? " (" : "",
+                known->names ? known->names[o->classes[i]] : "", known->names ? ")" : "");
+        return;
+    }
+}
+
 static ayf_status choose(const ayf_model *model, const ayf_sample_options *o, int count, uint64_t *seeds,
                          int *labels) {
     int classes = model->weights->spec.label_dim;
+    const ayf_classes *known = &model->card.classes;
     if (o->classes && !classes)
         return ayf_fail(model->ctx, AYF_E_USAGE, "%s was trained without classes: leave out the class",
                         model->path);
     for (int i = 0; i < count; i++) {
         seeds[i] = o->seeds ? o->seeds[i] : o->first_seed + (uint64_t)i;
-        labels[i] = o->classes ? o->classes[i] : ayf_latent_class(seeds[i], classes);
+        labels[i] = o->classes ? o->classes[i] : ayf_latent_class(seeds[i], classes, known, false);
         if (classes && (labels[i] < 0 || labels[i] >= classes))
             return ayf_fail(model->ctx, AYF_E_USAGE, "%s has no class %d: its classes are 0 to %d",
                             model->path, labels[i], classes - 1);
     }
+    warn_of_empty_class(model, o, count);
     return AYF_OK;
 }
 
@@ -226,8 +262,8 @@ static void scale(const ayf_model *model, float *samples, size_t count) {
     }
 }
 
-ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
-                            int *classes) {
+ayf_status ayf_model_draw(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                          int *classes) {
     static const ayf_sample_options defaults;
     ayf_context *ctx = model->ctx;
     ayf_solver_options how;
@@ -247,4 +283,10 @@ ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,
     ayf_free(ctx, seeds);
     ayf_free(ctx, labels);
     return status;
+}
+
+ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                            int *classes) {
+    ayf_task_begin(model->ctx, "drawing", count > 0 ? (uint64_t)count : 0);
+    return ayf_model_draw(model, options, count, images, classes);
 }

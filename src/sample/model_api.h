@@ -31,6 +31,10 @@ ayf_match_side ayf_model_side(const ayf_model *model, const char *what);
 /* The model's sampler in this precision, HIGHEST or BF16, with ayf_sampler_batch(). */
 ayf_status ayf_model_sampler(ayf_model *model, ayf_precision precision, ayf_sampler **sampler);
 
+/* ayf_model_sample() as part of a task that the caller has begun (base/wait.h). */
+ayf_status ayf_model_draw(ayf_model *model, const ayf_sample_options *options, int count, float *images,
+                          int *classes);
+
 /* In which the context's models compute: HIGHEST or BF16. Opens the context's backend. */
 ayf_status ayf_models_precision(ayf_context *ctx, ayf_precision *precision);
 

@@ -3,6 +3,7 @@
 #define AYF_SAMPLER_H
 
 #include "flow/teacher.h"
+#include "io/classes.h"
 #include "model/shape.h"
 #include "model/weights.h"
 #include "sample/solver.h"
@@ -41,18 +42,20 @@ ayf_status ayf_sampler_integrate(ayf_sampler *s, const ayf_solver_options *how, 
  * NULL. A sample is a pure function of its seed, label, `how`, the weights and the sampler's batch size, bit
  * by bit: what else is asked for along with it does not matter. Vendor kernels round the rows of a batch
  * differently, by where a row lies, so every seed has a fixed place in the batch (seed mod batch);
- * consecutive seeds fill batches. */
+ * consecutive seeds fill batches. Counts the samples in the context's task (base/wait.h). */
 ayf_status ayf_sampler_images(ayf_sampler *s, const ayf_solver_options *how, size_t count,
                               const uint64_t *seeds, const int *labels, float *out);
 
-/* A batch size for ayf_sampler_images(): a function of the network alone. */
+/* A batch size for ayf_sampler_images(), a function of the network alone: 1 for images, so that one costs no more than
+ * its share of many, and no seed has to wait for a place. */
 int ayf_sampler_batch(const ayf_model_spec *spec);
 
 const ayf_sampler_spec *ayf_sampler_describe(const ayf_sampler *s);
 
 /* The noise of an image: N(0,1), a pure function of its seed. */
 void ayf_latent(uint64_t seed, float *out, size_t count);
-/* Its class when none is asked for: uniform, a pure function of its seed; -1 when classes is 0. */
-int ayf_latent_class(uint64_t seed, int classes);
+/* Its class when none is asked for, a pure function of its seed: one of `classes`, chosen as ayf_classes_draw()
+ * does by what is known of them (NULL: nothing); -1 when classes is 0. */
+int ayf_latent_class(uint64_t seed, int classes, const ayf_classes *known, bool by_share);
 
 #endif

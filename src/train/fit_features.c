@@ -5,6 +5,7 @@
 
 #include "backend/open.h"
 #include "base/rng.h"
+#include "base/wait.h"
 #include "config/table.h"
 #include "data/dataset.h"
 #include "eval/features_fitted.h"
@@ -233,9 +234,11 @@ static ayf_status optimise(fit *f, uint64_t step, double *loss) {
 static ayf_status run(fit *f) {
     uint64_t steps = (uint64_t)f->cfg.train.steps, said = 0;
     double sum = 0, since = 0;
+    ayf_task_begin(f->ctx, "fitting", steps);
     for (uint64_t step = 0; step < steps; step++) {
         double loss;
         AYF_TRY(optimise(f, step, &loss));
+        AYF_TRY(ayf_task_add(f->ctx, 1));
         sum += loss;
         since++;
         if ((step + 1) * SAID / steps == said) continue;

@@ -1,0 +1,298 @@
+/* ayf sample: a grid, a folder, a table or a batch. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sample.h"
+
+typedef cli_sample_job job;
+
+enum { CHUNK = 256 /* drawn between two looks at the progress */, SEED_SIZE = 32, CLASS_SIZE = 96 };
+
+/* ---- Where to ---- */
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
+/* A name that promises a kind of file which is not written. */
+static bool is_foreign(const char *path) {
+    static const char *const ends[] = {".jpg",  ".jpeg", ".webp", ".gif", ".bmp",        ".tif",
+                                       ".tiff", ".npy",  ".zip",  ".tar", ".pt",         ".pkl",
+                                       ".json", ".txt",  ".html", ".mp4", ".safetensors"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends_with(path, ends[i])) return true;
+    return false;
+}
+
+static int choose_kind(job *j) {
+    static const cli_sample_kind kinds[] = {CLI_SAMPLE_GRID, CLI_SAMPLE_NPZ, CLI_SAMPLE_CSV};
+    static const char *const names[] = {"png", "npz", "csv"}, *const ends[] = {".png", ".npz", ".csv"},
+                             *const files[] = {"samples.png", "samples.npz", "samples.csv"};
+    const char *out = j->args->value[CLI_OPT_out];
+    struct stat info;
+    int format = -1, named = -1, code = cli_get_choice(j->args, CLI_OPT_format, names, 3, &format);
+    if (code) return code;
+    j->to_stdout = out && strcmp(out, "-") == 0;
+    j->out = j->to_stdout ? "/dev/stdout" : out ? out : files[format < 0 ? 0 : format];
+    if (!*j->out) return cli_error(j->c, AYF_E_USAGE, "--out: name a file or a folder");
+    bool exists = stat(j->out, &info) == 0, is_folder = exists && S_ISDIR(info.st_mode);
+    for (int i = 0; i < 3 && !is_folder; i++)
+        if (ends_with(j->out, ends[i])) named = i;
+    if (format >= 0 && named >= 0 && format != named)
+        return cli_error(j->c, AYF_E_USAGE, "--format %s and --out %s are two formats; leave out --format",
+                         j->args->value[CLI_OPT_format], j->out);
+    if (format < 0) format = named;
+    if (!exists && format < 0 && is_foreign(j->out))
+        return cli_error(
+            j->c, AYF_E_USAGE,
+            "--out %s: this format is not written; name FILE.png, FILE.npz, FILE.csv (points) or a folder",
+            j->out);
+    bool one_file = j->to_stdout || (exists && !is_folder);
+    j->kind = format > 0 || (format == 0 && !is_folder) ? kinds[format]
+              : one_file                                ? CLI_SAMPLE_GRID
+                                                        : CLI_SAMPLE_FOLDER;
+    if (is_folder && j->kind != CLI_SAMPLE_FOLDER)
+        return cli_error(j->c, AYF_E_USAGE, "--out %s: is a folder; name a file for --format %s", j->out,
+                         j->args->value[CLI_OPT_format]);
+    return 0;
+}
+
+/* Options and data that do not suit the kind of output. */
+static int check_kind(const job *j) {
+    const char *model = j->args->positional[0];
+    const bool grid = j->kind == CLI_SAMPLE_GRID && !j->facts.points;
+    if (j->kind == CLI_SAMPLE_CSV && !j->facts.points)
+        return cli_error(j->c, AYF_E_USAGE, "--out %s: %s draws images, and only points make a table", j->out,
+                         model);
+    if (j->kind == CLI_SAMPLE_FOLDER && j->facts.points)
+        return cli_error(j->c, AYF_E_USAGE,
+                         "%s draws points: --out FILE.png shows them, FILE.csv and FILE.npz list them",
+                         model);
+    for (int i = 0; i < 2 && !grid; i++)
+        if (j->args->value[i ? CLI_OPT_scale : CLI_OPT_grid])
+            return cli_error(j->c, AYF_E_USAGE,
+                             "--%s is for one grid of images (--out FILE.png); leave it out",
+                             i ? "scale" : "grid");
+    return 0;
+}
+
+/* What the output will take on the disk at most. Pictures rarely become smaller by more than half. */
+static uint64_t bytes_needed(const job *j) {
+    enum { BLOCK = 4096, COMMENT = 1024, CSV_LINE = 64 };
+    uint64_t count = j->seed_count, one = j->values, scale = (uint64_t)j->scale;
+    switch (j->kind) {
+    case CLI_SAMPLE_GRID:
+        return j->facts.points ? BLOCK : count * one * (scale * scale > 2 ? 2 : scale * scale) + COMMENT;
+    case CLI_SAMPLE_FOLDER:
+        return count * ((one + COMMENT + BLOCK - 1) / BLOCK * BLOCK);
+    case CLI_SAMPLE_CSV:
+        return count * CSV_LINE;
+    case CLI_SAMPLE_NPZ:
+        return count *
+                   (one * (j->facts.points ? sizeof(float) : 1) + (j->facts.classes ? sizeof(int64_t) : 0)) +
+               COMMENT;
+    }
+    return 0;
+}
+
+int cli_sample_choose_output(job *j) {
+    int code = choose_kind(j);
+    if (!code) code = check_kind(j);
+    if (!j->columns) j->columns = (int)ceil(sqrt((double)j->seed_count));
+    if (!code && j->to_stdout && isatty(STDOUT_FILENO) && j->kind != CLI_SAMPLE_CSV)
+        code = cli_error(j->c, AYF_E_USAGE,
+                         "--out -: a picture is nothing for a terminal; send it to a file or a pipe");
+    if (!code && j->kind == CLI_SAMPLE_GRID && !j->facts.points)
+        code = cli_check_picture(j->c, j->out, j->seed_count, j->columns, j->facts.height, j->facts.width,
+                                 j->scale);
+    if (code) return code;
+    ayf_status status = ayf_output_check(j->c->ctx, j->out, j->kind == CLI_SAMPLE_FOLDER, bytes_needed(j));
+    return status == AYF_OK ? 0 : cli_fail(j->c);
+}
+
+/* ---- What the picture says ---- */
+
+/* What the PNG says about itself. */
+static void put_comment(const job *j, char *text, size_t size, const char *seeds, const char *classes) {
+    const cli_args *a = j->args;
+    char steps[16] = "";
+    bool student = strcmp(j->facts.role, "student") == 0;
+    if (!j->times && j->options.solver != AYF_SOLVER_REFERENCE)
+        snprintf(steps, sizeof steps, "%d",
+                 j->options.steps ? j->options.steps
+                 : student        ? AYF_STUDENT_STEPS
+                                  : AYF_TEACHER_STEPS);
+    int used =
+        snprintf(text, size, "ayf %s sample: model %s (%s of %s, step %llu), seeds %s", ayf_version(),
+                 a->positional[0], j->facts.role, j->facts.data, (unsigned long long)j->facts.step, seeds);
+    const struct {
+        const char *name, *value;
+    } options[] = {{"class", classes},
+                   {"steps", *steps ? steps : NULL},
+                   {"times", a->value[CLI_OPT_times]},
+                   {"gamma", a->value[CLI_OPT_gamma]},
+                   {"guidance", a->value[CLI_OPT_guidance]},
+                   {"weak", a->value[CLI_OPT_weak]},
+                   {"guided by", a->value[CLI_OPT_cfg] ? "the same without class" : NULL},
+                   {"solver", a->value[CLI_OPT_solver]},
+                   {"precision", cli_sample_in_32_bits(j) ? NULL : ayf_precision_name(j->facts.precision)}};
+    for (size_t i = 0; i < sizeof options / sizeof *options && used > 0 && (size_t)used < size; i++)
+        if (options[i].value)
+            used += snprintf(text + used, size - (size_t)used, ", %s %s", options[i].name, options[i].value);
+}
+
+/* ---- One file ---- */
+
+/* Receives the next `count` samples of the job. */
+typedef int take_function(job *j, void *to, size_t first, size_t count, const float *images,
+                          const int *classes);
+
+static int draw_all(job *j, take_function *take, void *to) {
+    size_t chunk = j->seed_count < CHUNK ? j->seed_count : CHUNK;
+    float *images = calloc(chunk, j->values * sizeof *images);
+    int *classes = calloc(chunk, sizeof *classes), code = 0;
+    if (!images || !classes) code = cli_error(j->c, AYF_E_MEMORY, "out of memory for %zu images", chunk);
+    for (size_t first = 0, count; first < j->seed_count && !code; first += count) {
+        count = j->seed_count - first < chunk ? j->seed_count - first : chunk;
+        code = cli_sample_draw(j, first, count, images, classes);
+        if (!code) code = take(j, to, first, count, images, classes);
+        if (!code && j->seed_count > chunk) cli_say(j->c, "%zu of %zu images", first + count, j->seed_count);
+    }
+    free(classes);
+    free(images);
+    return code;
+}
+
+typedef struct all {
+    float *images;   /* grid, points */
+    uint8_t *pixels; /* of a batch of images */
+    int *classes;
+} all;
+
+static int keep(job *j, void *to, size_t first, size_t count, const float *images, const int *classes) {
+    all *a = to;
+    memcpy(a->classes + first, classes, count * sizeof *classes);
+    if (a->images) memcpy(a->images + first * j->values, images, count * j->values * sizeof *images);
+    if (a->pixels) ayf_image_quantise(images, a->pixels + first * j->values, count * j->values);
+    return 0;
+}
+
+static int write_lines(const job *j, FILE *file, const all *a) {
+    fputs("seed,class,x,y\n", file);
+    for (size_t i = 0; i < j->seed_count; i++)
+        fprintf(file, "%llu,%d,%.9g,%.9g\n", (unsigned long long)j->seeds[i], a->classes[i],
+                (double)a->images[2 * i], (double)a->images[2 * i + 1]);
+    bool failed = fflush(file) != 0 || ferror(file) != 0;
+    return failed ? cli_error(j->c, AYF_E_IO, "%s: cannot write the table: %s", j->out, strerror(errno)) : 0;
+}
+
+/* Under another name first, so that a file of this name is complete. */
+static int write_csv(const job *j, const all *a) {
+    if (j->to_stdout) return write_lines(j, stdout, a);
+    struct stat info;
+    bool plain = stat(j->out, &info) != 0 || S_ISREG(info.st_mode);
+    size_t size = strlen(j->out) + 32;
+    char *other = malloc(size);
+    if (!other) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
+    snprintf(other, size, plain ? "%s.%ld.tmp" : "%s", j->out, (long)getpid());
+    FILE *file = fopen(other, "w");
+    int code = file ? write_lines(j, file, a)
+                    : cli_error(j->c, AYF_E_IO, "%s: cannot write this file: %s", j->out, strerror(errno));
+    if (file && fclose(file) != 0 && !code)
+        code = cli_error(j->c, AYF_E_IO, "%s: cannot write the table: %s", j->out, strerror(errno));
+    if (!code && plain && rename(other, j->out) != 0)
+        code = cli_error(j->c, AYF_E_IO, "%s: cannot replace this file: %s", j->out, strerror(errno));
+    if (code && plain && file) unlink(other);
+    free(other);
+    return code;
+}
+
+static int write_npz(const job *j, const all *a) {
+    ayf_batch batch = {.count = (int)j->seed_count,
+                       .height = j->facts.height,
+                       .width = j->facts.width,
+                       .channels = j->facts.channels,
+                       .pixels = a->pixels,
+                       .points = a->images,
+                       .classes = j->facts.classes ? a->classes : NULL};
+    return ayf_batch_write(j->c->ctx, j->out, &batch) == AYF_OK ? 0 : cli_fail(j->c);
+}
+
+static int write_grid(const job *j, const all *a) {
+    char comment[4096];
+    const char *seeds = j->args->value[CLI_OPT_seeds];
+    put_comment(j, comment, sizeof comment, seeds ? seeds : "0-15", j->args->value[CLI_OPT_class_]);
+    return cli_picture(j->c, j->out, a->images, (int)j->seed_count, j->columns, j->facts.height,
+                       j->facts.width, j->facts.channels, j->scale, comment);
+}
+
+static int write_file(job *j) {
+    bool bytes = j->kind == CLI_SAMPLE_NPZ && !j->facts.points;
+    size_t count = j->seed_count;
+    all a = {.classes = calloc(count, sizeof *a.classes)};
+    if (bytes)
+        a.pixels = calloc(count, j->values);
+    else
+        a.images = calloc(count, j->values * sizeof *a.images);
+    int code = a.classes && (a.pixels || a.images)
+                   ? draw_all(j, keep, &a)
+                   : cli_error(j->c, AYF_E_MEMORY, "out of memory for %zu images", count);
+    if (!code)
+        code = j->kind == CLI_SAMPLE_CSV   ? write_csv(j, &a)
+               : j->kind == CLI_SAMPLE_NPZ ? write_npz(j, &a)
+                                           : write_grid(j, &a);
+    free(a.classes);
+    free(a.pixels);
+    free(a.images);
+    return code;
+}
+
+/* ---- A folder ---- */
+
+/* "_class3", or nothing for a model without classes. */
+static void class_suffix(const job *j, int class, char text[CLASS_SIZE]) {
+    text[0] = 0;
+    if (class >= 0 && j->facts.classes) snprintf(text, CLASS_SIZE, "_class%d", class);
+}
+
+static int write_one(const job *j, size_t index, const float *image, int class) {
+    char seed[SEED_SIZE], class_text[16], suffix[CLASS_SIZE], comment[4096];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->seeds[index]);
+    snprintf(class_text, sizeof class_text, "%d", class);
+    put_comment(j, comment, sizeof comment, seed, class >= 0 ? class_text : NULL);
+    class_suffix(j, class, suffix);
+    size_t size = strlen(j->out) + sizeof seed + sizeof suffix + sizeof "/000000.png";
+    char *path = malloc(size);
+    if (!path) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
+    snprintf(path, size, "%s/%06llu%s.png", j->out, (unsigned long long)j->seeds[index], suffix);
+    ayf_status status =
+        ayf_image_write(j->c->ctx, path, image, j->facts.height, j->facts.width, j->facts.channels, comment);
+    free(path);
+    return status == AYF_OK ? 0 : cli_fail(j->c);
+}
+
+static int write_some(job *j, void *to, size_t first, size_t count, const float *images, const int *classes) {
+    int code = 0;
+    (void)to;
+    for (size_t i = 0; i < count && !code; i++)
+        code = write_one(j, first + i, images + i * j->values, classes[i]);
+    return code;
+}
+
+int cli_sample_write(job *j) {
+    int code = 0;
+    if (j->kind == CLI_SAMPLE_FOLDER) {
+        code = cli_make_folder(j->c, j->out);
+        if (!code) code = draw_all(j, write_some, NULL);
+    } else {
+        code = write_file(j);
+    }
+    if (!code && !j->to_stdout) cli_print_line(NULL, j->out);
+    return code;
+}

@@ -1,0 +1,69 @@
+/* Looking at a place before hours are spent on what will be written there. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "io/file.h"
+
+/* The nearest folder above `path` that exists. */
+static void find_parent(char *path) {
+    struct stat info;
+    do {
+        char *slash = strrchr(path, '/');
+        if (!slash) {
+            strcpy(path, ".");
+            return;
+        }
+        if (slash == path) {
+            path[1] = 0;
+            return;
+        }
+        *slash = 0;
+    } while (stat(path, &info) != 0);
+}
+
+static ayf_status check_space(ayf_context *ctx, const char *path, const char *place, uint64_t bytes) {
+    struct statvfs info;
+    const double mega = 1e6;
+    if (!bytes || statvfs(place, &info) != 0 || !info.f_blocks) return AYF_OK; /* it does not say */
+    double space = (double)info.f_bavail * (double)info.f_frsize;
+    if (space >= (double)bytes) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_IO,
+        "%s: needs up to %.4g MB, but %.4g MB are free there; free some space or write to another folder",
+        path, (double)bytes / mega, space / mega);
+}
+
+/* Whether a folder can be made, or files can be made in it. */
+static ayf_status check_folder(ayf_context *ctx, const char *path, char *place) {
+    struct stat info;
+    size_t length = strlen(place);
+    while (length > 1 && place[length - 1] == '/') place[--length] = 0;
+    if (stat(place, &info) != 0) find_parent(place);
+    if (stat(place, &info) != 0) return ayf_fail_errno(ctx, errno, "write to this folder", path);
+    if (!S_ISDIR(info.st_mode))
+        return ayf_fail(ctx, AYF_E_IO, "%s: %s is a file where a folder is needed; use another folder", path,
+                        place);
+    char *inside = ayf_path_join(ctx, place, "ayf-probe");
+    if (!inside) return AYF_E_MEMORY;
+    ayf_status status = ayf_file_probe(ctx, inside);
+    ayf_free(ctx, inside);
+    if (status != AYF_OK) ayf_fail_prefix(ctx, "%s: ", path);
+    return status;
+}
+
+ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder, uint64_t bytes) {
+    struct stat info;
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "the name of an output is empty");
+    char place[PATH_MAX];
+    if (strlen(path) >= sizeof place) return ayf_fail_errno(ctx, ENAMETOOLONG, "write", path);
+    strcpy(place, path);
+    AYF_TRY(folder ? check_folder(ctx, path, place) : ayf_file_probe(ctx, path));
+    bool exists = stat(place, &info) == 0;
+    if (exists && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return AYF_OK;
+    if (!exists) find_parent(place);
+    return check_space(ctx, path, place, bytes);
+}
