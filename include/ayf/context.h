@@ -113,6 +113,12 @@ AYF_API size_t ayf_sizeof(const char *type);
 AYF_API const char *ayf_error(const ayf_context *ctx);
 AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
 
+/* `text` as it is safe on a terminal and in a log: what a terminal would obey (control characters, changes of the
+ * direction of writing) and what is not UTF-8 is written out: \\n, \\x1b, \\u202e. Messages and lines of the log
+ * are like that already; what others wrote (ayf_path_facts, ayf_model_facts, names of files) is not. As snprintf()
+ * it writes at most size - 1 bytes, whole characters, and a NUL, and returns the size of the whole. */
+AYF_API size_t ayf_plain_text(const char *text, char *out, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -57,7 +57,8 @@ struct ayf_context {
     char message[AYF_MESSAGE_SIZE];
 };
 
-/* Records `status` and a message and returns `status`. The latest failure is the one the user sees. */
+/* Records `status` and a message and returns `status`. The latest failure is the one the user sees. The message
+ * may hold anything: it is recorded as ayf_plain_text() makes it. So it is for the next two. */
 ayf_status ayf_fail(ayf_context *ctx, ayf_status status, const char *format, ...) AYF_PRINTF(3, 4);
 
 /* Puts text in front of the message recorded last: "reading model a.safetensors: <message>". Returns the

@@ -117,33 +117,36 @@ const char *ayf_error(const ayf_context *ctx) {
 ayf_status ayf_last_status(const ayf_context *ctx) { return ctx ? ctx->status : AYF_E_MEMORY; }
 
 ayf_status ayf_fail(ayf_context *ctx, ayf_status status, const char *format, ...) {
+    char raw[AYF_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
     ctx->status = status;
-    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
+    ayf_plain_text(raw, ctx->message, sizeof ctx->message);
     return status;
 }
 
 ayf_status ayf_fail_prefix(ayf_context *ctx, const char *format, ...) {
-    char old[AYF_MESSAGE_SIZE];
+    char old[AYF_MESSAGE_SIZE], raw[AYF_MESSAGE_SIZE];
     memcpy(old, ctx->message, sizeof old);
     va_list args;
     va_start(args, format);
-    int used = vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof ctx->message)
-        snprintf(ctx->message + used, sizeof ctx->message - (size_t)used, "%s", old);
+    size_t used = ayf_plain_text(raw, ctx->message, sizeof ctx->message);
+    if (used < sizeof ctx->message) ayf_plain_text(old, ctx->message + used, sizeof ctx->message - used);
     return ctx->status;
 }
 
 void ayf_say(ayf_context *ctx, const char *format, ...) {
     if (!ctx->log) return;
-    char line[AYF_MESSAGE_SIZE];
+    char raw[AYF_MESSAGE_SIZE], line[AYF_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
+    ayf_plain_text(raw, line, sizeof line);
     ctx->log(ctx->log_user, line);
 }
 

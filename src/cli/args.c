@@ -1,4 +1,4 @@
-#include "args.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <math.h>
@@ -39,7 +39,7 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *format,
     if (cli_silent) return USAGE;
     fputs("ayf: ", stderr);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    cli_vput(stderr, format, list);
     va_end(list);
     fputc('\n', stderr);
     return USAGE;

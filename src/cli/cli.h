@@ -7,6 +7,7 @@
 #ifndef AYF_CLI_H
 #define AYF_CLI_H
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "args.h"
@@ -36,7 +37,14 @@ int cli_error(cli *c, ayf_status status, const char *format, ...) __attribute__(
 /* One line on stderr; a progress bar is cleared before it and drawn again later. */
 void cli_say(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ayf_print_fn that writes a line to stdout. */
+/* As fprintf() for what holds text of unknown origin: the whole goes through ayf_plain_text(). Line ends in it are
+ * written out too; the caller writes its own. */
+void cli_put(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_vput(FILE *to, const char *format, va_list list) __attribute__((format(printf, 2, 0)));
+/* The same for several lines (a configuration); their ends stay. */
+void cli_put_lines(FILE *to, const char *text);
+
+/* ayf_print_fn that writes a line to stdout, as cli_put() does. */
 void cli_print_line(void *user, const char *line);
 
 /* Writes `text` (NULL: null) to stdout as a JSON string, a number as a JSON number (NaN: null). */

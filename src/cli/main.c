@@ -21,7 +21,7 @@ int cli_error(cli *c, ayf_status status, const char *format, ...) {
     va_list list;
     fputs("ayf: ", stderr);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    cli_vput(stderr, format, list);
     va_end(list);
     fputc('\n', stderr);
     return ayf_exit_code(status);
@@ -32,32 +32,16 @@ void cli_say(cli *c, const char *format, ...) {
     if (c->progress) cli_progress_hide(c->progress);
     va_list list;
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    cli_vput(stderr, format, list);
     va_end(list);
     fputc('\n', stderr);
 }
 
 void cli_print_line(void *user, const char *line) {
     (void)user;
-    puts(line);
+    cli_put(stdout, "%s", line);
+    putchar('\n');
     fflush(stdout);
-}
-
-void cli_json_string(const char *text) {
-    if (!text) {
-        fputs("null", stdout);
-        return;
-    }
-    putchar('"');
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            printf("\\%c", *p);
-        else if (*p < 0x20)
-            printf("\\u%04x", *p);
-        else
-            putchar(*p);
-    }
-    putchar('"');
 }
 
 void cli_json_number(double value) {
@@ -84,33 +68,6 @@ int cli_make_folder(cli *c, const char *path) {
     }
     free(part);
     return code;
-}
-
-char *cli_quote(int count, char *const *words) {
-    size_t size = 1;
-    for (int i = 0; i < count; i++) size += 4 * strlen(words[i]) + 4;
-    char *text = malloc(size), *out = text;
-    if (!text) return NULL;
-    for (int i = 0; i < count; i++) {
-        const char *word = words[i];
-        size_t safe =
-            strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%");
-        if (i) *out++ = ' ';
-        if (*word && !word[safe]) {
-            out += strlen(strcpy(out, word));
-            continue;
-        }
-        *out++ = '\'';
-        for (; *word; word++) {
-            if (*word == '\'')
-                out += strlen(strcpy(out, "'\\''"));
-            else
-                *out++ = *word;
-        }
-        *out++ = '\'';
-    }
-    *out = 0;
-    return text;
 }
 
 char *cli_command_line(const cli *c) { return cli_quote(c->argc, c->argv); }
@@ -192,7 +149,8 @@ static int read_environment(ayf_options *options) {
     long n = strtol(threads, &end, 10);
     if (errno || *end || n < 1 || n > 4096) {
         if (!cli_silent)
-            fprintf(stderr, "ayf: AYF_THREADS=%s: must be a number of threads from 1 to 4096\n", threads);
+            cli_put(stderr, "ayf: AYF_THREADS=%s: must be a number of threads from 1 to 4096", threads);
+        if (!cli_silent) fputc('\n', stderr);
         return ayf_exit_code(AYF_E_USAGE);
     }
     options->threads = (int)n;

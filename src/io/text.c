@@ -77,27 +77,6 @@ void ayf_text_base64(ayf_text *text, const void *bytes, size_t size) {
     }
 }
 
-size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code) {
-    const unsigned char *p = (const unsigned char *)bytes;
-    static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80   ? 1
-                    : p[0] < 0xC0 ? 0
-                    : p[0] < 0xE0 ? 2
-                    : p[0] < 0xF0 ? 3
-                    : p[0] < 0xF8 ? 4
-                                  : 0;
-    if (length == 0 || length > size) return 0;
-    uint32_t value = length == 1 ? p[0] : p[0] & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80) return 0;
-        value = value << 6 | (p[i] & 0x3Fu);
-    }
-    if (length > 1 && value < smallest[length]) return 0;
-    if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return 0;
-    *code = value;
-    return length;
-}
-
 bool ayf_utf8_valid(const char *string) {
     size_t left = strlen(string);
     while (left) {
@@ -121,7 +100,7 @@ void ayf_text_json(ayf_text *text, const char *string) {
             length = 1;
         } else if (code == '"' || code == '\\') {
             ayf_text_print(text, "\\%c", (int)code);
-        } else if (code < 0x20 || code == 0x7F) {
+        } else if (ayf_is_control(code)) {
             ayf_text_print(text, "\\u%04x", (unsigned)code);
         } else {
             ayf_text_put(text, string, length);

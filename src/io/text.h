@@ -11,7 +11,7 @@
 #ifndef AYF_IO_TEXT_H
 #define AYF_IO_TEXT_H
 
-#include "base/base.h"
+#include "base/plain.h"
 
 typedef struct ayf_text {
     ayf_context *ctx;
@@ -28,15 +28,13 @@ void ayf_text_print(ayf_text *text, const char *format, ...) AYF_PRINTF(2, 3);
 /* As ayf_print_typed_real() does. */
 void ayf_text_real(ayf_text *text, double value);
 
-/* `string` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+/* `string` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, and controls
+ * (ayf_is_control()) are written as numbers. */
 void ayf_text_json(ayf_text *text, const char *string);
 
 /* The bytes in base64, with padding and without line breaks. */
 void ayf_text_base64(ayf_text *text, const void *bytes, size_t size);
 
-/* Size in bytes of the valid UTF-8 character at `bytes` (size >= 1), its code point in *code; 0 when invalid
- * (overlong forms, surrogates and values above U+10FFFF included). */
-size_t ayf_utf8_decode(const char *bytes, size_t size, uint32_t *code);
 bool ayf_utf8_valid(const char *string);
 
 #endif

@@ -9,9 +9,10 @@ sanitizers=${3:-none}
 cd "$work" || exit 1
 : >out && : >err
 export AYF_THREADS=1
-small="--data builtin:shapes --batch 2 --set data.resolution=8 --set data.channels=1 --set model.channels=4
+net="--batch 2 --set data.resolution=8 --set data.channels=1 --set model.channels=4
     --set model.multipliers=1 --set model.blocks=1 --set model.attention=8 --set model.channels_per_head=4
     --set train.lr_warmup=0"
+small="--data builtin:shapes $net"
 
 # shellcheck disable=SC2086
 expect "a model to work with" 0 "$ayf" train run $small --steps 2
@@ -110,6 +111,82 @@ if [ "$sanitizers" = none ]; then
     expect "each request for memory fails: a checkpoint" 0 each_request \
         "$ayf" info run/checkpoints/step-00000002.safetensors
 fi
+
+# ---- Control characters ----
+
+# Neither stream of the last command holds anything that a terminal would obey.
+harmless() {
+    python3 -c 'import sys, unicodedata
+for name in sys.argv[1:]:
+    text = open(name, "rb").read().decode("utf-8")
+    bad = [c for c in text if c != "\n" and (unicodedata.category(c) == "Cc" or c in
+           "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")]
+    if bad: sys.exit(f"{name} holds {bad}")' out err 2>harm || bad "$(tail -1 harm)"
+}
+
+evil=$(printf 'e\033[2Jv\007\302\233i\342\200\256l\377\001\177')
+mkdir "$evil" "$evil/1$evil" "$evil/0"
+cat >evil.py <<'EOP'
+import struct, sys, zlib
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+evil = sys.argv[1].encode("utf-8", "surrogateescape")
+rows = b"".join(b"\0" + bytes([8 * y] * 24) for y in range(8))
+for path in sys.argv[2:]:
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)) +
+                           chunk(b"tEXt", b"Software\0" + evil) + chunk(b"tEXt", b"Comment\0" + evil) +
+                           chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+EOP
+python3 evil.py "$evil" "$evil/1$evil/$evil.png" "$evil/0/a.png"
+expect "a picture with an evil comment" 0 "$ayf" info "$evil/0/a.png"
+harmless
+expect "a picture with an evil name" 0 "$ayf" info "$evil/1$evil/$evil.png"
+harmless
+expect "a folder with evil names" 0 "$ayf" info "$evil"
+harmless
+printf 'not a picture' >"$evil/0/b$evil.png"
+expect "a bad file with an evil name" 3 "$ayf" info "$evil"
+harmless
+rm "$evil/0/b$evil.png"
+for place in "train run --$evil" "$evil" "info $evil.nowhere" "help $evil" "train run --set $evil=1" \
+    "train run --set train.lr=$evil" "train run --set model.kind=$evil" "train run --config $evil.yaml" \
+    "sample run --solver $evil" "sample run --seeds $evil" "eval $evil.none --data $evil" "distill d --set distill.teacher=$evil"; do
+    # shellcheck disable=SC2086
+    "$ayf" $place >out 2>err
+    expect "an evil word: ayf ${place%%"$evil"*}..." $? "$ayf" $place
+    [ -s err ] || bad "no message"
+    harmless
+done
+good=$(printf 'g\033[2Jo\342\200\256d')
+mkdir "$good" && cp "$evil/0/a.png" "$good/a.png" && cp "$evil/0/a.png" "$good/b.png"
+# shellcheck disable=SC2086
+expect "a run with an evil folder and data" 0 "$ayf" train "$good-run" $net --set data.labels=false --data "$good" --steps 1
+harmless
+expect "its model" 0 "$ayf" info "$good-run/model.safetensors"
+harmless
+expect "its run" 0 "$ayf" info "$good-run"
+harmless
+cp "$good-run/log.jsonl" out
+harmless
+expect "an evil key in a configuration" 2 sh -c 'printf "train:\n  \"l\\x1br\": 1\n" >evil.yaml && "$1" train other --config evil.yaml' \
+    - "$ayf"
+harmless
+expect "evil metadata" 3 python3 -c 'import struct, subprocess, sys
+header = b"{\"__metadata__\":{\"format\":\"\\u001b[2J\\u202e\"},\"a\\u009b\":{\"dtype\":\"\\u0007\",\"shape\":[],\"data_offsets\":[0,4]}}"
+open("evil.safetensors", "wb").write(struct.pack("<Q", len(header)) + header + b"1234")
+sys.exit(subprocess.run([sys.argv[1], "info", "evil.safetensors"]).returncode)' "$ayf"
+harmless
+# The hint is for a shell, and leads to the same folder.
+stop() {
+    # shellcheck disable=SC2086
+    "$ayf" train "$good-long" $net --set data.labels=false --data "$good" --steps 1000000 &
+    until [ -s "$good-long/log.jsonl" ] || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+    kill -TERM $!
+    wait $!
+}
+expect "a hint with evil words" 75 stop
+harmless
+hint=$(sed -n 's/.*\(train .*--steps 1000000\).*/\1/p' err | tail -1)
+expect "the hint can be copied" 0 bash -c "words() { [ \"\$2\" = \"\$folder\" ]; }; folder=\$1; words $hint" - "$good-long"
 
 # ---- OpenMP ----
 

@@ -29,13 +29,13 @@ static uint64_t parts(const part *list, size_t count) {
 static void print_bad(const ayf_data_report *r) {
     title("unusable");
     printf("%llu\n", (unsigned long long)r->bad_count);
-    for (uint64_t i = 0; i < r->bad_count; i++) printf("             %s\n", r->bad[i]);
+    for (uint64_t i = 0; i < r->bad_count; i++) cli_put(stdout, "             %s\n", r->bad[i]);
 }
 
 static void print_class(const ayf_data_report *r, int k) {
     printf("             ");
     if (r->class_names)
-        printf("%s", r->class_names[k]);
+        cli_put(stdout, "%s", r->class_names[k]);
     else
         printf("class %d", k);
     printf(": %llu\n", (unsigned long long)r->class_counts[k]);
@@ -114,7 +114,7 @@ static void print_suspicious(const ayf_data_report *r) {
         printf(", %llu of them in another class than the first", (unsigned long long)r->other_class_count);
     putchar('\n');
     for (uint64_t i = 0; i < r->pair_count; i++)
-        printf("             %s = %s%s\n", r->pairs[i].first, r->pairs[i].second,
+        cli_put(stdout, "             %s = %s%s\n", r->pairs[i].first, r->pairs[i].second,
                r->pairs[i].other_class ? " (another class)" : "");
     if (r->duplicate_count > r->pair_count)
         printf("             and %llu more\n", (unsigned long long)(r->duplicate_count - r->pair_count));
@@ -122,7 +122,7 @@ static void print_suspicious(const ayf_data_report *r) {
     plural(r->flat_count, "picture");
     puts(r->flat_count ? " of hardly more than one colour" : "");
     uint64_t listed = r->flat_count < AYF_DATA_LISTED ? r->flat_count : AYF_DATA_LISTED;
-    for (uint64_t i = 0; i < listed; i++) printf("             %s\n", r->flat[i]);
+    for (uint64_t i = 0; i < listed; i++) cli_put(stdout, "             %s\n", r->flat[i]);
     if (r->flat_count > listed)
         printf("             and %llu more\n", (unsigned long long)(r->flat_count - listed));
 }
@@ -142,10 +142,10 @@ static void print_trained(const ayf_data_report *r) {
 
 static void print_report(const char *source, const ayf_data_report *r) {
     title("data");
-    puts(source);
+    cli_print_line(NULL, source);
     if (r->note) {
         title("taken");
-        puts(r->note);
+        cli_print_line(NULL, r->note);
     }
     title("samples");
     printf("%llu\n", (unsigned long long)r->count);

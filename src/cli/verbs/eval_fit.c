@@ -35,6 +35,6 @@ int cli_eval_fit(cli *c, const cli_args *args) {
         cli_say(c,
                 "features: fitted to %llu samples, %.2f %% of %llu held-out samples are classified correctly",
                 (unsigned long long)report.fitted, 100 * report.accuracy, (unsigned long long)report.heldout);
-    puts(path);
+    cli_print_line(NULL, path);
     return 0;
 }

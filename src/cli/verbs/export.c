@@ -45,7 +45,7 @@ int cli_export(cli *c, const cli_args *args) {
     if (!code) code = cli_open_model(c, args->positional[0], &model);
     if (!code) code = cli_guide(c, args, model, &weak);
     if (!code && ayf_model_export(model, &options, out) != AYF_OK) code = cli_fail(c);
-    if (!code) puts(out);
+    if (!code) cli_print_line(NULL, out);
     ayf_model_close(model);
     ayf_model_close(weak);
     free(times);

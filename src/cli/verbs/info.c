@@ -8,9 +8,15 @@ static void row(const char *name, const char *format, ...) {
     va_list list;
     printf("%-12s ", name);
     va_start(list, format);
-    vprintf(format, list);
+    cli_vput(stdout, format, list);
     va_end(list);
     putchar('\n');
+}
+
+static void config_lines(const char *title, const char *config) {
+    if (!*config) return;
+    printf("\n%s:\n", title);
+    cli_put_lines(stdout, config);
 }
 
 /* "0, 5-7": the classes without a picture; cut when it becomes long. */
@@ -71,7 +77,7 @@ static int judge_info(const char *path, const ayf_path_facts *f) {
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
     if (f->comment) row("accuracy", "%s", f->comment);
-    if (*f->config) printf("\ntrained with:\n%s", f->config);
+    config_lines("trained with", f->config);
     return 0;
 }
 
@@ -97,7 +103,7 @@ static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
         row("guidance", "%g", f.guidance_min);
     row("precision", "%s", ayf_precision_name(facts->precision));
     if (facts->measured) row("measured", "%s", facts->measured);
-    if (*f.config) printf("\ntrained with:\n%s", f.config);
+    config_lines("trained with", f.config);
     ayf_model_close(model);
     return 0;
 }
@@ -152,7 +158,7 @@ int cli_info(cli *c, const cli_args *args) {
         if (f.measured) row("best", "model-best.safetensors: %s", f.measured);
         row("precision", "%s", ayf_precision_name(f.precision));
         if (f.last_log) row("last log", "%s", f.last_log);
-        if (f.config) printf("\nconfiguration:\n%s", f.config);
+        if (f.config) config_lines("configuration", f.config);
     } else if (f.kind == AYF_PATH_IMAGE) {
         row("image", "%s", path);
         row("size", "%d x %d, %d channel%s", f.width, f.height, f.channels, f.channels == 1 ? "" : "s");

@@ -6,6 +6,6 @@ int cli_report(cli *c, const cli_args *args) {
                                   .run_count = args->positional_count,
                                   .without_drawing = args->value[CLI_OPT_no_drawing] != NULL};
     if (ayf_report_write(c->ctx, path, &options) != AYF_OK) return cli_fail(c);
-    puts(path);
+    cli_print_line(NULL, path);
     return 0;
 }

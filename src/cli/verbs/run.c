@@ -123,7 +123,7 @@ static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char 
                                .setting_count = args->setting_count,
                                .allow_change = args->value[CLI_OPT_allow_change] != NULL};
     int code = cli_run(c, label, &options, again, &model);
-    if (!code && !cli_silent) puts(model);
+    if (!code && !cli_silent) cli_print_line(NULL, model);
     free(model);
     free(again);
     return code;

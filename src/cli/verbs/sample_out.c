@@ -293,6 +293,6 @@ int cli_sample_write(job *j) {
     } else {
         code = write_file(j);
     }
-    if (!code && !j->to_stdout) puts(j->out);
+    if (!code && !j->to_stdout) cli_print_line(NULL, j->out);
     return code;
 }
