@@ -69,7 +69,7 @@ near whole.f32 sampler.f32
 expect "a cut model from memory is refused" 3 sh -c 'head -c 1000 student/model.safetensors >cut && ./sampler cut no.f32'
 says "model in memory" && absent no.f32
 expect "the sampler needs none of the large libraries" 0 readelf -d "$libdir/libayf_sample.so"
-for library in yaml zip png jpeg openblas mpi dnnl libz; do
+for library in yaml zip png jpeg webp openblas mpi dnnl; do
     grep -q "NEEDED.*$library" out && bad "it needs $library"
 done
 expect "the sampler exports two headers" 0 nm -D --defined-only "$libdir/libayf_sample.so"
