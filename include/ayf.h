@@ -24,7 +24,9 @@
 #define AYF_H
 
 #include "ayf/context.h"
+#include "ayf/data.h"
 #include "ayf/eval.h"
+#include "ayf/export.h"
 #include "ayf/inspect.h"
 #include "ayf/model.h"
 #include "ayf/report.h"

@@ -49,7 +49,8 @@ check config base io nn
 check metrics base
 check model base ir exec nn io config
 check flow base ir ad exec nn data
-check sample base ir exec backend nn model flow
+check sample base ir exec backend nn io model flow
+check export base ir pass exec nn io model flow sample
 check eval base ir exec backend nn io image data metrics model flow sample
 check train base comm ir exec backend nn io image data config metrics model flow sample eval
 check inspect base ir ad exec backend nn io image data config model flow sample train

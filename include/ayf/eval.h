@@ -104,6 +104,12 @@ AYF_API ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ay
  */
 typedef struct ayf_eval ayf_eval;
 
+/* How often each class is drawn from a model. Classes without pictures are not drawn. */
+typedef enum ayf_eval_classes {
+    AYF_EVAL_CLASSES_DATA, /* as often as in the reference, or in the data of the model where the reference has none */
+    AYF_EVAL_CLASSES_EVEN, /* all equally often */
+} ayf_eval_classes;
+
 enum { AYF_EVAL_COUNT = 2000, AYF_EVAL_INCEPTION_COUNT = 10000 };
 typedef struct ayf_eval_options { /* all zero = defaults; data is required, and `features` for images */
     /* The real samples; takes the values of data.source. Or their statistics: an .npz with mu and sigma, as
@@ -126,6 +132,7 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is required, and 
      * when it cannot be compared. May be NULL. */
     const char *samples;
     int reference; /* number of real samples to use, chosen at random; 0 = all */
+    ayf_eval_classes classes;
 } ayf_eval_options;
 
 typedef struct ayf_eval_row {  /* NaN: the figure does not apply */

@@ -110,9 +110,13 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     int classes;                 /* data, model that does not draw; 0 = without classes */
     uint64_t parameters;         /* model that does not draw: trained values of its network */
     char *no_classes;            /* data without classes: the reason */
-    uint64_t count;              /* data: number of samples; trajectories: number of trajectories */
-    bool points;                 /* data: points in the plane */
-    double sigma;                /* data of one size: standard deviation in [-1,1] units */
+    /* Data, model that draws: [classes], the names of the classes and how many pictures each has; NULL: unknown. */
+    char **class_names;
+    uint64_t *class_pictures;
+    char *taken;       /* data: what of it was taken, when that is not all */
+    uint64_t count;    /* data: number of samples; trajectories: number of trajectories */
+    bool points;       /* data: points in the plane */
+    double sigma;      /* data of one size: standard deviation in [-1,1] units */
     char *fingerprint; /* data of one size: what identifies it wherever it lies: equal text, equal data */
     ayf_precision precision; /* run, model that draws: in which it is or was trained */
 } ayf_path_facts;

@@ -16,9 +16,13 @@ typedef struct ayf_model_facts {
     const char *role;   /* "teacher" (weak teachers too) or "student"; strings live as long as the model */
     const char *data;   /* the data source it was trained on */
     const char *config; /* resolved configuration (YAML) it was trained with */
-    int height, width, channels;       /* of a sample, in pixels */
-    bool points;                       /* samples are points in the plane (1 x 1 x 2), not images */
-    int classes;                       /* 0 = unconditional */
+    int height, width, channels; /* of a sample, in pixels */
+    bool points;                 /* samples are points in the plane (1 x 1 x 2), not images */
+    int classes;                 /* 0 = unconditional */
+    /* [classes]: their names, and how many pictures of each the data had. A class without pictures is drawn only
+     * when it is asked for. NULL: unknown, as in files of earlier versions. */
+    const char *const *class_names;
+    const uint64_t *class_pictures;
     uint64_t parameters;               /* number of trained values */
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
@@ -65,7 +69,8 @@ typedef struct ayf_sample_options { /* all zero = defaults */
     ayf_solver solver;     /* teachers only */
     uint64_t first_seed;   /* image i is made from seed first_seed + i ... */
     const uint64_t *seeds; /* ... or from seeds[i]; the same seed gives the same image in every batch */
-    const int *classes;    /* class of image i; NULL: drawn from the seed */
+    const int
+        *classes; /* class of image i; NULL: drawn from the seed, each with pictures as often as the others */
 } ayf_sample_options;
 
 /* Draws `count` samples. `images` receives count x height x width x channels floats in [-1,1] (points: data

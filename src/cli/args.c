@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct verb_row {
     const char *name, *positional;
@@ -51,7 +52,7 @@ static int no_memory(void) {
 
 /* ---- Nearest name ---- */
 
-enum { NAME_SIZE = 24 };
+enum { NAME_SIZE = 64 };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -78,6 +79,16 @@ static void consider(const char *word, const char *candidate, const char **best,
     if (d >= *best_distance || d > 1 + strlen(candidate) / 3) return;
     *best = candidate;
     *best_distance = d;
+}
+
+const char *cli_nearest(const char *word, const char *const *candidates, int count) {
+    const char *best = NULL;
+    size_t best_distance = NAME_SIZE;
+    for (int i = 0; i < count; i++) {
+        if (strcasecmp(word, candidates[i]) == 0) return candidates[i];
+        consider(word, candidates[i], &best, &best_distance);
+    }
+    return best;
 }
 
 int cli_find_verb(const char *name) {

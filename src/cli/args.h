@@ -52,10 +52,25 @@ extern bool cli_silent;
       "    ayf sample runs/student --seeds 0-999 --class 0-9 --out images/\n"                                \
       "    ayf sample runs/student --seeds 0-49999 --out samples.npz\n"                                      \
       "    ayf sample runs/student --seeds 7 --out - | display")                                             \
+    X(export, "MODEL", 1, 1, "write a model for other programs",                                             \
+      "MODEL is a model file or a run folder.\n"                                                             \
+      "onnx: one call, x at t -> x at s (teachers: the velocity), or with --steps a whole sampler, noise\n"  \
+      "-> images. Any batch unless --batch is given. Opset 17.\n"                                            \
+      "safetensors: the weights under EDM2's names, for PyTorch's load_state_dict.\n"                        \
+      "c: one C99 file that draws samples and needs nothing but libm.\n\n"                                   \
+      "    ayf export runs/student --format onnx --steps 2 --out student.onnx\n"                             \
+      "    ayf export runs/student --format c --dtype bf16 --out student.c\n"                                \
+      "    ayf export runs/teacher --format safetensors --dtype bf16 --out weights.safetensors")             \
     X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
       "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
       "ZIP, an IDX file, a CIFAR-10 folder, builtin:shapes ... A data source is read and checked as a\n"     \
       "whole.")                                                                                              \
+    X(data, "check SOURCE", 2, 2, "check a data set before training on it",                                  \
+      "Reads every picture once and tells how many there are, of which formats, sizes and classes, which\n"  \
+      "cannot be used and why, which repeat others or are of one colour, and the memory that training\n"     \
+      "takes for them. The exit code is 5 when a picture cannot be used, 3 when none can.\n"                 \
+      "--sheet draws some pictures of each class as a network sees them: cropped, resized, converted.\n\n"   \
+      "    ayf data check photos.zip --set data.resolution=64 --sheet photos.png")                           \
     X(eval, "[SUBJECT]", 0, 1, "measure samples against data, and a student against its teacher",            \
       "SUBJECT is a model file, a run folder, or existing samples (an image folder, a ZIP ...).\n"           \
       "With --data, its samples are compared with real ones. Images are compared by the features of a\n"     \
@@ -121,6 +136,8 @@ typedef enum cli_verb {
 #define CLI_DISTILL (1u << CLI_VERB_distill)
 #define CLI_SAMPLE (1u << CLI_VERB_sample)
 #define CLI_EVAL (1u << CLI_VERB_eval)
+#define CLI_DATA (1u << CLI_VERB_data)
+#define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
@@ -130,7 +147,7 @@ typedef enum cli_verb {
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
-    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL, NULL,                                        \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL | CLI_DATA, NULL,                             \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR-10 folder, builtin:shapes, builtin:ring ...")                      \
@@ -147,32 +164,43 @@ typedef enum cli_verb {
     X(max_time, "max-time", "TIME", CLI_RUNS, NULL,                                                          \
       "stop in time, with a checkpoint and exit code 75: 55m, 90s, 1h30m from the start of the program")     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \
-    X(class_, "class", "LIST", CLI_SAMPLE, NULL, "classes, used in turn; default: drawn from the seed")      \
+    X(class_, "class", "LIST", CLI_SAMPLE, NULL,                                                             \
+      "classes by number or name, used in turn: 0-3,cat; default: drawn from the seed")                      \
     X(sample_steps, "steps", "N", CLI_SAMPLE, NULL,                                                          \
       "network calls of a student (default " CLI_STUDENT_STEPS                                               \
       "), solver steps of a teacher (default " CLI_TEACHER_STEPS ")")                                        \
-    X(times, "times", "LIST", CLI_SAMPLE, NULL,                                                              \
+    X(times, "times", "LIST", CLI_SAMPLE | CLI_EXPORT, NULL,                                                 \
       "falling times from 1 to 0, in place of uniform ones: 1,0.5,0")                                        \
     X(gamma, "gamma", "G", CLI_SAMPLE, NULL,                                                                 \
       "student: amount of fresh noise after each jump, 0 = none to 1 = all of it; default 0")                \
-    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL, NULL,                                                \
+    X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                   \
       "L teacher + (1 - L) weak teacher; students: within the trained range. Default 1, or nearest")         \
-    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL, NULL, "weak teacher that guides the teacher")            \
-    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL, NULL,                                                         \
+    X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                       \
+      "weak teacher that guides the teacher")                                                                \
+    X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
-    X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL, NULL, "teacher: euler, heun (default) or reference")  \
+    X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                    \
+      "teacher: euler, heun (default) or reference")                                                         \
     X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
       "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: a PNG each; FILE.npz; FILE.csv: points; - = "     \
       "stdout")                                                                                              \
-    X(format, "format", "NAME", CLI_SAMPLE, NULL,                                                            \
+    X(sample_format, "format", "NAME", CLI_SAMPLE, NULL,                                                     \
       "png, npz or csv, where the name of --out does not say it: --out - --format npz")                      \
     X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
       "leave out the grids over steps and gamma, which need the models")                                     \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
+    X(format, "format", "NAME", CLI_EXPORT, NULL, "onnx, safetensors or c")                                  \
+    X(dtype, "dtype", "NAME", CLI_EXPORT, NULL, "how weights are stored: f32 (default), f16 or bf16")        \
+    X(export_out, "out", "FILE", CLI_EXPORT, NULL, "the file to be written")                                 \
+    X(export_steps, "steps", "N", CLI_EXPORT, NULL,                                                          \
+      "onnx: a whole sampler of N steps; c: steps when the program is not told otherwise")                   \
+    X(export_batch, "batch", "N", CLI_EXPORT, NULL, "onnx: exactly N samples per run; default: any number")  \
+    X(export_name, "name", "NAME", CLI_EXPORT, NULL,                                                         \
+      "c: what the names in the file begin with; default ayf")                                               \
     X(eval_data, "data", "SOURCE", CLI_EVAL, NULL,                                                           \
       "real samples for the comparison, or for fitting features")                                            \
     X(features, "features", "FILE", CLI_EVAL, NULL,                                                          \
@@ -183,6 +211,8 @@ typedef enum cli_verb {
       "real samples for the baseline; default: one half of the data against the other half")                 \
     X(reference, "reference", "N", CLI_EVAL, NULL,                                                           \
       "number of real samples to use, at least 130 (--inception: 4098); default: all")                       \
+    X(eval_classes, "classes", "HOW", CLI_EVAL, NULL,                                                        \
+      "classes of a model's samples: data = as often as in the reference (default), even")                   \
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
       "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
     X(calls, "calls", "LIST", CLI_EVAL, NULL,                                                                \
@@ -202,7 +232,8 @@ typedef enum cli_verb {
     X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
       "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
-    X(json, "json", NULL, CLI_EVAL | CLI_BENCH, NULL, "print JSON")
+    X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
+    X(json, "json", NULL, CLI_EVAL | CLI_BENCH | CLI_DATA, NULL, "print JSON")
 
 typedef enum cli_option {
 #define CLI_ROW(id, name, value, verbs, setting, help) CLI_OPT_##id,
@@ -231,6 +262,9 @@ void cli_args_free(cli_args *args);
 void cli_help_all(void);
 void cli_help_verb(cli_verb verb);
 int cli_find_verb(const char *name); /* -1 with a message and the nearest verb on stderr */
+
+/* The candidate that `word` was probably meant to be; NULL: none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates, int count);
 
 /* Values of options. Return 0, or 2 after a message; an option that was not given leaves *out alone. */
 int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out);

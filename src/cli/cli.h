@@ -39,7 +39,8 @@ void cli_say(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3
 /* ayf_print_fn that writes a line to stdout. */
 void cli_print_line(void *user, const char *line);
 
-/* Writes `text` (NULL: null) to stdout as a JSON string, a number as a JSON number (NaN: null). */
+/* Writes `text` (NULL: null) to stdout as a JSON string, a number as a JSON number (NaN: null). A byte that is not
+ * UTF-8 becomes \udcXX, from which Python's surrogateescape makes the byte again. */
 void cli_json_string(const char *text);
 void cli_json_number(double value);
 
@@ -64,6 +65,10 @@ int cli_open_model(cli *c, const char *path, ayf_model **out);
 /* --solver and --precision; left alone when they are not given. Return an exit code. */
 int cli_get_solver(const cli_args *args, ayf_solver *out);
 int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *out);
+
+/* --class LIST as class numbers of the model: numbers, ranges and names of classes. *out is free()d by the
+ * caller; NULL when the option was not given. Returns an exit code. */
+int cli_get_classes(cli *c, const cli_args *args, const ayf_model_facts *facts, int **out, size_t *count);
 
 /* Guides the teacher as --weak or --cfg says; *weak (NULL: none) is closed by the caller. Returns an exit
  * code. */

@@ -43,19 +43,33 @@ void cli_print_line(void *user, const char *line) {
     fflush(stdout);
 }
 
+/* Bytes of the valid UTF-8 character at `p`, which a NUL ends; 0: it is none. */
+static int utf8_length(const unsigned char *p) {
+    int length = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    for (int i = 1; i < length; i++)
+        if ((p[i] & 0xC0) != 0x80) return 0;
+    bool overlong = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xF0 && p[1] < 0x90),
+         beyond = (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF4 && p[1] > 0x8F);
+    return overlong || beyond ? 0 : length;
+}
+
 void cli_json_string(const char *text) {
     if (!text) {
         fputs("null", stdout);
         return;
     }
     putchar('"');
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\')
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        int length = utf8_length(p);
+        if (length == 0)
+            printf("\\udc%02x", *p);
+        else if (*p == '"' || *p == '\\')
             printf("\\%c", *p);
-        else if (*p < 0x20)
+        else if (*p < 0x20 || *p == 0x7F)
             printf("\\u%04x", *p);
         else
-            putchar(*p);
+            fwrite(p, 1, (size_t)length, stdout);
+        p += length ? length : 1;
     }
     putchar('"');
 }

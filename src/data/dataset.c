@@ -7,7 +7,7 @@
 #include <string.h>
 
 static size_t memory_of(const ayf_dataset_spec *spec) {
-    return spec->memory ? spec->memory : (size_t)2 << 30;
+    return spec->memory ? spec->memory : AYF_DATASET_MEMORY;
 }
 
 struct ayf_dataset {
@@ -33,22 +33,21 @@ size_t ayf_dataset_values(const ayf_dataset_info *info) {
 /* A value is a byte. */
 static size_t sample_bytes(const ayf_dataset *d) { return ayf_dataset_values(&d->info); }
 
-/* Brings a picture as stored to the shape that the spec asks for. */
-static ayf_status shape_image(ayf_dataset *d, const ayf_source *source, ayf_image *image) {
-    int side = d->spec.resolution;
+ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image) {
+    int side = spec->resolution;
     if (side) {
         if (source->pad_28 && image->height == 28 && image->width == 28 && side != 28)
-            AYF_TRY(ayf_image_pad(d->ctx, image, 2, 2, 32, 32));
-        AYF_TRY(ayf_image_to_square(d->ctx, image, side, d->spec.resize));
+            AYF_TRY(ayf_image_pad(source->ctx, image, 2, 2, 32, 32));
+        AYF_TRY(ayf_image_to_square(source->ctx, image, side, spec->resize));
     }
-    return d->spec.channels ? ayf_image_set_channels(d->ctx, image, d->spec.channels) : AYF_OK;
+    return spec->channels ? ayf_image_set_channels(source->ctx, image, spec->channels) : AYF_OK;
 }
 
 /* Decodes picture `index` into `out`. */
 static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
     ayf_image image;
     AYF_TRY(d->source->fetch(d->source, index, false, &image));
-    ayf_status status = shape_image(d, d->source, &image);
+    ayf_status status = ayf_source_shape(d->source, &d->spec, &image);
     if (status == AYF_OK && (image.height != d->info.height || image.width != d->info.width ||
                              image.channels != d->info.channels)) {
         char item[256];
@@ -147,7 +146,7 @@ static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape 
     ayf_image image;
     AYF_TRY(d->source->fetch(d->source, index, header_only, &image));
     shape stored = {image.height, image.width, image.channels};
-    ayf_status status = header_only ? AYF_OK : shape_image(d, d->source, &image);
+    ayf_status status = header_only ? AYF_OK : ayf_source_shape(d->source, &d->spec, &image);
     if (status == AYF_OK && first) {
         d->info.height = image.height;
         d->info.width = image.width;

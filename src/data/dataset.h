@@ -43,6 +43,8 @@
 
 typedef struct ayf_dataset ayf_dataset;
 
+#define AYF_DATASET_MEMORY ((size_t)2 << 30) /* bytes that may be kept unless a spec says otherwise */
+
 typedef struct ayf_dataset_spec { /* all zero but source = as it is, without labels */
     const char *source;
     int resolution;    /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */

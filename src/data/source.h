@@ -53,6 +53,9 @@ ayf_status ayf_note(ayf_context *ctx, char **note, const char *format, ...) AYF_
 /* A name of a file in a set without "./" and slashes of either kind in front. */
 const char *ayf_plain_name(const char *name);
 
+/* Brings a picture as stored to the shape that the spec asks for, in place. */
+ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image);
+
 /* Opens the file or folder spec->source of any kind, told apart by its content and name. */
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 

@@ -406,6 +406,12 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     e->dim = e->net ? (size_t)e->net->dim : e->values;
     size_t used = o->reference && (size_t)o->reference < info->count ? (size_t)o->reference : info->count;
     e->available = info->count;
+    e->evenly = o->classes == AYF_EVAL_CLASSES_EVEN;
+    if (ayf_classes_copy(ctx, &info->known, &e->classes) != AYF_OK) {
+        ayf_dataset_close(data);
+        return AYF_E_MEMORY;
+    }
+    if (info->note) ayf_say(ctx, "%s: %s", e->source, info->note);
     ayf_status status = check_reference(e, info, used);
     if (status == AYF_OK) status = check_memory(e);
     if (status == AYF_OK) status = check_samples(e, o->samples);
@@ -459,6 +465,7 @@ void ayf_eval_close(ayf_eval *e) {
     ayf_free(ctx, e->source);
     ayf_free(ctx, e->heldout);
     ayf_free(ctx, e->samples);
+    ayf_classes_clear(ctx, &e->classes);
     ayf_free(ctx, e);
 }
 
@@ -551,14 +558,22 @@ ayf_status ayf_eval_floor(ayf_eval *e, ayf_eval_row *row) {
 
 /* ---- Samples of a model ---- */
 
+/* Without classes: nothing. */
+static void choose_classes(const ayf_eval *e, const ayf_model *model, const sample_set *s) {
+    const ayf_classes *known = e->classes.count == s->classes ? &e->classes : &model->card.classes;
+    for (size_t i = 0; s->classes && i < s->count; i++)
+        s->labels[i] = ayf_latent_class(e->seed + i, s->classes, known, !e->evenly);
+}
+
 /* In parts, so that what takes minutes says how far it is. */
 static ayf_status draw(ayf_eval *e, ayf_model *model, const ayf_sample_options *how, const sample_set *s) {
     size_t most = e->shape.points ? CHUNK : PART;
+    choose_classes(e, model, s);
     ayf_wait_begin(&e->wait, e->ctx, s->name, "drew", s->count);
     for (size_t first = 0, n; first < s->count; first += n) {
         ayf_sample_options options = *how;
         options.seeds = NULL;
-        options.classes = NULL;
+        options.classes = s->classes ? s->labels + first : NULL;
         options.first_seed = e->seed + first;
         n = s->count - first < most ? s->count - first : most;
         AYF_TRY(ayf_model_sample(model, &options, (int)n, s->images + first * e->values, s->labels + first));

@@ -5,6 +5,7 @@
 #include "base/wait.h"
 #include "data/dataset.h"
 #include "eval/extractor.h"
+#include "io/classes.h"
 #include "metrics/table.h"
 
 /* Real samples as the metrics take them. The moments are of all of them; the first `kept` keep their features
@@ -22,7 +23,9 @@ struct ayf_eval {
     char *samples;   /* NULL: not known yet, or those of a model */
     size_t reshaped; /* of them, brought to `shape` */
     size_t count;
-    size_t available; /* in the reference set, of which some are used */
+    bool evenly;         /* classes of a model's samples */
+    ayf_classes classes; /* of the reference; count 0: it has none */
+    size_t available;    /* in the reference set, of which some are used */
     uint64_t seed;
     ayf_precision precision; /* in which the context's models compute */
     int resolution, channels;

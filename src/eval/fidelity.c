@@ -71,7 +71,7 @@ static ayf_status allocate(comparison *c, uint64_t first_seed) {
     }
     for (size_t i = 0; i < c->count; i++) {
         c->seeds[i] = first_seed + i;
-        c->labels[i] = ayf_latent_class(c->seeds[i], c->shape.classes);
+        c->labels[i] = ayf_latent_class(c->seeds[i], c->shape.classes, &c->model->card.classes, false);
     }
     return AYF_OK;
 }

@@ -83,9 +83,27 @@ static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *u
             e->floor_count, e->half.count, less));
 }
 
+/* Of a model's samples. */
+static ayf_status describe_classes(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    char without[160] = "", list[96];
+    if (e->samples || e->shape.points) return AYF_OK;
+    if (ayf_classes_empty(&e->classes)) {
+        ayf_classes_list_empty(&e->classes, list, sizeof list);
+        snprintf(without, sizeof without, "; without pictures, not drawn: %s", list);
+    }
+    return put(e, print, user,
+               ayf_format(e->ctx, "classes    of a model: %s%s",
+                          e->evenly ? "all equally often"
+                          : e->classes.count
+                              ? "as often as in the reference"
+                              : "as often as in its training data, evenly when it does not know them",
+                          without));
+}
+
 ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
     AYF_TRY(describe_reference(e, print, user));
     AYF_TRY(put(e, print, user, samples_line(e)));
+    AYF_TRY(describe_classes(e, print, user));
     AYF_TRY(describe_numbers(e, print, user));
     return describe_floor(e, print, user);
 }

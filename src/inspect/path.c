@@ -26,6 +26,8 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
     ayf_free(ctx, facts->fingerprint);
+    ayf_free(ctx, facts->taken);
+    ayf_classes_clear(ctx, &(ayf_classes){facts->classes, facts->class_names, facts->class_pictures});
     *facts = (ayf_path_facts){0};
 }
 
@@ -111,6 +113,16 @@ static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels
     return status;
 }
 
+/* Leaves facts->classes alone where nothing is known. */
+static ayf_status take_classes(ayf_context *ctx, const ayf_classes *known, ayf_path_facts *facts) {
+    ayf_classes copy;
+    AYF_TRY(ayf_classes_copy(ctx, known, &copy));
+    if (copy.count) facts->classes = copy.count;
+    facts->class_names = copy.names;
+    facts->class_pictures = copy.pictures;
+    return AYF_OK;
+}
+
 static ayf_status describe_content(ayf_context *ctx, ayf_dataset *data, ayf_path_facts *facts) {
     ayf_fingerprint fingerprint;
     char text[AYF_FINGERPRINT_TEXT];
@@ -138,7 +150,9 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->classes = info->classes;
     facts->count = info->count;
     facts->points = info->points;
-    status = spec.resolution ? AYF_OK : describe_content(ctx, data, facts);
+    status = take_classes(ctx, &info->known, facts);
+    if (info->note && !(facts->taken = ayf_strdup(ctx, info->note))) status = AYF_E_MEMORY;
+    if (status == AYF_OK && !spec.resolution) status = describe_content(ctx, data, facts);
     ayf_dataset_close(data);
     return status;
 }
@@ -187,6 +201,7 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_fa
     facts->step = card.step;
     facts->draws = ayf_model_is_flow(&spec);
     ayf_status status = facts->draws ? find_precision(ctx, &card, &facts->precision) : AYF_OK;
+    if (status == AYF_OK) status = take_classes(ctx, &card.classes, facts);
     facts->model_path = ayf_strdup(ctx, ayf_st_path(st));
     facts->role = ayf_strdup(ctx, ayf_model_role_name(card.role));
     char **const texts[][2] = {

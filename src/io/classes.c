@@ -198,3 +198,12 @@ int ayf_classes_draw(const ayf_classes *c, int count, bool by_share, uint32_t bi
     }
     return 0;
 }
+
+int ayf_classes_nth(const ayf_classes *c, int count, int n) {
+    bool known = c && c->pictures && c->count == count;
+    int present = known ? count - ayf_classes_empty(c) : count;
+    n %= present;
+    for (int i = 0; i < count; i++)
+        if ((!known || ayf_classes_present(c, i)) && n-- == 0) return i;
+    return 0;
+}

@@ -42,4 +42,7 @@ void ayf_classes_list_empty(const ayf_classes *classes, char *text, size_t size)
  * equal. Sets in which all classes are equal give the same class either way. */
 int ayf_classes_draw(const ayf_classes *classes, int count, bool by_share, uint32_t bits);
 
+/* The n-th of those that have a picture, counted from 0 and round and round. */
+int ayf_classes_nth(const ayf_classes *classes, int count, int n);
+
 #endif

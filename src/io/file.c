@@ -384,3 +384,19 @@ void ayf_folder_unlock(ayf_folder_lock *lock) {
     close(lock->fd);
     ayf_free(lock->ctx, lock);
 }
+
+ayf_status ayf_file_append(ayf_context *ctx, int fd, const char *path, const void *bytes, size_t size) {
+    const char *from = bytes;
+    off_t start = lseek(fd, 0, SEEK_END);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, from + done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            int error = errno;
+            if (start >= 0) (void)!ftruncate(fd, start);
+            return ayf_fail_errno(ctx, error, "write", path);
+        }
+        done += (size_t)n;
+    }
+    return AYF_OK;
+}

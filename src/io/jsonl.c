@@ -96,6 +96,11 @@ void ayf_jsonl_int(ayf_jsonl *log, const char *key, int64_t value) {
     ayf_text_print(&log->line, "%lld", (long long)value);
 }
 
+void ayf_jsonl_text(ayf_jsonl *log, const char *key, const char *value) {
+    put_key(log, key);
+    ayf_text_json(&log->line, value);
+}
+
 void ayf_jsonl_real(ayf_jsonl *log, const char *key, double value) {
     put_key(log, key);
     put_real(log, value);
@@ -111,25 +116,11 @@ void ayf_jsonl_reals(ayf_jsonl *log, const char *key, const double *values, size
     ayf_text_print(&log->line, "]");
 }
 
-/* The whole line or, as far as the system lets us, nothing of it. */
-static ayf_status write_line(ayf_jsonl *log) {
-    off_t start = lseek(log->fd, 0, SEEK_END);
-    for (size_t done = 0; done < log->line.size;) {
-        ssize_t n = write(log->fd, log->line.data + done, log->line.size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            int error = errno;
-            if (start >= 0) (void)!ftruncate(log->fd, start);
-            return ayf_fail_errno(log->ctx, error, "write", log->path);
-        }
-        done += (size_t)n;
-    }
-    return AYF_OK;
-}
-
 ayf_status ayf_jsonl_end(ayf_jsonl *log) {
     ayf_text_print(&log->line, "%s}\n", log->line.size ? "" : "{");
-    ayf_status status = log->line.failed ? AYF_E_MEMORY : write_line(log);
+    ayf_status status = log->line.failed
+                            ? AYF_E_MEMORY
+                            : ayf_file_append(log->ctx, log->fd, log->path, log->line.data, log->line.size);
     log->line.size = 0;
     log->line.failed = false;
     return status;

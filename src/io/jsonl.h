@@ -21,6 +21,7 @@ ayf_status ayf_jsonl_open(ayf_context *ctx, const char *path, int64_t last_step,
 /* Fields of the current line, in order. Reals have the digits needed to read back the same double; NaN and
  * infinities are null. Failures stick until ayf_jsonl_end(). */
 void ayf_jsonl_int(ayf_jsonl *log, const char *key, int64_t value);
+void ayf_jsonl_text(ayf_jsonl *log, const char *key, const char *value);
 void ayf_jsonl_real(ayf_jsonl *log, const char *key, double value);
 void ayf_jsonl_reals(ayf_jsonl *log, const char *key, const double *values, size_t count);
 

@@ -7,6 +7,7 @@
 
 #include "io/file.h"
 #include "io/json.h"
+#include "io/safetensors_sum.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors data is little-endian; this reader copies it as it is"
@@ -28,6 +29,7 @@ struct ayf_st {
     size_t count;
     meta_entry *meta;
     size_t meta_count;
+    const char *sums; /* of the tensors, as in the metadata; NULL: the file has none */
 };
 
 static const struct {
@@ -128,6 +130,44 @@ static ayf_status read_entry(ayf_st *st, const char *name, json_t *value, span *
     return AYF_OK;
 }
 
+/* Sums are of the file, not of what it says: nobody else sees them. */
+static ayf_status read_sums(ayf_st *st, const json_t *meta, const char *header, size_t size) {
+    const char *sum = json_string_value(json_object_get(meta, AYF_ST_HEADER_SUM));
+    char digits[AYF_ST_DIGITS + 1];
+    st->sums = json_string_value(json_object_get(meta, AYF_ST_SUMS));
+    if (!sum && !st->sums) return AYF_OK;
+    size_t at = ayf_st_header_sum_at(header, size);
+    if (at < size) ayf_st_sum_text(ayf_st_header_sum(header, size, at), digits);
+    if (sum && st->sums && at < size && strcmp(sum, digits) == 0) return AYF_OK;
+    return BAD_FILE(
+        st,
+        "%s: is damaged: its header is not the one that was written; use another copy of the file "
+        "(a program that changes such a file must leave out the metadata \"" AYF_ST_SUMS
+        "\" and \"" AYF_ST_HEADER_SUM "\")",
+        st->path);
+}
+
+static bool is_sum(const char *key) {
+    return strcmp(key, AYF_ST_SUMS) == 0 || strcmp(key, AYF_ST_HEADER_SUM) == 0;
+}
+
+static ayf_status check_sums(ayf_st *st) {
+    if (!st->sums) return AYF_OK;
+    if (strlen(st->sums) != st->count * AYF_ST_DIGITS)
+        return BAD_FILE(st, "%s: is damaged: it has checksums of other tensors; use another copy of the file",
+                        st->path);
+    for (size_t i = 0; i < st->count; i++) {
+        const ayf_st_tensor *tensor = &st->tensors[i];
+        char digits[AYF_ST_DIGITS + 1];
+        ayf_st_sum_text(ayf_st_sum(tensor->data, tensor->count * dtypes[tensor->dtype].size), digits);
+        if (memcmp(digits, st->sums + i * AYF_ST_DIGITS, AYF_ST_DIGITS) != 0)
+            return BAD_TENSOR(
+                st, tensor->name, "%s",
+                "the file is damaged: these are not the bytes that were written; use another copy of it");
+    }
+    return AYF_OK;
+}
+
 static ayf_status read_meta(ayf_st *st, json_t *meta) {
     if (!meta) return AYF_OK;
     if (!json_is_object(meta)) return BAD_FILE(st, "%s: __metadata__ is not a JSON object", st->path);
@@ -138,7 +178,7 @@ static ayf_status read_meta(ayf_st *st, json_t *meta) {
     json_object_foreach(meta, key, value) {
         if (!json_is_string(value))
             return BAD_FILE(st, "%s: the value of \"%.200s\" in __metadata__ is not a string", st->path, key);
-        st->meta[st->meta_count++] = (meta_entry){key, json_string_value(value)};
+        if (!is_sum(key)) st->meta[st->meta_count++] = (meta_entry){key, json_string_value(value)};
     }
     qsort(st->meta, st->meta_count, sizeof *st->meta, compare_keys);
     return AYF_OK;
@@ -223,6 +263,7 @@ static ayf_status parse(ayf_st *st, const char *header, size_t header_size, cons
                         size_t data_size) {
     AYF_TRY(read_header(st, header, header_size));
     json_t *meta = json_object_get(st->json, "__metadata__");
+    AYF_TRY(read_sums(st, meta, header, header_size));
     AYF_TRY(read_meta(st, meta));
 
     span *spans = ayf_alloc(st->ctx, json_object_size(st->json), sizeof *spans);
@@ -237,6 +278,7 @@ static ayf_status parse(ayf_st *st, const char *header, size_t header_size, cons
         st->count++;
     }
     if (status == AYF_OK) status = index_tensors(st, spans, data, data_size);
+    if (status == AYF_OK && data) status = check_sums(st);
     ayf_free(st->ctx, spans);
     return status;
 }

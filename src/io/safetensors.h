@@ -45,10 +45,11 @@ typedef struct ayf_st_tensor { /* read-only view, valid until ayf_st_close() */
 typedef struct ayf_st ayf_st;
 
 /* Reads and validates everything: after AYF_OK no accessor can meet a bad offset. A file that breaks a rule
- * is AYF_E_FORMAT with a message that names the file, the tensor and the rule. */
+ * is AYF_E_FORMAT with a message that names the file, the tensor and the rule. So is one whose bytes are not
+ * those that its checksums (io/safetensors_sum.h) are of; a file without checksums is not asked for them. */
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st);
 
-/* Reads the length and the header and nothing behind them. Refuses what ayf_st_open() refuses, in the same
+/* Reads the length and the header and nothing behind them, so of the checksums only the header's is compared. Refuses what ayf_st_open() refuses, in the same
  * words; then `data` of every tensor is NULL and the functions that read values are AYF_E_INTERNAL. */
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st);
 
@@ -63,7 +64,7 @@ const ayf_st_tensor *ayf_st_at(const ayf_st *st, size_t index);       /* in the 
 const ayf_st_tensor *ayf_st_find(const ayf_st *st, const char *name); /* NULL when there is none; no error */
 const ayf_st_tensor *ayf_st_get(const ayf_st *st, const char *name);  /* NULL with AYF_E_FORMAT recorded */
 
-/* Metadata: string -> string, sorted by key. */
+/* Metadata: string -> string, sorted by key, without the checksums. */
 const char *ayf_st_meta(const ayf_st *st, const char *key); /* NULL when absent */
 size_t ayf_st_meta_count(const ayf_st *st);
 void ayf_st_meta_at(const ayf_st *st, size_t index, const char **key, const char **value);
@@ -90,7 +91,8 @@ ayf_status ayf_st_write_tensor(ayf_st_writer *writer, const char *name, ayf_st_d
                                const int64_t *shape, const void *data);
 
 /* Writes `path` atomically (io/file.h) and frees the writer, whatever it returns. Tensors are ordered by
- * falling element size, then by name; metadata by key; the header is padded with spaces to 8 bytes. */
+ * falling element size, then by name; metadata by key; the header is padded with spaces to 8 bytes. The
+ * metadata get checksums (io/safetensors_sum.h). */
 ayf_status ayf_st_write_end(ayf_st_writer *writer, const char *path);
 void ayf_st_write_cancel(ayf_st_writer *writer); /* frees; NULL is fine */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/file.h"
+#include "io/safetensors_sum.h"
 #include "io/text.h"
 
 typedef struct out_tensor {
@@ -116,12 +117,17 @@ static int by_alignment(const void *a, const void *b) {
     return p != q ? (p > q ? -1 : 1) : strcmp(x->name, y->name);
 }
 
-static ayf_status sort_content(ayf_st_writer *writer) {
+static ayf_status sort_meta(ayf_st_writer *writer) {
     ayf_context *ctx = writer->ctx;
     if (writer->meta_count) qsort(writer->meta, writer->meta_count, sizeof *writer->meta, by_key);
     for (size_t i = 1; i < writer->meta_count; i++)
         if (by_key(&writer->meta[i - 1], &writer->meta[i]) == 0)
             return ayf_fail(ctx, AYF_E_USAGE, "the metadata \"%.200s\" is set twice", writer->meta[i].key);
+    return AYF_OK;
+}
+
+static ayf_status sort_tensors(ayf_st_writer *writer) {
+    ayf_context *ctx = writer->ctx;
     if (writer->count == 0) return AYF_OK;
     qsort(writer->tensors, writer->count, sizeof *writer->tensors, by_tensor_name);
     for (size_t i = 1; i < writer->count; i++)
@@ -129,6 +135,26 @@ static ayf_status sort_content(ayf_st_writer *writer) {
             return ayf_fail(ctx, AYF_E_USAGE, "tensor \"%.200s\" is added twice", writer->tensors[i].name);
     qsort(writer->tensors, writer->count, sizeof *writer->tensors, by_alignment);
     return AYF_OK;
+}
+
+/* As if the caller had set them; of the header there are only zeros yet. */
+static ayf_status add_sums(ayf_st_writer *writer) {
+    char *digits = ayf_alloc(writer->ctx, writer->count * AYF_ST_DIGITS + 1, 1);
+    if (!digits) return AYF_E_MEMORY;
+    for (size_t i = 0; i < writer->count; i++)
+        ayf_st_sum_text(ayf_st_sum(writer->tensors[i].data, writer->tensors[i].bytes),
+                        digits + i * AYF_ST_DIGITS);
+    ayf_status status = ayf_st_write_meta(writer, AYF_ST_SUMS, digits);
+    if (status == AYF_OK) status = ayf_st_write_meta(writer, AYF_ST_HEADER_SUM, "00000000");
+    ayf_free(writer->ctx, digits);
+    return status;
+}
+
+static void sign_header(ayf_text *text) {
+    size_t at = ayf_st_header_sum_at(text->data, text->size);
+    char digits[AYF_ST_DIGITS + 1];
+    ayf_st_sum_text(ayf_st_header_sum(text->data, text->size, at), digits);
+    memcpy(text->data + at, digits, AYF_ST_DIGITS);
 }
 
 static ayf_status make_header(const ayf_st_writer *writer, ayf_text *text) {
@@ -185,8 +211,11 @@ ayf_status ayf_st_write_end(ayf_st_writer *writer, const char *path) {
     } else {
         ayf_text header;
         ayf_text_init(&header, ctx);
-        status = sort_content(writer);
+        status = sort_tensors(writer);
+        if (status == AYF_OK) status = add_sums(writer);
+        if (status == AYF_OK) status = sort_meta(writer);
         if (status == AYF_OK) status = make_header(writer, &header);
+        if (status == AYF_OK) sign_header(&header);
         if (status == AYF_OK) status = write_file(writer, &header, path);
         ayf_text_free(&header);
     }

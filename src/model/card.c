@@ -49,6 +49,7 @@ void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card) {
     ayf_free(ctx, card->data);
     ayf_free(ctx, card->config);
     ayf_free(ctx, card->accuracy);
+    ayf_classes_clear(ctx, &card->classes);
     card->data = card->config = card->accuracy = NULL;
 }
 
@@ -70,7 +71,8 @@ ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const a
     return ayf_fail(
         ctx, AYF_E_CONFIG,
         "%s always saw the class in training (train.label_dropout = 0), so classifier-free guidance "
-        "has not learned its velocity without the class; train it with train.label_dropout = 0.1, or use a weaker "
+        "has not learned its velocity without the class; train it with train.label_dropout = 0.1, or use a "
+        "weaker "
         "teacher (--weak) or no guidance",
         path);
 }

@@ -2,6 +2,7 @@
 #ifndef AYF_CARD_H
 #define AYF_CARD_H
 
+#include "io/classes.h"
 #include "nn/spec.h"
 
 typedef enum ayf_model_role {
@@ -31,6 +32,7 @@ typedef struct ayf_model_card {
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */
     /* features: what share of held-out samples is classified correctly, as text; NULL: unknown */
     char *accuracy;
+    ayf_classes classes; /* flow networks: those of its data; count 0: unknown, or none */
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 

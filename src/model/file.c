@@ -9,7 +9,8 @@
 #include "nn/network.h"
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
- * others are known but "accuracy" of features. Numbers are the shortest decimals that read back the same. */
+ * others are known but "accuracy" of features and "classes" of flow networks (ayf_classes_print()), which older
+ * files lack. Numbers are the shortest decimals that read back the same. */
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",
@@ -56,6 +57,12 @@ static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_
     AYF_TRY(write_text(ctx, writer, "data", card->data));
     AYF_TRY(write_text(ctx, writer, "config", card->config));
     if (card->accuracy) AYF_TRY(write_text(ctx, writer, "accuracy", card->accuracy));
+    if (card->classes.count && ayf_model_is_flow(spec)) {
+        char *classes = ayf_classes_print(ctx, &card->classes);
+        ayf_status status = classes ? ayf_st_write_meta(writer, "classes", classes) : AYF_E_MEMORY;
+        ayf_free(ctx, classes);
+        AYF_TRY(status);
+    }
     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
         if (!ayf_model_spec_has(spec, i)) continue;
         snprintf(key, sizeof key, SPEC_PREFIX "%s", ayf_model_spec_key(i));
@@ -181,6 +188,7 @@ static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
+    if (strcmp(key, "classes") == 0) return ayf_model_is_flow(spec);
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
         if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return ayf_model_spec_has(spec, i);
@@ -223,6 +231,18 @@ static ayf_status read_role(ayf_context *ctx, const ayf_st *st, const ayf_model_
                     ayf_st_path(st), text, spec->is_student ? "true" : "false");
 }
 
+static ayf_status read_classes(ayf_context *ctx, const ayf_st *st, const ayf_model_spec *spec,
+                               ayf_model_card *card) {
+    const char *text = ayf_st_meta(st, "classes");
+    if (!text) return AYF_OK;
+    ayf_status status = ayf_classes_parse(ctx, text, &card->classes);
+    if (status == AYF_OK && card->classes.count != spec->label_dim)
+        status = ayf_fail(ctx, AYF_E_FORMAT, "they are %d, but the network has %d", card->classes.count,
+                          spec->label_dim);
+    if (status == AYF_E_FORMAT) ayf_fail_prefix(ctx, "%s: metadata 'classes': ", ayf_st_path(st));
+    return status;
+}
+
 static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec,
                                 ayf_model_card *card) {
     const char *path = ayf_st_path(st), *key, *value, *data, *config, *accuracy = ayf_st_meta(st, "accuracy");
@@ -240,6 +260,7 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_sp
     AYF_TRY(read_real(ctx, st, "guidance_min", 0, &card->guidance_min));
     AYF_TRY(read_real(ctx, st, "guidance_max", card->guidance_min, &card->guidance_max));
     AYF_TRY(read_step(ctx, st, &card->step));
+    AYF_TRY(read_classes(ctx, st, spec, card));
     AYF_TRY(required(ctx, st, "data", &data));
     AYF_TRY(required(ctx, st, "config", &config));
     card->data = ayf_strdup(ctx, data);

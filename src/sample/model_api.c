@@ -76,6 +76,8 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .channels = shape.channels,
                              .points = shape.points,
                              .classes = shape.classes,
+                             .class_names = (const char *const *)model->card.classes.names,
+                             .class_pictures = model->card.classes.pictures,
                              .parameters = ayf_params_trained(model->weights->params),
                              .step = model->card.step,
                              .guidance_min = student       ? model->card.guidance_min
@@ -201,19 +203,34 @@ static ayf_status plan(const ayf_model *model, const ayf_sample_options *o, ayf_
     return ayf_model_guidance(model, o->guidance, &how->guidance);
 }
 
+/* A class that the network never saw is drawn when it is asked for, with a word about it. */
+static void warn_of_empty_class(const ayf_model *model, const ayf_sample_options *o, int count) {
+    const ayf_classes *known = &model->card.classes;
+    for (int i = 0; o->classes && i < count; i++) {
+        if (!known->count || ayf_classes_present(known, o->classes[i])) continue;
+        ayf_say(model->ctx,
+                "%s: class %d%s%s%s is drawn although there was no picture of it in the training data",
+                model->path, o->classes[i], known->names ? " (" : "",
+                known->names ? known->names[o->classes[i]] : "", known->names ? ")" : "");
+        return;
+    }
+}
+
 static ayf_status choose(const ayf_model *model, const ayf_sample_options *o, int count, uint64_t *seeds,
                          int *labels) {
     int classes = model->weights->spec.label_dim;
+    const ayf_classes *known = &model->card.classes;
     if (o->classes && !classes)
         return ayf_fail(model->ctx, AYF_E_USAGE, "%s was trained without classes: leave out the class",
                         model->path);
     for (int i = 0; i < count; i++) {
         seeds[i] = o->seeds ? o->seeds[i] : o->first_seed + (uint64_t)i;
-        labels[i] = o->classes ? o->classes[i] : ayf_latent_class(seeds[i], classes);
+        labels[i] = o->classes ? o->classes[i] : ayf_latent_class(seeds[i], classes, known, false);
         if (classes && (labels[i] < 0 || labels[i] >= classes))
             return ayf_fail(model->ctx, AYF_E_USAGE, "%s has no class %d: its classes are 0 to %d",
                             model->path, labels[i], classes - 1);
     }
+    warn_of_empty_class(model, o, count);
     return AYF_OK;
 }
 

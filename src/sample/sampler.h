@@ -3,6 +3,7 @@
 #define AYF_SAMPLER_H
 
 #include "flow/teacher.h"
+#include "io/classes.h"
 #include "model/shape.h"
 #include "model/weights.h"
 #include "sample/solver.h"
@@ -53,7 +54,8 @@ const ayf_sampler_spec *ayf_sampler_describe(const ayf_sampler *s);
 
 /* The noise of an image: N(0,1), a pure function of its seed. */
 void ayf_latent(uint64_t seed, float *out, size_t count);
-/* Its class when none is asked for: uniform, a pure function of its seed; -1 when classes is 0. */
-int ayf_latent_class(uint64_t seed, int classes);
+/* Its class when none is asked for, a pure function of its seed: one of `classes`, chosen as ayf_classes_draw()
+ * does by what is known of them (NULL: nothing); -1 when classes is 0. */
+int ayf_latent_class(uint64_t seed, int classes, const ayf_classes *known, bool by_share);
 
 #endif

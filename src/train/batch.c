@@ -54,7 +54,7 @@ ayf_status ayf_run_batch_open(ayf_run *run) {
     b->values = ayf_dataset_values(info);
     if (b->values != ayf_data_values(ayf_model_shape(&run->spec)))
         return ayf_fail(run->ctx, AYF_E_INTERNAL, "the network and the data have samples of different sizes");
-    float **per_sample[] = {&b->t, &b->s, &b->guidance, &b->tangent, &b->error, &b->jvp};
+    float **per_sample[] = {&b->t, &b->s, &b->guidance, &b->loss, &b->tangent, &b->error, &b->jvp};
     for (size_t i = 0; i < AYF_COUNT(per_sample); i++)
         if (!(*per_sample[i] = ayf_alloc(run->ctx, n, sizeof(float)))) return AYF_E_MEMORY;
     b->x0 = ayf_alloc(run->ctx, n, b->values * sizeof(float));
@@ -73,8 +73,8 @@ ayf_status ayf_run_batch_open(ayf_run *run) {
 
 void ayf_run_batch_close(ayf_run *run) {
     ayf_run_batch *b = &run->batch;
-    void *owned[] = {b->x0,     b->x1,     b->t,       b->s,     b->guidance,
-                     b->onehot, b->labels, b->tangent, b->error, b->jvp};
+    void *owned[] = {b->x0,     b->x1,   b->t,       b->s,     b->guidance, b->onehot,
+                     b->labels, b->loss, b->tangent, b->error, b->jvp};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(run->ctx, owned[i]);
     *b = (ayf_run_batch){0};
 }

@@ -16,12 +16,22 @@
 
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
  * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained
- * parameters only); those of the discriminator in fine-tuning have "disc." before them. "run.watch" is an
- * ayf_run_watch as F64; earlier versions wrote none. Metadata: format, kind, step, config_hash,
+ * parameters only); those of the discriminator in fine-tuning have "disc." before them. "run.watch" and
+ * "run.sums" are an ayf_run_watch and an ayf_run_sums as F64; earlier versions wrote none. Metadata: format, kind, step, config_hash,
  * teachers_hash, and after a rollback "rollbacks" and "rate_scale". */
 
-#define WATCH "run.watch"
-enum { WATCH_VALUES = sizeof(ayf_run_watch) / sizeof(double) };
+/* Structs of doubles. */
+typedef struct record {
+    const char *name;
+    double *values;
+    size_t count;
+} record;
+enum { RECORDS = 2 };
+
+static void records_of(ayf_run *run, record out[RECORDS]) {
+    out[0] = (record){"run.watch", (double *)&run->watch, sizeof run->watch / sizeof(double)};
+    out[1] = (record){"run.sums", (double *)&run->sums, sizeof run->sums / sizeof(double)};
+}
 
 enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
 
@@ -119,8 +129,13 @@ static ayf_status put_rollbacks(const ayf_run *run, ayf_st_writer *writer) {
     return ayf_st_write_meta(writer, "rate_scale", scale);
 }
 
-static ayf_status put_watch(const ayf_run *run, ayf_st_writer *writer) {
-    return ayf_st_write_tensor(writer, WATCH, AYF_ST_F64, 1, (const int64_t[]){WATCH_VALUES}, &run->watch);
+static ayf_status put_records(ayf_run *run, ayf_st_writer *writer) {
+    record all[RECORDS];
+    records_of(run, all);
+    for (int i = 0; i < RECORDS; i++)
+        AYF_TRY(ayf_st_write_tensor(writer, all[i].name, AYF_ST_F64, 1,
+                                    (const int64_t[]){(int64_t)all[i].count}, all[i].values));
+    return AYF_OK;
 }
 
 static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
@@ -143,6 +158,7 @@ static ayf_status write_model(const ayf_run *run) {
                            .sigma_data = run->sigma_data,
                            .step = run->step,
                            .data = run->cfg.data.source,
+                           .classes = ayf_dataset_info_of(run->data)->known,
                            .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card.guidance_min, &card.guidance_max);
     if (!card.config) return AYF_E_MEMORY;
@@ -153,7 +169,7 @@ static ayf_status write_model(const ayf_run *run) {
 
 /* Everything is read before anything is written. The model goes first: a checkpoint that is there has a model
  * beside it. */
-static ayf_status write_files(const ayf_run *run, const char *path) {
+static ayf_status write_files(ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
     part parts[PARTS];
     int count = parts_of(run, parts);
@@ -168,7 +184,7 @@ static ayf_status write_files(const ayf_run *run, const char *path) {
     if (status == AYF_OK) status = put_meta(run, writer);
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = put_part(run, writer, &parts[i], graph, &next);
-    if (status == AYF_OK) status = put_watch(run, writer);
+    if (status == AYF_OK) status = put_records(run, writer);
     if (status == AYF_OK) status = write_model(run);
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
@@ -275,22 +291,30 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
     return AYF_OK;
 }
 
-/* *count tensors were read. */
-static ayf_status read_watch(ayf_run *run, const ayf_st *st, size_t *count) {
-    const ayf_st_tensor *tensor = ayf_st_find(st, WATCH);
+static ayf_status read_rollbacks(ayf_run *run, const ayf_st *st) {
     const char *rollbacks = ayf_st_meta(st, "rollbacks"), *scale = ayf_st_meta(st, "rate_scale");
-    run->watch = (ayf_run_watch){0};
     run->rollbacks = rollbacks ? strtoull(rollbacks, NULL, 10) : 0;
     run->rate_scale = 1;
     if (scale && (!ayf_parse_real(scale, &run->rate_scale) || !(run->rate_scale > 0)))
         return damaged(st, run->ctx, "rate_scale is not a number above 0", "");
-    if (!tensor) return AYF_OK;
-    if (tensor->dtype != AYF_ST_F64 || tensor->count != WATCH_VALUES)
-        return damaged(st, run->ctx, "has another form than this version writes: ", WATCH);
-    AYF_TRY(ayf_st_check_finite(st, WATCH));
-    memcpy(&run->watch, tensor->data, sizeof run->watch);
-    ++*count;
     return AYF_OK;
+}
+
+/* *found tensors more were read. */
+static ayf_status read_records(ayf_run *run, const ayf_st *st, size_t *found) {
+    record all[RECORDS];
+    records_of(run, all);
+    for (int i = 0; i < RECORDS; i++) {
+        const ayf_st_tensor *tensor = ayf_st_find(st, all[i].name);
+        memset(all[i].values, 0, all[i].count * sizeof(double));
+        if (!tensor) continue;
+        if (tensor->dtype != AYF_ST_F64 || tensor->count != all[i].count)
+            return damaged(st, run->ctx, "has another form than this version writes: ", all[i].name);
+        AYF_TRY(ayf_st_check_finite(st, all[i].name));
+        memcpy(all[i].values, tensor->data, all[i].count * sizeof(double));
+        ++*found;
+    }
+    return read_rollbacks(run, st);
 }
 
 static ayf_status read_parts(ayf_run *run, const ayf_st *st) {
@@ -301,7 +325,7 @@ static ayf_status read_parts(ayf_run *run, const ayf_st *st) {
     int count = parts_of(run, parts);
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = get_part(run, st, &parts[i], file, graph, &found);
-    if (status == AYF_OK) status = read_watch(run, st, &found);
+    if (status == AYF_OK) status = read_records(run, st, &found);
     if (status == AYF_OK && found != ayf_st_count(st))
         status = damaged(st, run->ctx, "holds tensors that do not belong to this run", "");
     ayf_free(run->ctx, file);
@@ -337,6 +361,9 @@ static bool model_is_whole(const ayf_run *run) {
         return false;
     bool same = card.step == run->step;
     ayf_model_card_free(run->ctx, &card);
+    ayf_st *st = NULL; /* compares the checksums of the weights */
+    same = same && ayf_st_open(run->ctx, run->model_path, &st) == AYF_OK;
+    ayf_st_close(st);
     return same;
 }
 

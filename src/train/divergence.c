@@ -215,7 +215,7 @@ static ayf_status roll_back(ayf_run *run, int64_t latest, ayf_run_report *report
     run->rollbacks = rollbacks;
     run->rate_scale = scale;
     run->watch.strikes = 0;
-    run->sums = (ayf_run_sums){0};
+    run->clock.steps = run->clock.seconds = 0;
     run->owes_save = run->owes_picture = false;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? record_rollback(run) : AYF_OK));
     run->saved_step = (int64_t)run->step;

@@ -6,6 +6,7 @@
 
 #include "image/image.h"
 #include "train/kind.h"
+#include "train/records.h"
 #include "train/kinds/teachers.h"
 
 /* Images: 16 from the seeds 0 to 15. A student's picture has one row per number of steps, the columns
@@ -52,9 +53,10 @@ static ayf_status sample_panel(ayf_run *run, int panel, int count, float *out) {
     int labels[POINTS];
     uint64_t seeds[POINTS];
     size_t values = run->batch.values;
+    const ayf_classes *known = &ayf_dataset_info_of(run->data)->known;
     for (int i = 0; i < count; i++) {
         seeds[i] = (uint64_t)i;
-        labels[i] = run->spec.label_dim ? i % run->spec.label_dim : -1;
+        labels[i] = run->spec.label_dim ? ayf_classes_nth(known, run->spec.label_dim, i) : -1;
         ayf_latent(seeds[i], out + (size_t)i * values, values);
     }
     ayf_solver_options how = {.method = is_student(run) ? AYF_METHOD_FLOW_MAP : AYF_METHOD_HEUN,
@@ -98,15 +100,22 @@ static ayf_status images_picture(ayf_run *run, ayf_image *image) {
                           info->width, info->channels, 2, 128, image);
 }
 
-static ayf_status write_picture(const ayf_run *run, const ayf_image *image) {
+static ayf_status write_picture(ayf_run *run, const ayf_image *image) {
     char about[160];
     snprintf(about, sizeof about, "training step %llu, seeds 0 to %d, %s, guidance %g",
              (unsigned long long)run->step, (ayf_dataset_info_of(run->data)->points ? POINTS : IMAGES) - 1,
              is_student(run) ? "flow map in 1, 2 and 4 steps" : "Heun in 16 steps", guidance_of(run));
     char *path = ayf_run_samples_path(run->ctx, run->folder, (int64_t)run->step);
-    if (!path) return AYF_E_MEMORY;
-    ayf_status status =
-        ayf_image_write_png(run->ctx, path, image, &(ayf_image_text){"Description", about}, 1);
+    unsigned char *png = NULL;
+    size_t size;
+    ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
+    if (status == AYF_OK)
+        status =
+            ayf_image_encode_png(run->ctx, image, &(ayf_image_text){"Description", about}, 1, &png, &size);
+    if (status == AYF_OK) status = ayf_file_write(run->ctx, path, png, size);
+    if (status == AYF_OK)
+        status = ayf_run_record_picture(run, png, size, image->height, image->width, image->channels);
+    ayf_free(run->ctx, png);
     ayf_free(run->ctx, path);
     return status;
 }

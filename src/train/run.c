@@ -126,6 +126,24 @@ static ayf_status save_settings(ayf_run *run) {
     return ayf_run_open_log(run);
 }
 
+/* Whether something that is wanted every so many steps belongs to the step that was done last. */
+static bool is_due(const ayf_run *run, int64_t every) {
+    return ayf_run_finished(run) || (every > 0 && run->step % (uint64_t)every == 0);
+}
+
+/* What a run that was killed had still to do after its checkpoint: the grid, and to remove the checkpoint that
+ * is one too many. */
+static ayf_status make_up(ayf_run *run) {
+    if (run->saved_step <= 0) return AYF_OK;
+    AYF_TRY(ayf_run_prune(run->ctx, run->folder, run->cfg.save.keep));
+    if (!is_due(run, run->cfg.save.grid_every)) return AYF_OK;
+    char *path = ayf_run_samples_path(run->ctx, run->folder, run->saved_step);
+    if (!path) return AYF_E_MEMORY;
+    bool there = ayf_path_exists(path);
+    ayf_free(run->ctx, path);
+    return there ? AYF_OK : ayf_run_picture(run);
+}
+
 static ayf_status open_backend(ayf_run *run) {
     AYF_TRY(ayf_backend_open(run->ctx, &run->backend));
     run->faster = ayf_backend_precision(run->backend, AYF_PRECISION_AUTO);
@@ -143,7 +161,8 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
     AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
-    return ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK);
+    AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK));
+    return ayf_comm_agree(run->comm, ayf_run_leads(run) ? make_up(run) : AYF_OK);
 }
 
 static ayf_status check_options(ayf_context *ctx, const ayf_run_options *options) {
@@ -188,7 +207,7 @@ void ayf_run_close(ayf_run *run) {
     if (!run) return;
     ayf_context *ctx = run->ctx;
     ayf_run_picture_close(run);
-    ayf_jsonl_close(run->log);
+    ayf_run_close_log(run);
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++) ayf_program_free(run->programs[i]);
     if (run->own && run->type->close) run->type->close(run);
     for (int i = 0; i < AYF_RUN_LEARNERS; i++) ayf_learner_clear(&run->learner[i]);
@@ -268,14 +287,8 @@ static ayf_status optimise(ayf_run *run, ayf_run_report *report) {
     if (!isfinite(report->loss) || !isfinite(report->grad_norm))
         return ayf_run_not_finite(run, report->loss, report->grad_norm);
     AYF_TRY(ayf_watch_step(run));
-    run->sums.steps++;
-    run->sums.loss += report->loss;
-    run->sums.grad_norm += report->grad_norm;
+    ayf_run_sum_figures(run);
     return run->type->note ? run->type->note(run, report) : AYF_OK;
-}
-
-static bool is_due(const ayf_run *run, int64_t every) {
-    return ayf_run_finished(run) || (every > 0 && run->step % (uint64_t)every == 0);
 }
 
 /* What is due after a step. */
@@ -328,7 +341,8 @@ static ayf_status step(ayf_run *run, ayf_run_report *report) {
     ayf_status status = optimise(run, report);
     if (status != AYF_OK) return ayf_run_step_failed(run, status);
     report->seconds = ayf_seconds() - start;
-    run->sums.seconds += report->seconds;
+    run->clock.seconds += report->seconds;
+    run->clock.steps++;
     report->step = ++run->step;
     return keep_records(run, report);
 }

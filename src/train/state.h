@@ -16,6 +16,7 @@
 #include "flow/inputs.h"
 #include "flow/mixture.h"
 #include "flow/teacher.h"
+#include "io/events.h"
 #include "io/jsonl.h"
 #include "sample/sampler.h"
 #include "train/learner.h"
@@ -24,7 +25,7 @@
 typedef struct ayf_run_type ayf_run_type; /* train/kind.h */
 
 enum {
-    AYF_RUN_BUCKETS = 4,  /* of t, in the log: [0, 1/4), [1/4, 1/2), ... */
+    AYF_RUN_BUCKETS = 8,  /* of t, in the log: [0, 1/8), [1/8, 2/8), ... */
     AYF_RUN_LEARNERS = 2, /* networks that a run trains, at most */
     AYF_RUN_PROGRAMS = 2, /* programs that a run changes between, at most */
     AYF_RUN_FIGURES = 8   /* of one kind of run, at most */
@@ -32,18 +33,26 @@ enum {
 
 /* Figures of the step at hand: sums over its parts and, at its end, over the processes. Doubles only. */
 typedef struct ayf_run_figures {
-    double loss, grad_norm, tangent, error, jvp;                /* means over a part */
-    double own[AYF_RUN_FIGURES];                                /* of the kind of run, the same */
-    double bucket[AYF_RUN_BUCKETS], in_bucket[AYF_RUN_BUCKETS]; /* sums over samples, and their numbers */
+    double loss, grad_norm, tangent, error, jvp; /* means over a part */
+    double own[AYF_RUN_FIGURES];                 /* of the kind of run, the same */
+    /* Sums over samples, and their numbers. */
+    double loss_bucket[AYF_RUN_BUCKETS], tangent_bucket[AYF_RUN_BUCKETS], in_bucket[AYF_RUN_BUCKETS];
 } ayf_run_figures;
 
-/* Sums since the last line of the log. */
+/* Sums since the last line of the log. Doubles only: a checkpoint holds them as they are, so that a resumed
+ * run writes the line that it would have written. */
 typedef struct ayf_run_sums {
-    double loss, grad_norm, tangent, error, jvp, seconds;
-    uint64_t jvps; /* steps that have one */
-    double bucket[AYF_RUN_BUCKETS];
-    uint64_t steps, in_bucket[AYF_RUN_BUCKETS];
+    double steps, loss, grad_norm, tangent, error, jvp;
+    double jvps;                                             /* steps that have one */
+    double own[AYF_RUN_FIGURES], own_steps[AYF_RUN_FIGURES]; /* of the kind of run */
+    double loss_bucket[AYF_RUN_BUCKETS], tangent_bucket[AYF_RUN_BUCKETS], in_bucket[AYF_RUN_BUCKETS];
 } ayf_run_sums;
+
+/* What time says, which is another one each time: steps and seconds since the last line of the log, the
+ * seconds that the folder's earlier sessions took, and when this one began. */
+typedef struct ayf_run_clock {
+    double steps, seconds, before, opened;
+} ayf_run_clock;
 
 /* What a run knows of its past (train/watch.h). Doubles only: a checkpoint holds them as they are. */
 enum {
@@ -84,9 +93,9 @@ typedef struct ayf_run_batch {
     float *t, *s, *guidance; /* count */
     float *onehot;           /* count x classes */
     int *labels;             /* count; -1: none */
-    float *tangent, *error, *jvp; /* count */
-    float r;                      /* weight of the derivative in the tangent */
-    size_t values;                /* of one sample */
+    float *loss, *tangent, *error, *jvp; /* count */
+    float r;                             /* weight of the derivative in the tangent */
+    size_t values;                       /* of one sample */
     ayf_step_inputs in; /* what the program at hand is fed with: the arrays above, and a kind's own */
 } ayf_run_batch;
 
@@ -146,7 +155,9 @@ struct ayf_run {
     ayf_run_batch batch;
     ayf_run_figures figures;
     ayf_run_sums sums;
-    ayf_jsonl *log; /* NULL in processes that do not lead */
+    ayf_run_clock clock;
+    ayf_jsonl *log;     /* NULL in processes that do not lead */
+    ayf_events *events; /* NULL in those, and without save.events */
 
     /* Made for the first picture. */
     ayf_sampler *sampler;

@@ -17,7 +17,7 @@ student="--data builtin:shapes --batch 4 --set train.lr_warmup=0"
 # ---- Help and usage ----
 expect "help lists the verbs" 0 "$ayf" help
 prints "distill" && prints "exit codes"
-for verb in train distill finetune sample info eval golden bench demo help; do
+for verb in data train distill finetune sample info eval golden bench demo help; do
     expect "help $verb" 0 "$ayf" help $verb
     prints "usage: ayf $verb"
 done

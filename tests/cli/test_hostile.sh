@@ -17,14 +17,57 @@ small="--data builtin:shapes --batch 2 --set data.resolution=8 --set data.channe
 expect "a model to work with" 0 "$ayf" train run $small --steps 2
 model=model.safetensors
 
+# ---- Damaged files ----
+
+# damaged FILE COUNT COMMAND ...: FILE with one bit turned at COUNT places, one after the other, ends COMMAND with 3
+# and a message that names the file.
+damaged() {
+    local file=$1 count=$2 i code
+    shift 2
+    cp "$file" whole
+    i=0
+    while [ $i -lt "$count" ]; do
+        python3 -c 'import sys
+data, i, count = bytearray(open("whole", "rb").read()), int(sys.argv[2]), int(sys.argv[3])
+at = (len(data) - 1) * i // (count - 1)
+data[at] ^= 1 << (i * 5 % 8)
+open(sys.argv[1], "wb").write(data)' "$file" $i "$count"
+        code=0
+        "$@" >damaged.out 2>damaged.err || code=$?
+        if [ $code -ne 3 ] || ! grep -qF "$file" damaged.err; then
+            echo "place $i of $count: ends with $code: $(cat damaged.err)" >&2
+            return 1
+        fi
+        i=$((i + 1))
+    done
+    cp whole "$file"
+}
+
+# shellcheck disable=SC2086
+expect "damaged checkpoints" 0 damaged run/checkpoints/step-00000002.safetensors 40 "$ayf" train run $small --steps 2
+expect "damaged models" 0 damaged run/$model 40 "$ayf" sample run --steps 1 --seeds 0 --out damaged.png
+# shellcheck disable=SC2086
+expect "features to work with" 0 "$ayf" eval --fit-features features.safetensors --data builtin:shapes \
+    --set train.steps=2 --set train.batch=4 --set data.resolution=8 --set data.channels=1
+expect "damaged features" 0 damaged features.safetensors 20 "$ayf" eval run --data builtin:shapes --images 65 \
+    --reference 130 --features features.safetensors
+turn_last() { python3 -c 'import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[-3] ^= 4
+open(sys.argv[1], "wb").write(data)' "$1"; }
+cp run/$model whole
+turn_last run/$model
+# shellcheck disable=SC2086
+expect "a damaged model is made again by its run" 0 "$ayf" train run $small --steps 2
+same whole run/$model
+
 # ---- Memory ----
 
 # Every limit on the address space between FIRST and LAST KiB: success, or "out of memory" and 1. 127 and signals
 # before main() are the dynamic loader's: below the first limit at which the program can say something.
 limits() {
-    first=$1 last=$2 step=$3
+    local last=$2 step=$3 limit=$1 code
     shift 3
-    limit=$first
     while [ "$limit" -le "$last" ]; do
         code=0
         rm -rf limited
@@ -40,7 +83,7 @@ limits() {
 
 # The smallest limit, in steps of 1 MiB, with which the program starts.
 least() {
-    limit=16384
+    local limit=16384
     while ! (ulimit -v "$limit" && exec "$ayf" --version) >/dev/null 2>&1; do
         limit=$((limit + 1024))
         [ "$limit" -lt 4194304 ] || return 1

@@ -10,6 +10,7 @@
 
 #include "config/assignments.h"
 #include "config/config.h"
+#include "test_context.h"
 #include "io/file.h"
 
 enum { HELP_SIZE = 1 << 16 };
@@ -110,7 +111,8 @@ static void test_parse_errors(void **state) {
         {"train:\n  lr: 11\n", "c.yaml:2: train.lr = 11 is out of range; it must be from 0 to 10"},
         {"train:\n  weight_norm: yes\n", "c.yaml:2: train.weight_norm must be true or false, not \"yes\""},
         {"data:\n  source: true\n", "c.yaml:2: data.source must be text"},
-        {"model:\n  kind: unte\n", "c.yaml:2: model.kind must be one of unet, mlp, not \"unte\"; did you mean \"unet\""},
+        {"model:\n  kind: unte\n",
+         "c.yaml:2: model.kind must be one of unet, mlp, not \"unte\"; did you mean \"unet\""},
         {"distill:\n  loss: 5\n", "c.yaml:2: distill.loss must be one of emd, lmd, not \"5\""},
         {"model:\n  multipliers: 1\n", "c.yaml:2: model.multipliers must be a list"},
         {"model:\n  multipliers:\n    - 1\n    - x\n",
@@ -371,22 +373,6 @@ static void test_help(void **state) {
     ayf_free(ctx, text);
 }
 
-typedef struct counter {
-    int until_failure, live;
-} counter;
-
-static void *counting_alloc(void *user, void *pointer, size_t size) {
-    counter *c = user;
-    if (size == 0) {
-        c->live -= pointer != NULL;
-        free(pointer);
-        return NULL;
-    }
-    if (c->until_failure-- == 0) return NULL;
-    c->live++;
-    return aligned_alloc(64, (size + 63) / 64 * 64);
-}
-
 static void ignore_line(void *user, const char *line) {
     (void)user;
     (void)line;
@@ -408,15 +394,15 @@ static ayf_status everything(ayf_context *c) {
 
 static void test_allocations(void **state) {
     (void)state;
-    for (int n = 0;; n++) {
-        counter c = {-1, 0};
-        ayf_context *own = ayf_open(&(ayf_options){.alloc = counting_alloc, .alloc_user = &c});
-        c.until_failure = n;
+    for (long n = 1;; n++) {
+        test_memory memory = {.once = true};
+        ayf_context *own = test_open(&memory);
+        memory.fail_at = memory.calls + n;
         ayf_status status = everything(own);
-        bool failed = c.until_failure < 0;
+        bool failed = memory.calls >= memory.fail_at;
         assert_int_equal(status, failed ? AYF_E_MEMORY : AYF_OK);
         ayf_close(own);
-        assert_int_equal(c.live, 0);
+        assert_int_equal(memory.held, 0);
         if (!failed) break;
         assert_true(n < 1000);
     }

@@ -130,7 +130,7 @@ static double defect_by_hand(ayf_model *by, ayf_method way, ayf_model *student, 
     assert_true(batch * size <= AYF_COUNT(start) && batch <= AYF_COUNT(labels));
     for (size_t i = 0; i < batch; i++) {
         ayf_latent(40 + i, start + i * size, size);
-        labels[i] = ayf_latent_class(40 + i, ayf_sampler_describe(jumps)->shape.classes);
+        labels[i] = ayf_latent_class(40 + i, ayf_sampler_describe(jumps)->shape.classes, NULL, false);
     }
     ayf_solver_options how = {.method = way,
                               .tolerance = AYF_SOLVER_TOLERANCE,

@@ -11,6 +11,7 @@
 
 #include "io/file.h"
 #include "io/safetensors.h"
+#include "test_context.h"
 
 static ayf_context *ctx;
 
@@ -234,7 +235,8 @@ static void test_writer(void **state) {
     char *bytes = write_turned(path, 0, &size);
     static const char header[] =
         "{\"__metadata__\":{\"architecture\":\"{\\\"x\\\": 1}\",\"config\":\"{\\\"x\\\": "
-        "1}\",\"role\":\"{\\\"x\\\": 1}\"},"
+        "1}\",\"crc32\":\"8ba714542e3fa5762e3fa57612f95a32\",\"crc32.header\":\"3a1dc1bc\",\"role\":\"{"
+        "\\\"x\\\": 1}\"},"
         "\"step\":{\"dtype\":\"I64\",\"shape\":[1,2],\"data_offsets\":[0,16]},"
         "\"a.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[16,24]},"
         "\"b.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[24,32]},"
@@ -364,23 +366,6 @@ static void test_header_only(void **state) {
     expect_message("is a pipe or a device");
 }
 
-/* Every allocation fails in turn: an error each time, nothing leaked (the sanitizers' build sees leaks). */
-typedef struct counter {
-    int until_failure, live;
-} counter;
-
-static void *counting_alloc(void *user, void *pointer, size_t size) {
-    counter *c = user;
-    if (size == 0) {
-        c->live -= pointer != NULL;
-        free(pointer);
-        return NULL;
-    }
-    if (c->until_failure-- == 0) return NULL;
-    c->live++;
-    return aligned_alloc(64, (size + 63) / 64 * 64);
-}
-
 static ayf_status round_trip(ayf_context *c, const char *path) {
     float x[2] = {1, 2};
     ayf_st_writer *w;
@@ -397,19 +382,20 @@ static ayf_status round_trip(ayf_context *c, const char *path) {
     return status;
 }
 
+/* Every allocation fails in turn: an error each time, nothing leaked (the sanitizers' build sees leaks). */
 static void test_allocations(void **state) {
     (void)state;
     char path[] = "/tmp/ayf-test-XXXXXX";
     close(mkstemp(path));
-    for (int n = 0;; n++) {
-        counter c = {-1, 0};
-        ayf_context *own = ayf_open(&(ayf_options){.alloc = counting_alloc, .alloc_user = &c});
-        c.until_failure = n;
+    for (long n = 1;; n++) {
+        test_memory memory = {.once = true};
+        ayf_context *own = test_open(&memory);
+        memory.fail_at = memory.calls + n;
         ayf_status status = round_trip(own, path);
-        bool failed = c.until_failure < 0;
+        bool failed = memory.calls >= memory.fail_at;
         assert_int_equal(status, failed ? AYF_E_MEMORY : AYF_OK);
         ayf_close(own);
-        assert_int_equal(c.live, 0);
+        assert_int_equal(memory.held, 0);
         if (!failed) break;
         assert_true(n < 1000);
     }

@@ -16,7 +16,7 @@ static void test_latents(void **state) {
         float noise[2];
         ayf_latent(seed, noise, 2);
         square += (noise[0] * noise[0] + noise[1] * noise[1]) / (2.0 * SEEDS);
-        counts[ayf_latent_class(seed, CLASSES)]++;
+        counts[ayf_latent_class(seed, CLASSES, NULL, false)]++;
     }
     expect_near(square, 1, 0.05);
     for (int i = 0; i < CLASSES; i++)
@@ -27,7 +27,7 @@ static void test_latents(void **state) {
         ayf_latent(1 | (uint64_t)1 << bit, other, 4);
         assert_memory_not_equal(first, other, sizeof first);
     }
-    assert_int_equal(ayf_latent_class(3, 0), -1);
+    assert_int_equal(ayf_latent_class(3, 0, NULL, false), -1);
 }
 
 /* Each image alone, all together, in another order, with strangers: the same bytes. */

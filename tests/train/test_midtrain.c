@@ -455,6 +455,9 @@ static void test_bad_files(void **state) {
     float bad = NAN;
     memcpy((char *)bytes + size - 400, &bad, sizeof bad);
     assert_int_equal(ayf_file_write(ctx, file, bytes, size), AYF_OK);
+    expect_refused(AYF_RUN_DISTILL, in_root("run"), gaussian(), AYF_E_FORMAT, "the file is damaged");
+    for (char *sum; (sum = memmem(bytes, size, "\"crc32", 6));) memcpy(sum, "\"other", 6);
+    assert_int_equal(ayf_file_write(ctx, file, bytes, size), AYF_OK);
     expect_refused(AYF_RUN_DISTILL, in_root("run"), gaussian(), AYF_E_FORMAT, "values that are not finite");
     ayf_free(ctx, bytes);
     assert_int_equal(rename(in_root("seed/trajectories.safetensors"), file), 0);

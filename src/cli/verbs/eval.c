@@ -72,6 +72,8 @@ static int check_options(const cli_eval_job *j) {
                  {CLI_OPT_images, "images", "--data", data},
                  {CLI_OPT_save_stats, "save-stats", "--data", data},
                  {CLI_OPT_reference, "reference", "--data", data},
+                 {CLI_OPT_eval_classes, "classes", "a model as SUBJECT", j->model != NULL},
+                 {CLI_OPT_eval_classes, "classes", "--data", data},
                  {CLI_OPT_pairs, "pairs", "--teacher", teacher},
                  {CLI_OPT_calls, "calls", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_gammas, "gamma", "a student as SUBJECT", j->student},

@@ -109,7 +109,12 @@ int cli_eval_distance(cli_eval_job *j) {
                                 .seed = j->seed,
                                 .samples = j->model ? NULL : j->subject,
                                 .reference = j->reference};
-    int code = rehearse(j);
+    static const char *const ways[] = {"data", "even"};
+    int how = AYF_EVAL_CLASSES_DATA;
+    int code = cli_get_choice(j->args, CLI_OPT_eval_classes, ways, 2, &how);
+    if (code) return code;
+    options.classes = (ayf_eval_classes)how;
+    code = rehearse(j);
     if (code) return code;
     j->rows = calloc(1 + j->call_count * j->gamma_count, sizeof *j->rows);
     if (!j->rows) return cli_error(j->c, AYF_E_MEMORY, "out of memory");

@@ -13,11 +13,29 @@ static void row(const char *name, const char *format, ...) {
     putchar('\n');
 }
 
-static void classes_row(int classes) {
-    if (classes)
-        row("classes", "%d", classes);
-    else
+/* Up to 100 classes line by line; of more the first 20. */
+static void classes_rows(int classes, const char *const *names, const uint64_t *pictures) {
+    enum { ALL = 100, SOME = 20 };
+    int shown = !names && !pictures ? 0 : classes <= ALL ? classes : SOME, empty = 0;
+    for (int i = 0; pictures && i < classes; i++) empty += pictures[i] == 0;
+    if (!classes)
         row("classes", "none");
+    else if (empty)
+        row("classes", "%d, %d of them without a picture, which are not drawn unless asked for", classes,
+            empty);
+    else
+        row("classes", "%d", classes);
+    for (int i = 0; i < shown; i++) {
+        char number[24], count[48] = "";
+        snprintf(number, sizeof number, "  %d", i);
+        if (pictures && pictures[i])
+            snprintf(count, sizeof count, "%llu picture%s", (unsigned long long)pictures[i],
+                     pictures[i] == 1 ? "" : "s");
+        else if (pictures)
+            snprintf(count, sizeof count, "no picture");
+        row(number, "%s%s%s", names ? names[i] : "", names && pictures ? ", " : "", count);
+    }
+    if (shown && shown < classes) row("  ...", "and %d more", classes - shown);
 }
 
 /* Networks that judge images: discriminators, features. */
@@ -26,7 +44,7 @@ static int judge_info(const char *path, const ayf_path_facts *f) {
     row("role", "%s", f->role);
     row("takes", "images of %d x %d, %d channel%s", f->width, f->height, f->channels,
         f->channels == 1 ? "" : "s");
-    classes_row(f->classes);
+    classes_rows(f->classes, NULL, NULL);
     row("parameters", "%llu", (unsigned long long)f->parameters);
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
@@ -46,7 +64,7 @@ static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
     else
         row("draws", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
             f.channels == 1 ? "" : "s");
-    classes_row(f.classes);
+    classes_rows(f.classes, f.class_names, f.class_pictures);
     row("parameters", "%llu", (unsigned long long)f.parameters);
     row("step", "%llu", (unsigned long long)f.step);
     row("data", "%s", *f.data ? f.data : "unknown");
@@ -71,8 +89,9 @@ static void data_info(const ayf_path_facts *f) {
         row("kind", "points");
     else
         row("kind", "images of %s, %s", size, channels);
+    if (f->taken) row("taken", "%s", f->taken);
     if (f->classes)
-        row("classes", "%d", f->classes);
+        classes_rows(f->classes, (const char *const *)f->class_names, f->class_pictures);
     else
         row("classes", "none: %s", f->no_classes ? f->no_classes : "it has no labels");
     if (f->height) row("sigma_data", "%.4f", f->sigma);

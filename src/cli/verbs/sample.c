@@ -1,11 +1,10 @@
 /* ayf sample: what to draw. Where it goes is in sample_out.c. */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sample.h"
 
-enum { SEEDS_MAX = 1 << 22, CLASSES_MAX = 1 << 16 };
+enum { SEEDS_MAX = 1 << 22 };
 
 typedef cli_sample_job job;
 
@@ -14,7 +13,6 @@ static int read_options(job *j) {
     int code;
     j->scale = 1;
     if ((code = cli_get_list(a, CLI_OPT_seeds, UINT64_MAX - 1, SEEDS_MAX, &j->seeds, &j->seed_count)) ||
-        (code = cli_get_list(a, CLI_OPT_class_, INT_MAX, CLASSES_MAX, &j->class_list, &j->class_count)) ||
         (code = cli_get_int(a, CLI_OPT_sample_steps, 1, AYF_STEPS_MOST, &j->options.steps)) ||
         (code = cli_get_reals(a, CLI_OPT_times, &j->times, &j->time_count)) ||
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
@@ -56,18 +54,11 @@ static int open_models(job *j) {
 }
 
 static int spread_classes(job *j) {
-    if (!j->class_list) return 0;
-    if (!j->facts.classes)
-        return cli_error(j->c, AYF_E_USAGE, "--class: %s was trained without classes; leave it out",
-                         j->args->positional[0]);
-    for (size_t i = 0; i < j->class_count; i++)
-        if (j->class_list[i] >= (uint64_t)j->facts.classes)
-            return cli_error(j->c, AYF_E_USAGE, "--class %llu: the classes of %s are 0 to %d",
-                             (unsigned long long)j->class_list[i], j->args->positional[0],
-                             j->facts.classes - 1);
+    int code = cli_get_classes(j->c, j->args, &j->facts, &j->class_list, &j->class_count);
+    if (code || !j->class_list) return code;
     j->classes = malloc(j->seed_count * sizeof *j->classes);
     if (!j->classes) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < j->seed_count; i++) j->classes[i] = (int)j->class_list[i % j->class_count];
+    for (size_t i = 0; i < j->seed_count; i++) j->classes[i] = j->class_list[i % j->class_count];
     return 0;
 }
 

@@ -17,7 +17,8 @@ typedef struct cli_sample_job {
     ayf_model *model, *weak;
     ayf_model_facts facts;
     ayf_sample_options options;
-    uint64_t *seeds, *class_list;
+    uint64_t *seeds;
+    int *class_list;
     size_t seed_count, class_count;
     int *classes; /* per image, when asked for; else NULL */
     double *times;

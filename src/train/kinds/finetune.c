@@ -12,6 +12,7 @@
 #include "train/kind.h"
 #include "train/program.h"
 #include "train/recipe.h"
+#include "train/records.h"
 #include "train/kinds/student.h"
 #include "train/kinds/teachers.h"
 
@@ -27,8 +28,6 @@ typedef struct finetune {
     ayf_run_student student;
     float *noise; /* batch.count x values */
     float alpha;
-    double sum[FIGURES]; /* since the last line of the log */
-    uint64_t counted[FIGURES];
 } finetune;
 
 enum { STUDENT, DISCRIMINATOR };            /* learners */
@@ -146,9 +145,13 @@ static ayf_status draw(ayf_run *run) {
     return AYF_OK;
 }
 
+static double disc_rate(const ayf_run *run, uint64_t step) {
+    return ayf_rate_below(&run->cfg, run->cfg.finetune.disc_lr, step) * run->rate_scale;
+}
+
 static ayf_status set(ayf_run *run) {
-    double disc_rate = ayf_rate_below(&run->cfg, run->cfg.finetune.disc_lr, run->step) * run->rate_scale;
-    return ayf_learner_set_rates(&run->learner[DISCRIMINATOR], run->program, run->step, disc_rate, 0);
+    return ayf_learner_set_rates(&run->learner[DISCRIMINATOR], run->program, run->step,
+                                 disc_rate(run, run->step), 0);
 }
 
 /* A discriminator that wins leaves a student that is as good as it was. One whose output has exploded, in
@@ -196,7 +199,6 @@ static ayf_status read(ayf_run *run) {
 }
 
 static ayf_status note(ayf_run *run, ayf_run_report *report) {
-    finetune *f = run->own;
     double *figure = run->figures.own;
     AYF_TRY(ayf_run_note_distill_figures(run, report));
     for (int i = 0; i < FIGURES; i++) {
@@ -204,8 +206,8 @@ static ayf_status note(ayf_run *run, ayf_run_report *report) {
             figure[i] = NAN;
             continue;
         }
-        f->sum[i] += figure[i];
-        f->counted[i]++;
+        run->sums.own[i] += figure[i];
+        run->sums.own_steps[i]++;
     }
     report->g_loss = figure[G_LOSS];
     report->d_loss = figure[D_LOSS];
@@ -217,14 +219,13 @@ static ayf_status note(ayf_run *run, ayf_run_report *report) {
     return watch(run);
 }
 
+/* The line is that of the step that is done. */
 static void log_figures(ayf_run *run) {
-    finetune *f = run->own;
+    const ayf_run_sums *sums = &run->sums;
+    ayf_run_log_real(run, "disc_lr", disc_rate(run, run->step - 1));
     ayf_run_log_distill_figures(run);
-    for (int i = 0; i < FIGURES; i++) {
-        if (f->counted[i]) ayf_jsonl_real(run->log, figure_names[i], f->sum[i] / (double)f->counted[i]);
-        f->sum[i] = 0;
-        f->counted[i] = 0;
-    }
+    for (int i = 0; i < FIGURES; i++)
+        if (sums->own_steps[i] > 0) ayf_run_log_real(run, figure_names[i], sums->own[i] / sums->own_steps[i]);
 }
 
 static void close(ayf_run *run) {

@@ -1,6 +1,7 @@
 /* Teachers: flow matching on data (ayf train). */
 #include "base/rng.h"
 #include "train/batch.h"
+#include "train/figures.h"
 #include "train/kind.h"
 #include "train/program.h"
 #include "train/recipe.h"
@@ -43,4 +44,5 @@ const ayf_run_type ayf_run_train = {
     .validate = ayf_config_validate_train,
     .compile = compile,
     .draw = draw,
+    .read = ayf_run_read_teacher_figures,
 };

@@ -1,0 +1,109 @@
+#!/bin/sh
+# tests/cli/test_data.sh AYF
+# Data sets and their classes as a user meets them.
+set -u
+ayf=$1
+. "$(dirname "$0")/../support/cases.sh"
+cd "$work" || exit 1
+: >out && : >err
+export AYF_THREADS=1
+tiny="--batch 4 --set model.channels=8 --set model.multipliers=1,2 --set model.blocks=1 --set model.attention=4
+      --set model.channels_per_head=16 --set train.lr_warmup=0"
+
+# set NAME.zip LABELS [PATH ...]: pictures of 8 x 8, whose colour says which class they are of. LABELS is the text
+# of dataset.json or "-"; each PATH is NAME, or NAME*N for N pictures NAME0.png, NAME1.png ...
+cat >set.py <<'END'
+import json, struct, sys, zipfile, zlib
+
+def png(colour, index):
+    rows = b"".join(b"\0" + bytes((colour * 40 + 7 * x * y + index * 3 + c * 50) % 256 for x in range(8) for c in range(3))
+                    for y in range(8))
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+with zipfile.ZipFile(sys.argv[1], "w") as out:
+    for colour, path in enumerate(sys.argv[3:]):
+        name, _, count = path.partition("*")
+        for i in range(int(count or 1)):
+            out.writestr("%s%03d.png" % (name, i), png(colour, i))
+    if sys.argv[2] != "-":
+        out.writestr("dataset.json", sys.argv[2])
+END
+make_set() { python3 set.py "$@"; }
+
+# ---- info ----
+make_set pets.zip - "cat/*40" "dog/*4" "great-white, shark/*4"
+expect "info names the classes" 0 "$ayf" info pets.zip
+prints "classes      3"
+prints "  0          cat, 40 pictures"
+prints "  2          great-white, shark, 4 pictures"
+make_set sparse.zip '{"labels": {"a000.png": 1, "b000.png": 4}, "class_names": ["u", "v", "w", "x", "y", "z"]}' a b
+expect "info names classes without pictures" 0 "$ayf" info sparse.zip
+prints "classes      6, 4 of them without a picture" && prints "  0          u, no picture" && prints "  4          y, 1 picture"
+make_set split.zip - "train/cat/*3" "train/dog/*2" "test/cat/*2" "test/dog/*2"
+expect "info says what was taken" 0 "$ayf" info split.zip
+prints "samples      5" && prints "takes train/" && prints "test/"
+make_set storage.zip - "00000/a" "00001/b"
+expect "storage is no class" 0 "$ayf" info storage.zip
+prints "classes      none" && prints "storage"
+mkdir mnist
+python3 -c '
+import struct
+for name, count in ("train", 3), ("t10k", 2):
+    open("mnist/%s-images-idx3-ubyte" % name, "wb").write(struct.pack(">IIII", 0x803, count, 4, 4) + bytes(range(16 * count)))
+    open("mnist/%s-labels-idx1-ubyte" % name, "wb").write(struct.pack(">II", 0x801, count) + bytes(range(count)))'
+expect "info says which IDX file was taken" 0 "$ayf" info mnist
+prints "samples      3" && prints "takes train-images-idx3-ubyte" && prints "t10k-images-idx3-ubyte is left out"
+
+# ---- A model knows the classes of its data ----
+expect "train says which classes are empty" 0 "$ayf" train sparse --data sparse.zip $tiny --steps 2
+says "sparse.zip: 4 of its 6 classes have no picture and are neither drawn nor judged: 0, 2, 3, 5"
+rm sparse.zip
+expect "the model knows them without the data" 0 "$ayf" info sparse/model.safetensors
+prints "6, 4 of them without a picture" && prints "  4          y, 1 picture"
+expect "empty classes are not drawn" 0 "$ayf" sample sparse --seeds 0-3 --steps 1 --out drawn.png
+says_not "although"
+expect "an empty class is drawn with a warning" 0 "$ayf" sample sparse --seeds 0 --class w --steps 1 --out w.png
+says "class 2 (w) is drawn although there was no picture of it"
+expect "train on named classes" 0 "$ayf" train pets --data pets.zip $tiny --steps 40 --set train.lr=0.05
+expect "a class by its name" 0 "$ayf" sample pets --seeds 0 --class dog --steps 1 --out dog.png
+expect "the same by its number" 0 "$ayf" sample pets --seeds 0 --class 1 --steps 1 --out one.png
+same_pixels dog.png one.png
+expect "another class" 0 "$ayf" sample pets --seeds 0 --class cat --steps 1 --out cat.png
+other_pixels dog.png cat.png
+expect "names, numbers and ranges" 0 "$ayf" sample pets --seeds 0-3 --class "dog,great-white, shark,0-1" --steps 1 --out many.png
+expect "the same as numbers" 0 "$ayf" sample pets --seeds 0-3 --class 1,2,0,1 --steps 1 --out numbers.png
+same_pixels many.png numbers.png
+expect "an unknown name" 2 "$ayf" sample pets --class dgo
+says "has no class of this name; did you mean 'dog'?" && one_line
+expect "a number that is none" 2 "$ayf" sample pets --class 3
+says "the classes of pets are 0 to 2" && one_line
+expect "a range that is none" 2 "$ayf" sample pets --class 2-1
+one_line
+expect "an empty list" 2 "$ayf" sample pets --class ""
+one_line
+
+# ---- eval draws the classes of the data ----
+make_set many.zip - "cat/*140" "dog/*20"
+expect "fit features" 0 "$ayf" eval --fit-features f.safetensors --data many.zip --set train.steps=2 --set train.batch=8 \
+    --set model.channels=8
+expect "train on uneven classes" 0 "$ayf" train uneven --data many.zip $tiny --steps 40 --set train.lr=0.05
+expect "classes as in the reference" 0 "$ayf" eval uneven --data many.zip --features f.safetensors --images 80 --calls 1
+prints "classes    of a model: as often as in the reference"
+numbers() { grep -v "^classes\|^seconds" out >"$1"; }
+numbers data.txt
+expect "that is the default" 0 "$ayf" eval uneven --data many.zip --features f.safetensors --images 80 --calls 1 --classes data
+numbers again.txt
+same again.txt data.txt
+expect "classes evenly" 0 "$ayf" eval uneven --data many.zip --features f.safetensors --images 80 --calls 1 --classes even
+prints "classes    of a model: all equally often"
+numbers even.txt
+! cmp -s even.txt data.txt || bad "drawn evenly and as in the data alike"
+expect "no such way" 2 "$ayf" eval uneven --data many.zip --features f.safetensors --classes evne
+says "did you mean even?" && one_line
+expect "ways need a model" 2 "$ayf" eval many.zip --data many.zip --features f.safetensors --classes even
+says "--classes needs a model" && one_line
+
+finish
