@@ -19,8 +19,6 @@ static const struct {
              [AYF_NPY_I32] = {"<i4", "int32", 4},
              [AYF_NPY_I64] = {"<i8", "int64", 8}};
 
-const char *ayf_npy_type_name(ayf_npy_type type) { return types[type].name; }
-
 void ayf_npy_clear(ayf_context *ctx, ayf_npy *array) {
     ayf_free(ctx, array->data);
     *array = (ayf_npy){0};

@@ -21,9 +21,6 @@ typedef struct ayf_npy {
     void *data;   /* [count] of the type, in the byte order of this machine; ayf_npy_clear() frees it */
 } ayf_npy;
 
-/* "<f4" ... */
-const char *ayf_npy_type_name(ayf_npy_type type);
-
 /* Reads the header at the beginning of bytes[size]. *header receives its length: the data follow it. size may be
  * smaller than the file; AYF_E_FORMAT "name: ..." when the header does not fit in it. array->data stays NULL. */
 ayf_status ayf_npy_header(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_npy *array,

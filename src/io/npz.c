@@ -87,8 +87,6 @@ void ayf_npz_close(ayf_npz *f) {
     ayf_free(ctx, f);
 }
 
-const char *ayf_npz_keys(const ayf_npz *f) { return f->keys; }
-
 static zip_int64_t find(const ayf_npz *f, const char *key) {
     char name[KEY_SIZE];
     int length = snprintf(name, sizeof name, "%s.npy", key);

@@ -21,10 +21,6 @@ void ayf_npz_close(ayf_npz *file); /* NULL is fine */
 
 bool ayf_npz_has(const ayf_npz *file, const char *key);
 
-/* The keys in a row, "mu, sigma", for a message; valid until the file is closed. "nothing" without any. At most 256
- * bytes. */
-const char *ayf_npz_keys(const ayf_npz *file);
-
 /* Type and shape of an array; data stays NULL. AYF_E_FORMAT "path: 'key': ...": it is missing (the keys that are there
  * are named), encrypted, compressed otherwise, of a type that is not read, or lies about its size. */
 ayf_status ayf_npz_look(ayf_npz *file, const char *key, ayf_npy *array);
