@@ -191,7 +191,7 @@ typedef enum cli_verb {
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: a PNG each; FILE.npz; FILE.csv: points; - = "     \
       "stdout")                                                                                              \
-    X(format, "format", "NAME", CLI_SAMPLE, NULL,                                                            \
+    X(sample_format, "format", "NAME", CLI_SAMPLE, NULL,                                                     \
       "png, npz or csv, where the name of --out does not say it: --out - --format npz")                      \
     X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \

@@ -47,7 +47,8 @@ void cli_put_lines(FILE *to, const char *text);
 /* ayf_print_fn that writes a line to stdout, as cli_put() does. */
 void cli_print_line(void *user, const char *line);
 
-/* Writes `text` (NULL: null) to stdout as a JSON string, a number as a JSON number (NaN: null). */
+/* Writes `text` (NULL: null) to stdout as a JSON string, a number as a JSON number (NaN: null). A byte that is not
+ * UTF-8 becomes \udcXX, from which Python's surrogateescape makes the byte again. */
 void cli_json_string(const char *text);
 void cli_json_number(double value);
 

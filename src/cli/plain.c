@@ -77,7 +77,7 @@ void cli_json_string(const char *text) {
         else if ((unsigned char)*text < 0x80)
             printf("\\u%04x", (unsigned char)*text);
         else
-            fputs("\\ufffd", stdout);
+            printf("\\udc%02x", (unsigned char)*text); /* as Python's surrogateescape has it */
         text += size;
     }
     putchar('"');

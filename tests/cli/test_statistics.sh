@@ -33,6 +33,11 @@ grep -q "KID (our features) *-$" out || bad "a KID without samples"
 grep -qE "class accuracy .* [01]\.[0-9]+$" out || bad "no class accuracy"
 expect "JSON" 0 "$ayf" eval teacher --data shapes.npz --features f.safetensors $draw --json
 prints '"kid_our_features": null' && prints '"reference": 300' && python3 -m json.tool <out >/dev/null || bad "not JSON"
+odd=$(printf 'm\377\303\251"\\.safetensors')
+cp teacher/model.safetensors "$odd"
+expect "JSON for any path" 0 "$ayf" eval "$odd" --data shapes.npz --features f.safetensors $draw --json
+python3 -c 'import json, os, sys
+assert os.fsencode(json.load(open("out"))["subject"]) == b"m\xff\xc3\xa9\"\\.safetensors"' || bad "another path"
 expect "a baseline" 0 "$ayf" eval teacher --data shapes.npz --features f.safetensors $draw --heldout builtin:shapes
 prints " floor"
 expect "samples of a folder" 0 "$ayf" sample teacher --seeds 0-79 --steps 1 --solver euler --out many

@@ -36,7 +36,7 @@ static int choose_kind(job *j) {
                              *const files[] = {"samples.png", "samples.npz", "samples.csv"};
     const char *out = j->args->value[CLI_OPT_out];
     struct stat info;
-    int format = -1, named = -1, code = cli_get_choice(j->args, CLI_OPT_format, names, 3, &format);
+    int format = -1, named = -1, code = cli_get_choice(j->args, CLI_OPT_sample_format, names, 3, &format);
     if (code) return code;
     j->to_stdout = out && strcmp(out, "-") == 0;
     j->out = j->to_stdout ? "/dev/stdout" : out ? out : files[format < 0 ? 0 : format];
@@ -46,7 +46,7 @@ static int choose_kind(job *j) {
         if (ends_with(j->out, ends[i])) named = i;
     if (format >= 0 && named >= 0 && format != named)
         return cli_error(j->c, AYF_E_USAGE, "--format %s and --out %s are two formats; leave out --format",
-                         j->args->value[CLI_OPT_format], j->out);
+                         j->args->value[CLI_OPT_sample_format], j->out);
     if (format < 0) format = named;
     if (!exists && format < 0 && is_foreign(j->out))
         return cli_error(
@@ -59,7 +59,7 @@ static int choose_kind(job *j) {
                                                         : CLI_SAMPLE_FOLDER;
     if (is_folder && j->kind != CLI_SAMPLE_FOLDER)
         return cli_error(j->c, AYF_E_USAGE, "--out %s: is a folder; name a file for --format %s", j->out,
-                         j->args->value[CLI_OPT_format]);
+                         j->args->value[CLI_OPT_sample_format]);
     return 0;
 }
 
