@@ -73,7 +73,11 @@ static void refuse(codec *c, const char *reason) {
 
 static void on_read(png_structp png, png_bytep to, size_t size) {
     codec *c = png_get_io_ptr(png);
-    if (size > c->in_left) refuse(c, "truncated PNG");
+    if (size > c->in_left) {
+        /* Without memory libpng may leave a chunk out with a warning and lose its place in the file. */
+        if (c->out_of_memory) png_error(png, "truncated PNG");
+        refuse(c, "truncated PNG");
+    }
     memcpy(to, c->in, size);
     c->in += size;
     c->in_left -= size;
