@@ -140,9 +140,11 @@ typedef enum cli_verb {
 #define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
+#define CLI_HELP (1u << CLI_VERB_help)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
 #define CLI_RUN_BIT(verb, kind) | (1u << CLI_VERB_##verb)
 #define CLI_RUNS (0u CLI_RUN_VERBS(CLI_RUN_BIT))
+#define CLI_ALL_BUT_HELP (((1u << CLI_VERB_COUNT) - 1u) & ~CLI_HELP)
 
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
@@ -238,6 +240,8 @@ typedef enum cli_verb {
       "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
     X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
+    X(threads, "threads", "N", CLI_ALL_BUT_HELP, NULL,                                                       \
+      "threads that compute; default: AYF_THREADS, else one per processor")                                  \
     X(json, "json", NULL, CLI_EVAL | CLI_BENCH | CLI_DATA, NULL, "print JSON")
 
 typedef enum cli_option {
