@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <math.h>
@@ -122,19 +123,6 @@ int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *ou
     int found = -1, code = cli_get_choice(args, option, names, AYF_PRECISION_AUTO + 1, &found);
     if (found >= 0) *out = (ayf_precision)found;
     return code;
-}
-
-int cli_help(cli *c, const cli_args *args) {
-    if (!args->positional_count) {
-        cli_help_all();
-        return 0;
-    }
-    if (strcmp(args->positional[0], "config") == 0)
-        return ayf_config_explain(c->ctx, cli_print_line, NULL) == AYF_OK ? 0 : cli_fail(c);
-    int verb = cli_find_verb(args->positional[0]);
-    if (verb < 0) return ayf_exit_code(AYF_E_USAGE);
-    cli_help_verb((cli_verb)verb);
-    return 0;
 }
 
 static void log_line(void *user, const char *line) { cli_say(user, "%s", line); }
