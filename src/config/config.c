@@ -104,6 +104,12 @@ static bool same_section(const ayf_field_row *a, const ayf_field_row *b) {
     return prefix_of(a) == prefix_of(b) && memcmp(a->name, b->name, prefix_of(a)) == 0;
 }
 
+const char *ayf_config_about(const ayf_field_row *row) {
+    size_t section = 0, size = prefix_of(row) - 1;
+    while (strncmp(sections[section].name, row->name, size) != 0 || sections[section].name[size]) section++;
+    return sections[section].help;
+}
+
 /* ---- Finding a key ---- */
 
 const char *ayf_config_find_elsewhere(const char *key) {
