@@ -182,11 +182,11 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away takes nothing from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout, takes nothing
+ * from it. */
 static int finish_stdout(const cli_args *args, int code) {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-    if ((errno == EPIPE || errno == EBADF) && CLI_RUNS >> args->verb & 1u) return code;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || CLI_RUNS >> args->verb & 1u) return code;
     fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
             errno ? strerror(errno) : "");
     return code ? code : ayf_exit_code(AYF_E_IO);

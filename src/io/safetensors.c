@@ -339,31 +339,30 @@ static ayf_status refuse_pipe(ayf_context *ctx, const char *path) {
     return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
 }
 
-/* What is no safetensors file by its first bytes is called by its name. */
-static ayf_status refuse_others(ayf_context *ctx, const char *path) {
-    AYF_TRY(refuse_pipe(ctx, path));
-    const ayf_kind *kind = ayf_kind_of_file(path);
-    return kind ? ayf_fail_kind_model(ctx, path, kind) : AYF_OK;
+/* What cannot be read because it is another kind of file is called by its name. */
+static ayf_status name_others(ayf_context *ctx, const char *path, ayf_status status) {
+    const ayf_kind *kind = status == AYF_E_FORMAT ? ayf_kind_of_file(path) : NULL;
+    return kind ? ayf_fail_kind_model(ctx, path, kind) : status;
 }
 
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
     *st = NULL;
     void *bytes;
     size_t size;
-    AYF_TRY(refuse_others(ctx, path));
+    AYF_TRY(refuse_pipe(ctx, path));
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
-    return open_bytes(ctx, path, bytes, size, st);
+    return name_others(ctx, path, open_bytes(ctx, path, bytes, size, st));
 }
 
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **out) {
     *out = NULL;
     ayf_file_reader reader;
-    AYF_TRY(refuse_others(ctx, path));
+    AYF_TRY(refuse_pipe(ctx, path));
     AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
     ayf_st *st = new_st(ctx, path, NULL);
     ayf_status status = st ? finish(st, parse_front(st, &reader), out) : AYF_E_MEMORY;
     ayf_file_reader_close(&reader);
-    return status;
+    return name_others(ctx, path, status);
 }
 
 ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_st **st) {

@@ -40,7 +40,7 @@ prints "{'iVBORw0KGgo'}"
 expect "distances" 0 data_of page.html 'runs[1]["evaluations"][0]["value"]["fidelity"]["rows"][1]["calls"]'
 prints "2"
 expect "configurations" 0 data_of page.html '[r["config"]["distill.teacher"] for r in runs]'
-prints '"teacher"'
+prints '/teacher"'
 expect "without drawing" 0 "$ayf" report student --no-drawing --out plain.html
 expect "nothing is drawn" 0 data_of plain.html 'runs[0]["drawn"]'
 prints "[]"

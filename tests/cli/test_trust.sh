@@ -19,7 +19,8 @@ tail -n 1 err >first
 expect "the same again when asked again" 4 "$ayf" train wild
 same err first
 expect "and with the whole command" 4 "$ayf" train wild $tiny $wild
-same err first
+tail -n 1 err >again
+same again first
 expect "info says so" 0 "$ayf" info wild
 prints "diverged in step"
 expect "a run that goes back" 0 "$ayf" train wild $tiny $wild --set train.on_divergence=rollback --set train.rollback_rate=0.01
