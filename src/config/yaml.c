@@ -11,7 +11,8 @@ enum { MAX_FILE = 1 << 20 };
 
 typedef struct reader {
     ayf_context *ctx;
-    const char *name;
+    const char *name, *text;
+    size_t size;
     ayf_assignments *list;
     yaml_parser_t parser;
     yaml_event_t event; /* the current one; deleted by next() */
@@ -22,6 +23,16 @@ typedef struct reader {
 
 static void locate(reader *r, size_t line) {
     snprintf(r->where, sizeof r->where, "%.220s:%zu", r->name, line + 1);
+}
+
+static bool indented_by_tab(const reader *r, size_t line) {
+    const char *at = r->text, *end = r->text + r->size;
+    for (; line && at; line--) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        if (at) at++;
+    }
+    while (at && at < end && *at == ' ') at++;
+    return at && at < end && *at == '\t';
 }
 
 static ayf_status next(reader *r) {
@@ -36,6 +47,9 @@ static ayf_status next(reader *r) {
                             r->parser.problem ? r->parser.problem : "unreadable", r->parser.problem_offset);
         }
         locate(r, r->parser.problem_mark.line);
+        if (indented_by_tab(r, r->parser.problem_mark.line))
+            return ayf_fail(r->ctx, AYF_E_CONFIG,
+                            "%s: the line begins with a tab; YAML is indented by spaces", r->where);
         return ayf_fail(r->ctx, AYF_E_CONFIG, "%s: not valid YAML: %s%s%s", r->where,
                         r->parser.problem ? r->parser.problem : "unreadable", r->parser.context ? ", " : "",
                         r->parser.context ? r->parser.context : "");
@@ -200,7 +214,12 @@ static ayf_status read_stream(reader *r) {
 
 ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size) {
     ayf_context *ctx = ayf_assignments_context(list);
-    reader r = {.ctx = ctx, .name = name, .list = list};
+    static const char mark[] = "\xef\xbb\xbf"; /* which Windows puts before UTF-8 */
+    if (size >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0) {
+        text += sizeof mark - 1;
+        size -= sizeof mark - 1;
+    }
+    reader r = {.ctx = ctx, .name = name, .text = text, .size = size, .list = list};
     r.set_at = ayf_alloc(ctx, (size_t)ayf_config_rows(), sizeof *r.set_at);
     if (!r.set_at) return AYF_E_MEMORY;
     if (!yaml_parser_initialize(&r.parser)) {
