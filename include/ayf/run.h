@@ -74,6 +74,29 @@ AYF_API ayf_status ayf_run_save(ayf_run *run);
 AYF_API const char *ayf_run_model_path(const ayf_run *run);
 AYF_API void ayf_run_close(ayf_run *run); /* NULL is fine; unsaved steps are lost */
 
+/* ---- Averages ----
+ *
+ * A run with train.ema_widths keeps power-function averages of these widths besides the average that is its model, and
+ * snapshots of them. Any other width can be made from the snapshots afterwards (post-hoc EMA, arXiv 2312.02696). */
+
+typedef struct ayf_average_options {
+    double width;  /* of the average, relative to the length of the training; 0.001 ... 0.28 */
+    uint64_t step; /* a step that has a snapshot; 0 = the last one */
+} ayf_average_options;
+
+typedef struct ayf_average_facts {
+    uint64_t step;                /* of the model */
+    uint64_t snapshots, averages; /* that it is made of */
+    double error; /* what is missing of the wanted average's profile, as a share of its norm: 0 = exact */
+} ayf_average_facts;
+
+/* Writes the average of the width as a model file, atomically. It is the model of a run with train.ema = power and
+ * train.ema_std = width, and its card says so. `folder` is only read; the run may be going on. `facts` may be NULL.
+ * AYF_E_USAGE: the width is out of range, or the step has no snapshot. AYF_E_CONFIG: the run has no snapshots.
+ * AYF_E_FORMAT: a snapshot is damaged. */
+AYF_API ayf_status ayf_run_average(ayf_context *ctx, const char *folder, const ayf_average_options *options,
+                                   const char *path, ayf_average_facts *facts);
+
 /* ---- Several processes ----
  *
  * A run can be shared by several processes, on one machine or on several with a common file system. An MPI

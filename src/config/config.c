@@ -58,6 +58,8 @@ static const char *const precond_names[] = {
     ROW(PATH(section, name), section.name, #value, min, max, help, .type = AYF_FIELD_INT64)
 #define REAL(section, name, value, min, max, help)                                                           \
     ROW(PATH(section, name), section.name, #value, min, max, help, .type = AYF_FIELD_REAL)
+#define REALS(section, name, value, min, max, help)                                                          \
+    ROW(PATH(section, name), section.name, #value, min, max, help, .type = AYF_FIELD_REALS)
 #define CHOICE(section, name, type_, value, help)                                                            \
     ROW(PATH(section, name), section.name, #value, 0, 0, help, NAMED(names_##type_))
 #define KEY(TYPE, kinds, field, text, min, max, name, help)                                                  \

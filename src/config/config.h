@@ -48,6 +48,7 @@ typedef struct ayf_config {
 #define INT(section, name, value, min, max, help) int name;
 #define LONG(section, name, value, min, max, help) int64_t name;
 #define REAL(section, name, value, min, max, help) double name;
+#define REALS(section, name, value, min, max, help) ayf_reals name;
 #define CHOICE(section, name, type, value, help) type name;
 #include "config/keys.def"
 } ayf_config;

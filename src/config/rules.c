@@ -30,6 +30,15 @@ static ayf_status validate_schedule(ayf_context *ctx, const ayf_config *cfg) {
     return AYF_OK;
 }
 
+static ayf_status validate_averages(ayf_context *ctx, const ayf_config *cfg) {
+    const ayf_reals *widths = &cfg->train.ema_widths;
+    for (int i = 0; i < widths->count; i++)
+        for (int k = 0; k < i; k++)
+            if (widths->at[i] == widths->at[k])
+                REFUSE("train.ema_widths has %g twice; give each width once", widths->at[i]);
+    return AYF_OK;
+}
+
 static const char *const guidance_names[] = {AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_NAME)};
 
 static ayf_status validate_guidance(ayf_context *ctx, const ayf_config *cfg) {
@@ -115,6 +124,7 @@ static ayf_status validate_tuning(ayf_context *ctx, const ayf_config *cfg) {
 ayf_status ayf_config_validate_train(ayf_context *ctx, const ayf_config *cfg) {
     if (!*cfg->data.source) REFUSE("data.source is not set; name a built-in set or the path of your data");
     AYF_TRY(validate_model(ctx, cfg));
+    AYF_TRY(validate_averages(ctx, cfg));
     return validate_schedule(ctx, cfg);
 }
 

@@ -43,10 +43,10 @@ static ayf_status write_text(ayf_context *ctx, ayf_st_writer *writer, const char
     return status;
 }
 
-static ayf_status write_card(ayf_context *ctx, ayf_st_writer *writer, const ayf_model_spec *spec,
-                             const ayf_model_card *card) {
+ayf_status ayf_model_card_put(ayf_context *ctx, ayf_st_writer *writer, const char *format,
+                              const ayf_model_spec *spec, const ayf_model_card *card) {
     char text[AYF_FIELD_SIZE], key[64];
-    AYF_TRY(ayf_st_write_meta(writer, "format", AYF_MODEL_FORMAT));
+    AYF_TRY(ayf_st_write_meta(writer, "format", format));
     AYF_TRY(ayf_st_write_meta(writer, "format_version", FORMAT_VERSION));
     AYF_TRY(ayf_st_write_meta(writer, "role", ayf_model_role_name(card->role)));
     AYF_TRY(write_real(ctx, writer, "sigma_data", card->sigma_data));
@@ -85,8 +85,7 @@ static ayf_status export_one(const ayf_weights *w, int at, const char *path, flo
                     path, index, param->name, bad);
 }
 
-/* All of them, one behind the other; NULL after a failure. */
-static ayf_status export_all(const ayf_weights *w, const char *path, float **out) {
+ayf_status ayf_weights_export(const ayf_weights *w, const char *path, float **out) {
     ayf_context *ctx = w->backend->ctx;
     size_t total = 0, largest = 0;
     for (int i = 0; i < w->params->count; i++) {
@@ -110,30 +109,32 @@ static ayf_status export_all(const ayf_weights *w, const char *path, float **out
     return status;
 }
 
-ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card) {
-    ayf_context *ctx = w->backend->ctx;
-    if (!ayf_model_role_fits(&w->spec, card->role))
+ayf_status ayf_model_write_values(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                                  const ayf_params *params, const float *values, const ayf_model_card *card) {
+    if (!ayf_model_role_fits(spec, card->role))
         return ayf_fail(ctx, AYF_E_INTERNAL,
                         "%s: a network of kind '%s' with is_student %s cannot have the role '%s'", path,
-                        ayf_model_kind_name(w->spec.kind), w->spec.is_student ? "true" : "false",
+                        ayf_model_kind_name(spec->kind), spec->is_student ? "true" : "false",
                         ayf_model_role_name(card->role));
-    float *values;
-    AYF_TRY(export_all(w, path, &values));
     ayf_st_writer *writer;
-    ayf_status status = ayf_st_write_begin(ctx, &writer);
-    if (status == AYF_OK) {
-        status = write_card(ctx, writer, &w->spec, card);
-        for (size_t i = 0, at = 0; status == AYF_OK && i < (size_t)w->params->count; i++) {
-            const ayf_param *param = &w->params->at[i];
-            status = ayf_st_write_tensor(writer, param->name, AYF_ST_F32, param->file_rank, param->file_shape,
-                                         values + at);
-            at += param->size;
-        }
-        if (status == AYF_OK)
-            status = ayf_st_write_end(writer, path);
-        else
-            ayf_st_write_cancel(writer);
+    AYF_TRY(ayf_st_write_begin(ctx, &writer));
+    ayf_status status = ayf_model_card_put(ctx, writer, AYF_MODEL_FORMAT, spec, card);
+    for (int i = 0; status == AYF_OK && i < params->count; i++) {
+        const ayf_param *param = &params->at[i];
+        status =
+            ayf_st_write_tensor(writer, param->name, AYF_ST_F32, param->file_rank, param->file_shape, values);
+        values += param->size;
     }
+    if (status == AYF_OK) return ayf_st_write_end(writer, path);
+    ayf_st_write_cancel(writer);
+    return status;
+}
+
+ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card) {
+    ayf_context *ctx = w->backend->ctx;
+    float *values;
+    AYF_TRY(ayf_weights_export(w, path, &values));
+    ayf_status status = ayf_model_write_values(ctx, path, &w->spec, w->params, values, card);
     ayf_free(ctx, values);
     return status;
 }
@@ -169,19 +170,24 @@ static ayf_status read_step(ayf_context *ctx, const ayf_st *st, uint64_t *out) {
     return AYF_OK;
 }
 
-static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
-    const char *format = ayf_st_meta(st, "format"), *version;
-    if (!format || strcmp(format, AYF_MODEL_FORMAT) != 0)
-        return ayf_fail(ctx, AYF_E_FORMAT,
-                        "%s is not an ayf model: its metadata has no format '" AYF_MODEL_FORMAT
-                        "'; use a run's folder or its model.safetensors (checkpoints are for resuming)",
-                        ayf_st_path(st));
+static ayf_status check_version(ayf_context *ctx, const ayf_st *st) {
+    const char *version;
     AYF_TRY(required(ctx, st, "format_version", &version));
     if (strcmp(version, FORMAT_VERSION) != 0)
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s: format_version is '%s', but this program reads " FORMAT_VERSION
                         "; use the version of ayf that wrote the file",
                         ayf_st_path(st), version);
+    return AYF_OK;
+}
+
+static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
+    const char *format = ayf_st_meta(st, "format");
+    if (!format || strcmp(format, AYF_MODEL_FORMAT) != 0)
+        return ayf_fail(ctx, AYF_E_FORMAT,
+                        "%s is not an ayf model: its metadata has no format '" AYF_MODEL_FORMAT
+                        "'; use a run's folder or its model.safetensors (checkpoints are for resuming)",
+                        ayf_st_path(st));
     return AYF_OK;
 }
 
@@ -244,16 +250,18 @@ static ayf_status read_classes(ayf_context *ctx, const ayf_st *st, const ayf_mod
     return status;
 }
 
-static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec,
+/* Of a model file, or with the key `more` of a file that has it besides. */
+static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, const char *more, ayf_model_spec *spec,
                                 ayf_model_card *card) {
     const char *path = ayf_st_path(st), *key, *value, *data, *config, *accuracy = ayf_st_meta(st, "accuracy"),
                *measured = ayf_st_meta(st, "measured");
-    AYF_TRY(check_format(ctx, st));
+    if (!more) AYF_TRY(check_format(ctx, st));
+    AYF_TRY(check_version(ctx, st));
     *spec = ayf_model_spec_default();
     AYF_TRY(read_field(ctx, st, "kind", spec));
     for (size_t i = 0; i < ayf_st_meta_count(st); i++) {
         ayf_st_meta_at(st, i, &key, &value);
-        if (!is_known(spec, key))
+        if (!is_known(spec, key) && !(more && strcmp(key, more) == 0))
             return ayf_fail(ctx, AYF_E_FORMAT, "%s: unknown key '%s' in the metadata", path, key);
     }
     AYF_TRY(read_spec(ctx, st, spec));
@@ -294,7 +302,7 @@ static ayf_status read_all(ayf_backend *backend, const ayf_st *st, ayf_weights *
     ayf_model_spec spec;
     *w = NULL;
     memset(card, 0, sizeof *card);
-    ayf_status status = read_metadata(ctx, st, &spec, card);
+    ayf_status status = read_metadata(ctx, st, NULL, &spec, card);
     if (status == AYF_OK) status = read_weights(backend, st, &spec, w);
     if (status != AYF_OK) ayf_model_card_free(ctx, card);
     return status;
@@ -310,12 +318,17 @@ ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **
     return status;
 }
 
-ayf_status ayf_model_card_of(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec, ayf_model_card *card) {
+ayf_status ayf_model_card_beside(ayf_context *ctx, const ayf_st *st, const char *more, ayf_model_spec *spec,
+                                 ayf_model_card *card) {
     ayf_model_spec unused;
     memset(card, 0, sizeof *card);
-    ayf_status status = read_metadata(ctx, st, spec ? spec : &unused, card);
+    ayf_status status = read_metadata(ctx, st, more, spec ? spec : &unused, card);
     if (status != AYF_OK) ayf_model_card_free(ctx, card);
     return status;
+}
+
+ayf_status ayf_model_card_of(ayf_context *ctx, const ayf_st *st, ayf_model_spec *spec, ayf_model_card *card) {
+    return ayf_model_card_beside(ctx, st, NULL, spec, card);
 }
 
 ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spec *spec,

@@ -12,6 +12,21 @@
 /* Atomic; equal weights and cards give equal bytes. Weights that are not finite are AYF_E_DIVERGED;
  * then, and when they cannot be read, nothing is written. */
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card);
+/* The same of values in file layout, those of one parameter behind those of another, in the order of `params`. */
+ayf_status ayf_model_write_values(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                                  const ayf_params *params, const float *values, const ayf_model_card *card);
+
+/* Such values; the caller owns *out, NULL after a failure. One that is not finite is AYF_E_DIVERGED, with `path` in
+ * the message. */
+ayf_status ayf_weights_export(const ayf_weights *w, const char *path, float **out);
+
+/* The metadata of a card, in a file of another format too. */
+ayf_status ayf_model_card_put(ayf_context *ctx, ayf_st_writer *writer, const char *format,
+                              const ayf_model_spec *spec, const ayf_model_card *card);
+/* Reads them from a file whose format is known, and which has the key `more` besides. Otherwise as
+ * ayf_model_card_of(). */
+ayf_status ayf_model_card_beside(ayf_context *ctx, const ayf_st *st, const char *more, ayf_model_spec *spec,
+                                 ayf_model_card *card);
 
 /* Strict: missing, additional, misshapen or non-finite tensors and unknown or missing metadata are errors
  * (AYF_E_FORMAT) that name the file and the tensor or key. Tensors may be F32, F16, BF16 or F64. The caller

@@ -21,12 +21,27 @@ static ayf_id input(ayf_graph *g, const char *name) {
     return ayf_leaf(g, AYF_STORE_INPUT, name, AYF_SHAPE(1));
 }
 
+const char *ayf_optim_power(int k) {
+    static const char *const names[AYF_OPTIM_POWERS] = {"ema1.", "ema2.", "ema3.", "ema4.",
+                                                        "ema5.", "ema6.", "ema7.", "ema8."};
+    return names[k];
+}
+
+/* A digit behind the name is the number of a power-function average. */
+static size_t without_number(const char *leaf) {
+    size_t length = strlen(leaf), tail = strlen(AYF_OPTIM_POWER_DECAY) + 1;
+    bool numbered = length >= tail && leaf[length - 1] >= '1' && leaf[length - 1] <= '0' + AYF_OPTIM_POWERS &&
+                    strncmp(leaf + length - tail, AYF_OPTIM_POWER_DECAY, tail - 1) == 0;
+    return numbered ? length - 1 : length;
+}
+
 bool ayf_optim_is_input(const char *leaf) {
     static const char *const names[] = {AYF_OPTIM_STEP_SIZE, AYF_OPTIM_V_SCALE, AYF_OPTIM_EMA_DECAY,
-                                        AYF_OPTIM_KEEP};
+                                        AYF_OPTIM_POWER_DECAY, AYF_OPTIM_KEEP};
+    size_t length = without_number(leaf);
     for (size_t i = 0; i < AYF_COUNT(names); i++) {
-        size_t length = strlen(leaf), tail = strlen(names[i]);
-        if (length < tail || strcmp(leaf + length - tail, names[i]) != 0) continue;
+        size_t tail = strlen(names[i]);
+        if (length < tail || strncmp(leaf + length - tail, names[i], tail) != 0) continue;
         if (length == tail || leaf[length - tail - 1] == '.') return true;
     }
     return false;
@@ -73,13 +88,28 @@ ayf_id ayf_optim_mean(ayf_graph *g, const ayf_optim_options *options, ayf_id val
 
 /* ---- Adam ---- */
 
-static ayf_status emit_adam(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
-                            const ayf_optim_options *options, ayf_optim_nodes *nodes) {
-    double beta1 = options->beta1, beta2 = options->beta2;
+static void emit_inputs(ayf_graph *g, const ayf_optim_options *options, ayf_optim_nodes *nodes) {
     *nodes = (ayf_optim_nodes){0};
     nodes->step_size = input(g, AYF_OPTIM_STEP_SIZE);
     nodes->v_scale = input(g, AYF_OPTIM_V_SCALE);
     if (options->ema) nodes->ema_decay = input(g, AYF_OPTIM_EMA_DECAY);
+    for (int k = 0; k < options->powers; k++) {
+        char name[sizeof AYF_OPTIM_POWER_DECAY + 1];
+        snprintf(name, sizeof name, AYF_OPTIM_POWER_DECAY "%c", '1' + k);
+        nodes->power_decay[k] = input(g, name);
+    }
+}
+
+static void emit_average(ayf_graph *g, const char *prefix, const ayf_param *param, ayf_id next_w,
+                         ayf_id decay) {
+    ayf_id average = state(g, prefix, param);
+    ayf_update(g, average, ayf_add(g, next_w, ayf_mul(g, ayf_sub(g, average, next_w), decay)));
+}
+
+static ayf_status emit_adam(ayf_graph *g, const ayf_params *params, const ayf_id *grad,
+                            const ayf_optim_options *options, ayf_optim_nodes *nodes) {
+    double beta1 = options->beta1, beta2 = options->beta2;
+    emit_inputs(g, options, nodes);
     if (options->clip > 0 || options->report_norm) nodes->grad_norm = total_norm(g, params, grad);
     ayf_id limit = 0;
     if (options->clip > 0 && nodes->grad_norm) {
@@ -101,10 +131,9 @@ static ayf_status emit_adam(ayf_graph *g, const ayf_params *params, const ayf_id
         ayf_update(g, m, next_m);
         ayf_update(g, v, next_v);
         ayf_update(g, w, next_w);
-        if (options->ema) {
-            ayf_id ema = state(g, AYF_OPTIM_EMA, param);
-            ayf_update(g, ema, ayf_add(g, next_w, ayf_mul(g, ayf_sub(g, ema, next_w), nodes->ema_decay)));
-        }
+        if (options->ema) emit_average(g, AYF_OPTIM_EMA, param, next_w, nodes->ema_decay);
+        for (int k = 0; k < options->powers; k++)
+            emit_average(g, ayf_optim_power(k), param, next_w, nodes->power_decay[k]);
     }
     return ayf_graph_check(g);
 }

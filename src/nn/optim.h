@@ -9,38 +9,47 @@
  *     ayf_adam_scalars(lr, beta1, beta2, k, &step_size, &v_scale);
  *
  * For every trained parameter the graph gets, under its scope, STATE leaves of the parameter's shape, named
- * AYF_OPTIM_MOMENT_1, AYF_OPTIM_MOMENT_2 and, with averages, AYF_OPTIM_EMA with the parameter's name behind.
- * Adam's two start at 0, the average at the weight. */
+ * AYF_OPTIM_MOMENT_1, AYF_OPTIM_MOMENT_2 and, with averages, AYF_OPTIM_EMA and ayf_optim_power() with the
+ * parameter's name behind. Adam's two start at 0, the averages at the weight. */
 #ifndef AYF_NN_OPTIM_H
 #define AYF_NN_OPTIM_H
 
+#include "base/fields.h"
 #include "ir/ir.h"
 #include "nn/params.h"
 
 typedef struct ayf_optim_options {
-    double beta1;      /* decay of the first moment, in [0,1) */
-    double beta2;      /* decay of the second moment, in [0,1) */
-    double eps;        /* added to the root of the second moment; 0 divides by 0 where every gradient was 0 */
-    double clip;       /* largest norm of all gradients together; 0 = no limit */
-    bool report_norm;  /* compute the norm even without a limit */
-    bool ema;          /* keep weight averages */
-    bool free_weights; /* do not renormalise the rows of WEIGHT parameters */
-    int ranks;         /* processes that share a batch, each with a gradient of its own; 0 = 1 */
-    bool parts;        /* a process computes its share in parts (ayf_program_run_part) */
+    double beta1;     /* decay of the first moment, in [0,1) */
+    double beta2;     /* decay of the second moment, in [0,1) */
+    double eps;       /* added to the root of the second moment; 0 divides by 0 where every gradient was 0 */
+    double clip;      /* largest norm of all gradients together; 0 = no limit */
+    bool report_norm; /* compute the norm even without a limit */
+    bool ema;         /* keep weight averages */
+    int powers;       /* power-function averages besides, 0 ... AYF_OPTIM_POWERS */
+    double gamma[AYF_LIST_MAX]; /* of each of those, for ayf_ema_power() */
+    bool free_weights;          /* do not renormalise the rows of WEIGHT parameters */
+    int ranks;                  /* processes that share a batch, each with a gradient of its own; 0 = 1 */
+    bool parts;                 /* a process computes its share in parts (ayf_program_run_part) */
 } ayf_optim_options;
 /* beta1 0.9, beta2 0.999, eps 1e-8 (arXiv 1412.6980); no limit, no averages. */
 ayf_optim_options ayf_optim_default(void);
+
+enum { AYF_OPTIM_POWERS = AYF_LIST_MAX };
 
 /* INPUT leaves of an optimiser, (1) each, behind the scope of its network. */
 #define AYF_OPTIM_STEP_SIZE "opt.step_size" /* see ayf_adam_scalars() */
 #define AYF_OPTIM_V_SCALE "opt.v_scale"
 #define AYF_OPTIM_EMA_DECAY "opt.ema_decay" /* only with averages */
+#define AYF_OPTIM_POWER_DECAY                                                                                \
+    "opt.power_decay"             /* behind it "1", "2" ...: only with power-function averages */
 #define AYF_OPTIM_KEEP "opt.keep" /* only with parts: 0 in the first part of a batch, 1 in the others */
 /* A LAST leaf. */
 #define AYF_OPTIM_SHARE "opt.share" /* only with parts: 1 / number of parts */
 /* Before the names of parameters, behind the scope: STATE leaves of an optimiser, and tensors of a
  * checkpoint. */
 #define AYF_OPTIM_EMA "ema."
+/* The same for power-function average k = 0 ... AYF_OPTIM_POWERS - 1: "ema1.", "ema2." ... */
+const char *ayf_optim_power(int k);
 #define AYF_OPTIM_MOMENT_1 "adam.m."
 #define AYF_OPTIM_MOMENT_2 "adam.v."
 /* STATE leaves only: sums of gradients over parts, which mean nothing between two batches. */
@@ -52,7 +61,8 @@ typedef struct ayf_optim_nodes { /* INPUT leaves of shape (1), and what can be f
     ayf_id step_size;            /* AYF_OPTIM_STEP_SIZE */
     ayf_id v_scale;              /* AYF_OPTIM_V_SCALE */
     ayf_id ema_decay;            /* AYF_OPTIM_EMA_DECAY: ema <- w + decay (ema - w); 0 without averages */
-    ayf_id grad_norm;            /* (1), before clipping; 0 unless computed */
+    ayf_id power_decay[AYF_OPTIM_POWERS]; /* AYF_OPTIM_POWER_DECAY: the same */
+    ayf_id grad_norm;                     /* (1), before clipping; 0 unless computed */
 } ayf_optim_nodes;
 
 /* With parts: replaces each gradient by its mean over the parts, and everything that depends on it belongs to
@@ -67,7 +77,7 @@ ayf_id ayf_optim_mean(ayf_graph *g, const ayf_optim_options *options, ayf_id val
 
 /* `grad[i]` belongs to params->at[i] and has its shape; 0 leaves the parameter as it is (its average too).
  *   m <- beta1 m + (1-beta1) g,  v <- beta2 v + (1-beta2) g^2,  w <- w - step_size m / (sqrt(v) v_scale +
- * eps), then rows of WEIGHT parameters to unit RMS (arXiv 2312.02696, Eq. 66), then the average. The weights
+ * eps), then rows of WEIGHT parameters to unit RMS (arXiv 2312.02696, Eq. 66), then the averages. The weights
  * are STATE leaves under the present scope. With several processes or parts g is the mean of what they have.
  * AYF_OK or the graph's failure. */
 ayf_status ayf_optim_emit(ayf_graph *g, const ayf_params *params, const ayf_id *grad,

@@ -153,16 +153,22 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
     return ayf_st_write_meta(writer, "config_hash", hash);
 }
 
+ayf_status ayf_run_card(const ayf_run *run, ayf_model_card *card) {
+    *card =
+        (ayf_model_card){.role = run->type->makes_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
+                         .sigma_data = run->sigma_data,
+                         .step = run->step,
+                         .data = run->cfg.data.source,
+                         .classes = ayf_dataset_info_of(run->data)->known,
+                         .config = ayf_config_text(run->ctx, &run->cfg)};
+    ayf_run_guidance_range(run, &card->guidance_min, &card->guidance_max);
+    return card->config ? AYF_OK : AYF_E_MEMORY;
+}
+
 ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measured) {
-    ayf_model_card card = {.role = run->type->makes_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
-                           .sigma_data = run->sigma_data,
-                           .step = run->step,
-                           .data = run->cfg.data.source,
-                           .classes = ayf_dataset_info_of(run->data)->known,
-                           .measured = measured,
-                           .config = ayf_config_text(run->ctx, &run->cfg)};
-    ayf_run_guidance_range(run, &card.guidance_min, &card.guidance_max);
-    if (!card.config) return AYF_E_MEMORY;
+    ayf_model_card card;
+    AYF_TRY(ayf_run_card(run, &card));
+    card.measured = measured;
     ayf_status status = ayf_model_write(path, run->learner[0].average, &card);
     ayf_free(run->ctx, card.config);
     return status;

@@ -2,6 +2,7 @@
 #ifndef AYF_RUN_CHECKPOINT_H
 #define AYF_RUN_CHECKPOINT_H
 
+#include "model/card.h"
 #include "train/state.h"
 
 /* Writes the model file and a checkpoint, then removes checkpoints beyond save.keep. Weights that are not
@@ -11,6 +12,8 @@ ayf_status ayf_run_checkpoint_write(ayf_run *run);
 ayf_status ayf_run_checkpoint_check(ayf_run *run, int64_t step);
 /* Restores weights, average, moments and run->step from the checkpoint of a step. */
 ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step);
+/* The card of the run's models as of now; the caller frees card->config and nothing else. */
+ayf_status ayf_run_card(const ayf_run *run, ayf_model_card *card);
 /* The average weights as a model file; `measured` is the card's, or NULL. */
 ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measured);
 /* The name of the first parameter that holds a value that is not finite; NULL when there is none. */

@@ -184,9 +184,12 @@ static bool may_roll_back(const ayf_run *run) {
 static ayf_status set_bad_apart(ayf_run *run, int64_t *latest) {
     bool back = may_roll_back(run);
     AYF_TRY(ayf_run_set_apart(run->ctx, run->folder, run->divergence.bad_since));
+    AYF_TRY(ayf_run_drop_snapshots(run->ctx, run->folder, run->divergence.bad_since));
     AYF_TRY(ayf_run_latest_due(run->ctx, run->folder, back ? run->cfg.save.every : 0, latest));
     if (*latest < 0) return remove_file(run->ctx, run->model_path);
-    return back ? ayf_run_set_apart(run->ctx, run->folder, (uint64_t)*latest + 1) : AYF_OK;
+    if (!back) return AYF_OK;
+    AYF_TRY(ayf_run_drop_snapshots(run->ctx, run->folder, (uint64_t)*latest + 1));
+    return ayf_run_set_apart(run->ctx, run->folder, (uint64_t)*latest + 1);
 }
 
 /* All moments are 0 and the weights what they were before the first step. */
@@ -216,7 +219,7 @@ static ayf_status roll_back(ayf_run *run, int64_t latest, ayf_run_report *report
     run->rate_scale = scale;
     run->watch.strikes = 0;
     run->clock.steps = run->clock.seconds = 0;
-    run->owes_save = run->owes_picture = run->owes_measurement = false;
+    run->owes_save = run->owes_picture = run->owes_measurement = run->owes_snapshot = false;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? record_rollback(run) : AYF_OK));
     run->saved_step = (int64_t)run->step;
     run->ended = AYF_OK;

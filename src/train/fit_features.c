@@ -74,6 +74,7 @@ static ayf_status configure(fit *f, const ayf_features_options *o) {
     cfg->train.steps = 1500;
     cfg->train.lr = 0.003;
     cfg->train.ema = AYF_CFG_EMA_NONE;
+    cfg->train.ema_widths.count = 0;
     ayf_assignments *list;
     AYF_TRY(ayf_assignments_new(f->ctx, &list));
     ayf_status status = add_settings(f->ctx, o, list);

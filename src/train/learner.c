@@ -16,6 +16,7 @@ ayf_status ayf_learner_new(ayf_learner *l, ayf_backend *backend, const ayf_model
     l->average = l->weights;
     AYF_TRY(ayf_weights_new(backend, spec, &l->adam_m));
     AYF_TRY(ayf_weights_new(backend, spec, &l->adam_v));
+    for (int k = 0; k < optim->powers; k++) AYF_TRY(ayf_weights_new(backend, spec, &l->power[k]));
     if (!optim->ema) return AYF_OK;
     ayf_weights *average;
     AYF_TRY(ayf_weights_new(backend, spec, &average));
@@ -25,6 +26,7 @@ ayf_status ayf_learner_new(ayf_learner *l, ayf_backend *backend, const ayf_model
 
 void ayf_learner_clear(ayf_learner *l) {
     if (l->average != l->weights) ayf_weights_free(l->average);
+    for (int k = 0; k < l->optim.powers; k++) ayf_weights_free(l->power[k]);
     ayf_weights_free(l->weights);
     ayf_weights_free(l->adam_m);
     ayf_weights_free(l->adam_v);
@@ -34,6 +36,7 @@ void ayf_learner_clear(ayf_learner *l) {
 ayf_status ayf_learner_begin(ayf_learner *l, uint64_t seed, const ayf_weights *from) {
     AYF_TRY(ayf_weights_init(l->weights, seed));
     if (from) AYF_TRY(ayf_weights_copy(l->weights, from));
+    for (int k = 0; k < l->optim.powers; k++) AYF_TRY(ayf_weights_copy(l->power[k], l->weights));
     return l->average == l->weights ? AYF_OK : ayf_weights_copy(l->average, l->weights);
 }
 
@@ -59,6 +62,8 @@ ayf_status ayf_learner_bind(const ayf_learner *l, ayf_program *program) {
     AYF_TRY(ayf_weights_bind(l->weights, program, l->scope));
     AYF_TRY(ayf_weights_bind(l->adam_m, program, in_scope(l, AYF_OPTIM_MOMENT_1, name)));
     AYF_TRY(ayf_weights_bind(l->adam_v, program, in_scope(l, AYF_OPTIM_MOMENT_2, name)));
+    for (int k = 0; k < l->optim.powers; k++)
+        AYF_TRY(ayf_weights_bind(l->power[k], program, in_scope(l, ayf_optim_power(k), name)));
     if (l->average == l->weights) return AYF_OK;
     return ayf_weights_bind(l->average, program, in_scope(l, AYF_OPTIM_EMA, name));
 }
@@ -70,6 +75,12 @@ ayf_status ayf_learner_set_rates(const ayf_learner *l, ayf_program *program, uin
     ayf_adam_scalars(rate, l->optim.beta1, l->optim.beta2, step, &step_size, &v_scale);
     AYF_TRY(ayf_program_set(program, in_scope(l, AYF_OPTIM_STEP_SIZE, name), &step_size, 1));
     AYF_TRY(ayf_program_set(program, in_scope(l, AYF_OPTIM_V_SCALE, name), &v_scale, 1));
+    for (int k = 0; k < l->optim.powers; k++) {
+        char leaf[sizeof AYF_OPTIM_POWER_DECAY + 1];
+        float power_decay = (float)ayf_ema_power(l->optim.gamma[k], step);
+        snprintf(leaf, sizeof leaf, AYF_OPTIM_POWER_DECAY "%c", '1' + k);
+        AYF_TRY(ayf_program_set(program, in_scope(l, leaf, name), &power_decay, 1));
+    }
     if (!l->optim.ema) return AYF_OK;
     return ayf_program_set(program, in_scope(l, AYF_OPTIM_EMA_DECAY, name), &ema_decay, 1);
 }
@@ -86,6 +97,8 @@ int ayf_learner_copies(const ayf_learner *l, ayf_learner_copy copies[AYF_LEARNER
     int count = 0;
     copies[count++] = (ayf_learner_copy){"weights.", l->weights, false};
     if (l->average != l->weights) copies[count++] = (ayf_learner_copy){AYF_OPTIM_EMA, l->average, false};
+    for (int k = 0; k < l->optim.powers; k++)
+        copies[count++] = (ayf_learner_copy){ayf_optim_power(k), l->power[k], false};
     copies[count++] = (ayf_learner_copy){AYF_OPTIM_MOMENT_1, l->adam_m, true};
     copies[count++] = (ayf_learner_copy){AYF_OPTIM_MOMENT_2, l->adam_v, true};
     return count;

@@ -56,13 +56,17 @@ ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_mo
 }
 
 ayf_optim_options ayf_optim_from_config(const ayf_config *cfg) {
-    return (ayf_optim_options){.beta1 = cfg->train.beta1,
-                               .beta2 = cfg->train.beta2,
-                               .eps = cfg->train.eps,
-                               .clip = cfg->train.grad_clip,
-                               .report_norm = true,
-                               .ema = cfg->train.ema != AYF_CFG_EMA_NONE,
-                               .free_weights = !cfg->train.weight_norm};
+    const ayf_reals *widths = &cfg->train.ema_widths;
+    ayf_optim_options options = {.beta1 = cfg->train.beta1,
+                                 .beta2 = cfg->train.beta2,
+                                 .eps = cfg->train.eps,
+                                 .clip = cfg->train.grad_clip,
+                                 .report_norm = true,
+                                 .ema = cfg->train.ema != AYF_CFG_EMA_NONE,
+                                 .powers = widths->count,
+                                 .free_weights = !cfg->train.weight_norm};
+    for (int k = 0; k < widths->count; k++) options.gamma[k] = ayf_ema_gamma(widths->at[k]);
+    return options;
 }
 
 double ayf_rate_from_config(const ayf_config *cfg, uint64_t step) {

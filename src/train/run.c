@@ -16,6 +16,7 @@
 #include "train/recipe.h"
 #include "train/records.h"
 #include "train/settings.h"
+#include "train/snapshots.h"
 #include "train/watch.h"
 #include "train/kinds/teachers.h"
 
@@ -174,6 +175,7 @@ static ayf_status save_settings(ayf_run *run) {
                 "%s: computes in bf16, which is faster here (train.precision = highest: in 32 bits)",
                 run->folder);
     AYF_TRY(ayf_run_forget_divergence(run));
+    AYF_TRY(ayf_run_drop_snapshots(run->ctx, run->folder, run->step + 1)); /* of a kill: made again */
     AYF_TRY(ayf_run_open_log(run));
     AYF_TRY(record_data(run));
     return record_changes(run);
@@ -364,11 +366,14 @@ static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
     bool leads = ayf_run_leads(run), trusts = ayf_watch_trusts(run);
     run->owes_save |= is_due(run, run->cfg.save.every);
     run->owes_picture |= is_due(run, run->cfg.save.grid_every);
+    run->owes_snapshot |= run->cfg.train.ema_widths.count > 0 && is_due(run, run->cfg.save.snapshots);
     run->owes_measurement |= run->cfg.eval.every > 0 && is_due(run, run->cfg.eval.every);
     AYF_TRY(ayf_comm_agree(run->comm, leads ? measure_and_log(run, report) : AYF_OK));
     if (is_due(run, run->cfg.save.log_every)) run->sums = (ayf_run_sums){0};
     if (!trusts) return AYF_OK;
     run->owes_measurement = false;
+    if (run->owes_snapshot) AYF_TRY(ayf_comm_agree(run->comm, leads ? ayf_run_snapshot_write(run) : AYF_OK));
+    run->owes_snapshot = false;
     if (run->owes_save) {
         AYF_TRY(ayf_run_save(run));
         report->saved = true;

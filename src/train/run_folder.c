@@ -13,6 +13,7 @@
 
 #define CHECKPOINT_FOLDER "checkpoints"
 #define SAMPLE_FOLDER "samples"
+#define SNAPSHOT_FOLDER "snapshots"
 #define CHECKPOINT_PREFIX "step-"
 #define CHECKPOINT_SUFFIX ".safetensors"
 
@@ -26,7 +27,7 @@ static int64_t read_digits(const char *text, size_t digits) {
     return digits ? value : -1;
 }
 
-/* The step of a checkpoint's file name, -1 for any other name. */
+/* The step of a checkpoint's or snapshot's file name, -1 for any other name. */
 static int64_t checkpoint_step(const char *name) {
     const size_t prefix = strlen(CHECKPOINT_PREFIX), suffix = strlen(CHECKPOINT_SUFFIX), size = strlen(name);
     if (size < prefix + suffix || strncmp(name, CHECKPOINT_PREFIX, prefix) != 0) return -1;
@@ -38,7 +39,7 @@ static int64_t checkpoint_step(const char *name) {
 static bool is_ours(const char *name) {
     static const char *const whole[] = {AYF_RUN_CONFIG,    AYF_RUN_LOG,      AYF_RUN_MODEL,
                                         AYF_RUN_BEST,      AYF_RUN_DIVERGED, AYF_RUN_TRAJECTORIES,
-                                        CHECKPOINT_FOLDER, SAMPLE_FOLDER};
+                                        CHECKPOINT_FOLDER, SAMPLE_FOLDER,    SNAPSHOT_FOLDER};
     static const char *const begun[] = {CHECKPOINT_PREFIX, AYF_EVENTS_PREFIX};
     for (size_t i = 0; i < AYF_COUNT(whole); i++)
         if (strcmp(name, whole[i]) == 0) return true;
@@ -115,6 +116,15 @@ static ayf_status prepare_inside(ayf_context *ctx, const char *folder, const cha
     return status;
 }
 
+/* Runs that keep no averages have no such folder. */
+static ayf_status clean_snapshots(ayf_context *ctx, const char *folder) {
+    char *path = ayf_path_join(ctx, folder, SNAPSHOT_FOLDER);
+    ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
+    if (path && ayf_path_exists(path)) status = clean_folder(ctx, path);
+    ayf_free(ctx, path);
+    return status;
+}
+
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock) {
     *lock = NULL;
     AYF_TRY(ayf_make_folders(ctx, folder));
@@ -122,6 +132,7 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
     ayf_status status = clean_folder(ctx, folder);
     if (status == AYF_OK) status = prepare_inside(ctx, folder, CHECKPOINT_FOLDER);
     if (status == AYF_OK) status = prepare_inside(ctx, folder, SAMPLE_FOLDER);
+    if (status == AYF_OK) status = clean_snapshots(ctx, folder);
     if (status != AYF_OK) {
         ayf_folder_unlock(*lock);
         *lock = NULL;
@@ -130,7 +141,7 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
 }
 
 void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
-    static const char *const inside[] = {CHECKPOINT_FOLDER, SAMPLE_FOLDER};
+    static const char *const inside[] = {CHECKPOINT_FOLDER, SAMPLE_FOLDER, SNAPSHOT_FOLDER};
     for (size_t i = 0; i < AYF_COUNT(inside); i++) {
         char *path = ayf_path_join(ctx, folder, inside[i]);
         if (path) (void)!rmdir(path);
@@ -148,11 +159,22 @@ char *ayf_run_model_file(ayf_context *ctx, const char *path) {
     return ayf_strdup(ctx, path);
 }
 
-char *ayf_run_checkpoint_path(ayf_context *ctx, const char *folder, int64_t step) {
+static char *path_of_step(ayf_context *ctx, const char *folder, const char *inside, int64_t step) {
     char name[80];
-    snprintf(name, sizeof name, CHECKPOINT_FOLDER "/" CHECKPOINT_PREFIX "%08lld" CHECKPOINT_SUFFIX,
-             (long long)step);
+    snprintf(name, sizeof name, "%s/" CHECKPOINT_PREFIX "%08lld" CHECKPOINT_SUFFIX, inside, (long long)step);
     return ayf_path_join(ctx, folder, name);
+}
+
+char *ayf_run_checkpoint_path(ayf_context *ctx, const char *folder, int64_t step) {
+    return path_of_step(ctx, folder, CHECKPOINT_FOLDER, step);
+}
+
+ayf_status ayf_run_make_snapshots(ayf_context *ctx, const char *folder) {
+    return prepare_inside(ctx, folder, SNAPSHOT_FOLDER);
+}
+
+char *ayf_run_snapshot_path(ayf_context *ctx, const char *folder, int64_t step) {
+    return path_of_step(ctx, folder, SNAPSHOT_FOLDER, step);
 }
 
 static int falling(const void *a, const void *b) {
@@ -166,12 +188,13 @@ char *ayf_run_samples_path(ayf_context *ctx, const char *folder, int64_t step) {
     return ayf_path_join(ctx, folder, name);
 }
 
-/* All steps that have a checkpoint, highest first; *steps is the caller's, also after a failure. */
-static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+/* All steps that have a file in the folder `inside`, highest first; *steps is the caller's, also after a failure. */
+static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *inside, int64_t **steps,
+                              size_t *count) {
     DIR *dir;
     *steps = NULL;
     *count = 0;
-    char *path = ayf_path_join(ctx, folder, CHECKPOINT_FOLDER);
+    char *path = ayf_path_join(ctx, folder, inside);
     ayf_status status = path ? open_folder(ctx, path, &dir) : AYF_E_MEMORY;
     if (status != AYF_OK) {
         ayf_free(ctx, path);
@@ -188,6 +211,33 @@ static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **ste
     ayf_free(ctx, path);
     closedir(dir);
     if (*count) qsort(*steps, *count, sizeof **steps, falling);
+    return status;
+}
+
+static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    return list_inside(ctx, folder, CHECKPOINT_FOLDER, steps, count);
+}
+
+ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    *steps = NULL;
+    *count = 0;
+    char *path = ayf_path_join(ctx, folder, SNAPSHOT_FOLDER);
+    if (!path) return AYF_E_MEMORY;
+    bool there = ayf_path_exists(path);
+    ayf_free(ctx, path);
+    return there ? list_inside(ctx, folder, SNAPSHOT_FOLDER, steps, count) : AYF_OK;
+}
+
+ayf_status ayf_run_drop_snapshots(ayf_context *ctx, const char *folder, uint64_t step) {
+    int64_t *steps;
+    size_t count;
+    ayf_status status = ayf_run_snapshots(ctx, folder, &steps, &count);
+    for (size_t i = 0; status == AYF_OK && i < count && (uint64_t)steps[i] >= step; i++) {
+        char *path = ayf_run_snapshot_path(ctx, folder, steps[i]);
+        status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
+        ayf_free(ctx, path);
+    }
+    ayf_free(ctx, steps);
     return status;
 }
 

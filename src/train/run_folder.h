@@ -1,4 +1,4 @@
-/* The folder of a run: config.yaml, log.jsonl, model.safetensors, checkpoints/ and samples/. */
+/* The folder of a run: config.yaml, log.jsonl, model.safetensors, checkpoints/, samples/ and snapshots/. */
 #ifndef AYF_RUN_FOLDER_H
 #define AYF_RUN_FOLDER_H
 
@@ -36,6 +36,19 @@ char *ayf_run_checkpoint_path(ayf_context *ctx, const char *folder, int64_t step
 
 /* "<folder>/samples/step-00001000.png". */
 char *ayf_run_samples_path(ayf_context *ctx, const char *folder, int64_t step);
+
+/* Makes the folder of the snapshots. */
+ayf_status ayf_run_make_snapshots(ayf_context *ctx, const char *folder);
+
+/* "<folder>/snapshots/step-00001000.safetensors". */
+char *ayf_run_snapshot_path(ayf_context *ctx, const char *folder, int64_t step);
+
+/* The steps that have a snapshot, highest first; none without such a folder. *steps is the caller's, also after a
+ * failure. */
+ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count);
+
+/* Removes the snapshots of `step` and of later ones. */
+ayf_status ayf_run_drop_snapshots(ayf_context *ctx, const char *folder, uint64_t step);
 
 /* The highest step that has a checkpoint, -1 when none has. AYF_E_IO when the folder was never begun. Needs
  * no lock. */

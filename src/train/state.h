@@ -174,7 +174,7 @@ struct ayf_run {
     ayf_run_watch watch;
     uint64_t rollbacks; /* how often the run has gone back after a divergence */
     double rate_scale;  /* factor of all learning rates: 1, lower after a rollback */
-    bool owes_save, owes_picture, owes_measurement; /* due in steps that were suspected */
+    bool owes_save, owes_picture, owes_measurement, owes_snapshot; /* due in steps that were suspected */
 
     ayf_run_batch batch;
     ayf_run_figures figures;

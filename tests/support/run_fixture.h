@@ -169,6 +169,7 @@ static inline uint64_t hash_of_config(char *text) {
         if (strcmp(key, "data.skip_bad") == 0 && strcmp(colon + 2, "0") == 0) continue;
         if (strcmp(key, "data.background") == 0 && strcmp(colon + 2, "white") == 0) continue;
         if (strcmp(key, "train.init") == 0 && strcmp(colon + 2, "\"\"") == 0) continue;
+        if (strcmp(key, "train.ema_widths") == 0 && strcmp(colon + 2, "[]") == 0) continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);
         hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
     }
