@@ -98,7 +98,8 @@ each_request() {
     env FAIL_ALLOC=1-100000 FAIL_ALLOC_LOG=requests LD_PRELOAD="$fail_alloc" "$@" >requests.out 2>requests.err
     [ -s requests ] || { echo "nothing was tried" >&2 && return 1; }
     awk '$2 > 1 { print "request " $1 " ends with " $2 > "/dev/stderr"; bad = 1 } END { exit bad }' requests &&
-        ! grep -v -e memory -e '^$' requests.err >&2
+        ! grep -v -e memory -e '^$' requests.err >&2 &&
+        [ "$(awk '$2 == 1' requests | wc -l)" -ge "$(grep -c '(out of memory)' requests.out)" ]
 }
 
 if [ "$sanitizers" = none ]; then
