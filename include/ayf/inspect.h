@@ -114,6 +114,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     int classes;                 /* data, model that does not draw; 0 = without classes */
     uint64_t parameters;         /* model that does not draw: trained values of its network */
     char *no_classes;            /* data without classes: the reason */
+    bool bad_labels;             /* data: it has labels, which cannot be used for that reason */
     /* Data, model that draws: [classes], the names of the classes and how many pictures each has; NULL: unknown. */
     char **class_names;
     uint64_t *class_pictures;
@@ -137,6 +138,20 @@ AYF_API void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts);
 /* Prints every configuration key with type, range, default and meaning to `print`, line by line, for
  * people. */
 AYF_API AYF_CHECKED ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user);
+
+/* One key; the texts are valid during the call that hands it over. */
+typedef struct ayf_config_key {
+    const char *name;   /* "train.lr" */
+    const char *about;  /* what the keys of its section are for */
+    const char *value;  /* its default, as in YAML: a text has quotes */
+    const char *values; /* what it may be: "whole number from 0 to 10"; choices are "a | b" */
+    const char *help;   /* what it means */
+    unsigned runs;      /* 1 << ayf_run_kind of each kind of run that has the key */
+} ayf_config_key;
+typedef void ayf_config_key_fn(void *user, const ayf_config_key *key);
+
+/* Hands every configuration key to `take`, section by section. */
+AYF_API ayf_status ayf_config_keys(ayf_context *ctx, ayf_config_key_fn *take, void *user);
 
 #ifdef __cplusplus
 }

@@ -104,11 +104,44 @@ static bool same_section(const ayf_field_row *a, const ayf_field_row *b) {
     return prefix_of(a) == prefix_of(b) && memcmp(a->name, b->name, prefix_of(a)) == 0;
 }
 
+const char *ayf_config_about(const ayf_field_row *row) {
+    size_t section = 0, size = prefix_of(row) - 1;
+    while (strncmp(sections[section].name, row->name, size) != 0 || sections[section].name[size]) section++;
+    return sections[section].help;
+}
+
 /* ---- Finding a key ---- */
 
 const char *ayf_config_find_elsewhere(const char *key) {
     for (size_t i = 0; i < AYF_COUNT(rows); i++)
         if (strcmp(key_of(&rows[i]), key) == 0) return rows[i].name;
+    /* What other programs call them. */
+    static const char *const others[][2] = {{"learning_rate", "train.lr"},
+                                            {"batch_size", "train.batch"},
+                                            {"warmup", "train.lr_warmup"},
+                                            {"max_steps", "train.steps"},
+                                            {"num_steps", "train.steps"},
+                                            {"iterations", "train.steps"},
+                                            {"total_steps", "train.steps"},
+                                            {"epochs", "train.steps"},
+                                            {"random_seed", "train.seed"},
+                                            {"gradient_accumulation_steps", "train.accumulate"},
+                                            {"max_grad_norm", "train.grad_clip"},
+                                            {"ema_decay", "train.ema_halflife"},
+                                            {"image_size", "data.resolution"},
+                                            {"img_resolution", "data.resolution"},
+                                            {"dataset", "data.source"},
+                                            {"data_dir", "data.source"},
+                                            {"path", "data.source"},
+                                            {"xflip", "data.mirror"},
+                                            {"hflip", "data.mirror"},
+                                            {"cond", "data.labels"},
+                                            {"class_cond", "data.labels"},
+                                            {"model_channels", "model.channels"},
+                                            {"num_channels", "model.channels"},
+                                            {"channel_mult", "model.multipliers"}};
+    for (size_t i = 0; i < AYF_COUNT(others); i++)
+        if (strcmp(others[i][0], key) == 0) return others[i][1];
     return NULL;
 }
 

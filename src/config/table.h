@@ -12,11 +12,13 @@ int ayf_config_find(ayf_context *ctx, const char *where, const char *section, co
 /* AYF_OK when there is such a section; else a message with the nearest one. */
 ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const char *section);
 
-/* "section.key" of a key of this name in whatever section, or NULL. */
+/* "section.key" of a key that has this name in whatever section, or in other programs; NULL: there is none. */
 const char *ayf_config_find_elsewhere(const char *key);
 
 int ayf_config_rows(void);
 const ayf_field_row *ayf_config_row(int row); /* of ayf_config; its name is "section.key" */
+
+const char *ayf_config_about(const ayf_field_row *row); /* what the section of the row is for */
 
 int ayf_config_row_named(const char *path); /* of "section.key", which there is */
 

@@ -84,6 +84,10 @@ static void test_parse(void **state) {
     assert_int_equal(cfg.model.mlp_layers, 4); /* not mentioned, not touched */
     assert_int_equal(parse(""), AYF_OK);
     assert_int_equal(parse("---\n"), AYF_OK);
+    /* As Windows saves it. */
+    assert_int_equal(parse("\xef\xbb\xbftrain:\r\n  lr: 0.5\r\nmodel:\r\n  blocks: 1\r\n"), AYF_OK);
+    assert_true(cfg.train.lr == 0.5);
+    assert_int_equal(parse("\xef\xbb\xbf"), AYF_OK);
     assert_int_equal(parse("model:\n  attention: []\n"), AYF_OK);
     assert_int_equal(cfg.model.attn_resolutions.count, 0);
 }
@@ -160,6 +164,11 @@ static void test_parse_errors(void **state) {
         {"train:\n  lr: 1\n  norm_c: 5\n",
          "c.yaml:3: unknown key \"train.norm_c\"; did you mean \"distill.norm_c\"?"},
         {"train:\n  zzzzzzzzzzzz: 5\n", "c.yaml:2: unknown key \"train.zzzzzzzzzzzz\"; `ayf help config`"},
+        {"train:\n  learning_rate: 5\n",
+         "c.yaml:2: unknown key \"train.learning_rate\"; did you mean \"train.lr\"?"},
+        {"batch_size: 5\n", "c.yaml:1: unknown section \"batch_size\"; did you mean \"train.batch\"?"},
+        {"train:\n  lr: 1\n  \tsteps: 5\n", "c.yaml:3: not valid YAML: the line is indented with a tab; use spaces"},
+        {"\xef\xbb\xbftrain:\n  stesp: 5\n", "c.yaml:2: unknown key \"train.stesp\""},
         {"\n\ntrian:\n  lr: 1\n", "c.yaml:3: unknown section \"trian\"; did you mean \"train\"?"},
         {"lr_warmup: 1\n", "c.yaml:1: unknown section \"lr_warmup\"; did you mean \"train.lr_warmup\"?"},
         {"qqqqqqqqqqq: 1\n", "c.yaml:1: unknown section \"qqqqqqqqqqq\"; there are data, model"},
@@ -245,6 +254,7 @@ static void test_set(void **state) {
     static const char *const bad[][2] = {
         {"train.lrr=1", "train.lrr=1: unknown key \"train.lrr\"; did you mean \"train.lr\"?"},
         {"lr_warmup=1", "lr_warmup=1: give it as section.key=value; did you mean \"train.lr_warmup\"?"},
+        {"learning_rate=1", "learning_rate=1: give it as section.key=value; did you mean \"train.lr\"?"},
         {"train.lr", "give it as section.key=value"},
         {"nonsense", "give it as section.key=value, for example"},
         {"trainn.lr=1", "unknown section \"trainn\"; did you mean \"train\"?"},
