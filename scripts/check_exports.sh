@@ -15,4 +15,8 @@ result "global names begin ayf_" "$(nm --defined-only --extern-only "$build/liba
 compile() { "$@" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$root/include" "$root/include/ayf.h" 2>&1 || echo "failed"; }
 result "ayf.h compiles as C" "$(compile "${CC:-cc}" -std=c11 -x c)"
 result "ayf.h compiles as C++" "$(compile "${CXX:-c++}" -std=c++11 -x c++)"
+ignored='#include <ayf.h>
+void f(ayf_run *run); void f(ayf_run *run) { ayf_run_save(run); }'
+result "an ignored status is a warning" "$(echo "$ignored" | ${CC:-cc} -std=c11 -x c -Wall -Werror -S -o /dev/null \
+    -I "$root/include" - 2>/dev/null && echo "it is not")"
 exit $status

@@ -10,6 +10,10 @@
 
 #define AYF_API __attribute__((visibility("default")))
 
+/* A call whose status is ignored is a warning of the compiler (GCC, Clang). Where a failure does not matter, write
+ * `if (ayf_...() != AYF_OK) {}`. */
+#define AYF_CHECKED __attribute__((warn_unused_result))
+
 #ifdef __cplusplus
 extern "C" {
 #endif

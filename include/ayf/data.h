@@ -63,14 +63,15 @@ typedef struct ayf_data_report {
 
 /* Reads every picture once. Bad pictures are no failure but a part of the report. AYF_E_FORMAT: none can be used;
  * the report is filled all the same. Release it with ayf_data_report_free(), also after a failure. */
-AYF_API ayf_status ayf_data_check(ayf_context *ctx, const ayf_data_options *options, ayf_data_report *report);
+AYF_API AYF_CHECKED ayf_status ayf_data_check(ayf_context *ctx, const ayf_data_options *options,
+                                              ayf_data_report *report);
 AYF_API void ayf_data_report_free(ayf_context *ctx, ayf_data_report *report);
 
 /* Writes a PNG of what a network sees: some pictures of each class, after crop, resizing and conversion, with the
  * names of the classes. `shown` (may be NULL) receives the number of classes on the sheet. Pictures that do not
  * agree in size or channels are shown at 64 pixels, in colour. AYF_E_USAGE for points. */
-AYF_API ayf_status ayf_data_sheet(ayf_context *ctx, const ayf_data_options *options, const char *path,
-                                  int *shown);
+AYF_API AYF_CHECKED ayf_status ayf_data_sheet(ayf_context *ctx, const ayf_data_options *options,
+                                              const char *path, int *shown);
 
 #ifdef __cplusplus
 }

@@ -47,8 +47,8 @@ typedef struct ayf_fidelity_row {
  * AYF_E_USAGE if `student` is not a student, if `teacher` is a student or was trained on different data, if
  * `teacher` is NULL and the data is neither builtin:ring nor builtin:gaussian, or if calls, gamma or guidance
  * is out of range. AYF_E_DIVERGED if a network gives values that are not finite. */
-AYF_API ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher, const ayf_fidelity_options *options,
-                                ayf_fidelity_row *rows);
+AYF_API AYF_CHECKED ayf_status ayf_fidelity(ayf_model *student, ayf_model *teacher,
+                                            const ayf_fidelity_options *options, ayf_fidelity_row *rows);
 
 enum { AYF_SEMIGROUP_ROWS = 3 };
 typedef struct ayf_semigroup_row {
@@ -63,9 +63,9 @@ typedef struct ayf_semigroup_row {
  * x lies on the teacher's own solution from noise (AYF_SOLVER_REFERENCE). With `teacher` NULL, x lies on the
  * closed-form solution of "builtin:ring" or "builtin:gaussian"; for other data the student's own jump from
  * the noise gives x. The options' calls and gammas are not used. Errors as in ayf_fidelity(). */
-AYF_API ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
-                                        const ayf_fidelity_options *options,
-                                        ayf_semigroup_row rows[AYF_SEMIGROUP_ROWS], double *mean);
+AYF_API AYF_CHECKED ayf_status ayf_semigroup_defect(ayf_model *student, ayf_model *teacher,
+                                                    const ayf_fidelity_options *options,
+                                                    ayf_semigroup_row rows[AYF_SEMIGROUP_ROWS], double *mean);
 
 /* ---- Features: a small classifier, fitted to a data set, whose features compare sets of images ---- */
 
@@ -88,8 +88,9 @@ typedef struct ayf_features_report {
 
 /* Fits a classifier and writes it to `path` as a model file (role "features"), atomically. The same seed
  * gives the same bytes. `report` may be NULL. AYF_E_DIVERGED: the fit failed and nothing was written. */
-AYF_API ayf_status ayf_features_fit(ayf_context *ctx, const char *path, const ayf_features_options *options,
-                                    ayf_features_report *report);
+AYF_API AYF_CHECKED ayf_status ayf_features_fit(ayf_context *ctx, const char *path,
+                                                const ayf_features_options *options,
+                                                ayf_features_report *report);
 
 /* ---- Distance to data ---- */
 
@@ -157,12 +158,13 @@ typedef struct ayf_eval_row {  /* NaN: the figure does not apply */
  * must each be larger than the number of features (64 of our features; 2048 of Inception). Without `heldout`,
  * each half of the reference must be. AYF_E_USAGE otherwise, or if the features were fitted to images of
  * another shape. */
-AYF_API ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options, ayf_eval **out);
+AYF_API AYF_CHECKED ayf_status ayf_eval_open(ayf_context *ctx, const ayf_eval_options *options,
+                                             ayf_eval **out);
 AYF_API void ayf_eval_close(ayf_eval *eval); /* NULL is fine */
 
 /* Writes mean and covariance of the reference's features to `path` (.npz), atomically, as pytorch-fid reads them: mu
  * [dim] and sigma [dim][dim], float64. AYF_E_USAGE when the reference is such a file. */
-AYF_API ayf_status ayf_eval_save_statistics(const ayf_eval *eval, const char *path);
+AYF_API AYF_CHECKED ayf_status ayf_eval_save_statistics(const ayf_eval *eval, const char *path);
 
 /* The name of a number in a row, and where the number is. */
 typedef struct ayf_eval_figure {
@@ -179,26 +181,26 @@ AYF_API const ayf_eval_figure *ayf_eval_figures(const ayf_eval *eval, size_t *co
 
 /* Prints the recipe to `print`, line by line: reference, resizing, features and their hash, number of
  * samples, seeds and baseline. */
-AYF_API ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, void *user);
+AYF_API AYF_CHECKED ayf_status ayf_eval_describe(const ayf_eval *eval, ayf_print_fn *print, void *user);
 
 /* Whether there is a baseline: not for statistics without held-out samples. */
 AYF_API bool ayf_eval_has_floor(const ayf_eval *eval);
 /* The real-data baseline: the score of real samples, which is the best score to be hoped for at this number
  * of samples. row->count is smaller than that of the measurements when there are fewer real samples; the
  * recipe says so. */
-AYF_API ayf_status ayf_eval_floor(ayf_eval *eval, ayf_eval_row *row);
+AYF_API AYF_CHECKED ayf_status ayf_eval_floor(ayf_eval *eval, ayf_eval_row *row);
 
 /* Errors of the three measurements: AYF_E_USAGE for samples of another shape than the reference's and for too
  * few samples, AYF_E_DIVERGED for samples that are not finite. */
 
 /* Measures samples of a model, which is only borrowed. They are drawn from the seeds of the eval options.
  * `how` (may be NULL) says how; its seeds and classes are not used, and the classes come from the seeds. */
-AYF_API ayf_status ayf_eval_model(ayf_eval *eval, ayf_model *model, const ayf_sample_options *how,
-                                  ayf_eval_row *row);
+AYF_API AYF_CHECKED ayf_status ayf_eval_model(ayf_eval *eval, ayf_model *model, const ayf_sample_options *how,
+                                              ayf_eval_row *row);
 
 /* Measures samples of any data source (an image folder, a ZIP ...). A source with more samples than needed is
  * sampled at random. */
-AYF_API ayf_status ayf_eval_data(ayf_eval *eval, const char *source, ayf_eval_row *row);
+AYF_API AYF_CHECKED ayf_status ayf_eval_data(ayf_eval *eval, const char *source, ayf_eval_row *row);
 
 #ifdef __cplusplus
 }

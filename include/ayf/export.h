@@ -40,7 +40,8 @@ typedef struct ayf_export_options { /* all zero = defaults */
 /* Writes `model` to `path`, atomically; docs/export.md describes the files. AYF_E_USAGE: an option does not
  * suit the model or the format, or a file would be larger than its format allows. AYF_E_CONFIG: a weight is
  * too large for F16; the message names it. */
-AYF_API ayf_status ayf_model_export(ayf_model *model, const ayf_export_options *options, const char *path);
+AYF_API AYF_CHECKED ayf_status ayf_model_export(ayf_model *model, const ayf_export_options *options,
+                                                const char *path);
 
 #ifdef __cplusplus
 }

@@ -10,11 +10,11 @@ extern "C" {
 
 /* Writes an 8-bit PNG, atomically. channels is 1 or 3; values are in [-1,1]. `comment` (may be NULL) is
  * stored in the file and should say how the image was made. */
-AYF_API ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image, int height,
-                                   int width, int channels, const char *comment);
+AYF_API AYF_CHECKED ayf_status ayf_image_write(ayf_context *ctx, const char *path, const float *image,
+                                               int height, int width, int channels, const char *comment);
 /* Writes `count` images as one picture with `columns` images per row; otherwise like ayf_image_write(). */
-AYF_API ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images, int count,
-                                  int columns, int height, int width, int channels);
+AYF_API AYF_CHECKED ayf_status ayf_grid_write(ayf_context *ctx, const char *path, const float *images,
+                                              int count, int columns, int height, int width, int channels);
 
 /* A picture of many images with words. The words are UTF-8; ASCII and the letters of Latin-1 (without their
  * accents) can be drawn, other characters become boxes. Words that are too long are cut. */
@@ -28,7 +28,8 @@ typedef struct ayf_grid {
     const char *const *over;   /* [columns], a line above each column; the same */
     const char *comment;       /* as in ayf_image_write() */
 } ayf_grid;
-AYF_API ayf_status ayf_grid_write_labelled(ayf_context *ctx, const char *path, const ayf_grid *grid);
+AYF_API AYF_CHECKED ayf_status ayf_grid_write_labelled(ayf_context *ctx, const char *path,
+                                                       const ayf_grid *grid);
 
 /* Values in [-1,1] as the bytes of a picture, rounded; what is outside is clipped. */
 AYF_API void ayf_image_quantise(const float *in, uint8_t *out, size_t count);
@@ -43,13 +44,14 @@ typedef struct ayf_batch {
     const int *classes; /* NULL: no arr_1 */
 } ayf_batch;
 /* Writes the file atomically; the same batch gives the same bytes. */
-AYF_API ayf_status ayf_batch_write(ayf_context *ctx, const char *path, const ayf_batch *batch);
+AYF_API AYF_CHECKED ayf_status ayf_batch_write(ayf_context *ctx, const char *path, const ayf_batch *batch);
 
 /* Whether a file at `path`, or files in the folder `path`, could be written: asked before what takes long. `bytes` is
  * what they will need at most, 0 for little. A folder may be missing, the folder of a file may not. AYF_E_IO with the
  * reason: the path leads nowhere, may not be written to, or has not enough free space. Leaves nothing behind.
  * Devices and pipes are not tried. Every function that writes takes /dev/stdout for the standard output. */
-AYF_API ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder, uint64_t bytes);
+AYF_API AYF_CHECKED ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder,
+                                                uint64_t bytes);
 
 #ifdef __cplusplus
 }

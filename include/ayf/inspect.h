@@ -14,14 +14,16 @@ extern "C" {
  * file to `print`. AYF_E_CHECK when the relative error of an output exceeds 1e-4 (2e-3 for gradients below
  * 1e-6 of the largest). Gradients whose difference is within single precision, because they are very small or
  * very sharply bent, are exempt; the line says how many there are. */
-AYF_API ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print, void *user);
+AYF_API AYF_CHECKED ayf_status ayf_golden(ayf_context *ctx, const char *folder, ayf_print_fn *print,
+                                          void *user);
 
 /* Checks whether this machine computes a network as it should: the directional derivative (JVP), the gradient (VJP) and
  * the double backward of every input and parameter tensor against signed finite differences; these, the output and
  * its tangent against the reference in 64 bits; the output in bfloat16 where it is fast; equal bytes from equal
  * programs with memory reused, not reused and poisoned; and the semigroup defect of a student. `model` is a model
  * file; NULL: a small network that has everything. Prints a table to `print`. AYF_E_CHECK: a check failed. */
-AYF_API ayf_status ayf_doctor(ayf_context *ctx, const char *model, ayf_print_fn *print, void *user);
+AYF_API AYF_CHECKED ayf_status ayf_doctor(ayf_context *ctx, const char *model, ayf_print_fn *print,
+                                          void *user);
 
 typedef struct ayf_bench_options { /* all zero = defaults */
     const char *config_path;       /* NULL: the 7.1 M-parameter U-Net at 32x32x3 */
@@ -49,8 +51,8 @@ typedef struct ayf_bench_result {
     ayf_precision automatic; /* what AYF_PRECISION_AUTO is on this device */
 } ayf_bench_result;
 /* Times one distillation step and its parts. */
-AYF_API ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options,
-                                  ayf_bench_result *result);
+AYF_API AYF_CHECKED ayf_status ayf_bench_step(ayf_context *ctx, const ayf_bench_options *options,
+                                              ayf_bench_result *result);
 
 /* Times one call of a student with weights that do not change, as sampling makes it. */
 typedef struct ayf_bench_call_result {
@@ -60,8 +62,8 @@ typedef struct ayf_bench_call_result {
     int threads;
     ayf_precision precision, automatic; /* as above */
 } ayf_bench_call_result;
-AYF_API ayf_status ayf_bench_call(ayf_context *ctx, const ayf_bench_options *options,
-                                  ayf_bench_call_result *result);
+AYF_API AYF_CHECKED ayf_status ayf_bench_call(ayf_context *ctx, const ayf_bench_options *options,
+                                              ayf_bench_call_result *result);
 
 /* Times a discriminator step of fine-tuning (keys finetune.channel_base ...; without classes): the logits of
  * data and fakes, the gradient of the loss, and Adam. Times it again with the gradient penalties R1 and R2,
@@ -78,8 +80,8 @@ typedef struct ayf_bench_discriminator_result {
     double bf16_peak_gflops;
     ayf_precision precision, automatic; /* as above */
 } ayf_bench_discriminator_result;
-AYF_API ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *options,
-                                           ayf_bench_discriminator_result *result);
+AYF_API AYF_CHECKED ayf_status ayf_bench_discriminator(ayf_context *ctx, const ayf_bench_options *options,
+                                                       ayf_bench_discriminator_result *result);
 
 /* ---- What a path is ---- */
 
@@ -126,16 +128,16 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts
  * as a model. AYF_E_IO: there is nothing to read. */
-AYF_API ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind);
+AYF_API AYF_CHECKED ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind);
 
 /* Describes `path`: a model file, a run folder, a PNG, or any data source (as in data.source), which is read
  * and checked as a whole. Release the facts with ayf_path_facts_free(), also after a failure. */
-AYF_API ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts);
+AYF_API AYF_CHECKED ayf_status ayf_path_describe(ayf_context *ctx, const char *path, ayf_path_facts *facts);
 AYF_API void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts);
 
 /* Prints every configuration key with type, range, default and meaning to `print`, line by line, for
  * people. */
-AYF_API ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user);
+AYF_API AYF_CHECKED ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user);
 
 /* One key; the texts are valid during the call that hands it over. */
 typedef struct ayf_config_key {

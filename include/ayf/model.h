@@ -32,10 +32,11 @@ typedef struct ayf_model_facts {
 
 /* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
  * model before the context. */
-AYF_API ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
+AYF_API AYF_CHECKED ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
 /* The same of a model file that is in memory: `size` bytes, which are only read during the call. Messages call
  * it "model in memory". */
-AYF_API ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size, ayf_model **out);
+AYF_API AYF_CHECKED ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size,
+                                                     ayf_model **out);
 AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
 AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 
@@ -49,7 +50,7 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
  * AYF_E_USAGE if one of the two is a student, or if they were trained on data of a different shape, different
  * classes or a different sigma_data (more than 0.1 % apart). A weak teacher without classes may guide a
  * teacher that has them. */
-AYF_API ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
+AYF_API AYF_CHECKED ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
 
 typedef enum ayf_solver {
     AYF_SOLVER_DEFAULT,   /* student: jumps of the flow map; teacher: Heun */
@@ -80,8 +81,8 @@ typedef struct ayf_sample_options { /* all zero = defaults */
  * units); the caller owns it. `classes` (may be NULL) receives the class of each image, -1 without classes.
  * AYF_E_USAGE if steps, times, gamma, guidance, the solver or a class is out of range or does not suit the
  * model. AYF_E_DIVERGED if the network gives values that are not finite. */
-AYF_API ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options, int count,
-                                    float *images, int *classes);
+AYF_API AYF_CHECKED ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,
+                                                int count, float *images, int *classes);
 
 #ifdef __cplusplus
 }

@@ -25,7 +25,8 @@ typedef struct ayf_report_options { /* all zero = defaults; runs are required */
  * differences; and what is suspicious, in words. It only reads the runs, which may be going on. A run without
  * a log or a model yet is shown as that. AYF_E_USAGE: no run is named, or too many. AYF_E_FORMAT: a path is no
  * run folder. */
-AYF_API ayf_status ayf_report_write(ayf_context *ctx, const char *path, const ayf_report_options *options);
+AYF_API AYF_CHECKED ayf_status ayf_report_write(ayf_context *ctx, const char *path,
+                                                const ayf_report_options *options);
 
 #ifdef __cplusplus
 }

@@ -54,7 +54,7 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
  * AYF_E_CONFIG if the configuration is wrong, or differs from the checkpoint's in a key other than
  * train.steps, train.accumulate and save.*, or if the data or the teachers are not those of the checkpoint.
  * Their contents count, not their paths. */
-AYF_API ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
+AYF_API AYF_CHECKED ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* Number of steps done (including those before the run was resumed) and steps of the whole run. */
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
 /* Does one optimiser step, and writes the log, sample grids and checkpoints that are due. `report` may be
@@ -65,11 +65,11 @@ AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *step
  * error. In all these cases the last good checkpoint is kept. After a failure, close the run; when it is
  * opened again, it resumes from its last checkpoint. With distill.midtrain_steps, the first calls make the
  * teacher's trajectories, one batch per call, and report->step does not change. */
-AYF_API ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
+AYF_API AYF_CHECKED ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);
 /* Writes a checkpoint now, or the trajectories made so far. Does nothing when the last step was saved
  * already. */
-AYF_API ayf_status ayf_run_save(ayf_run *run);
+AYF_API AYF_CHECKED ayf_status ayf_run_save(ayf_run *run);
 /* Path of the model file, which is written with every checkpoint. */
 AYF_API const char *ayf_run_model_path(const ayf_run *run);
 AYF_API void ayf_run_close(ayf_run *run); /* NULL is fine; unsaved steps are lost */
@@ -110,10 +110,10 @@ AYF_API ayf_status ayf_run_average(ayf_context *ctx, const char *folder, const a
  * returns AYF_E_USAGE. */
 
 /* This process's place among them: 0 <= rank < ranks. Without ayf_options.mpi: 0 of 1. */
-AYF_API ayf_status ayf_ranks(ayf_context *ctx, int *rank, int *ranks);
+AYF_API AYF_CHECKED ayf_status ayf_ranks(ayf_context *ctx, int *rank, int *ranks);
 /* Whether `here` is true in any of them: what stops one process must stop all, or the others wait for it. All
  * processes call it. */
-AYF_API ayf_status ayf_any_rank(ayf_context *ctx, bool here, bool *anywhere);
+AYF_API AYF_CHECKED ayf_status ayf_any_rank(ayf_context *ctx, bool here, bool *anywhere);
 
 #ifdef __cplusplus
 }

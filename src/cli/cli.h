@@ -41,6 +41,8 @@ void cli_say(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3
  * written out too; the caller writes its own. */
 void cli_put(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_vput(FILE *to, const char *format, va_list list) __attribute__((format(printf, 2, 0)));
+/* Whether there was no memory for some of what these functions wrote to stdout. */
+bool cli_text_lost(void);
 /* The same for several lines (a configuration); their ends stay. */
 void cli_put_lines(FILE *to, const char *text);
 

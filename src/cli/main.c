@@ -166,6 +166,10 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
 /* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout, takes nothing
  * from it. */
 static int finish_stdout(const cli_args *args, int code) {
+    if (cli_text_lost() && !code) {
+        fputs("ayf: out of memory for some of the results\n", stderr);
+        code = ayf_exit_code(AYF_E_MEMORY);
+    }
     errno = 0;
     if ((fflush(stdout) == 0 && !ferror(stdout)) || CLI_RUNS >> args->verb & 1u) return code;
     fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",

@@ -16,10 +16,15 @@ static char *plain(const char *text) {
     return out;
 }
 
+static bool lost;
+
+bool cli_text_lost(void) { return lost; }
+
 void cli_vput(FILE *to, const char *format, va_list list) {
     char *raw = NULL, *safe = NULL;
     if (vasprintf(&raw, format, list) < 0) raw = NULL;
     if (raw) safe = plain(raw);
+    if (!safe && to == stdout) lost = true;
     fputs(safe ? safe : "(out of memory)", to);
     free(raw);
     free(safe);

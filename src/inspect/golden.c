@@ -151,6 +151,21 @@ static const struct {
     ayf_status (*run)(ayf_golden_check *);
 } kinds[] = {{"edm2_unet", check_unet}, {"ayf_emd", check_emd}, {"sg2_discriminator", ayf_golden_sg2}};
 
+/* kind == NULL: the file states none. */
+static ayf_status fail_kind(const ayf_golden_check *c, const char *kind) {
+    char known[128] = "";
+    for (size_t i = 0, used = 0; i < AYF_COUNT(kinds) && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", kinds[i].kind);
+    if (!kind)
+        return ayf_fail(
+            c->ctx, AYF_E_FORMAT,
+            "%s: holds no reference numbers: its metadata has no 'kind' (%s); move it to another folder",
+            ayf_st_path(c->st), known);
+    return ayf_fail(c->ctx, AYF_E_FORMAT,
+                    "%s: holds reference numbers of the kind \"%.80s\", which is not known; there are %s",
+                    ayf_st_path(c->st), kind, known);
+}
+
 static ayf_status check_file(ayf_context *ctx, ayf_backend *backend, const char *folder, const char *file,
                              ayf_print_fn *print, void *user, bool *failed) {
     ayf_golden_check c = {.ctx = ctx, .backend = backend};
@@ -159,13 +174,11 @@ static ayf_status check_file(ayf_context *ctx, ayf_backend *backend, const char 
     ayf_status status = ayf_st_open(ctx, path, &c.st);
     ayf_free(ctx, path);
     if (status != AYF_OK) return status;
-    const char *kind = ayf_golden_meta(&c, "kind");
+    const char *kind = ayf_st_meta(c.st, "kind");
     size_t k = 0;
     while (kind && k < AYF_COUNT(kinds) && strcmp(kinds[k].kind, kind) != 0) k++;
-    if (!kind) {
-        status = AYF_E_FORMAT;
-    } else if (k == AYF_COUNT(kinds)) {
-        status = ayf_fail(ctx, AYF_E_FORMAT, "%s: unknown kind '%s'", ayf_st_path(c.st), kind);
+    if (!kind || k == AYF_COUNT(kinds)) {
+        status = fail_kind(&c, kind);
     } else {
         status = kinds[k].run(&c);
         if (status == AYF_OK) {

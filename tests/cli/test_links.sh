@@ -65,6 +65,15 @@ at_once() { timeout 20 "$@"; }
     expect "a pipe as the log" 3 at_once "$ayf" train piped $tiny --steps 3
     says "piped/log.jsonl"
 
+    mkdir numbers && cp run/model.safetensors numbers
+    expect "golden at a file without a kind" 3 "$ayf" golden numbers
+    says "numbers/model.safetensors: holds no reference numbers" && one_line
+    python3 -c 'import struct
+header = b"{\"__metadata__\":{\"kind\":\"other\"},\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}"
+open("numbers/model.safetensors", "wb").write(struct.pack("<Q", len(header)) + header + b"1234")'
+    expect "golden at an unknown kind" 3 "$ayf" golden numbers
+    says "numbers/model.safetensors: " && says "the kind \"other\", which is not known; there are edm2_unet" && one_line
+
     # ---- Links ----
     mkdir other && echo precious >other/file
     for name in config.yaml log.jsonl model.safetensors checkpoints samples .lock; do

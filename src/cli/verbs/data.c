@@ -4,6 +4,11 @@
 
 /* ---- For people ---- */
 
+static void print_item(const char *text) {
+    cli_put(stdout, "             %s", text);
+    putchar('\n');
+}
+
 static void title(const char *name) { printf("%-12s ", name); }
 
 static void plural(uint64_t count, const char *one) {
@@ -29,7 +34,7 @@ static uint64_t parts(const part *list, size_t count) {
 static void print_bad(const ayf_data_report *r) {
     title("unusable");
     printf("%llu\n", (unsigned long long)r->bad_count);
-    for (uint64_t i = 0; i < r->bad_count; i++) cli_put(stdout, "             %s\n", r->bad[i]);
+    for (uint64_t i = 0; i < r->bad_count; i++) print_item(r->bad[i]);
 }
 
 static void print_class(const ayf_data_report *r, int k) {
@@ -45,7 +50,8 @@ static void print_classes(const ayf_data_report *r) {
     enum { ALL = 50, SOME = 20 };
     title("classes");
     if (!r->classes) {
-        printf("none%s%s\n", r->no_classes ? ": " : "", r->no_classes ? r->no_classes : "");
+        cli_put(stdout, "none%s%s", r->no_classes ? ": " : "", r->no_classes ? r->no_classes : "");
+        putchar('\n');
         return;
     }
     uint64_t least = r->class_counts[0], most = least;
@@ -113,16 +119,19 @@ static void print_suspicious(const ayf_data_report *r) {
     if (r->other_class_count)
         printf(", %llu of them in another class than the first", (unsigned long long)r->other_class_count);
     putchar('\n');
-    for (uint64_t i = 0; i < r->pair_count; i++)
-        cli_put(stdout, "             %s = %s%s\n", r->pairs[i].first, r->pairs[i].second,
-               r->pairs[i].other_class ? " (another class)" : "");
+    for (uint64_t i = 0; i < r->pair_count; i++) {
+        const ayf_data_pair *pair = &r->pairs[i];
+        cli_put(stdout, "             %s = %s%s", pair->first, pair->second,
+                pair->other_class ? " (another class)" : "");
+        putchar('\n');
+    }
     if (r->duplicate_count > r->pair_count)
         printf("             and %llu more\n", (unsigned long long)(r->duplicate_count - r->pair_count));
     title("flat");
     plural(r->flat_count, "picture");
     puts(r->flat_count ? " of hardly more than one colour" : "");
     uint64_t listed = r->flat_count < AYF_DATA_LISTED ? r->flat_count : AYF_DATA_LISTED;
-    for (uint64_t i = 0; i < listed; i++) cli_put(stdout, "             %s\n", r->flat[i]);
+    for (uint64_t i = 0; i < listed; i++) print_item(r->flat[i]);
     if (r->flat_count > listed)
         printf("             and %llu more\n", (unsigned long long)(r->flat_count - listed));
 }

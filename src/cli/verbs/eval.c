@@ -136,7 +136,7 @@ static int evaluate(cli_eval_job *j) {
         return code;
     if (cli_eval_value(j, CLI_OPT_eval_teacher)) code = cli_eval_fidelity(j);
     if (!code && cli_eval_value(j, CLI_OPT_eval_data)) code = cli_eval_distance(j);
-    if (!code) cli_eval_print(j);
+    if (!code && cli_eval_print(j) != AYF_OK) code = cli_fail(j->c);
     return code;
 }
 

@@ -53,7 +53,7 @@ int cli_eval_fidelity(cli_eval_job *j);          /* j->fidelity, j->semigroup, j
 int cli_eval_distance(cli_eval_job *j);          /* j->eval, j->rows */
 int cli_eval_save(cli *c, const cli_args *args); /* --save-stats without a subject */
 
-/* Whatever was measured: tables, or JSON. */
-void cli_eval_print(const cli_eval_job *j);
+/* Whatever was measured: tables, or JSON. A failure is the library's. */
+ayf_status cli_eval_print(const cli_eval_job *j);
 
 #endif

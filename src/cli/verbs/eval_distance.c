@@ -94,7 +94,7 @@ int cli_eval_save(cli *c, const cli_args *args) {
     if (!code && ayf_eval_open(c->ctx, &options, &eval) != AYF_OK) code = cli_fail(c);
     if (!code && ayf_eval_save_statistics(eval, path) != AYF_OK) code = cli_fail(c);
     ayf_eval_close(eval);
-    if (!code) puts(path);
+    if (!code) cli_put(stdout, "%s", path), putchar('\n');
     return code;
 }
 

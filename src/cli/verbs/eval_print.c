@@ -121,11 +121,13 @@ static void describe_drawing(const cli_eval_job *j, ayf_print_fn *print, void *u
     print(user, line);
 }
 
-static void distance_table(const cli_eval_job *j) {
-    ayf_eval_describe(j->eval, cli_print_line, NULL);
+static ayf_status distance_table(const cli_eval_job *j) {
+    ayf_status status = ayf_eval_describe(j->eval, cli_print_line, NULL);
+    if (status != AYF_OK) return status;
     describe_drawing(j, cli_print_line, NULL);
     for (size_t first = 0; first < j->row_count; first += COLUMNS)
         print_block(j, first, j->row_count - first < COLUMNS ? j->row_count : first + COLUMNS);
+    return AYF_OK;
 }
 
 /* "name  text" as "name": "text". */
@@ -137,12 +139,13 @@ static void recipe_json(void *user, const char *line) {
     *any = true;
 }
 
-static void distance_json(const cli_eval_job *j) {
+static ayf_status distance_json(const cli_eval_job *j) {
     size_t count;
     const ayf_eval_figure *figures = ayf_eval_figures(j->eval, &count);
     bool any = false;
     fputs("\"recipe\": {", stdout);
-    ayf_eval_describe(j->eval, recipe_json, &any);
+    ayf_status status = ayf_eval_describe(j->eval, recipe_json, &any);
+    if (status != AYF_OK) return status;
     describe_drawing(j, recipe_json, &any);
     fputs("}, \"distance\": [", stdout);
     for (size_t i = 0; i < j->row_count; i++) {
@@ -157,25 +160,28 @@ static void distance_json(const cli_eval_job *j) {
         putchar('}');
     }
     putchar(']');
+    return AYF_OK;
 }
 
 /* ---- Both ---- */
 
-void cli_eval_print(const cli_eval_job *j) {
+ayf_status cli_eval_print(const cli_eval_job *j) {
+    ayf_status status = AYF_OK;
     if (j->args->value[CLI_OPT_json]) {
         printf("{\"subject\": ");
         cli_json_string(j->subject);
         fputs(", ", stdout);
         if (j->fidelity) fidelity_json(j);
         if (j->fidelity && j->eval) fputs(", ", stdout);
-        if (j->eval) distance_json(j);
+        if (j->eval) status = distance_json(j);
         puts("}");
-        return;
+        return status;
     }
     if (j->fidelity) {
         cli_fidelity_table(j->fidelity, (int)(j->call_count * j->gamma_count), j->pairs);
         semigroup_table(j);
     }
     if (j->fidelity && j->eval) putchar('\n');
-    if (j->eval) distance_table(j);
+    if (j->eval) status = distance_table(j);
+    return status;
 }
