@@ -40,6 +40,7 @@ static void keep_input(void) {
     fwrite(now.bytes, 1, now.size, file);
     fclose(file);
     fprintf(stderr, "the input is in %s\n", name);
+    fuzz_remove_folder();
 }
 
 static void on_signal(int number) {
@@ -152,7 +153,8 @@ static void number(buffer *b, draw *d) {
 }
 
 static void damage(buffer *b, draw *d, const fuzz_input *other) {
-    for (size_t left = 1 + below(d, 4); left > 0 && b->size > 0; left--) switch (below(d, 8)) {
+    for (size_t left = below(d, 3) ? 1 : 1 + below(d, 4); left > 0 && b->size > 0; left--)
+        switch (below(d, 9)) {
         case 0:
         case 1:
             flip(b, d);
@@ -167,6 +169,7 @@ static void damage(buffer *b, draw *d, const fuzz_input *other) {
             splice(b, d, other->bytes, other->size);
             break;
         case 5:
+        case 6:
             number(b, d);
             break;
         default:

@@ -57,7 +57,9 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
-static void remove_folder(void) { nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+void fuzz_remove_folder(void) {
+    if (*folder) nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
 
 const char *fuzz_path(const char *name) {
     static char paths[8][600];
@@ -67,7 +69,7 @@ const char *fuzz_path(const char *name) {
         snprintf(folder, sizeof folder, "%s/ayf-fuzz-XXXXXX",
                  access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         FUZZ_CHECK(mkdtemp(folder) != NULL);
-        atexit(remove_folder);
+        atexit(fuzz_remove_folder);
     }
     if (!name) return folder;
     turn = (turn + 1) % 8;

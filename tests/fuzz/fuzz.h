@@ -51,6 +51,7 @@ void fuzz_close(ayf_context *ctx);
 /* The path of `name` in a folder that this process has for itself and that goes when it ends; NULL: the folder.
  * Eight results live at a time. */
 const char *fuzz_path(const char *name);
+void fuzz_remove_folder(void); /* now: a process that is aborted does not get to its end */
 /* Writes an input to that path, which it returns. */
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t size);
 
