@@ -243,4 +243,15 @@ expect "labels of large pixels" 2 "$ayf" sample plain --seeds 3 --label --scale 
 says "at most 16" && one_line && absent seed17.png
 expect "too large a sheet is refused before it is drawn" 2 "$ayf" sample plain --seeds 0-2999 --grid 1 --label --out long.png
 says "more than 16384 a side" && one_line && absent long.png
+
+# ---- What cannot be written is said before the work ----
+: >file
+expect "a report into no folder" 1 "$ayf" report pair nowhere --out no/report.html
+says "no/report.html" && one_line
+expect "an export into no folder" 1 "$ayf" export nowhere --format c --out no/model.c
+says "no/model.c" && one_line
+expect "a demo in a file" 1 "$ayf" demo file
+says "file" && one_line
+expect "a demo below a file" 1 "$ayf" demo file/demo
+says "file" && one_line
 finish
