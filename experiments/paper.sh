@@ -57,7 +57,7 @@ warmup() { echo $(($1 < 100 ? $1 : 100)); } # STEPS
 teacher() { # NAME STEPS OPTIONS ...: classes are hidden from a tenth of the samples, for classifier-free guidance
     name=$1 steps=$2
     shift 2
-    stage "$name" train --data "$data" --set data.resolution=16 --batch "$BATCH" --steps "$steps" \
+    stage "$name" train --data "$data" --set data.resolution=16 --set data.resize=box --batch "$BATCH" --steps "$steps" \
         --set "model.channels=$CHANNELS" --set model.multipliers=1,2,3 --set model.blocks=1 --set 'model.attention=[]' \
         --set train.lr=0.01 --set "train.lr_warmup=$(warmup "$steps")" --set train.label_dropout=0.1 "$@"
 }
@@ -151,18 +151,19 @@ pick() {
 features() {
     [ -f "$folder/features.safetensors" ] ||
         "$ayf" eval --fit-features "$folder/features.safetensors" --data "$data" \
-            --heldout "$data/t10k-images-idx3-ubyte.gz" --set data.resolution=16 \
+            --heldout "$data/t10k-images-idx3-ubyte.gz" --set data.resolution=16 --set data.resize=box \
             --set "train.steps=$FEATURE_STEPS" >&2
 }
 
-# against_data FILE MODEL OPTIONS ...: distance of a model's samples to the data
+# against_data FILE MODEL OPTIONS ...: distance of a model's samples to the data. Classes and resizing (box) are those of
+# the figures in docs/experiments.md
 against_data() {
     file=$1 model=$2
     shift 2
     features || return
     once "$file" "$ayf" eval "$folder/$model" --data "$data" --heldout "$data/t10k-images-idx3-ubyte.gz" \
         --features "$folder/features.safetensors" --images "$IMAGES" --reference "$REFERENCE" \
-        --json "$@"
+        --classes even --json "$@"
 }
 
 measure() { # MODEL-SEED: a student without guidance, against the data and against its teacher

@@ -51,7 +51,7 @@ check model base ir exec nn io
 check flow base ir ad exec nn data
 check sample base ir exec backend nn io model flow
 check export base ir pass exec nn io model flow sample
-check eval base ir exec backend nn io image data metrics model flow sample
+check eval base ir exec backend nn io image data config metrics model flow sample
 check train base comm ir exec backend nn io image data config metrics model flow sample eval
 check inspect base ir ad exec backend nn io image data config model flow sample train
 check report base io image train

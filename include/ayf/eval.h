@@ -74,7 +74,7 @@ typedef struct ayf_features_options { /* all zero = defaults; data is required *
     /* A further set for the accuracy. NULL: a tenth of `data`, at most 10000 samples, is held out and not
      * fitted. */
     const char *heldout;
-    /* "data.resolution=16" ...; keys: data.{resolution,channels,mirror}, model.{channels,multipliers},
+    /* "data.resolution=16" ...; keys: data.{resolution,resize,background,upright,channels,skip_bad,mirror}, model.{channels,multipliers},
      * train.{steps,batch,seed,lr} */
     const char *const *settings;
     int setting_count;
@@ -123,7 +123,8 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is required, and 
     /* In place of `features`: FID's Inception weights in safetensors, a file of
      * scripts/convert_inception.py */
     const char *inception;
-    /* Pictures are resized to this shape. 0: the shape that the features take; with `inception` the shape of
+    /* Pictures are resized to this shape, in the way of the pictures that the features were fitted to; with
+     * `inception` by Lanczos. 0: the shape that the features take; with `inception` the shape of
      * `samples`. */
     int resolution, channels;
     int count;     /* samples per measurement; 0 = AYF_EVAL_COUNT or AYF_EVAL_INCEPTION_COUNT */
@@ -133,6 +134,8 @@ typedef struct ayf_eval_options { /* all zero = defaults; data is required, and 
     const char *samples;
     int reference; /* number of real samples to use, chosen at random; 0 = all */
     ayf_eval_classes classes;
+    /* Up to so many pictures of each source that cannot be read are left out; the recipe says how many were. */
+    int skip_bad;
 } ayf_eval_options;
 
 typedef struct ayf_eval_row {  /* NaN: the figure does not apply */

@@ -218,6 +218,8 @@ typedef enum cli_verb {
       "c: what the names in the file begin with; default ayf")                                               \
     X(eval_data, "data", "SOURCE", CLI_EVAL, NULL,                                                           \
       "real samples for the comparison, or for fitting features")                                            \
+    X(eval_skip_bad, "skip-bad", "N", CLI_EVAL, NULL,                                                        \
+      "leave out up to N pictures of each source that cannot be read")                                       \
     X(features, "features", "FILE", CLI_EVAL, NULL,                                                          \
       "features for the comparison of images, a file of --fit-features")                                     \
     X(inception, "inception", "FILE", CLI_EVAL, NULL,                                                        \

@@ -90,6 +90,10 @@ int cli_open_model(cli *c, const char *path, ayf_model **out) {
     int code = 0;
     if (ayf_path_describe(c->ctx, path, &facts) != AYF_OK)
         code = cli_fail(c);
+    else if (!facts.model_path && facts.diverged)
+        code = cli_error(c, AYF_E_FORMAT,
+                         "%s: this run has no model: it diverged before its first checkpoint (%s)", path,
+                         facts.diverged);
     else if (!facts.model_path)
         code = cli_error(c, AYF_E_FORMAT,
                          "%s: this run has no model yet; it gets one with its first checkpoint (save.every)",

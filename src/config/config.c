@@ -115,6 +115,51 @@ const char *ayf_config_about(const ayf_field_row *row) {
 const char *ayf_config_find_elsewhere(const char *key) {
     for (size_t i = 0; i < AYF_COUNT(rows); i++)
         if (strcmp(key_of(&rows[i]), key) == 0) return rows[i].name;
+    /* What other programs call them. */
+    static const char *const others[][2] = {{"learning_rate", "train.lr"},
+                                            {"batch_size", "train.batch"},
+                                            {"warmup", "train.lr_warmup"},
+                                            {"max_steps", "train.steps"},
+                                            {"num_steps", "train.steps"},
+                                            {"iterations", "train.steps"},
+                                            {"total_steps", "train.steps"},
+                                            {"epochs", "train.steps"},
+                                            {"random_seed", "train.seed"},
+                                            {"gradient_accumulation_steps", "train.accumulate"},
+                                            {"max_grad_norm", "train.grad_clip"},
+                                            {"ema_decay", "train.ema_halflife"},
+                                            {"image_size", "data.resolution"},
+                                            {"img_resolution", "data.resolution"},
+                                            {"dataset", "data.source"},
+                                            {"data_dir", "data.source"},
+                                            {"path", "data.source"},
+                                            {"xflip", "data.mirror"},
+                                            {"hflip", "data.mirror"},
+                                            {"cond", "data.labels"},
+                                            {"class_cond", "data.labels"},
+                                            {"model_channels", "model.channels"},
+                                            {"num_channels", "model.channels"},
+                                            {"channel_mult", "model.multipliers"}};
+    for (size_t i = 0; i < AYF_COUNT(others); i++)
+        if (strcmp(others[i][0], key) == 0) return others[i][1];
+    return NULL;
+}
+
+/* The first of the rows that means the same in other words ("learning_rate", "batch_size"): its key is one of them,
+ * or its help has all of them. NULL: none does. */
+static const ayf_field_row *find_by_words(const ayf_field_row *among, size_t count, const char *key) {
+    char words[64];
+    if (strlen(key) >= sizeof words || !strpbrk(key, "_-")) return NULL;
+    for (int in_help = 0; in_help < 2; in_help++)
+        for (size_t i = 0; i < count; i++) {
+            size_t found = 0, all = 0;
+            strcpy(words, key);
+            for (char *rest, *word = strtok_r(words, "_-", &rest); word;
+                 word = strtok_r(NULL, "_-", &rest), all++)
+                found +=
+                    in_help ? strcasestr(among[i].help, word) != NULL : strcmp(key_of(&among[i]), word) == 0;
+            if (found && (!in_help || found == all)) return &among[i];
+        }
     return NULL;
 }
 
@@ -130,6 +175,8 @@ ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const ch
     }
     const char *near = ayf_nearest(section, names, AYF_COUNT(sections));
     if (!near) near = ayf_config_find_elsewhere(section);
+    const ayf_field_row *other = near ? NULL : find_by_words(rows, AYF_COUNT(rows), section);
+    if (other) near = other->name;
     if (near)
         return ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown section \"%.60s\"; did you mean \"%s\"?", where,
                         section, near);
@@ -145,6 +192,8 @@ int ayf_config_find(ayf_context *ctx, const char *where, const char *section, co
     if (found >= 0) return (int)first + found;
     const char *elsewhere = ayf_config_find_elsewhere(key);
     const char *near = ayf_field_nearest(rows + first, count, skip, key);
+    const ayf_field_row *other = near || elsewhere ? NULL : find_by_words(rows + first, count, key);
+    if (other) elsewhere = other->name;
     if (elsewhere)
         ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown key \"%s.%.60s\"; did you mean \"%s\"?", where, section, key,
                  elsewhere);

@@ -12,7 +12,7 @@ int ayf_config_find(ayf_context *ctx, const char *where, const char *section, co
 /* AYF_OK when there is such a section; else a message with the nearest one. */
 ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const char *section);
 
-/* "section.key" of a key of this name in whatever section, or NULL. */
+/* "section.key" of a key that has this name in whatever section, or in other programs; NULL: there is none. */
 const char *ayf_config_find_elsewhere(const char *key);
 
 int ayf_config_rows(void);

@@ -183,6 +183,7 @@ static ayf_status leave_out(ayf_dataset *d, shape *shapes) {
         d->kept[used++] = i;
     }
     d->info.count = used;
+    d->info.left_out = total - used;
     if (!d->spec.quiet)
         ayf_say(d->ctx, "%s: %zu of %zu pictures left out, which cannot be read (data.skip_bad)", d->name,
                 total - used, total);

@@ -74,6 +74,7 @@ typedef struct ayf_dataset_info {
     ayf_classes known;           /* their names and numbers of pictures, as far as they are known */
     const char *note;            /* what of the source was taken, for people; NULL: all of it */
     int height, width, channels; /* 1, 1, 2 for points */
+    size_t left_out;             /* pictures that cannot be read, which spec.skip_bad allows */
     size_t reshaped; /* of stored pictures, those that have another size or kind and are brought to this */
     bool points;
 } ayf_dataset_info;

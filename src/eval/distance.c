@@ -37,16 +37,30 @@ static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset *
                              .resolution = e->resolution,
                              .channels = e->channels,
                              .labels = true,
-                             .quiet = true};
+                             .quiet = true,
+                             .skip_bad = e->skip_bad};
+    if (e->net) {
+        spec.resize = e->net->reading.resize;
+        spec.background = e->net->reading.background;
+        spec.as_stored = e->net->reading.as_stored;
+    }
     ayf_status status = ayf_dataset_open(ctx, &spec, out);
     if (status == AYF_E_FORMAT) {
-        spec.labels = spec.quiet = false;
+        spec.labels = false;
+        spec.quiet = e->skip_bad > 0;
         status = ayf_dataset_open(ctx, &spec, out);
     }
     if (status == AYF_E_USAGE && e->resolution)
         ayf_fail_prefix(ctx, "images of %d x %d x %d are to be compared: ", e->resolution, e->resolution,
                         e->channels);
     return status;
+}
+
+static void note_left_out(const ayf_eval *e, const ayf_dataset_info *info, size_t *left_out) {
+    *left_out = info->left_out;
+    if (info->left_out)
+        ayf_say(e->ctx, "%s: %zu of %zu pictures left out, which cannot be read (ayf data check names them)",
+                info->name, info->left_out, info->left_out + info->count);
 }
 
 static size_t shuffled(const ayf_eval *e, uint64_t order, size_t place, size_t count) {
@@ -218,6 +232,8 @@ static ayf_status check_request(ayf_context *ctx, const ayf_eval_options *o) {
         return ayf_fail(ctx, AYF_E_USAGE,
                         "numbers by our features (--features) and by Inception's (--inception) are two "
                         "measurements: give one of them");
+    if (o->skip_bad < 0)
+        return ayf_fail(ctx, AYF_E_USAGE, "%d pictures cannot be left out: give 0 or more", o->skip_bad);
     if (o->count < 0 || o->count == 1)
         return ayf_fail(ctx, AYF_E_USAGE, "%d sample%s cannot be compared with a set: at least 2 are needed",
                         o->count, o->count == 1 ? "" : "s");
@@ -308,6 +324,7 @@ static ayf_status check_samples(ayf_eval *e, const char *source) {
     AYF_TRY(open_subject(e, source, &data));
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
     e->reshaped = info->reshaped;
+    note_left_out(e, info, &e->samples_left_out);
     if (info->reshaped)
         ayf_say(e->ctx,
                 "%s: %zu of its %zu pictures are not of %d x %d x %d and are converted to that shape for the "
@@ -323,6 +340,7 @@ static ayf_status open_heldout(ayf_eval *e) {
     AYF_TRY(open_data(e, e->heldout, &e->floor_data));
     const ayf_dataset_info *info = ayf_dataset_info_of(e->floor_data);
     e->floor_count = info->count < e->count ? info->count : e->count;
+    note_left_out(e, info, &e->heldout_left_out);
     AYF_TRY(check_shape(e, e->heldout, info->height, info->width, info->channels));
     if (e->floor_count > e->dim) return AYF_OK;
     return ayf_fail(e->ctx, AYF_E_USAGE,
@@ -391,6 +409,7 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     if (!e->source || (o->heldout && !(e->heldout = ayf_strdup(ctx, o->heldout)))) return AYF_E_MEMORY;
     e->count = o->count ? (size_t)o->count : o->inception ? AYF_EVAL_INCEPTION_COUNT : AYF_EVAL_COUNT;
     e->seed = o->seed;
+    e->skip_bad = (size_t)o->skip_bad;
     AYF_TRY(ayf_models_precision(ctx, &e->precision));
     AYF_TRY(choose_shape(e, o));
     e->statistics = ayf_is_statistics(ctx, e->source);
@@ -414,6 +433,8 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
         return AYF_E_MEMORY;
     }
     if (info->note) ayf_say(ctx, "%s: %s", e->source, info->note);
+    note_left_out(e, info, &e->left_out);
+    e->resized = info->reshaped > 0;
     ayf_status status = check_reference(e, info, used);
     if (status == AYF_OK) status = check_memory(e);
     if (status == AYF_OK) status = check_samples(e, o->samples);
@@ -571,6 +592,19 @@ static void warn_of_other_names(const ayf_eval *e, const ayf_model *model) {
             model->path, e->source, at, model->card.classes.names[at], e->classes.names[at]);
 }
 
+/* Where nothing is resized, it does not matter how. */
+static void warn_of_other_reading(const ayf_eval *e, const ayf_model *model) {
+    ayf_reading own, by = e->net ? e->net->reading : (ayf_reading){0};
+    if (!e->resized || !*model->card.config) return;
+    if (ayf_reading_of(e->ctx, model->path, model->card.config, &own) != AYF_OK || own.resize == by.resize)
+        return;
+    ayf_say(e->ctx,
+            "%s learned pictures that were resized by %s, and %s are resized by %s here, as the features "
+            "want it: "
+            "the difference counts against the model",
+            model->path, ayf_resize_name(own.resize), e->source, ayf_resize_name(by.resize));
+}
+
 /* Without classes: nothing. */
 static void choose_classes(const ayf_eval *e, const ayf_model *model, const sample_set *s) {
     const ayf_classes *known = e->classes.count == s->classes ? &e->classes : &model->card.classes;
@@ -607,6 +641,7 @@ ayf_status ayf_eval_model(ayf_eval *e, ayf_model *model, const ayf_sample_option
     AYF_TRY(new_samples(e, model->path, e->count, &s));
     s.classes = facts.classes;
     warn_of_other_names(e, model);
+    warn_of_other_reading(e, model);
     double started = ayf_seconds();
     ayf_status status = draw(e, model, how ? how : &defaults, &s);
     double taken = ayf_seconds() - started;

@@ -22,6 +22,9 @@ struct ayf_eval {
     char *source, *heldout;
     char *samples;   /* NULL: not known yet, or those of a model */
     size_t reshaped; /* of them, brought to `shape` */
+    size_t skip_bad; /* pictures of each source that may be left out, because they cannot be read */
+    size_t left_out, samples_left_out, heldout_left_out; /* of the reference and the others */
+    bool resized; /* pictures of the reference were brought to `shape` */
     size_t count;
     bool evenly;         /* classes of a model's samples */
     ayf_classes classes; /* of the reference; count 0: it has none */

@@ -2,6 +2,22 @@
 
 #include <string.h>
 
+#include "config/config.h"
+
+ayf_status ayf_reading_of(ayf_context *ctx, const char *path, const char *config, ayf_reading *reading) {
+    ayf_config cfg;
+    AYF_TRY(ayf_config_defaults_of_file(ctx, &cfg));
+    ayf_status status = ayf_config_parse(ctx, path, config, strlen(config), &cfg);
+    *reading = (ayf_reading){cfg.data.resize, cfg.data.background, !cfg.data.upright};
+    ayf_config_free(ctx, &cfg);
+    return status;
+}
+
+const char *ayf_resize_name(ayf_resize resize) {
+    static const char *const names[] = {AYF_RESIZES(AYF_CHOICE_NAME)};
+    return names[resize];
+}
+
 ayf_extractor *ayf_extractor_new(ayf_context *ctx, const ayf_extractor_kind *kind, const char *path) {
     ayf_extractor *e = ayf_alloc(ctx, 1, sizeof *e);
     if (!e) return NULL;

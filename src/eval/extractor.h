@@ -7,11 +7,23 @@
 #ifndef AYF_EXTRACTOR_H
 #define AYF_EXTRACTOR_H
 
+#include "base/choices.h"
 #include "model/shape.h"
 #include "model/weights.h"
 #include "ir/build.h"
 
 typedef struct ayf_extractor ayf_extractor;
+
+/* How pictures of another size or kind are read. All zero: as a new run reads them. */
+typedef struct ayf_reading {
+    ayf_resize resize;
+    ayf_background background;
+    bool as_stored; /* not turned as EXIF says */
+} ayf_reading;
+
+/* What `config`, the configuration in the card of the model `path`, says of it. Earlier versions had one way. */
+ayf_status ayf_reading_of(ayf_context *ctx, const char *path, const char *config, ayf_reading *reading);
+const char *ayf_resize_name(ayf_resize resize); /* as in a configuration: "lanczos" */
 
 /* What distinguishes a kind of network. */
 typedef struct ayf_extractor_kind {
@@ -31,6 +43,7 @@ struct ayf_extractor {
     char *recipe;  /* one line for people: what it is, what it was fitted to, how it resizes; NULL as above */
     char *data;    /* what it was fitted to; NULL: nothing that a user names */
     uint64_t hash; /* of its weights: numbers made with different weights cannot be compared */
+    ayf_reading reading;  /* of the pictures it was fitted to; others are read in this way to be compared */
     ayf_data_shape shape; /* of the images it takes; all 0: of any size, 1 channel or 3 */
     int dim;              /* features of an image */
     int classes;          /* logits of an image */

@@ -57,7 +57,8 @@ static ayf_status describe(ayf_extractor *e, const ayf_model_card *card) {
                            (unsigned long long)card->step, card->accuracy ? ", right on " : "",
                            card->accuracy ? card->accuracy : "");
     e->data = ayf_strdup(e->ctx, card->data);
-    return e->recipe && e->data ? AYF_OK : AYF_E_MEMORY;
+    if (!e->recipe || !e->data) return AYF_E_MEMORY;
+    return ayf_reading_of(e->ctx, e->path, card->config, &e->reading);
 }
 
 static ayf_status read_file(ayf_extractor *e) {

@@ -11,9 +11,29 @@ static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *
     return AYF_OK;
 }
 
+enum { PART = 96 };
+
+/* "; 3 that cannot be read are left out" */
+static const char *left_out(char text[PART], size_t count) {
+    text[0] = 0;
+    if (count)
+        snprintf(text, PART, "; %zu that cannot be read %s left out", count, count == 1 ? "is" : "are");
+    return text;
+}
+
+/* How the pictures of the reference came to their shape. */
+static const char *reading(char text[PART], const ayf_extractor *net) {
+    const ayf_reading *r = &net->reading;
+    snprintf(text, PART, "centre crop, %s%s%s%s",
+             r->resize == AYF_RESIZE_LANCZOS ? "Lanczos" : ayf_resize_name(r->resize),
+             r->background == AYF_BACKGROUND_BLACK ? ", over black" : "",
+             r->as_stored ? ", not turned by EXIF" : "", net->data ? ", as the features were fitted" : "");
+    return text;
+}
+
 static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, void *user) {
     ayf_context *ctx = e->ctx;
-    char some[64] = "";
+    char some[64] = "", how[PART], less[PART];
     if (e->statistics) {
         if (e->whole.count) snprintf(some, sizeof some, " of %zu samples", e->whole.count);
         AYF_TRY(put(e, print, user,
@@ -29,10 +49,10 @@ static ayf_status describe_reference(const ayf_eval *e, ayf_print_fn *print, voi
         return put(e, print, user,
                    ayf_format(ctx, "reference  %s: %zu points%s, compared by their coordinates", e->source,
                               e->whole.count, some));
-    AYF_TRY(
-        put(e, print, user,
-            ayf_format(ctx, "reference  %s: %zu images%s of %d x %d x %d (centre crop, Lanczos)", e->source,
-                       e->whole.count, some, e->shape.height, e->shape.width, e->shape.channels)));
+    AYF_TRY(put(e, print, user,
+                ayf_format(ctx, "reference  %s: %zu images%s of %d x %d x %d (%s)%s", e->source,
+                           e->whole.count, some, e->shape.height, e->shape.width, e->shape.channels,
+                           reading(how, e->net), left_out(less, e->left_out))));
     return put(e, print, user,
                ayf_format(ctx, "features   %s, hash %016" PRIx64 ": %s", e->net->path, e->net->hash,
                           e->net->recipe));
@@ -45,12 +65,12 @@ static char *samples_line(const ayf_eval *e) {
                           "samples    %zu, seeds %" PRIu64 " to %" PRIu64 "%s%s (of a data set: at random)",
                           e->count, e->seed, e->seed + e->count - 1, in_32_bits ? "" : ", computed in ",
                           in_32_bits ? "" : ayf_precision_name(e->precision));
-    char brought[96] = "";
+    char brought[96] = "", less[PART];
     if (e->reshaped)
         snprintf(brought, sizeof brought, "; %zu of its pictures resized to %d x %d x %d", e->reshaped,
                  e->shape.height, e->shape.width, e->shape.channels);
-    return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s", e->samples, e->count,
-                      e->seed, brought);
+    return ayf_format(e->ctx, "samples    %s: %zu at random (seed %" PRIu64 ")%s%s", e->samples, e->count,
+                      e->seed, brought, left_out(less, e->samples_left_out));
 }
 
 static ayf_status describe_numbers(const ayf_eval *e, ayf_print_fn *print, void *user) {
@@ -64,7 +84,7 @@ static ayf_status describe_numbers(const ayf_eval *e, ayf_print_fn *print, void 
 /* Frechet distance is biased upwards for small samples, so a baseline computed from fewer samples must be
  * labelled as such. */
 static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *user) {
-    char less[160] = "";
+    char less[160] = "", part[PART];
     if (!e->floor_count)
         return put(e, print, user,
                    ayf_format(e->ctx, "floor      none: statistics hold no samples (more: --heldout)"));
@@ -73,8 +93,8 @@ static ayf_status describe_floor(const ayf_eval *e, ayf_print_fn *print, void *u
                  e->floor_count, e->count, e->heldout ? "" : " (more: --heldout)");
     if (e->heldout)
         return put(e, print, user,
-                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference%s",
-                              e->floor_count, e->heldout, less));
+                   ayf_format(e->ctx, "floor      %zu held-out samples of %s against the reference%s%s",
+                              e->floor_count, e->heldout, left_out(part, e->heldout_left_out), less));
     return put(
         e, print, user,
         ayf_format(

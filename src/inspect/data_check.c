@@ -244,6 +244,15 @@ static ayf_status describe_drawn(check *c) {
     return AYF_OK;
 }
 
+static ayf_status count_points(check *c) {
+    ayf_dataset *set;
+    AYF_TRY(ayf_dataset_open(c->ctx, &c->data.spec, &set));
+    for (size_t i = 0; i < (size_t)c->report->count; i++)
+        c->report->class_counts[ayf_dataset_label(set, i)]++;
+    ayf_dataset_close(set);
+    return AYF_OK;
+}
+
 static ayf_status name_classes(check *c) {
     ayf_data_report *r = c->report;
     if (!c->data.source || !ayf_data_class_name(&c->data, 0)) return AYF_OK;
@@ -275,8 +284,7 @@ static ayf_status run_check(check *c) {
     r->height = data->info.height;
     r->width = data->info.width;
     r->channels = data->info.channels;
-    for (int i = 0; i < classes; i++) r->class_counts[i] = r->count / (uint64_t)classes;
-    return AYF_OK;
+    return classes ? count_points(c) : AYF_OK;
 }
 
 ayf_status ayf_data_check(ayf_context *ctx, const ayf_data_options *options, ayf_data_report *report) {

@@ -26,8 +26,9 @@ enum { HELD_OUT_SHARE = 10, HELD_OUT_MOST = 10000, SAID = 10, CHUNK = 64 };
 /* The keys that decide about a classifier, section by section and data first; more would promise what they do
  * not do. */
 static const char *const known_keys[] = {
-    "data.resolution", "data.resize",       "data.background", "data.upright", "data.channels", "data.mirror",
-    "model.channels",  "model.multipliers", "train.steps",     "train.batch",  "train.seed",    "train.lr"};
+    "data.resolution", "data.resize", "data.background", "data.upright",      "data.channels",
+    "data.skip_bad",   "data.mirror", "model.channels",  "model.multipliers", "train.steps",
+    "train.batch",     "train.seed",  "train.lr"};
 
 typedef struct fit {
     ayf_context *ctx;

@@ -157,6 +157,15 @@ static ayf_status record_changes(ayf_run *run) {
     return ayf_run_checkpoint_write(run);
 }
 
+/* Which data these were depends on what could be read of them. */
+static ayf_status record_data(ayf_run *run) {
+    size_t left_out = ayf_dataset_info_of(run->data)->left_out;
+    if (!left_out || (run->resumes && !run->changed)) return AYF_OK;
+    ayf_jsonl_int(run->log, "step", (int64_t)run->step);
+    ayf_jsonl_int(run->log, "left_out", (int64_t)left_out);
+    return ayf_jsonl_end(run->log);
+}
+
 static ayf_status save_settings(ayf_run *run) {
     AYF_TRY(ayf_best_open(run));
     AYF_TRY(ayf_run_settings_save(run));
@@ -166,6 +175,7 @@ static ayf_status save_settings(ayf_run *run) {
                 run->folder);
     AYF_TRY(ayf_run_forget_divergence(run));
     AYF_TRY(ayf_run_open_log(run));
+    AYF_TRY(record_data(run));
     return record_changes(run);
 }
 

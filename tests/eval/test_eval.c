@@ -255,7 +255,7 @@ static void what_cannot_be_fitted_is_refused(void **state) {
     expect_no_fit(
         real_path, "\tdistill.loss =lmd", AYF_E_CONFIG,
         "fitting features takes data.resolution, data.resize, data.background, data.upright, data.channels, "
-        "data.mirror, model.channels, "
+        "data.skip_bad, data.mirror, model.channels, "
         "model.multipliers, train.steps, train.batch, train.seed and train.lr only");
     expect_no_fit(real_path, "model.multipliers=1,1,1,1,1,1", AYF_E_CONFIG, "halved");
     expect_no_fit(real_path, " model.multipliers\t= 1,1,1,1,1,1", AYF_E_CONFIG, "halved");

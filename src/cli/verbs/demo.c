@@ -174,8 +174,11 @@ static ayf_status measure(demo *d, ayf_eval *eval) {
 static int print_distance(demo *d) {
     ayf_features_options fit = {
         .data = "builtin:shapes", .settings = features, .setting_count = COUNT(features)};
-    ayf_eval_options options = {
-        .data = "builtin:shapes", .features = d->features_path, .count = JUDGED, .reference = REFERENCE};
+    ayf_eval_options options = {.data = "builtin:shapes",
+                                .features = d->features_path,
+                                .count = JUDGED,
+                                .reference = REFERENCE,
+                                .classes = AYF_EVAL_CLASSES_EVEN};
     ayf_eval *eval = NULL;
     cli_say(d->c, "fitting features, drawing %d images of each to compare with the data", JUDGED);
     bool good = ayf_features_fit(d->c->ctx, d->features_path, &fit, NULL) == AYF_OK &&

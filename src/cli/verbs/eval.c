@@ -71,6 +71,7 @@ static int check_options(const cli_eval_job *j) {
                  {CLI_OPT_heldout, "heldout", "--data", data},
                  {CLI_OPT_images, "images", "--data", data},
                  {CLI_OPT_save_stats, "save-stats", "--data", data},
+                 {CLI_OPT_eval_skip_bad, "skip-bad", "--data", data},
                  {CLI_OPT_reference, "reference", "--data", data},
                  {CLI_OPT_eval_classes, "classes", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_eval_classes, "classes", "--data", data},

@@ -82,13 +82,14 @@ int cli_eval_save(cli *c, const cli_args *args) {
         if (args->value[others[i]] || (others[i] == CLI_OPT_set && args->setting_count))
             return cli_error(
                 c, AYF_E_USAGE,
-                "--save-stats without a SUBJECT takes --data, --features or --inception, --reference and "
-                "--seed only");
+                "--save-stats without a SUBJECT takes --data, --features or --inception, --reference, "
+                "--skip-bad and --seed only");
     ayf_eval_options options = {.data = args->value[CLI_OPT_eval_data],
                                 .features = args->value[CLI_OPT_features],
                                 .inception = args->value[CLI_OPT_inception]};
     ayf_eval *eval = NULL;
     int code = cli_get_int(args, CLI_OPT_reference, 2, INT_MAX, &options.reference);
+    if (!code) code = cli_get_int(args, CLI_OPT_eval_skip_bad, 0, INT_MAX, &options.skip_bad);
     if (!code) code = cli_get_u64(args, CLI_OPT_first_seed, &options.seed);
     if (!code && ayf_eval_open(c->ctx, &options, &eval) != AYF_OK) code = cli_fail(c);
     if (!code && ayf_eval_save_statistics(eval, path) != AYF_OK) code = cli_fail(c);
@@ -112,6 +113,7 @@ int cli_eval_distance(cli_eval_job *j) {
     static const char *const ways[] = {"data", "even"};
     int how = AYF_EVAL_CLASSES_DATA;
     int code = cli_get_choice(j->args, CLI_OPT_eval_classes, ways, 2, &how);
+    if (!code) code = cli_get_int(j->args, CLI_OPT_eval_skip_bad, 0, INT_MAX, &options.skip_bad);
     if (code) return code;
     options.classes = (ayf_eval_classes)how;
     code = rehearse(j);

@@ -1,35 +1,47 @@
 /* ayf eval --fit-features: the features that images are compared by. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "eval.h"
 
 int cli_eval_fit(cli *c, const cli_args *args) {
     static const cli_option others[] = {
-        CLI_OPT_features,  CLI_OPT_inception,    CLI_OPT_eval_teacher, CLI_OPT_calls,
-        CLI_OPT_gammas,    CLI_OPT_images,       CLI_OPT_pairs,        CLI_OPT_weak,
-        CLI_OPT_solver,    CLI_OPT_guidance,     CLI_OPT_json,         CLI_OPT_cfg,
-        CLI_OPT_reference, CLI_OPT_eval_classes, CLI_OPT_first_seed,   CLI_OPT_precision,
-        CLI_OPT_save_stats};
+        CLI_OPT_features,  CLI_OPT_inception, CLI_OPT_eval_teacher, CLI_OPT_calls,        CLI_OPT_gammas,
+        CLI_OPT_images,    CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,       CLI_OPT_guidance,
+        CLI_OPT_json,      CLI_OPT_cfg,       CLI_OPT_reference,    CLI_OPT_eval_classes, CLI_OPT_first_seed,
+        CLI_OPT_precision, CLI_OPT_save_stats};
     const char *path = args->value[CLI_OPT_fit_features];
+    int skip_bad = 0;
     if (args->positional_count)
         return cli_error(c, AYF_E_USAGE,
                          "--fit-features makes the features that ayf eval %s needs: run it first, by itself",
                          args->positional[0]);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (args->value[others[i]])
-            return cli_error(
-                c, AYF_E_USAGE,
-                "--fit-features takes --data, --heldout and --set only (--set train.seed=1 for a seed)");
+            return cli_error(c, AYF_E_USAGE,
+                             "--fit-features takes --data, --heldout, --skip-bad and --set only (--set "
+                             "train.seed=1 for a seed)");
+    int code = cli_get_int(args, CLI_OPT_eval_skip_bad, 0, INT_MAX, &skip_bad);
+    if (code) return code;
+    char skipped[48];
+    snprintf(skipped, sizeof skipped, "data.skip_bad=%d", skip_bad);
+    int count = args->setting_count;
+    const char **settings = calloc((size_t)count + 1, sizeof *settings);
+    if (!settings) return cli_error(c, AYF_E_MEMORY, "out of memory");
+    for (int i = 0; i < count; i++) settings[i] = args->settings[i];
+    if (skip_bad) settings[count++] = skipped;
     ayf_features_options options = {.data = args->value[CLI_OPT_eval_data],
                                     .heldout = args->value[CLI_OPT_heldout],
-                                    .settings = args->settings,
-                                    .setting_count = args->setting_count};
+                                    .settings = settings,
+                                    .setting_count = count};
     ayf_features_report report;
     /* Minutes at most, so nothing is kept of a fit that is stopped; the signal ends the program as usual. */
     cli_signals_begin(c, "fitting was stopped and nothing is written; the same command fits anew\n", 0);
     ayf_status status = ayf_features_fit(c->ctx, path, &options, &report);
     cli_signals_end();
+    free(settings);
     if (status != AYF_OK) return cli_fail(c);
     if (isfinite(report.accuracy))
         cli_say(c,

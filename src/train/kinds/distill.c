@@ -1,5 +1,7 @@
 /* Students: distillation of a teacher into a flow map (ayf distill), after mid-training where that is asked
  * for. */
+#include <string.h>
+
 #include "train/batch.h"
 #include "train/figures.h"
 #include "train/kind.h"
@@ -20,6 +22,13 @@ static bool midtrains(const ayf_run *run) { return run->step < (uint64_t)run->cf
 
 /* Whether the program at hand is. */
 static bool regresses_paths(const ayf_run *run) { return run->batch.in.x_t != NULL; }
+
+static ayf_status base(ayf_run *run, const ayf_assignments *given) {
+    const char *init = ayf_assignments_last(given, "distill.student_init"),
+               *target = ayf_assignments_last(given, "distill.target");
+    bool alone = init && strcmp(init, "scratch") == 0 && target && strcmp(target, "data") == 0;
+    return alone ? AYF_OK : ayf_run_read_as_teacher(run, given);
+}
 
 static ayf_status open(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
@@ -73,6 +82,7 @@ const ayf_run_type ayf_run_distill = {
     .rate_key = "train.lr",
     .rate = rate,
     .validate = ayf_config_validate_distill,
+    .base = base,
     .open = open,
     .compile = compile,
     .unprepared = ayf_paths_missing,

@@ -36,7 +36,7 @@ void ayf_run_student_clear(ayf_run *run, ayf_run_student *student) {
 ayf_status ayf_run_student_inherit(ayf_run *run, const ayf_run_student *student, const char *path) {
     ayf_context *ctx = run->ctx;
     ayf_config inherited, fresh = run->cfg; /* strings stay run->cfg's */
-    AYF_TRY(ayf_config_defaults(ctx, &inherited));
+    AYF_TRY(ayf_config_defaults_of_file(ctx, &inherited));
     ayf_status status =
         ayf_config_parse(ctx, path, student->card.config, strlen(student->card.config), &inherited);
     if (status != AYF_OK) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/table.h"
 #include "model/file.h"
 
 static bool is_guided(const ayf_run *run) { return run->cfg.distill.guidance != AYF_CFG_GUIDANCE_NONE; }
@@ -11,6 +12,52 @@ static bool is_classifier_free(const ayf_run *run) {
 }
 
 static bool is_analytic(const ayf_run *run) { return strcmp(run->cfg.distill.teacher, "analytic") == 0; }
+
+/* A key that is given counts, and nothing is said of it. */
+static ayf_status take_reading(ayf_run *run, const ayf_assignments *given, const ayf_config *seen) {
+    static const char *const keys[] = {"data.resize", "data.background", "data.upright"};
+    ayf_config before = run->cfg; /* strings stay run->cfg's */
+    run->cfg.data.resize = seen->data.resize;
+    run->cfg.data.background = seen->data.background;
+    run->cfg.data.upright = seen->data.upright;
+    for (size_t i = 0; i < AYF_COUNT(keys); i++) {
+        int row = ayf_config_row_named(keys[i]);
+        char *was = ayf_config_value(run->ctx, &before, row),
+             *is = ayf_config_value(run->ctx, &run->cfg, row);
+        if (was && is && strcmp(was, is) != 0 && !ayf_assignments_last(given, keys[i]))
+            ayf_say(run->ctx, "%s = %s, as the teacher %s has seen its data", keys[i], is,
+                    ayf_assignments_last(given, "distill.teacher"));
+        bool failed = !was || !is;
+        ayf_free(run->ctx, was);
+        ayf_free(run->ctx, is);
+        if (failed) return AYF_E_MEMORY;
+    }
+    return AYF_OK;
+}
+
+/* A teacher that cannot be read is reported when it is opened. */
+ayf_status ayf_run_read_as_teacher(ayf_run *run, const ayf_assignments *given) {
+    ayf_context *ctx = run->ctx;
+    const char *path = ayf_assignments_last(given, "distill.teacher");
+    ayf_model_card card;
+    ayf_config seen;
+    if (!path || !*path || strcmp(path, "analytic") == 0) return AYF_OK;
+    char *file = ayf_run_model_file(ctx, path);
+    if (!file) return AYF_E_MEMORY;
+    ayf_status status = ayf_model_read_card(ctx, file, NULL, &card);
+    if (status == AYF_OK) {
+        status = ayf_config_defaults_of_file(ctx, &seen);
+        if (status == AYF_OK) {
+            bool told = *card.config;
+            status = ayf_config_parse(ctx, file, card.config, strlen(card.config), &seen);
+            if (status == AYF_OK && told) status = take_reading(run, given, &seen);
+            ayf_config_free(ctx, &seen);
+        }
+        ayf_model_card_free(ctx, &card);
+    }
+    ayf_free(ctx, file);
+    return status == AYF_E_MEMORY ? status : AYF_OK;
+}
 
 /* Reads the model that `key` names; it must be a teacher. */
 static ayf_status read_teacher(const ayf_run *run, const char *key, const char *hint, const char *path,

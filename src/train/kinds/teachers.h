@@ -2,8 +2,13 @@
 #ifndef AYF_RUN_TEACHERS_H
 #define AYF_RUN_TEACHERS_H
 
+#include "config/assignments.h"
 #include "model/match.h"
 #include "train/state.h"
+
+/* Puts data.resize, data.background and data.upright of the teacher that is given into the configuration: a student
+ * then learns from pictures that are read as those of its teacher were. */
+ayf_status ayf_run_read_as_teacher(ayf_run *run, const ayf_assignments *given);
 
 /* Opens what distill.teacher and, with autoguidance, distill.weak name; fills run->teachers and
  * run->sigma_data. Opens nothing when the velocity comes from the data, unless the network is needed all the
