@@ -43,7 +43,8 @@ extern bool cli_silent;
     X(sample, "MODEL", 1, 1, "draw images with a teacher or a student",                                      \
       "MODEL is a model file or a run folder. The same seed gives the same image, whatever else is drawn\n"  \
       "in the same batch. The PNG records how it was made (ayf info shows it).\n"                            \
-      "A folder receives SEED.png, or SEED_classN.png from a model with classes. FILE.npz is a batch for\n"  \
+      "A folder receives SEED.png, or SEED_classN_NAME.png from a model with classes. FILE.npz is a batch "  \
+      "for\n"                                                                                                \
       "NumPy as ADM and the consistency models exchange them: arr_0 are the pictures (uint8, NHWC) or\n"     \
       "points (float32), arr_1 the classes (int64). Whether all of it can be written is checked first.\n"    \
       "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
@@ -217,6 +218,7 @@ typedef enum cli_verb {
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
       "leave out the grids over steps and gamma, which need the models")                                     \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
+    X(label, "label", NULL, CLI_SAMPLE, NULL, "write the class, or the seed, under each image of the grid")  \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
     X(export_format, "format", "onnx|safetensors|c", CLI_EXPORT, NULL, "what to write")                      \
     X(dtype, "dtype", "f32|f16|bf16", CLI_EXPORT, NULL, "how weights are stored; default f32")               \

@@ -62,6 +62,9 @@ int cli_get_threads(const cli_args *args, int *out);
  * read before it. */
 void cli_choose_waiting(char **argv, int threads);
 
+/* Whether the file, or files in the folder, can be written: asked before the work (ayf_output_check()). */
+int cli_check_output(cli *c, const char *path, bool folder);
+
 /* Makes a folder and its parents. */
 int cli_make_folder(cli *c, const char *path);
 

@@ -52,6 +52,10 @@ void cli_json_number(double value) {
         fputs("null", stdout);
 }
 
+int cli_check_output(cli *c, const char *path, bool folder) {
+    return ayf_output_check(c->ctx, path, folder, 0) == AYF_OK ? 0 : cli_fail(c);
+}
+
 int cli_make_folder(cli *c, const char *path) {
     size_t size = strlen(path) + 1;
     char *part = malloc(size);

@@ -187,19 +187,19 @@ prints "grid.png" && exists grid.png
 expect "a picture says how it was made" 0 "$ayf" info grid.png
 prints "seeds 0-8" && prints "steps 2" && prints "32 x 32"
 expect "images in a folder" 0 "$ayf" sample student --seeds 0-3,7 --class 2,3 --out images
-exists images/000000_class2.png && exists images/000007_class2.png
+exists images/000000_class2_square.png && exists images/000007_class2_square.png
 expect "one image by itself" 0 "$ayf" sample student --seeds 7 --class 2 --out alone
-same_pixels images/000007_class2.png alone/000007_class2.png
+same_pixels images/000007_class2_square.png alone/000007_class2_square.png
 expect "a class" 0 "$ayf" sample student --seeds 0-63 --class 2 --out two.png
 expect "another class" 0 "$ayf" sample student --seeds 0-63 --class 3 --out three.png
 other_pixels two.png three.png
 expect "given times" 0 "$ayf" sample student --times 1,0.5,0 --seeds 1 --class 1 --out times
 expect "even times are the same" 0 "$ayf" sample student --steps 2 --seeds 1 --class 1 --out even
-same_pixels times/000001_class1.png even/000001_class1.png
+same_pixels times/000001_class1_ring.png even/000001_class1_ring.png
 expect "noise added again" 0 "$ayf" sample student --steps 2 --gamma 0.5 --seeds 1 --class 1 --out noisy
-other_pixels noisy/000001_class1.png even/000001_class1.png
+other_pixels noisy/000001_class1_ring.png even/000001_class1_ring.png
 expect "guided student" 0 "$ayf" sample student --guidance 2 --seeds 1 --steps 2 --class 1 --out guided
-exists guided/000001_class1.png
+exists guided/000001_class1_ring.png
 expect "steps that were not given" 0 "$ayf" sample student --seeds 0 --class 0 --out four.png
 expect "a picture says those too" 0 "$ayf" info four.png
 prints "steps 4"
@@ -239,10 +239,10 @@ says "must be euler, heun or reference" && one_line
 expect "a solver with a typing error" 2 "$ayf" sample teacher --solver eular --out no.png
 says "did you mean euler?" && one_line
 expect "32 bits" 0 "$ayf" sample student --seeds 7 --class 2 --precision highest --out exact
-says_not "computes in" && same exact/000007_class2.png alone/000007_class2.png
+says_not "computes in" && same exact/000007_class2_square.png alone/000007_class2_square.png
 expect "bf16" 0 "$ayf" sample student --seeds 7 --class 2 --precision bf16 --out short-images
 says "student: computes in bf16"
-expect "the picture says so" 0 "$ayf" info short-images/000007_class2.png
+expect "the picture says so" 0 "$ayf" info short-images/000007_class2_square.png
 prints "precision bf16"
 expect "what is faster here" 0 "$ayf" sample student --seeds 7 --class 2 --precision auto --out fast
 expect "unknown precision" 2 "$ayf" sample student --precision hihgest --out no.png

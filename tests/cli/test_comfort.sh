@@ -200,4 +200,58 @@ open("train-labels-idx1-ubyte", "wb").write(struct.pack(">2I", 2049, 2) + bytes(
 else
     echo "skipped: there is no python3"
 fi
+
+# ---- Names of classes ----
+if command -v python3 >/dev/null; then
+    long=$(printf 'x%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 | sed 's/x/0123456789/g')
+    python3 -c 'import glob, json, sys, zipfile
+names = ["cat", "a/b\x1b[31m\u0085c", "\u00e9" * 200, sys.argv[1]]
+with zipfile.ZipFile("named.zip", "w") as archive:
+    paths = sorted(glob.glob("pictures/*.png"))
+    for i, path in enumerate(paths): archive.write(path, "%d.png" % i)
+    archive.writestr("dataset.json", json.dumps({"labels": [["%d.png" % i, i] for i in range(4)], "classes": names}))' "$long"
+    named="--data named.zip --batch 2 --set model.channels=8 --set model.multipliers=1 --set model.blocks=1
+           --set train.lr_warmup=0"
+    expect "classes with odd names" 0 "$ayf" train named --steps 1 $named
+    expect "files are called by class" 0 "$ayf" sample named --seeds 7 --class cat --out cats
+    exists cats/000007_class0_cat.png
+    expect "and by no part of a path, no control character, not endlessly" 0 "$ayf" sample named --steps 1 --seeds 5,5,5,5 \
+        --class 0-3 --out odd
+    [ "$(find odd -type f | wc -l)" -eq 4 ] || bad "not four files"
+    exists 'odd/000005_class1_a_b_[31m__c.png'
+    ls odd | python3 -c 'import sys
+for name in sys.stdin.buffer.read().splitlines():
+    name.decode("utf-8")
+    assert len(name) < 130 and min(name) >= 32, name'  || bad "a name that is cut or odd"
+    expect "labels under the images" 0 "$ayf" sample named --steps 1 --seeds 0-3 --class 0-3 --label --out labelled.png
+    expect "make the picture higher" 0 "$ayf" info labelled.png
+    high=$(sed -n 's/^size .* x \([0-9]*\),.*/\1/p' out)
+    expect "than without" 0 "$ayf" sample named --steps 1 --seeds 0-3 --class 0-3 --out bare.png
+    "$ayf" info bare.png >out
+    [ "$high" -gt "$(sed -n 's/^size .* x \([0-9]*\),.*/\1/p' out)" ] || bad "no higher"
+    expect "the label is the class" 0 "$ayf" sample named --steps 1 --seeds 9 --class 0 --label --scale 8 --out one.png
+    expect "and not the seed" 0 "$ayf" sample named --steps 1 --seeds 9 --class cat --label --scale 8 --out two.png
+    same_pixels one.png two.png
+fi
+expect "seeds are the labels without classes" 0 "$ayf" train plain $tiny --set data.labels=false --steps 1
+expect "drawn" 0 "$ayf" sample plain --steps 1 --seeds 3,3 --label --scale 8 --out seeds.png
+exists seeds.png
+expect "more columns than images" 0 "$ayf" sample plain --steps 1 --seeds 3 --grid 5 --label --out seed.png
+expect "labels in a folder" 2 "$ayf" sample plain --seeds 3 --label --out folder
+says "--label is for one grid" && one_line
+expect "labels of large pixels" 2 "$ayf" sample plain --seeds 3 --label --scale 17 --out seed17.png
+says "at most 16" && one_line && absent seed17.png
+expect "too large a sheet is refused before it is drawn" 2 "$ayf" sample plain --seeds 0-2999 --grid 1 --label --out long.png
+says "more than 16384 a side" && one_line && absent long.png
+
+# ---- What cannot be written is said before the work ----
+: >file
+expect "a report into no folder" 1 "$ayf" report pair nowhere --out no/report.html
+says "no/report.html" && one_line
+expect "an export into no folder" 1 "$ayf" export nowhere --format c --out no/model.c
+says "no/model.c" && one_line
+expect "a demo in a file" 1 "$ayf" demo file
+says "file" && one_line
+expect "a demo below a file" 1 "$ayf" demo file/demo
+says "file" && one_line
 finish

@@ -35,13 +35,13 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
 # ---- One image by itself ----
 expect "the same in every batch" 0 "$ayf" sample student --seeds 0,8,16,3,3 --class 1 --out some
 expect "and alone" 0 "$ayf" sample student --seeds 16 --class 1 --out alone
-same_pixels some/000016_class1.png alone/000016_class1.png
+same_pixels some/000016_class1_ring.png alone/000016_class1_ring.png
 expect "no image is computed for nothing" 0 env AYF_TRACE=1 "$ayf" sample student --steps 1 --seeds 3 --out one.png
 grep -q "CONV_FPROP(.*) 1x8x8x8 " err && ! grep "CONV_FPROP(" err | grep -qv ") 1x8x8x" || bad "not one image at a time"
 
 # ---- Names in a folder ----
 expect "classes in the names" 0 "$ayf" sample student --seeds 5,5,7 --class 2,3 --out named
-exists named/000005_class2.png && exists named/000005_class3.png && exists named/000007_class2.png
+exists named/000005_class2_square.png && exists named/000005_class3_triangle.png && exists named/000007_class2_square.png
 expect "without classes" 0 "$ayf" sample plain --steps 1 --solver euler --seeds 5 --out unnamed
 exists unnamed/000005.png
 

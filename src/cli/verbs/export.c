@@ -42,6 +42,7 @@ int cli_export(cli *c, const cli_args *args) {
     double *times = NULL;
     int code = read_options(c, args, &options, &times);
     if (!code && (!out || !*out)) code = cli_error(c, AYF_E_USAGE, "name the file to be written: --out FILE");
+    if (!code) code = cli_check_output(c, out, false);
     if (!code) code = cli_open_model(c, args->positional[0], &model);
     if (!code) code = cli_guide(c, args, model, &weak);
     if (!code && ayf_model_export(model, &options, out) != AYF_OK) code = cli_fail(c);

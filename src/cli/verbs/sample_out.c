@@ -11,7 +11,14 @@
 
 typedef cli_sample_job job;
 
-enum { CHUNK = 256 /* drawn between two looks at the progress */, SEED_SIZE = 32, CLASS_SIZE = 96 };
+enum { LABELLED_SCALE_MOST = 16, LABEL_HEIGHT = 20 }; /* of ayf_grid; of a line of words at most */
+
+enum {
+    CHUNK = 256 /* drawn between two looks at the progress */,
+    SEED_SIZE = 32,
+    CLASS_SIZE = 96,
+    LABEL_SIZE = 64
+};
 
 /* ---- Where to ---- */
 
@@ -74,11 +81,15 @@ static int check_kind(const job *j) {
         return cli_error(j->c, AYF_E_USAGE,
                          "%s draws points: --out FILE.png shows them, FILE.csv and FILE.npz list them",
                          model);
-    for (int i = 0; i < 2 && !grid; i++)
-        if (j->args->value[i ? CLI_OPT_scale : CLI_OPT_grid])
+    static const cli_option of_grids[] = {CLI_OPT_grid, CLI_OPT_scale, CLI_OPT_label};
+    for (int i = 0; i < 3 && !grid; i++)
+        if (j->args->value[of_grids[i]])
             return cli_error(j->c, AYF_E_USAGE,
                              "--%s is for one grid of images (--out FILE.png); leave it out",
-                             i ? "scale" : "grid");
+                             cli_options[of_grids[i]].name);
+    if (j->args->value[CLI_OPT_label] && j->scale > LABELLED_SCALE_MOST)
+        return cli_error(j->c, AYF_E_USAGE, "--scale %d: at most %d with --label", j->scale,
+                         LABELLED_SCALE_MOST);
     return 0;
 }
 
@@ -101,6 +112,16 @@ static uint64_t bytes_needed(const job *j) {
     return 0;
 }
 
+static int check_size(const job *j) {
+    int height = j->facts.height, width = j->facts.width, scale = j->scale;
+    if (j->args->value[CLI_OPT_label]) {
+        height = height * scale + LABEL_HEIGHT;
+        width = width * scale + 2;
+        scale = 1;
+    }
+    return cli_check_picture(j->c, j->out, j->seed_count, j->columns, height, width, scale);
+}
+
 int cli_sample_choose_output(job *j) {
     int code = choose_kind(j);
     if (!code) code = check_kind(j);
@@ -108,9 +129,7 @@ int cli_sample_choose_output(job *j) {
     if (!code && j->to_stdout && isatty(STDOUT_FILENO) && j->kind != CLI_SAMPLE_CSV)
         code = cli_error(j->c, AYF_E_USAGE,
                          "--out -: a picture is nothing for a terminal; send it to a file or a pipe");
-    if (!code && j->kind == CLI_SAMPLE_GRID && !j->facts.points)
-        code = cli_check_picture(j->c, j->out, j->seed_count, j->columns, j->facts.height, j->facts.width,
-                                 j->scale);
+    if (!code && j->kind == CLI_SAMPLE_GRID && !j->facts.points) code = check_size(j);
     if (code) return code;
     ayf_status status = ayf_output_check(j->c->ctx, j->out, j->kind == CLI_SAMPLE_FOLDER, bytes_needed(j));
     return status == AYF_OK ? 0 : cli_fail(j->c);
@@ -224,10 +243,42 @@ static int write_npz(const job *j, const all *a) {
     return ayf_batch_write(j->c->ctx, j->out, &batch) == AYF_OK ? 0 : cli_fail(j->c);
 }
 
+/* Under each image the name of its class, or its seed. */
+static int write_labelled(const job *j, const all *a, const char *comment) {
+    size_t count = j->seed_count;
+    char(*labels)[LABEL_SIZE] = calloc(count, sizeof *labels);
+    const char **under = calloc(count, sizeof *under);
+    int code = labels && under ? 0 : cli_error(j->c, AYF_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < count && !code; i++) {
+        int class = j->facts.classes ? a->classes[i] : -1;
+        if (class >= 0 && j->facts.class_names)
+            snprintf(labels[i], LABEL_SIZE, "%s", j->facts.class_names[class]);
+        else if (class >= 0)
+            snprintf(labels[i], LABEL_SIZE, "class %d", class);
+        else
+            snprintf(labels[i], LABEL_SIZE, "%llu", (unsigned long long)j->seeds[i]);
+        under[i] = labels[i];
+    }
+    ayf_grid grid = {.images = a->images,
+                     .count = (int)count,
+                     .columns = (size_t)j->columns < count ? j->columns : (int)count,
+                     .height = j->facts.height,
+                     .width = j->facts.width,
+                     .channels = j->facts.channels,
+                     .scale = j->args->value[CLI_OPT_scale] ? j->scale : 0,
+                     .under = under,
+                     .comment = comment};
+    if (!code && ayf_grid_write_labelled(j->c->ctx, j->out, &grid) != AYF_OK) code = cli_fail(j->c);
+    free(under);
+    free(labels);
+    return code;
+}
+
 static int write_grid(const job *j, const all *a) {
     char comment[4096];
     const char *seeds = j->args->value[CLI_OPT_seeds];
     put_comment(j, comment, sizeof comment, seeds ? seeds : "0-15", j->args->value[CLI_OPT_class_]);
+    if (j->args->value[CLI_OPT_label]) return write_labelled(j, a, comment);
     return cli_picture(j->c, j->out, a->images, (int)j->seed_count, j->columns, j->facts.height,
                        j->facts.width, j->facts.channels, j->scale, comment);
 }
@@ -255,10 +306,36 @@ static int write_file(job *j) {
 
 /* ---- A folder ---- */
 
-/* "_class3", or nothing for a model without classes. */
+/* Bytes of the character at `text` that a file may have in its name on any system and a terminal may show; 0: it may
+ * not. */
+static size_t allowed(const unsigned char *text) {
+    if (*text < 0x20 || *text == 0x7F || strchr("/\\:*?\"<>|", *text)) return 0;
+    if (*text == 0xC2 && text[1] < 0xA0) return 0; /* control characters of Latin-1 */
+    size_t size = *text < 0x80 ? 1 : *text >= 0xF0 ? 4 : *text >= 0xE0 ? 3 : *text >= 0xC0 ? 2 : 0;
+    for (size_t i = 1; i < size; i++)
+        if ((text[i] & 0xC0) != 0x80) return 0;
+    return size;
+}
+
+/* "_class3_cat", "_class3" where classes have no names, nothing for a model without classes. What a name of a
+ * file must not hold becomes "_". */
 static void class_suffix(const job *j, int class, char text[CLASS_SIZE]) {
     text[0] = 0;
-    if (class >= 0 && j->facts.classes) snprintf(text, CLASS_SIZE, "_class%d", class);
+    if (class < 0 || !j->facts.classes) return;
+    size_t used = (size_t)snprintf(text, CLASS_SIZE, "_class%d", class);
+    const char *name = j->facts.class_names ? j->facts.class_names[class] : "";
+    if (*name) text[used++] = '_';
+    while (*name) {
+        size_t size = allowed((const unsigned char *)name);
+        if (used + (size ? size : 1) >= CLASS_SIZE) break;
+        if (size)
+            memcpy(text + used, name, size);
+        else
+            text[used] = '_';
+        used += size ? size : 1;
+        name += size ? size : 1;
+    }
+    text[used] = 0;
 }
 
 static int write_one(const job *j, size_t index, const float *image, int class) {
