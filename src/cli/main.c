@@ -170,7 +170,10 @@ static verb_function *const verb_functions[] = {
 
 static int run(int argc, char **argv, const cli_args *args, int processes, double started) {
     cli c = {.argc = argc, .argv = argv, .processes = processes, .started = started};
-    ayf_options options = {.log = log_line, .log_user = &c, .mpi = processes > 1};
+    /* A run finishes its step and saves. */
+    bool runs = (CLI_RUNS >> args->verb & 1u) || args->verb == CLI_VERB_demo;
+    ayf_options options = {
+        .log = log_line, .log_user = &c, .mpi = processes > 1, .progress = runs ? NULL : cli_cancel_go_on};
     int code = read_environment(&options);
     if (!code) code = cli_check_processes(&c, args->verb, argv[1]);
     if (!code) code = cli_get_precision(args, CLI_OPT_precision, &options.precision);
@@ -181,8 +184,10 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
         fputs("ayf: out of memory\n", stderr);
         return ayf_exit_code(AYF_E_MEMORY);
     }
+    if (!runs) cli_cancel_begin();
     code = verb_functions[args->verb](&c, args);
     ayf_close(c.ctx);
+    if (!runs) cli_cancel_end(code);
     return code;
 }
 
