@@ -5,7 +5,7 @@
 # make bench-peers the same beside PyTorch, ONNX Runtime and OpenVINO, from PyPI in build/peers (some GB)
 #                  (PEERS_PYTHON=a Python that has them, PEERS_ARGS="--rounds 5 --compile")
 # make golden DIR=<folder of reference numbers>
-# make install     headers, libraries, program, pkg-config and CMake files   (PREFIX=/usr/local, DESTDIR=)
+# make install     headers, libraries, program, manual pages, completions, pkg-config and CMake files   (PREFIX=/usr/local, DESTDIR=)
 # make uninstall, clean, format, fuzz (RUNS=executions of each reader)
 #
 # Missing packages are installed by scripts/deps.sh the first time. Meson and Ninja do the work: this file only

@@ -34,7 +34,7 @@ browser) have chromium || have chromium-browser || have google-chrome || need ch
 format) have clang-format || need clang-format ;;
 locale) [ -e /usr/share/i18n/locales/de_DE ] || need locales ;; # a test with a decimal comma is skipped without
 mpi) have mpirun && have pkg-config && pkg-config --exists mpi-c || need "libopenmpi-dev openmpi-bin" ;;
-fuzz) have clang || need "clang libclang-rt-dev" ;;
+fuzz) have clang && echo "#include <omp.h>" | clang -fopenmp -E - >/dev/null 2>&1 || need "clang libclang-rt-dev libomp-dev" ;;
 esac
 
 [ -n "$missing" ] || exit 0

@@ -101,9 +101,10 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     char *config;     /* run, model: resolved configuration (YAML) */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
-    char *measured;   /* model: what a run measured of it, and how; run: that of its best model, with the step */
-    char *diverged;   /* run: "step 12: why"; NULL: it has not diverged */
-    uint64_t step;    /* checkpoint, model: its step; run: the step of its newest checkpoint */
+    char
+        *measured; /* model: what a run measured of it, and how; run: that of its best model, with the step */
+    char *diverged; /* run: "step 12: why"; NULL: it has not diverged */
+    uint64_t step;  /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose
      * class they find. NULL: the file does not say. */
     char *comment;
@@ -134,6 +135,20 @@ AYF_API void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts);
 /* Prints every configuration key with type, range, default and meaning to `print`, line by line, for
  * people. */
 AYF_API ayf_status ayf_config_explain(ayf_context *ctx, ayf_print_fn *print, void *user);
+
+/* One key; the texts are valid during the call that hands it over. */
+typedef struct ayf_config_key {
+    const char *name;   /* "train.lr" */
+    const char *about;  /* what the keys of its section are for */
+    const char *value;  /* its default, as in YAML: a text has quotes */
+    const char *values; /* what it may be: "whole number from 0 to 10"; choices are "a | b" */
+    const char *help;   /* what it means */
+    unsigned runs;      /* 1 << ayf_run_kind of each kind of run that has the key */
+} ayf_config_key;
+typedef void ayf_config_key_fn(void *user, const ayf_config_key *key);
+
+/* Hands every configuration key to `take`, section by section. */
+AYF_API ayf_status ayf_config_keys(ayf_context *ctx, ayf_config_key_fn *take, void *user);
 
 #ifdef __cplusplus
 }

@@ -51,6 +51,7 @@ size_t ayf_sizeof(const char *type) {
         ROW(ayf_bench_options),
         ROW(ayf_bench_result),
         ROW(ayf_path_facts),
+        ROW(ayf_config_key),
         ROW(ayf_grid),
         ROW(ayf_report_options),
         ROW(ayf_bench_call_result),

@@ -8,25 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
-typedef struct verb_row {
-    const char *name, *positional;
-    int least, most;
-    const char *line, *more;
-} verb_row;
-
-static const verb_row verbs[] = {
+const cli_verb_row cli_verbs[CLI_VERB_COUNT] = {
 #define CLI_ROW(id, positional, least, most, line, more) {#id, positional, least, most, line, more},
     CLI_VERBS(CLI_ROW)
 #undef CLI_ROW
 };
 
-typedef struct option_row {
-    const char *name, *value;
-    unsigned verbs;
-    const char *setting, *help;
-} option_row;
-
-static const option_row options[] = {
+const cli_option_row cli_options[CLI_OPT_COUNT] = {
 #define CLI_ROW(id, name, value, verbs, setting, help) {name, value, verbs, setting, help},
     CLI_OPTIONS(CLI_ROW)
 #undef CLI_ROW
@@ -95,8 +83,8 @@ int cli_find_verb(const char *name) {
     const char *best = NULL;
     size_t best_distance = NAME_SIZE;
     for (int i = 0; i < CLI_VERB_COUNT; i++) {
-        if (strcmp(verbs[i].name, name) == 0) return i;
-        consider(name, verbs[i].name, &best, &best_distance);
+        if (strcmp(cli_verbs[i].name, name) == 0) return i;
+        consider(name, cli_verbs[i].name, &best, &best_distance);
     }
     if (best)
         usage_error("there is no verb '%s'; did you mean '%s'?", name, best);
@@ -105,26 +93,28 @@ int cli_find_verb(const char *name) {
     return -1;
 }
 
+bool cli_verb_has(cli_verb verb, cli_option option) { return cli_options[option].verbs >> verb & 1u; }
+
 static int find_option(cli_verb verb, const char *name) {
     const char *best = NULL;
     size_t best_distance = NAME_SIZE;
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
-        if (!(options[i].verbs >> verb & 1u)) continue;
-        if (strcmp(options[i].name, name) == 0) return i;
-        consider(name, options[i].name, &best, &best_distance);
+        if (!cli_verb_has(verb, (cli_option)i)) continue;
+        if (strcmp(cli_options[i].name, name) == 0) return i;
+        consider(name, cli_options[i].name, &best, &best_distance);
     }
     if (best)
-        usage_error("ayf %s has no option --%s; did you mean --%s?", verbs[verb].name, name, best);
+        usage_error("ayf %s has no option --%s; did you mean --%s?", cli_verbs[verb].name, name, best);
     else
-        usage_error("ayf %s has no option --%s; ayf help %s lists them", verbs[verb].name, name,
-                    verbs[verb].name);
+        usage_error("ayf %s has no option --%s; ayf help %s lists them", cli_verbs[verb].name, name,
+                    cli_verbs[verb].name);
     return -1;
 }
 
 /* ---- The command line ---- */
 
 static int take_option(cli_args *args, cli_option option, const char *value) {
-    const option_row *row = &options[option];
+    const cli_option_row *row = &cli_options[option];
     if (option == CLI_OPT_set) {
         args->settings[args->setting_count++] = value;
         return 0;
@@ -158,23 +148,34 @@ static int parse_option(int argc, char **argv, int *at, cli_args *args) {
     snprintf(buffer, sizeof buffer, "%.*s", (int)(equals ? equals - name : (long)strlen(name)), name);
     int option = find_option(args->verb, buffer);
     if (option < 0) return USAGE;
-    if (!options[option].value)
+    if (!cli_options[option].value)
         return equals ? usage_error("--%s takes no value", buffer)
                       : take_option(args, (cli_option)option, "");
     if (equals) return take_option(args, (cli_option)option, equals + 1);
     if (*at + 1 >= argc)
-        return usage_error("--%s needs a value: --%s %s", buffer, buffer, options[option].value);
+        return usage_error("--%s needs a value: --%s %s", buffer, buffer, cli_options[option].value);
     return take_option(args, (cli_option)option, argv[++*at]);
 }
 
+/* `ayf help --gamma` asks about an option that is another verb's. */
+static bool is_explained(cli_verb verb, const char *word) {
+    if (verb != CLI_VERB_help || strncmp(word, "--", 2) != 0 || strcmp(word, "--help") == 0) return false;
+    size_t size = strcspn(word + 2, "=");
+    for (int i = 0; i < CLI_OPT_COUNT; i++)
+        if (cli_verb_has(verb, (cli_option)i) && strncmp(cli_options[i].name, word + 2, size) == 0 &&
+            !cli_options[i].name[size])
+            return false;
+    return true;
+}
+
 static int parse_words(int argc, char **argv, cli_args *args) {
-    const verb_row *verb = &verbs[args->verb];
+    const cli_verb_row *verb = &cli_verbs[args->verb];
     bool only_positional = false;
     for (int i = 2; i < argc; i++) {
         const char *word = argv[i];
         if (!only_positional && strcmp(word, "--") == 0) {
             only_positional = true;
-        } else if (!only_positional && word[0] == '-' && word[1]) {
+        } else if (!only_positional && word[0] == '-' && word[1] && !is_explained(args->verb, word)) {
             int code = parse_option(argc, argv, &i, args);
             if (code) return code;
         } else if (args->positional_count == verb->most) {
@@ -210,46 +211,6 @@ void cli_args_free(cli_args *args) {
     free(args->settings);
 }
 
-/* ---- Help ---- */
-
-void cli_help_all(void) {
-    puts("ayf - train, distil and sample flow maps (Align Your Flow, arXiv 2506.14603)\n\n"
-         "usage: ayf VERB [arguments] [options]\n");
-    for (int i = 0; i < CLI_VERB_COUNT; i++) printf("  %-9s %s\n", verbs[i].name, verbs[i].line);
-    puts("\nayf help VERB explains a verb, ayf help config explains the configuration keys.\n"
-         "ayf --version prints the version.\n\n"
-         "mpirun -n N ayf train|distill|finetune ... shares a run among N processes, in a build with MPI.\n\n"
-         "environment: AYF_THREADS=N  number of threads; one per processor unless set\n"
-         "             AYF_TRACE=1    one line per kernel on stderr: op, shape, implementation, bytes, "
-         "microseconds;\n"
-         "                            totals at the end\n"
-         "             GOMP_SPINCOUNT, OMP_PLACES ...  how threads wait and where they run, as OpenMP has "
-         "it\n\n"
-         "exit codes: 0 done, 1 run-time failure, 2 usage or configuration, 3 bad input file, 4 training "
-         "diverged,\n"
-         "            5 a check failed, 75 stopped on request with a checkpoint, 130 and 143 killed by "
-         "Ctrl-C\n"
-         "            or SIGTERM (a training run: 130 by the second Ctrl-C, other signals save)");
-}
-
-void cli_help_verb(cli_verb verb) {
-    const verb_row *row = &verbs[verb];
-    bool any = false;
-    for (int i = 0; i < CLI_OPT_COUNT; i++) any |= options[i].verbs >> verb & 1u;
-    printf("usage: ayf %s %s%s\n\n%s\n", row->name, row->positional, any ? " [options]" : "", row->more);
-    for (int i = 0; i < CLI_OPT_COUNT; i++) {
-        const option_row *o = &options[i];
-        if (!(o->verbs >> verb & 1u)) continue;
-        char left[48];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        if (any) putchar('\n');
-        any = false;
-        printf("  %-19s %s", left, o->help);
-        if (o->setting) printf(" (%s)", o->setting);
-        putchar('\n');
-    }
-}
-
 /* ---- Values ---- */
 
 /* Digits only, so that "-1", " 1" and "1x" are refused. */
@@ -268,7 +229,7 @@ int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out) {
     const char *text = args->value[option], *end;
     if (!text) return 0;
     if (read_u64(text, &end, out) && !*end) return 0;
-    return usage_error("--%s %s: not a whole number", options[option].name, text);
+    return usage_error("--%s %s: not a whole number", cli_options[option].name, text);
 }
 
 int cli_get_int(const cli_args *args, cli_option option, int least, int most, int *out) {
@@ -276,7 +237,7 @@ int cli_get_int(const cli_args *args, cli_option option, int least, int most, in
     uint64_t value;
     if (!text) return 0;
     if (!read_u64(text, &end, &value) || *end || value < (uint64_t)least || value > (uint64_t)most)
-        return usage_error("--%s %s: not a whole number from %d to %d", options[option].name, text, least,
+        return usage_error("--%s %s: not a whole number from %d to %d", cli_options[option].name, text, least,
                            most);
     *out = (int)value;
     return 0;
@@ -299,7 +260,8 @@ int cli_get_real(const cli_args *args, cli_option option, double least, double m
     double value;
     if (!text) return 0;
     if (!read_real(text, &end, &value) || *end || value < least || value > most)
-        return usage_error("--%s %s: not a number from %g to %g", options[option].name, text, least, most);
+        return usage_error("--%s %s: not a number from %g to %g", cli_options[option].name, text, least,
+                           most);
     *out = value;
     return 0;
 }
@@ -324,8 +286,8 @@ static bool read_duration(const char *text, double *out) {
 int cli_get_duration(const cli_args *args, cli_option option, double *out) {
     const char *text = args->value[option];
     if (!text || read_duration(text, out)) return 0;
-    return usage_error("--%s %s: must be a time with its units, like 90s, 55m or 1h30m", options[option].name,
-                       text);
+    return usage_error("--%s %s: must be a time with its units, like 90s, 55m or 1h30m",
+                       cli_options[option].name, text);
 }
 
 /* "a" or "a-b" at *text; moves on over it. */
@@ -338,7 +300,7 @@ static bool read_range(const char **text, uint64_t most, uint64_t *first, uint64
 
 int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t limit, uint64_t **out,
                  size_t *count) {
-    const char *name = options[option].name, *text = args->value[option];
+    const char *name = cli_options[option].name, *text = args->value[option];
     if (!text) return 0;
     /* Twice over the text: to count, then to fill. */
     uint64_t *list = NULL;
@@ -377,7 +339,8 @@ int cli_get_reals(const cli_args *args, cli_option option, double **out, size_t 
     for (size_t i = 0; i < n; i++) {
         if (!read_real(at, &at, &list[i]) || *at != (i + 1 < n ? ',' : '\0')) {
             free(list);
-            return usage_error("--%s %s: must be a list of numbers like 1,0.5,0", options[option].name, text);
+            return usage_error("--%s %s: must be a list of numbers like 1,0.5,0", cli_options[option].name,
+                               text);
         }
         at++;
     }
@@ -401,6 +364,6 @@ int cli_get_choice(const cli_args *args, cli_option option, const char *const *n
         if (used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", before, names[i]);
     }
-    return usage_error("--%s %s: must be %s%s%s%s", options[option].name, text, list,
+    return usage_error("--%s %s: must be %s%s%s%s", cli_options[option].name, text, list,
                        best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
 }

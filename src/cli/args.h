@@ -1,4 +1,5 @@
-/* Verbs and options of the program: the two tables below make the parser, `ayf help` and "did you mean". */
+/* Verbs and options of the program: the two tables below make the parser, `ayf help`, the man pages, the completions of
+ * shells and "did you mean". */
 #ifndef AYF_CLI_ARGS_H
 #define AYF_CLI_ARGS_H
 
@@ -122,8 +123,13 @@ extern bool cli_silent;
       "distance of the student to the teacher's own solution, and the distance of each model to the\n"       \
       "data.\n"                                                                                              \
       "FOLDER defaults to ayf-demo.")                                                                        \
-    X(help, "[VERB | config]", 0, 1, "explain a verb or the configuration",                                  \
-      "ayf help config lists every configuration key with its default and meaning.")
+    X(help, "[VERB | KEY | OPTION | config]", 0, 1, "explain a verb, an option or the configuration",        \
+      "ayf help config lists every configuration key with its default and meaning. KEY is one of them\n"     \
+      "(train.lr, or lr where only one ends so) or a section of them (train.), OPTION an option of any\n"    \
+      "verb.\n\n"                                                                                            \
+      "    ayf help sample\n"                                                                                \
+      "    ayf help train.lr_schedule\n"                                                                     \
+      "    ayf help --gamma")
 
 typedef enum cli_verb {
 #define CLI_ROW(id, positional, least, most, line, more) CLI_VERB_##id,
@@ -140,9 +146,11 @@ typedef enum cli_verb {
 #define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_REPORT (1u << CLI_VERB_report)
+#define CLI_HELP (1u << CLI_VERB_help)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
 #define CLI_RUN_BIT(verb, kind) | (1u << CLI_VERB_##verb)
 #define CLI_RUNS (0u CLI_RUN_VERBS(CLI_RUN_BIT))
+#define CLI_ALL_BUT_HELP (((1u << CLI_VERB_COUNT) - 1u) & ~CLI_HELP)
 
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
@@ -184,22 +192,22 @@ typedef enum cli_verb {
       "weak teacher that guides the teacher")                                                                \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
-    X(solver, "solver", "NAME", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                    \
-      "teacher: euler, heun (default) or reference")                                                         \
-    X(precision, "precision", "NAME", CLI_SAMPLE | CLI_EVAL, NULL,                                           \
-      "how MODEL computes: highest (32 bits, default), bf16, or auto = bf16 where that is faster here")      \
+    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                    \
+      "how a teacher is solved; default heun")                                                               \
+    X(precision, "precision", "highest|bf16|auto", CLI_SAMPLE | CLI_EVAL, NULL,                              \
+      "how MODEL computes: highest = 32 bits (default), auto = bf16 where that is faster here")              \
     X(out, "out", "PATH", CLI_SAMPLE, NULL,                                                                  \
       "FILE.png: one grid (default samples.png); a folder: a PNG each; FILE.npz; FILE.csv: points; - = "     \
       "stdout")                                                                                              \
-    X(sample_format, "format", "NAME", CLI_SAMPLE, NULL,                                                     \
-      "png, npz or csv, where the name of --out does not say it: --out - --format npz")                      \
+    X(sample_format, "format", "png|npz|csv", CLI_SAMPLE, NULL,                                              \
+      "what is written where the name of --out does not say it: --out - --format npz")                       \
     X(report_out, "out", "FILE", CLI_REPORT, NULL, "the page; default report.html")                          \
     X(no_drawing, "no-drawing", NULL, CLI_REPORT, NULL,                                                      \
       "leave out the grids over steps and gamma, which need the models")                                     \
     X(grid, "grid", "COLUMNS", CLI_SAMPLE, NULL, "images per row of the grid; default: a square grid")       \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
-    X(export_format, "format", "NAME", CLI_EXPORT, NULL, "onnx, safetensors or c")                           \
-    X(dtype, "dtype", "NAME", CLI_EXPORT, NULL, "how weights are stored: f32 (default), f16 or bf16")        \
+    X(export_format, "format", "onnx|safetensors|c", CLI_EXPORT, NULL, "what to write")                      \
+    X(dtype, "dtype", "f32|f16|bf16", CLI_EXPORT, NULL, "how weights are stored; default f32")               \
     X(export_out, "out", "FILE", CLI_EXPORT, NULL, "the file to be written")                                 \
     X(export_steps, "steps", "N", CLI_EXPORT, NULL,                                                          \
       "onnx: a whole sampler of N steps; c: steps when the program is not told otherwise")                   \
@@ -218,7 +226,7 @@ typedef enum cli_verb {
       "real samples for the baseline; default: one half of the data against the other half")                 \
     X(reference, "reference", "N", CLI_EVAL, NULL,                                                           \
       "number of real samples to use, at least 130 (--inception: 4098); default: all")                       \
-    X(eval_classes, "classes", "HOW", CLI_EVAL, NULL,                                                        \
+    X(eval_classes, "classes", "data|even", CLI_EVAL, NULL,                                                  \
       "classes of a model's samples: data = as often as in the reference (default), even")                   \
     X(eval_teacher, "teacher", "MODEL", CLI_EVAL, NULL,                                                      \
       "compare with this teacher; analytic = the exact velocity of builtin:ring or gaussian")                \
@@ -236,10 +244,15 @@ typedef enum cli_verb {
     X(save_stats, "save-stats", "FILE", CLI_EVAL, NULL,                                                      \
       "write mean and covariance of the real samples' features (.npz, as pytorch-fid); no SUBJECT needed")   \
     X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
-    X(bench_precision, "precision", "NAME", CLI_BENCH, NULL,                                                 \
-      "highest, bf16 or auto; default: highest, and bf16 where that is faster")                              \
+    X(bench_precision, "precision", "highest|bf16|auto", CLI_BENCH, NULL,                                    \
+      "default: highest, and bf16 where that is faster")                                                     \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \
     X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
+    X(threads, "threads", "N", CLI_ALL_BUT_HELP, NULL,                                                       \
+      "threads that compute; default: AYF_THREADS, else one per processor")                                  \
+    X(man, "man", "PAGE", CLI_HELP, NULL, "write a manual page for man: ayf, ayf-config or ayf-VERB")        \
+    X(completions, "completions", "bash|zsh|fish", CLI_HELP, NULL,                                           \
+      "write a script that completes command lines of ayf in this shell")                                    \
     X(json, "json", NULL, CLI_EVAL | CLI_BENCH | CLI_DATA, NULL, "print JSON")
 
 typedef enum cli_option {
@@ -265,9 +278,21 @@ typedef struct cli_args {
 int cli_parse(int argc, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
 
-/* The help of the program, of a verb. */
-void cli_help_all(void);
-void cli_help_verb(cli_verb verb);
+/* The rows of the two tables. */
+typedef struct cli_verb_row {
+    const char *name, *positional;
+    int least, most; /* positional arguments */
+    const char *line, *more;
+} cli_verb_row;
+typedef struct cli_option_row {
+    const char *name, *value; /* value "a|b": one of these words; NULL: a flag */
+    unsigned verbs;           /* 1 << verb of each that has the option */
+    const char *setting, *help;
+} cli_option_row;
+extern const cli_verb_row cli_verbs[CLI_VERB_COUNT];
+extern const cli_option_row cli_options[CLI_OPT_COUNT];
+bool cli_verb_has(cli_verb verb, cli_option option);
+
 int cli_find_verb(const char *name); /* -1 with a message and the nearest verb on stderr */
 
 /* The candidate that `word` was probably meant to be; NULL: none is near. */

@@ -32,7 +32,7 @@ int cli_check_processes(cli *c, cli_verb verb, const char *name);
 
 /* Reports the last failure of the library on stderr; returns the exit code that belongs to it. */
 int cli_fail(cli *c);
-/* The same with the program's own words. */
+/* The same with the program's own words; c may be NULL. */
 int cli_error(cli *c, ayf_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* One line on stderr; a progress bar is cleared before it and drawn again later. */
 void cli_say(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -52,9 +52,13 @@ void cli_print_line(void *user, const char *line);
 void cli_json_string(const char *text);
 void cli_json_number(double value);
 
-/* Threads spin briefly and then sleep, each on processors of its own, unless the environment says how they wait
- * or where they run. The first thing that the program does: it may start the program anew. */
-void cli_choose_waiting(char **argv);
+/* The number of threads: --threads, else AYF_THREADS; 0 = one per processor. Returns an exit code. */
+int cli_get_threads(const cli_args *args, int *out);
+
+/* `threads` threads (cli_get_threads()) spin briefly and then sleep, each on processors of its own, unless the
+ * environment says how they wait or where they run. It may start the program anew, so nothing but the command line is
+ * read before it. */
+void cli_choose_waiting(char **argv, int threads);
 
 /* Makes a folder and its parents. */
 int cli_make_folder(cli *c, const char *path);

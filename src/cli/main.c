@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,7 +18,7 @@ int cli_fail(cli *c) {
 
 int cli_error(cli *c, ayf_status status, const char *format, ...) {
     if (cli_silent) return ayf_exit_code(status);
-    if (c->progress) cli_progress_hide(c->progress);
+    if (c && c->progress) cli_progress_hide(c->progress);
     va_list list;
     fputs("ayf: ", stderr);
     va_start(list, format);
@@ -128,38 +129,7 @@ int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *ou
     return code;
 }
 
-int cli_help(cli *c, const cli_args *args) {
-    if (!args->positional_count) {
-        cli_help_all();
-        return 0;
-    }
-    if (strcmp(args->positional[0], "config") == 0)
-        return ayf_config_explain(c->ctx, cli_print_line, NULL) == AYF_OK ? 0 : cli_fail(c);
-    int verb = cli_find_verb(args->positional[0]);
-    if (verb < 0) return ayf_exit_code(AYF_E_USAGE);
-    cli_help_verb((cli_verb)verb);
-    return 0;
-}
-
 static void log_line(void *user, const char *line) { cli_say(user, "%s", line); }
-
-/* The environment belongs to the program: the library never reads it. */
-static int read_environment(ayf_options *options) {
-    const char *trace = getenv("AYF_TRACE"), *threads = getenv("AYF_THREADS");
-    options->trace = trace && *trace && strcmp(trace, "0") != 0;
-    if (!threads || !*threads) return 0;
-    char *end;
-    errno = 0;
-    long n = strtol(threads, &end, 10);
-    if (errno || *end || n < 1 || n > 4096) {
-        if (!cli_silent)
-            cli_put(stderr, "ayf: AYF_THREADS=%s: must be a number of threads from 1 to 4096", threads);
-        if (!cli_silent) fputc('\n', stderr);
-        return ayf_exit_code(AYF_E_USAGE);
-    }
-    options->threads = (int)n;
-    return 0;
-}
 
 typedef int verb_function(cli *c, const cli_args *args);
 static verb_function *const verb_functions[] = {
@@ -172,10 +142,17 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     cli c = {.argc = argc, .argv = argv, .processes = processes, .started = started};
     /* A run finishes its step and saves. */
     bool runs = (CLI_RUNS >> args->verb & 1u) || args->verb == CLI_VERB_demo;
-    ayf_options options = {
-        .log = log_line, .log_user = &c, .mpi = processes > 1, .progress = runs ? NULL : cli_cancel_go_on};
-    int code = read_environment(&options);
-    if (!code) code = cli_check_processes(&c, args->verb, argv[1]);
+    /* The environment belongs to the program: the library never reads it. */
+    const char *trace = getenv("AYF_TRACE");
+    ayf_options options = {.log = log_line,
+                           .log_user = &c,
+                           .mpi = processes > 1,
+                           .progress = runs ? NULL : cli_cancel_go_on,
+                           .trace = trace && *trace && strcmp(trace, "0") != 0};
+    int code = cli_get_threads(args, &options.threads);
+    if (code) return code;
+    if (args->verb != CLI_VERB_help) cli_choose_waiting(argv, options.threads);
+    code = cli_check_processes(&c, args->verb, argv[1]);
     if (!code) code = cli_get_precision(args, CLI_OPT_precision, &options.precision);
     if (!code) code = cli_get_duration(args, CLI_OPT_max_time, &c.max_time);
     if (code) return code;
@@ -204,7 +181,6 @@ static int finish_stdout(const cli_args *args, int code) {
 int main(int argc, char **argv) {
     cli_open_descriptors();
     double started = cli_now();
-    cli_choose_waiting(argv);
     cli_args args = {.verb = CLI_VERB_help};
     int code = 0, processes = cli_find_processes();
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */

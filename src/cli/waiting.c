@@ -1,5 +1,6 @@
-/* How the program's OpenMP threads wait for each other. libgomp reads that from the environment once, when it
+/* How many OpenMP threads the program has, and how they wait for each other. libgomp reads that from the environment once, when it
  * is loaded, so the program completes the environment and starts itself anew. */
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
  * other faster than that; a time slice of the scheduler is thirty times as long. */
 #define SPINS "5000"
 
-enum { PLACE_CHARS = 8 }; /* of one processor: "{1023}," */
+enum { PLACE_CHARS = 8 /* of one processor: "{1023}," */, THREADS_MOST = 4096 };
 
 /* A thread that has slept is woken beside the thread that wakes it, and the two then take turns on one
  * processor. Processor i of those allowed is therefore open to thread i % threads only: "{0,2},{1,3}". False:
@@ -34,7 +35,22 @@ static bool under_valgrind(void) {
     return preload && strstr(preload, "vgpreload");
 }
 
-void cli_choose_waiting(char **argv) {
+int cli_get_threads(const cli_args *args, int *out) {
+    const char *text = getenv("AYF_THREADS");
+    *out = 0;
+    if (args->value[CLI_OPT_threads]) return cli_get_int(args, CLI_OPT_threads, 1, THREADS_MOST, out);
+    if (!text || !*text) return 0;
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || *end || n < 1 || n > THREADS_MOST)
+        return cli_error(NULL, AYF_E_USAGE, "AYF_THREADS=%s: must be a number of threads from 1 to %d", text,
+                         THREADS_MOST);
+    *out = (int)n;
+    return 0;
+}
+
+void cli_choose_waiting(char **argv, int threads) {
     static const char *const users[] = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "OMP_PLACES",
                                         "GOMP_CPU_AFFINITY"};
     for (size_t i = 0; i < sizeof users / sizeof *users; i++)
@@ -42,8 +58,7 @@ void cli_choose_waiting(char **argv) {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) CPU_ZERO(&allowed);
-    const char *wanted = getenv("AYF_THREADS");
-    int threads = wanted ? atoi(wanted) : CPU_COUNT(&allowed);
+    if (!threads) threads = CPU_COUNT(&allowed);
     if (threads == 1 || under_valgrind() || setenv("GOMP_SPINCOUNT", SPINS, 0) != 0) return;
     char places[PLACE_CHARS * CPU_SETSIZE], path[4096];
     if (threads > 1 && threads <= CPU_SETSIZE && write_places(&allowed, threads, places) &&

@@ -21,8 +21,11 @@ typedef struct ayf_assignments ayf_assignments;
 ayf_status ayf_assignments_new(ayf_context *ctx, ayf_assignments **list); /* owned by the caller */
 void ayf_assignments_free(ayf_assignments *list);                         /* NULL is fine */
 
-/* The keys of a YAML file: a map of sections, each a map of keys; lists in either style. A key given twice,
- * anchors and more than one document are errors. */
+enum { AYF_CONFIG_MOST = 1 << 20 }; /* bytes of a configuration file */
+
+/* The keys of a YAML file of at most AYF_CONFIG_MOST bytes: a map of sections, each a map of keys; lists in either
+ * style. A byte-order mark tells UTF-16 from UTF-8. A key given twice, anchors, aliases, tags, more than one
+ * document, and numbers with a leading zero, which YAML 1.1 counts in eights, are errors. */
 ayf_status ayf_assignments_add_file(ayf_assignments *list, const char *path);
 
 /* The same from memory; `name` stands for the path in messages. */

@@ -104,6 +104,12 @@ static bool same_section(const ayf_field_row *a, const ayf_field_row *b) {
     return prefix_of(a) == prefix_of(b) && memcmp(a->name, b->name, prefix_of(a)) == 0;
 }
 
+const char *ayf_config_about(const ayf_field_row *row) {
+    size_t section = 0, size = prefix_of(row) - 1;
+    while (strncmp(sections[section].name, row->name, size) != 0 || sections[section].name[size]) section++;
+    return sections[section].help;
+}
+
 /* ---- Finding a key ---- */
 
 const char *ayf_config_find_elsewhere(const char *key) {
@@ -139,6 +145,24 @@ const char *ayf_config_find_elsewhere(const char *key) {
     return NULL;
 }
 
+/* The first of the rows that means the same in other words ("learning_rate", "batch_size"): its key is one of them,
+ * or its help has all of them. NULL: none does. */
+static const ayf_field_row *find_by_words(const ayf_field_row *among, size_t count, const char *key) {
+    char words[64];
+    if (strlen(key) >= sizeof words || !strpbrk(key, "_-")) return NULL;
+    for (int in_help = 0; in_help < 2; in_help++)
+        for (size_t i = 0; i < count; i++) {
+            size_t found = 0, all = 0;
+            strcpy(words, key);
+            for (char *rest, *word = strtok_r(words, "_-", &rest); word;
+                 word = strtok_r(NULL, "_-", &rest), all++)
+                found +=
+                    in_help ? strcasestr(among[i].help, word) != NULL : strcmp(key_of(&among[i]), word) == 0;
+            if (found && (!in_help || found == all)) return &among[i];
+        }
+    return NULL;
+}
+
 ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const char *section) {
     const char *names[AYF_COUNT(sections)];
     char list[200] = "";
@@ -151,6 +175,8 @@ ayf_status ayf_config_find_section(ayf_context *ctx, const char *where, const ch
     }
     const char *near = ayf_nearest(section, names, AYF_COUNT(sections));
     if (!near) near = ayf_config_find_elsewhere(section);
+    const ayf_field_row *other = near ? NULL : find_by_words(rows, AYF_COUNT(rows), section);
+    if (other) near = other->name;
     if (near)
         return ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown section \"%.60s\"; did you mean \"%s\"?", where,
                         section, near);
@@ -166,6 +192,8 @@ int ayf_config_find(ayf_context *ctx, const char *where, const char *section, co
     if (found >= 0) return (int)first + found;
     const char *elsewhere = ayf_config_find_elsewhere(key);
     const char *near = ayf_field_nearest(rows + first, count, skip, key);
+    const ayf_field_row *other = near || elsewhere ? NULL : find_by_words(rows + first, count, key);
+    if (other) elsewhere = other->name;
     if (elsewhere)
         ayf_fail(ctx, AYF_E_CONFIG, "%s: unknown key \"%s.%.60s\"; did you mean \"%s\"?", where, section, key,
                  elsewhere);

@@ -18,6 +18,8 @@ const char *ayf_config_find_elsewhere(const char *key);
 int ayf_config_rows(void);
 const ayf_field_row *ayf_config_row(int row); /* of ayf_config; its name is "section.key" */
 
+const char *ayf_config_about(const ayf_field_row *row); /* what the section of the row is for */
+
 int ayf_config_row_named(const char *path); /* of "section.key", which there is */
 
 /* What a run did that was begun before there was this key, as ayf_config_text() writes it; NULL: the key was

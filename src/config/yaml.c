@@ -7,8 +7,6 @@
 #include "io/file.h"
 #include "io/text.h"
 
-enum { MAX_FILE = 1 << 20 };
-
 typedef struct reader {
     ayf_context *ctx;
     const char *name, *text;
@@ -21,18 +19,16 @@ typedef struct reader {
     unsigned long *set_at; /* per row, the line a key was set on; 0 = not yet */
 } reader;
 
-static void locate(reader *r, size_t line) {
-    snprintf(r->where, sizeof r->where, "%.220s:%zu", r->name, line + 1);
+/* Whether line `line` (from 0) of the text is indented with a tab. */
+static bool has_tab(const reader *r, size_t line) {
+    const char *text = r->text, *end = r->text + r->size;
+    for (; line && text < end; text++) line -= *text == '\n';
+    while (text < end && *text == ' ') text++;
+    return text < end && *text == '\t';
 }
 
-static bool indented_by_tab(const reader *r, size_t line) {
-    const char *at = r->text, *end = r->text + r->size;
-    for (; line && at; line--) {
-        at = memchr(at, '\n', (size_t)(end - at));
-        if (at) at++;
-    }
-    while (at && at < end && *at == ' ') at++;
-    return at && at < end && *at == '\t';
+static void locate(reader *r, size_t line) {
+    snprintf(r->where, sizeof r->where, "%.220s:%zu", r->name, line + 1);
 }
 
 static ayf_status next(reader *r) {
@@ -47,9 +43,9 @@ static ayf_status next(reader *r) {
                             r->parser.problem ? r->parser.problem : "unreadable", r->parser.problem_offset);
         }
         locate(r, r->parser.problem_mark.line);
-        if (indented_by_tab(r, r->parser.problem_mark.line))
+        if (r->parser.error == YAML_SCANNER_ERROR && has_tab(r, r->parser.problem_mark.line))
             return ayf_fail(r->ctx, AYF_E_CONFIG,
-                            "%s: the line begins with a tab; YAML is indented by spaces", r->where);
+                            "%s: not valid YAML: the line is indented with a tab; use spaces", r->where);
         return ayf_fail(r->ctx, AYF_E_CONFIG, "%s: not valid YAML: %s%s%s", r->where,
                         r->parser.problem ? r->parser.problem : "unreadable", r->parser.context ? ", " : "",
                         r->parser.context ? r->parser.context : "");
@@ -102,6 +98,18 @@ static bool is_null(const char *text) {
     return !*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0;
 }
 
+/* 010 is 8 in YAML 1.1 and 10 in YAML 1.2. */
+static ayf_status check_octal(reader *r, int row, const char *text) {
+    ayf_field_type type = ayf_config_row(row)->type;
+    bool number = type == AYF_FIELD_INT || type == AYF_FIELD_INT64 || type == AYF_FIELD_INTS;
+    const char *digits = text + (*text == '-' || *text == '+');
+    if (!number || digits[0] != '0' || digits[1] < '0' || digits[1] > '9') return AYF_OK;
+    return ayf_fail(
+        r->ctx, AYF_E_CONFIG,
+        "%s: %s = %.80s begins with a zero, which not all programs read in the same way; leave it out",
+        r->where, ayf_config_row(row)->name, text);
+}
+
 /* YAML's types: a quoted value is text, an empty plain one is null, true and false are truth values. */
 static ayf_status check_style(reader *r, int row, const char *text) {
     const char *path = ayf_config_row(row)->name;
@@ -117,7 +125,7 @@ static ayf_status check_style(reader *r, int row, const char *text) {
     if (is_null(text))
         return ayf_fail(r->ctx, AYF_E_CONFIG, "%s: %s has no value; give one or remove the line", r->where,
                         path);
-    return AYF_OK;
+    return check_octal(r, row, text);
 }
 
 /* Every element is checked on its own line; what is added is one text for all of them. */
@@ -214,11 +222,6 @@ static ayf_status read_stream(reader *r) {
 
 ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size) {
     ayf_context *ctx = ayf_assignments_context(list);
-    static const char mark[] = "\xef\xbb\xbf"; /* which Windows puts before UTF-8 */
-    if (size >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0) {
-        text += sizeof mark - 1;
-        size -= sizeof mark - 1;
-    }
     reader r = {.ctx = ctx, .name = name, .text = text, .size = size, .list = list};
     r.set_at = ayf_alloc(ctx, (size_t)ayf_config_rows(), sizeof *r.set_at);
     if (!r.set_at) return AYF_E_MEMORY;
@@ -226,7 +229,6 @@ ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, con
         ayf_free(ctx, r.set_at);
         return ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory while reading", name);
     }
-    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
     ayf_status status = read_stream(&r);
     if (r.have_event) yaml_event_delete(&r.event);
@@ -239,7 +241,7 @@ ayf_status ayf_assignments_add_file(ayf_assignments *list, const char *path) {
     ayf_context *ctx = ayf_assignments_context(list);
     void *text;
     size_t size;
-    AYF_TRY(ayf_file_read(ctx, path, MAX_FILE, &text, &size));
+    AYF_TRY(ayf_file_read(ctx, path, AYF_CONFIG_MOST, &text, &size));
     ayf_status status = ayf_assignments_add_text(list, path, text, size);
     ayf_free(ctx, text);
     return status;

@@ -18,6 +18,7 @@ typedef struct codec {
     size_t in_left;
     unsigned char *out; /* writer: what is done */
     size_t out_size, out_capacity;
+    size_t alloc_most; /* bytes that libpng may take at once; 0: no limit */
     ayf_image_file *file;
     ayf_image *image;
     const char *key; /* text asked for, */
@@ -29,6 +30,8 @@ typedef struct codec {
 
 static png_voidp on_alloc(png_structp png, png_alloc_size_t size) {
     codec *c = png_get_mem_ptr(png);
+    /* A chunk that says it is longer than the file: libpng asks for its memory first and only warns. */
+    if (c->alloc_most && size > c->alloc_most) return NULL;
     void *pointer = ayf_alloc(c->ctx, size, 1);
     if (!pointer) c->out_of_memory = true;
     return pointer;
@@ -73,7 +76,11 @@ static void refuse(codec *c, const char *reason) {
 
 static void on_read(png_structp png, png_bytep to, size_t size) {
     codec *c = png_get_io_ptr(png);
-    if (size > c->in_left) refuse(c, "truncated PNG");
+    if (size > c->in_left) {
+        /* Without memory libpng may leave a chunk out with a warning and lose its place in the file. */
+        if (c->out_of_memory) png_error(png, "truncated PNG");
+        refuse(c, "truncated PNG");
+    }
     memcpy(to, c->in, size);
     c->in += size;
     c->in_left -= size;
@@ -81,6 +88,7 @@ static void on_read(png_structp png, png_bytep to, size_t size) {
 
 static bool open_reader(codec *c) {
     enum { MAX_CHUNK = 8 << 20, MAX_ANCILLARY = 1000 };
+    c->alloc_most = MAX_CHUNK + c->in_left;
     c->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
     if (!c->png) return false;
     c->info = png_create_info_struct(c->png);

@@ -295,9 +295,10 @@ ayf_status ayf_path_look(ayf_context *ctx, const char *path, ayf_path_kind *kind
     if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "no path is named");
     if (strncmp(path, builtin, strlen(builtin)) == 0) return AYF_OK;
     if (stat(path, &info) != 0) return kind_of_file(ctx, path, kind);
-    if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
-    if (S_ISREG(info.st_mode)) return kind_of_file(ctx, path, kind);
+    if (!S_ISDIR(info.st_mode)) {
+        AYF_TRY(ayf_check_regular(ctx, path));
+        return kind_of_file(ctx, path, kind);
+    }
     char *config = ayf_path_join(ctx, path, AYF_RUN_CONFIG);
     if (!config) return AYF_E_MEMORY;
     if (ayf_path_exists(config)) *kind = AYF_PATH_RUN;

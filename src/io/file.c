@@ -37,6 +37,8 @@ static const char *way_out(int error) {
         return "; check its permissions or use another folder";
     case ENOENT:
         return "; check the path";
+    case ELOOP:
+        return "; a symbolic link is not followed here: put the file itself in its place, or remove it";
     case EMFILE:
     case ENFILE:
         return "; raise the limit of open files (ulimit -n)";
@@ -62,6 +64,23 @@ char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name) {
 bool ayf_path_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0;
+}
+
+/* The kind of a file in `mode`. */
+static ayf_status check_kind(ayf_context *ctx, const char *path, mode_t mode) {
+    if (S_ISREG(mode)) return AYF_OK;
+    if (S_ISDIR(mode)) return ayf_fail(ctx, AYF_E_IO, "%s: is a folder, not a file", path);
+    return ayf_fail(ctx, AYF_E_FORMAT, "%s: is %s, not a file; copy what it gives to a file and name that",
+                    path,
+                    S_ISFIFO(mode)   ? "a pipe"
+                    : S_ISSOCK(mode) ? "a socket"
+                                     : "a device");
+}
+
+ayf_status ayf_check_regular(ayf_context *ctx, const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0) return ayf_fail_errno(ctx, errno, "open", path);
+    return check_kind(ctx, path, info.st_mode);
 }
 
 ayf_status ayf_make_folders(ayf_context *ctx, const char *path) {
@@ -114,16 +133,14 @@ static ssize_t read_up_to(int fd, char *bytes, size_t size) {
 }
 
 ayf_status ayf_file_reader_open(ayf_context *ctx, const char *path, ayf_file_reader *reader) {
-    *reader = (ayf_file_reader){.ctx = ctx, .path = path, .fd = open_retry(path, O_RDONLY)};
+    AYF_TRY(ayf_check_regular(ctx, path));
+    /* What has become a pipe since then is not waited for. */
+    *reader = (ayf_file_reader){.ctx = ctx, .path = path, .fd = open_retry(path, O_RDONLY | O_NONBLOCK)};
     if (reader->fd < 0) return ayf_fail_errno(ctx, errno, "open", path);
     struct stat info;
-    ayf_status status = AYF_OK;
-    if (fstat(reader->fd, &info) != 0)
-        status = ayf_fail_errno(ctx, errno, "read", path);
-    else if (S_ISDIR(info.st_mode))
-        status = ayf_fail(ctx, AYF_E_IO, "%s: is a folder, not a file", path);
-    else if (S_ISREG(info.st_mode) && info.st_size > 0)
-        reader->size = (size_t)info.st_size;
+    ayf_status status = fstat(reader->fd, &info) == 0 ? check_kind(ctx, path, info.st_mode)
+                                                      : ayf_fail_errno(ctx, errno, "read", path);
+    if (status == AYF_OK && info.st_size > 0) reader->size = (size_t)info.st_size;
     if (status != AYF_OK) ayf_file_reader_close(reader);
     return status;
 }
@@ -348,10 +365,11 @@ ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder
         return AYF_E_MEMORY;
     }
     lock->ctx = ctx;
-    lock->fd = open_retry(path, O_RDWR | O_CREAT);
+    lock->fd = open_retry(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
     ayf_status status = AYF_OK;
     if (lock->fd < 0) {
-        status = ayf_fail_errno(ctx, errno, "use this folder", folder);
+        status = errno == ELOOP ? ayf_fail_errno(ctx, errno, "write", path)
+                                : ayf_fail_errno(ctx, errno, "use this folder", folder);
     } else {
         int result;
         do result = flock(lock->fd, LOCK_EX | LOCK_NB);

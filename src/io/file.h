@@ -10,10 +10,14 @@ char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name);
 
 bool ayf_path_exists(const char *path);
 
+/* AYF_OK for a regular file and for a link to one. A pipe, a socket or a device is AYF_E_FORMAT without being
+ * opened: a read from it might wait for ever or never end. A folder and a path that is not there are AYF_E_IO. */
+ayf_status ayf_check_regular(ayf_context *ctx, const char *path);
+
 /* Makes `path` and its missing parents. Fine when it is already a folder. */
 ayf_status ayf_make_folders(ayf_context *ctx, const char *path);
 
-/* Reads a file whole; pipes too. *bytes is ayf_alloc'd, 64-byte aligned and followed by a NUL that is not
+/* Reads a regular file whole; ayf_check_regular() says what others are. *bytes is ayf_alloc'd, 64-byte aligned and followed by a NUL that is not
  * counted in *size. More than `limit` bytes is AYF_E_FORMAT; limit 0 = no limit. */
 ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size);
 
@@ -22,10 +26,10 @@ typedef struct ayf_file_reader {
     ayf_context *ctx;
     const char *path; /* the caller's */
     int fd;
-    size_t size; /* of the whole file; 0 for a pipe or a device */
+    size_t size; /* of the whole file, 0 where the system does not say (/proc) */
 } ayf_file_reader;
 
-/* A folder is AYF_E_IO. */
+/* Refuses what ayf_check_regular() refuses. */
 ayf_status ayf_file_reader_open(ayf_context *ctx, const char *path, ayf_file_reader *reader);
 void ayf_file_reader_close(ayf_file_reader *reader);
 

@@ -59,7 +59,9 @@ static ayf_status drop_later_lines(ayf_context *ctx, const char *path, int64_t l
 ayf_status ayf_jsonl_open(ayf_context *ctx, const char *path, int64_t last_step, ayf_jsonl **out) {
     *out = NULL;
     struct stat info;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) AYF_TRY(drop_later_lines(ctx, path, last_step));
+    bool there = lstat(path, &info) == 0;
+    if (there && S_ISREG(info.st_mode)) AYF_TRY(drop_later_lines(ctx, path, last_step));
+    if (there && S_ISFIFO(info.st_mode)) return ayf_check_regular(ctx, path); /* it would wait for a reader */
     ayf_jsonl *log = ayf_alloc(ctx, 1, sizeof *log);
     if (!log) return AYF_E_MEMORY;
     *log = (ayf_jsonl){.ctx = ctx, .fd = -1};
@@ -67,7 +69,7 @@ ayf_status ayf_jsonl_open(ayf_context *ctx, const char *path, int64_t last_step,
     log->path = ayf_strdup(ctx, path);
     ayf_status status = log->path ? AYF_OK : AYF_E_MEMORY;
     if (status == AYF_OK) {
-        log->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        log->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (log->fd < 0) status = ayf_fail_errno(ctx, errno, "write", path);
     }
     if (status != AYF_OK) {

@@ -208,11 +208,3 @@ ayf_status ayf_fail_kind_data(ayf_context *ctx, const char *path, const ayf_kind
 ayf_status ayf_fail_kind_model(ayf_context *ctx, const char *path, const ayf_kind *kind) {
     return fail(ctx, path, kind, "a model", kind->as_model);
 }
-
-ayf_status ayf_check_regular(ayf_context *ctx, const char *path) {
-    struct stat info;
-    if (stat(path, &info) != 0) return ayf_fail_errno(ctx, errno, "open", path);
-    if (S_ISREG(info.st_mode)) return AYF_OK;
-    return ayf_fail(ctx, AYF_E_IO, "%s: is %s; a file is needed: copy what it gives to one", path,
-                    S_ISDIR(info.st_mode) ? "a folder" : "a pipe, a socket or a device");
-}

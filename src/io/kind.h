@@ -27,8 +27,4 @@ const ayf_kind *ayf_kind_of_file(const char *path);
 ayf_status ayf_fail_kind_data(ayf_context *ctx, const char *path, const ayf_kind *kind);
 ayf_status ayf_fail_kind_model(ayf_context *ctx, const char *path, const ayf_kind *kind);
 
-/* AYF_OK for a regular file. A pipe, a socket, a device or a folder is AYF_E_IO without being opened: a read
- * from it might wait for ever or never end. */
-ayf_status ayf_check_regular(ayf_context *ctx, const char *path);
-
 #endif

@@ -41,11 +41,8 @@ static void list_keys(ayf_npz *f) {
 static ayf_status open_zip(ayf_npz *f) {
     ayf_context *ctx = f->ctx;
     struct stat info;
+    AYF_TRY(ayf_check_regular(ctx, f->path));
     if (stat(f->path, &info) != 0) return ayf_fail_errno(ctx, errno, "open", f->path);
-    if (S_ISDIR(info.st_mode)) return ayf_fail(ctx, AYF_E_IO, "%s: is a folder, not a file", f->path);
-    if (!S_ISREG(info.st_mode))
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: is not a regular file, which a NumPy archive must be",
-                        f->path);
     f->size = (uint64_t)info.st_size;
     int code = 0;
     f->zip = zip_open(f->path, ZIP_RDONLY, &code);

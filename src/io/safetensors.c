@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "io/file.h"
 #include "io/kind.h"
@@ -332,13 +331,6 @@ static ayf_status open_bytes(ayf_context *ctx, const char *name, void *file, siz
     return st ? finish(st, parse_whole(st, file, size), out) : AYF_E_MEMORY;
 }
 
-/* Asked before it is opened: that would wait for whoever writes to a pipe. */
-static ayf_status refuse_pipe(ayf_context *ctx, const char *path) {
-    struct stat info;
-    if (stat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return AYF_OK;
-    return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a pipe or a device; copy what it gives to a file", path);
-}
-
 /* What cannot be read because it is another kind of file is called by its name. */
 static ayf_status name_others(ayf_context *ctx, const char *path, ayf_status status) {
     const ayf_kind *kind = status == AYF_E_FORMAT ? ayf_kind_of_file(path) : NULL;
@@ -349,7 +341,10 @@ ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
     *st = NULL;
     void *bytes;
     size_t size;
-    AYF_TRY(refuse_pipe(ctx, path));
+    /* The header says how long the file is, so what is none or endless is refused before it is read. */
+    AYF_TRY(ayf_st_open_header(ctx, path, st));
+    ayf_st_close(*st);
+    *st = NULL;
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
     return name_others(ctx, path, open_bytes(ctx, path, bytes, size, st));
 }
@@ -357,7 +352,6 @@ ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **out) {
     *out = NULL;
     ayf_file_reader reader;
-    AYF_TRY(refuse_pipe(ctx, path));
     AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
     ayf_st *st = new_st(ctx, path, NULL);
     ayf_status status = st ? finish(st, parse_front(st, &reader), out) : AYF_E_MEMORY;

@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "io/events.h"
 
 #define CHECKPOINT_FOLDER "checkpoints"
 #define SAMPLE_FOLDER "samples"
@@ -31,6 +34,19 @@ static int64_t checkpoint_step(const char *name) {
     return read_digits(name + prefix, size - prefix - suffix);
 }
 
+/* Whether a run writes files or makes folders of this name in its folder or inside it. */
+static bool is_ours(const char *name) {
+    static const char *const whole[] = {AYF_RUN_CONFIG,    AYF_RUN_LOG,      AYF_RUN_MODEL,
+                                        AYF_RUN_BEST,      AYF_RUN_DIVERGED, AYF_RUN_TRAJECTORIES,
+                                        CHECKPOINT_FOLDER, SAMPLE_FOLDER};
+    static const char *const begun[] = {CHECKPOINT_PREFIX, AYF_EVENTS_PREFIX};
+    for (size_t i = 0; i < AYF_COUNT(whole); i++)
+        if (strcmp(name, whole[i]) == 0) return true;
+    for (size_t i = 0; i < AYF_COUNT(begun); i++)
+        if (strncmp(name, begun[i], strlen(begun[i])) == 0) return true;
+    return false;
+}
+
 /* Whether io/file.c made this name for a temporary file: "<target>.<pid>-<attempt>.tmp". */
 static bool is_leftover(const char *name) {
     size_t size = strlen(name), end = size - 4;
@@ -52,16 +68,40 @@ static ayf_status remove_file(ayf_context *ctx, const char *path) {
     return unlink(path) == 0 || errno == ENOENT ? AYF_OK : ayf_fail_errno(ctx, errno, "remove", path);
 }
 
-static ayf_status remove_leftovers(ayf_context *ctx, const char *folder) {
-    DIR *dir;
-    AYF_TRY(open_folder(ctx, folder, &dir));
+/* The next entry, *entry = NULL after the last. */
+static ayf_status next_entry(ayf_context *ctx, const char *folder, DIR *dir, const struct dirent **entry) {
+    errno = 0;
+    *entry = readdir(dir);
+    return *entry || !errno ? AYF_OK : ayf_fail_errno(ctx, errno, "list", folder);
+}
+
+/* What a link leads to is nobody's but its owner's: it is neither written nor removed through the run. */
+static ayf_status clean_entry(ayf_context *ctx, DIR *dir, const char *folder, const char *name) {
+    struct stat info;
+    bool leftover = is_leftover(name);
+    if (!leftover && !is_ours(name)) return AYF_OK;
+    char *path = ayf_path_join(ctx, folder, name);
+    if (!path) return AYF_E_MEMORY;
     ayf_status status = AYF_OK;
-    for (struct dirent *entry; status == AYF_OK && (entry = readdir(dir));) {
-        if (!is_leftover(entry->d_name)) continue;
-        char *path = ayf_path_join(ctx, folder, entry->d_name);
-        status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
-        ayf_free(ctx, path);
-    }
+    if (leftover)
+        status = remove_file(ctx, path);
+    else if (fstatat(dirfd(dir), name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode))
+        status = ayf_fail(
+            ctx, AYF_E_IO,
+            "%s: is a symbolic link, which a run does not write through; put what it leads to in its "
+            "place, or remove it (the folder of the run as a whole may be a link)",
+            path);
+    ayf_free(ctx, path);
+    return status;
+}
+
+static ayf_status clean_folder(ayf_context *ctx, const char *folder) {
+    DIR *dir;
+    const struct dirent *entry;
+    AYF_TRY(open_folder(ctx, folder, &dir));
+    ayf_status status;
+    while ((status = next_entry(ctx, folder, dir, &entry)) == AYF_OK && entry)
+        if ((status = clean_entry(ctx, dir, folder, entry->d_name)) != AYF_OK) break;
     closedir(dir);
     return status;
 }
@@ -70,7 +110,7 @@ static ayf_status remove_leftovers(ayf_context *ctx, const char *folder) {
 static ayf_status prepare_inside(ayf_context *ctx, const char *folder, const char *name) {
     char *path = ayf_path_join(ctx, folder, name);
     ayf_status status = path ? ayf_make_folders(ctx, path) : AYF_E_MEMORY;
-    if (status == AYF_OK) status = remove_leftovers(ctx, path);
+    if (status == AYF_OK) status = clean_folder(ctx, path);
     ayf_free(ctx, path);
     return status;
 }
@@ -79,7 +119,7 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
     *lock = NULL;
     AYF_TRY(ayf_make_folders(ctx, folder));
     AYF_TRY(ayf_folder_lock_take(ctx, folder, lock));
-    ayf_status status = remove_leftovers(ctx, folder);
+    ayf_status status = clean_folder(ctx, folder);
     if (status == AYF_OK) status = prepare_inside(ctx, folder, CHECKPOINT_FOLDER);
     if (status == AYF_OK) status = prepare_inside(ctx, folder, SAMPLE_FOLDER);
     if (status != AYF_OK) {
@@ -133,15 +173,19 @@ static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **ste
     *count = 0;
     char *path = ayf_path_join(ctx, folder, CHECKPOINT_FOLDER);
     ayf_status status = path ? open_folder(ctx, path, &dir) : AYF_E_MEMORY;
-    ayf_free(ctx, path);
-    if (status != AYF_OK) return status;
+    if (status != AYF_OK) {
+        ayf_free(ctx, path);
+        return status;
+    }
     size_t capacity = 0;
-    for (struct dirent *entry; status == AYF_OK && (entry = readdir(dir));) {
+    const struct dirent *entry;
+    while (status == AYF_OK && (status = next_entry(ctx, path, dir, &entry)) == AYF_OK && entry) {
         int64_t step = checkpoint_step(entry->d_name);
         if (step < 0) continue;
         status = ayf_reserve(ctx, steps, *count, &capacity, sizeof **steps);
         if (status == AYF_OK) (*steps)[(*count)++] = step;
     }
+    ayf_free(ctx, path);
     closedir(dir);
     if (*count) qsort(*steps, *count, sizeof **steps, falling);
     return status;

@@ -17,7 +17,7 @@
 #define AYF_TRAJECTORIES_FORMAT "ayf-trajectories-1"
 
 /* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
- * atomic writes left. */
+ * atomic writes left. `folder` may be a symbolic link; one inside it by a name that runs write is AYF_E_IO. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
 
 /* Takes back what ayf_run_begin() made in a folder in which no run was begun after all: the lock's file and

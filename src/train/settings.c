@@ -170,7 +170,7 @@ ayf_status ayf_run_settings_read(ayf_run *run) {
         access(run->folder, R_OK | X_OK | (ayf_run_leads(run) ? W_OK : 0)) != 0)
         return ayf_fail_errno(run->ctx, errno, "use this folder", run->folder);
     if (!ayf_path_exists(run->config_path)) return AYF_OK;
-    AYF_TRY(ayf_file_read(run->ctx, run->config_path, 0, &bytes, &run->saved_size));
+    AYF_TRY(ayf_file_read(run->ctx, run->config_path, AYF_CONFIG_MOST, &bytes, &run->saved_size));
     run->saved_config = bytes;
     return AYF_OK;
 }

@@ -50,18 +50,18 @@ says "AYF_THREADS"
 # libgomp prints what it reads from the environment at each start.
 shown="env -u GOMP_SPINCOUNT -u OMP_WAIT_POLICY -u OMP_PROC_BIND -u OMP_PLACES -u GOMP_CPU_AFFINITY
        OMP_DISPLAY_ENV=verbose"
-expect "threads spin briefly" 0 $shown AYF_THREADS=2 "$ayf" --version
-says "GOMP_SPINCOUNT = '5000'" && prints "ayf "
+expect "threads spin briefly" 0 $shown AYF_THREADS=2 "$ayf" info builtin:moons
+says "GOMP_SPINCOUNT = '5000'" && prints "moons"
 [ "$(nproc)" -lt 2 ] || says "OMP_PROC_BIND = 'TRUE'"
 [ "$(grep -c GOMP_SPINCOUNT err)" -eq 2 ] || bad "the program did not start twice"
-expect "more threads than processors share them all" 0 $shown AYF_THREADS=4000 "$ayf" --version
+expect "more threads than processors share them all" 0 $shown AYF_THREADS=4000 "$ayf" info builtin:moons
 says "GOMP_SPINCOUNT = '5000'" && says_not "OMP_PROC_BIND = 'TRUE'"
-expect "fewer processors than threads" 0 $shown AYF_THREADS=2 taskset -c 0 "$ayf" --version
+expect "fewer processors than threads" 0 $shown AYF_THREADS=2 taskset -c 0 "$ayf" info builtin:moons
 says "GOMP_SPINCOUNT = '5000'" && says_not "OMP_PROC_BIND = 'TRUE'"
-expect "one thread waits for nobody" 0 $shown AYF_THREADS=1 "$ayf" --version
+expect "one thread waits for nobody" 0 $shown AYF_THREADS=1 "$ayf" info builtin:moons
 says_not "GOMP_SPINCOUNT = '5000'"
 for choice in GOMP_SPINCOUNT=77 OMP_WAIT_POLICY=passive OMP_PROC_BIND=false OMP_PLACES=cores GOMP_CPU_AFFINITY=0; do
-    expect "the user chooses: $choice" 0 $shown AYF_THREADS=2 "$choice" "$ayf" --version
+    expect "the user chooses: $choice" 0 $shown AYF_THREADS=2 "$choice" "$ayf" info builtin:moons
     says_not "GOMP_SPINCOUNT = '5000'"
     [ "$(grep -c GOMP_SPINCOUNT err)" -eq 1 ] || bad "the program started twice"
 done

@@ -18,7 +18,7 @@ tiny="--batch 2 --set data.resolution=8 --set model.channels=8 --set model.multi
 expect "install" 0 meson install -C "$build" --no-rebuild --destdir "$work/installed"
 pc=$(find "$work/installed" -name ayf.pc)
 library=$(find "$work/installed" -name libayf.so)
-program=$(find "$work/installed" -name ayf -type f)
+program=$(find "$work/installed" -path "*/bin/ayf")
 exists "$pc" && exists "$library" && exists "$program"
 libdir=${library%/*}
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$work/installed"
@@ -31,6 +31,16 @@ version=$(sed -n 's/^#define AYF_VERSION "\(.*\)"/\1/p' "$root/include/ayf/conte
 prints "ayf $version" && [ "$version" = "$(pkg-config --modversion ayf)" ] || bad "pkg-config has another version"
 expect "the libraries have their names for the loader" 0 readelf -d "$library" "$libdir/libayf_sample.so"
 prints "[libayf.so.0]" && prints "[libayf_sample.so.0]"
+expect "every verb has its manual page" 0 "$program" help
+share=$(find "$work/installed" -path '*/share/man/man1/ayf.1')
+share=${share%/man/man1/ayf.1}
+for verb in $(sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' out); do
+    exists "$share/man/man1/ayf-$verb.1"
+done
+exists "$share/man/man5/ayf-config.5"
+expect "shells find their completions" 0 cat "$share/bash-completion/completions/ayf" "$share/zsh/site-functions/_ayf" \
+    "$share/fish/vendor_completions.d/ayf.fish"
+prints "complete -F _ayf ayf" && prints "#compdef ayf" && prints "complete -c ayf"
 # shellcheck disable=SC2086,SC2046
 expect "the example builds" 0 ${CC:-cc} $flags "$root/examples/generate.c" -o generate $(pkg-config --cflags --libs ayf)
 # shellcheck disable=SC2086

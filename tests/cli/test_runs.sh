@@ -69,14 +69,21 @@ usual="env --default-signal=INT,TERM,HUP,USR1,USR2,XCPU,PIPE"
         rm -rf ignored
     done
 
-    mkfifo pipe.yaml
+    # Slow to read: large pictures of nothing.
+    mkdir slow
+    python3 -c 'import struct, zlib
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+side = 8192
+open("slow/0.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) +
+    chunk(b"IDAT", zlib.compress(bytes(side * (side + 1)))) + chunk(b"IEND", b""))'
+    for i in $(seq 60); do cp slow/0.png "slow/$i.png"; done
     for pair in INT:75 TERM:75; do
-        $usual "$ayf" train waits --config pipe.yaml 2>waits.err &
+        $usual "$ayf" train waits --data slow --set data.resolution=16 --set data.labels=false 2>waits.err &
         pid=$!
         name=waits
         sleep 0.3
         kill "-${pair%%:*}" "$pid"
-        expect "SIG${pair%%:*} while a pipe is waited for" 75 await
+        expect "SIG${pair%%:*} while data is read" 75 await
         says "stopped before the first step"
         absent waits/config.yaml
     done

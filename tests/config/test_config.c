@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -91,6 +92,69 @@ static void test_parse(void **state) {
     assert_int_equal(cfg.model.attn_resolutions.count, 0);
 }
 
+/* The same settings as people and editors write them. */
+static void test_written_ways(void **state) {
+    (void)state;
+    static const char utf16[] = "\xff\xfe"
+                                "t\0r\0a\0i\0n\0:\0\r\0\n\0 \0l\0r\0:\0 \0"
+                                "1\0e\0-\0"
+                                "4\0\n";
+    static const struct {
+        const char *text;
+        size_t size;
+    } ways[] = {
+#define WAY(text) {text, sizeof text - 1}
+        WAY("train:\n  lr: 1e-4\n"),
+        WAY("train:\n  lr: 1E-4"),
+        WAY("train:\r\n  lr: 1e-4\r\n"),
+        WAY("\xef\xbb\xbftrain:\n  lr: 1e-4\n"),
+        WAY("\xef\xbb\xbf# first\r\ntrain:\r\n  lr: .0001 # a tenth of a thousandth\r\n"),
+        WAY("{\"train\": {\"lr\": 0.0001}}"),
+        WAY("---\ntrain: {lr: 1e-4}\n...\n"),
+        {utf16, sizeof utf16},
+    };
+    for (size_t i = 0; i < AYF_COUNT(ways); i++) {
+        if (ayf_config_parse(ctx, "c.yaml", ways[i].text, ways[i].size, &cfg) != AYF_OK)
+            fail_msg("%zu: %s", i, ayf_error(ctx));
+        assert_float_equal(cfg.train.lr, 1e-4, 1e-12);
+        cfg.train.lr = 1;
+    }
+    assert_int_equal(parse("data:\n  source: /a b/100% \"x\"#1 # comment\nmodel:\n  multipliers: [1,2]\n"),
+                     AYF_OK);
+    assert_string_equal(cfg.data.source, "/a b/100% \"x\"#1");
+    assert_int_equal(parse("data:\n  source: '100 %'\n"), AYF_OK);
+    assert_string_equal(cfg.data.source, "100 %");
+    assert_int_equal(parse(""), AYF_OK);
+    assert_int_equal(parse("\xef\xbb\xbf"), AYF_OK);
+}
+
+/* What costs much more than its size in other readers ends at once here. */
+static void test_bounds(void **state) {
+    (void)state;
+    static char text[AYF_CONFIG_MOST + 2];
+    memset(text, '[', AYF_CONFIG_MOST);
+    assert_int_equal(parse(text), AYF_E_CONFIG);
+    memcpy(text, "train: ", 7);
+    assert_int_equal(parse(text), AYF_E_CONFIG);
+    assert_int_equal(parse("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n"), AYF_E_CONFIG);
+    char path[] = "/tmp/ayf-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+    assert_int_equal(ayf_config_load(ctx, path, &cfg), AYF_E_FORMAT);
+    expect_message("too large: at most 1048576");
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(ayf_config_load(ctx, path, &cfg), AYF_E_FORMAT);
+    expect_message("is a pipe, not a file");
+    unlink(path);
+    assert_int_equal(ayf_config_load(ctx, "/dev/zero", &cfg), AYF_E_FORMAT);
+    expect_message("/dev/zero: is a device");
+    assert_int_equal(ayf_config_load(ctx, "/", &cfg), AYF_E_IO);
+    expect_message("/: is a folder");
+}
+
 static void test_parse_errors(void **state) {
     (void)state;
     static const struct {
@@ -137,6 +201,27 @@ static void test_parse_errors(void **state) {
         {"train: *a\n", "c.yaml:1: anchors, aliases and tags are not supported"},
         {"train:\n  lr: !!int 1\n", "c.yaml:2: anchors, aliases and tags are not supported"},
         {"data:\n  source: \"a\\0b\"\n", "c.yaml:2: data.source holds a NUL character"},
+        {"train:\n\tlr: 1\n", "c.yaml:2: not valid YAML: the line is indented with a tab; use spaces"},
+        {"train:\n  lr: 1\n  \tbatch: 1\n", "c.yaml:"},
+        {"train:\n  learning_rate: 1\n",
+         "c.yaml:2: unknown key \"train.learning_rate\"; did you mean \"train.lr\"?"},
+        {"train:\n  batch_size: 1\n",
+         "c.yaml:2: unknown key \"train.batch_size\"; did you mean \"train.batch\"?"},
+        {"learning_rate: 1\n", "c.yaml:1: unknown section \"learning_rate\"; did you mean \"train.lr\"?"},
+        {"lr: 0.1\n", "c.yaml:1: unknown section \"lr\"; did you mean \"train.lr\"?"},
+        {"train:\n  steps: 010\n", "c.yaml:2: train.steps = 010 begins with a zero"},
+        {"model:\n  multipliers: [1, 02]\n", "c.yaml:2: model.multipliers = 02 begins with a zero"},
+        {"model:\n  multipliers: \"1,2\"\n", "c.yaml:2: model.multipliers must be a list: [a, b, c]"},
+        {"model:\n  multipliers: [1, 2\n", "c.yaml:3: not valid YAML"},
+        {"train:\n  lr: 0,005\n", "c.yaml:2: train.lr must be a number, not \"0,005\""},
+        {"train:\n  steps: 1_000\n", "c.yaml:2: train.steps must be a whole number"},
+        {"train:\n  steps: 3.0\n", "c.yaml:2: train.steps must be a whole number, not \"3.0\""},
+        {"train:\n  seed: -1\n", "c.yaml:2: train.seed = -1 is out of range"},
+        {"train:\n  lr:\n", "c.yaml:2: train.lr has no value; give one"},
+        {"data:\n  mirror: yes\n", "c.yaml:2: data.mirror must be true or false, not \"yes\""},
+        {"data:\n  mirror: True\n", "c.yaml:2: data.mirror must be true or false, not \"True\""},
+        {"a: &x [*x]\n", "c.yaml:1: unknown section \"a\""},
+        {"train: &t\n  lr: 0.1\ndistill: *t\n", "c.yaml:1: anchors, aliases and tags are not supported"},
         {"train: {lr: 1\n", "c.yaml:"},
         {"data:\n  source: \xFF\xFE\n", "not valid YAML"},
         {"train:\n  lr: 1\n---\ntrain:\n  lr: 2\n", "c.yaml:3: a second YAML document begins here"},
@@ -424,8 +509,9 @@ static void test_allocations(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(test_defaults), TEST(test_parse),       TEST(test_parse_errors),
-                                       TEST(test_set),      TEST(test_assignments), TEST(test_round_trip),
-                                       TEST(test_validate), TEST(test_help),        TEST(test_allocations)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_defaults), TEST(test_parse), TEST(test_parse_errors), TEST(test_written_ways),
+        TEST(test_bounds),   TEST(test_set),   TEST(test_assignments),  TEST(test_round_trip),
+        TEST(test_validate), TEST(test_help),  TEST(test_allocations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,13 +133,13 @@ static void unpacked_idx_is_bounded(void **state) {
 static void pipes_are_refused_at_once(void **state) {
     (void)state;
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
-    expect_failure((ayf_dataset_spec){.source = in_folder("pipe")}, AYF_E_IO, "pipe", "copy", NULL);
-    expect_failure((ayf_dataset_spec){.source = "/dev/zero"}, AYF_E_IO, "/dev/zero", "device", NULL);
+    expect_failure((ayf_dataset_spec){.source = in_folder("pipe")}, AYF_E_FORMAT, "pipe", "copy", NULL);
+    expect_failure((ayf_dataset_spec){.source = "/dev/zero"}, AYF_E_FORMAT, "/dev/zero", "device", NULL);
     assert_int_equal(mkfifo(in_folder("train-images-idx3-ubyte"), 0600), 0);
-    expect_failure((ayf_dataset_spec){.source = fixture_folder}, AYF_E_IO, "train-images", NULL);
+    expect_failure((ayf_dataset_spec){.source = fixture_folder}, AYF_E_FORMAT, "train-images", NULL);
     remove(in_folder("train-images-idx3-ubyte"));
     assert_int_equal(mkfifo(in_folder("data_batch_1.bin"), 0600), 0);
-    expect_failure((ayf_dataset_spec){.source = fixture_folder}, AYF_E_IO, "data_batch_1.bin", NULL);
+    expect_failure((ayf_dataset_spec){.source = fixture_folder}, AYF_E_FORMAT, "data_batch_1.bin", NULL);
     remove(in_folder("data_batch_1.bin"));
     assert_int_equal(mkfifo(in_folder("a.png"), 0600), 0);
     expect_failure((ayf_dataset_spec){.source = fixture_folder}, AYF_E_FORMAT, "holds no pictures", NULL);

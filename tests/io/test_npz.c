@@ -116,7 +116,7 @@ static void test_other_files(void **state) {
     expect_message("is a folder");
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
     assert_int_equal(ayf_npz_open(ctx, in_folder("pipe"), &file), AYF_E_FORMAT);
-    expect_message("is not a regular file");
+    expect_message("is a pipe, not a file");
     assert_int_equal(ayf_npz_open(ctx, fixture("text.npz"), &file), AYF_OK);
     assert_int_equal(ayf_npz_read(file, "mu", 1 << 20, &array), AYF_E_FORMAT);
     expect_message("'mu': is not a NumPy array");

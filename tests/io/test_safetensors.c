@@ -363,7 +363,7 @@ static void test_header_only(void **state) {
     assert_int_equal(ayf_st_open_header(ctx, "/tmp", &st), AYF_E_IO);
     expect_message("is a folder");
     assert_int_equal(ayf_st_open_header(ctx, "/dev/null", &st), AYF_E_FORMAT);
-    expect_message("is a pipe or a device");
+    expect_message("is a device, not a file");
 }
 
 static ayf_status round_trip(ayf_context *c, const char *path) {
