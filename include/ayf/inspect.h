@@ -112,6 +112,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     int classes;                 /* data, model that does not draw; 0 = without classes */
     uint64_t parameters;         /* model that does not draw: trained values of its network */
     char *no_classes;            /* data without classes: the reason */
+    bool bad_labels;             /* data: it has labels, which cannot be used for that reason */
     /* Data, model that draws: [classes], the names of the classes and how many pictures each has; NULL: unknown. */
     char **class_names;
     uint64_t *class_pictures;

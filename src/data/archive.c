@@ -30,6 +30,7 @@ void ayf_archive_close(ayf_archive *a) {
 typedef struct archive_source {
     ayf_source base;
     ayf_archive *archive; /* its entries are the pictures, in order */
+    bool *unlabelled;     /* of the spec */
 } archive_source;
 
 static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_only, ayf_image *image) {
@@ -171,6 +172,7 @@ static ayf_status labels_from_folders(archive_source *s, bool label_file) {
     char reason[AYF_FOLDERS_REASON];
     AYF_TRY(ayf_folders_classes(s->archive, s->base.labels, &s->base.classes, reason));
     if (!*reason) return AYF_OK;
+    if (s->unlabelled) *s->unlabelled = true;
     char all[2 * AYF_FOLDERS_REASON];
     snprintf(all, sizeof all, "%s and %s",
              label_file ? "\"labels\" of its dataset.json is null" : "it has no dataset.json", reason);
@@ -235,6 +237,7 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec 
     }
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
+    s->unlabelled = spec->unlabelled;
     archive->reading = (ayf_image_reading){spec->background, spec->as_stored};
     selection chosen = {.problems = {.ctx = ctx, .quiet = spec->quiet}};
     ayf_status status = select_pictures(archive, &chosen);

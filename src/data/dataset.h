@@ -53,12 +53,14 @@ typedef struct ayf_dataset_spec { /* all zero but source = as it is, without lab
     int resolution;    /* centre crop to a square, then this many pixels a side; 0 = native, all must agree */
     ayf_resize resize; /* how it gets there */
     ayf_background background;
-    bool as_stored;  /* not turned as EXIF says */
-    int channels;    /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
-    bool mirror;     /* batches flip every other picture, at random, left to right */
-    bool labels;     /* wanted: a picture without one is an error */
-    bool quiet;      /* no lines to the log: to try whether a set can be read in this way */
-    int classes;     /* labels must be below this; 0 = the largest label + 1 */
+    bool as_stored; /* not turned as EXIF says */
+    int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
+    bool mirror;    /* batches flip every other picture, at random, left to right */
+    bool labels;    /* wanted: a picture without one is an error */
+    bool *
+        unlabelled; /* set when labels are wanted and there are none, as against bad ones; NULL: nobody asks */
+    bool quiet;     /* no lines to the log: to try whether a set can be read in this way */
+    int classes;    /* labels must be below this; 0 = the largest label + 1 */
     size_t skip_bad; /* so many pictures that cannot be read are left out */
     size_t limit;    /* use the first so many only; 0 = all */
     size_t memory;   /* bytes for decoded pictures and unpacked files; 0 = 2 GiB */

@@ -205,14 +205,17 @@ static char *label_path(ayf_context *ctx, const char *path) {
     return NULL;
 }
 
-static ayf_status read_labels(idx_source *s, size_t memory) {
+static ayf_status read_labels(idx_source *s, const ayf_dataset_spec *spec) {
     ayf_context *ctx = s->base.ctx;
     char *path = label_path(ctx, s->name);
-    if (!path) return ctx->status;
+    if (!path) {
+        if (ctx->status == AYF_E_FORMAT && spec->unlabelled) *spec->unlabelled = true;
+        return ctx->status;
+    }
     unsigned char *bytes = NULL;
     size_t size;
     ayf_idx idx;
-    ayf_status status = read_maybe_gzip(ctx, path, memory, &bytes, &size);
+    ayf_status status = read_maybe_gzip(ctx, path, spec->memory, &bytes, &size);
     if (status == AYF_OK) status = ayf_idx_parse(ctx, path, bytes, size, 1, &idx);
     if (status == AYF_OK && idx.count != s->idx.count)
         status = ayf_fail(ctx, AYF_E_FORMAT, "%s: has %zu labels for the %zu pictures of %s", path, idx.count,
@@ -229,15 +232,15 @@ static ayf_status read_labels(idx_source *s, size_t memory) {
     return status;
 }
 
-static ayf_status open_into(idx_source *s, const char *path, bool labels, size_t memory) {
+static ayf_status open_into(idx_source *s, const char *path, const ayf_dataset_spec *spec) {
     ayf_context *ctx = s->base.ctx;
     s->name = ayf_strdup(ctx, path);
     if (!s->name) return AYF_E_MEMORY;
     size_t size;
-    AYF_TRY(read_maybe_gzip(ctx, path, memory, &s->bytes, &size));
+    AYF_TRY(read_maybe_gzip(ctx, path, spec->memory, &s->bytes, &size));
     AYF_TRY(ayf_idx_parse(ctx, path, s->bytes, size, 3, &s->idx));
     s->base.count = s->idx.count;
-    return labels ? read_labels(s, memory) : AYF_OK;
+    return spec->labels ? read_labels(s, spec) : AYF_OK;
 }
 
 ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
@@ -247,7 +250,7 @@ ayf_status ayf_source_open_idx(ayf_context *ctx, const char *path, const ayf_dat
     if (!s) return AYF_E_MEMORY;
     s->base =
         (ayf_source){.ctx = ctx, .pad_28 = true, .fetch = idx_fetch, .item = idx_item, .close = idx_close};
-    ayf_status status = open_into(s, path, spec->labels, spec->memory);
+    ayf_status status = open_into(s, path, spec);
     if (status != AYF_OK)
         ayf_source_close(&s->base);
     else

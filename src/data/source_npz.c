@@ -76,11 +76,13 @@ static ayf_status read_pictures(npz_source *s, ayf_npz *file, const char *path, 
 }
 
 static ayf_status read_labels(npz_source *s, ayf_npz *file, const char *path, const char *key,
-                              size_t memory) {
+                              const ayf_dataset_spec *spec) {
     ayf_context *ctx = s->base.ctx;
     ayf_npy a;
     char shape[128];
-    if (!ayf_npz_has(file, key))
+    bool missing = !ayf_npz_has(file, key);
+    if (missing && spec->unlabelled) *spec->unlabelled = true;
+    if (missing)
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s: has no labels: it holds %s, but no '%s'; add it or train without labels "
                         "(data.labels=false)",
@@ -93,7 +95,7 @@ static ayf_status read_labels(npz_source *s, ayf_npz *file, const char *path, co
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s: '%s' is %s; the labels of its %zu pictures are as many whole numbers", path, key,
                         shape, s->base.count);
-    AYF_TRY(ayf_npz_read(file, key, memory, &a));
+    AYF_TRY(ayf_npz_read(file, key, spec->memory, &a));
     s->base.labels = ayf_alloc(ctx, a.count, sizeof(int));
     for (size_t i = 0; s->base.labels && i < a.count; i++) {
         double label = ayf_npy_number(&a, i);
@@ -122,7 +124,7 @@ static ayf_status open_into(npz_source *s, ayf_npz *file, const char *path, cons
     s->base.pad_28 = true;
     if (names[k].other && ayf_npz_has(file, names[k].other))
         AYF_TRY(ayf_note(ctx, &s->base.note, "takes %s; %s is left out", names[k].pictures, names[k].other));
-    return spec->labels ? read_labels(s, file, path, names[k].labels, spec->memory) : AYF_OK;
+    return spec->labels ? read_labels(s, file, path, names[k].labels, spec) : AYF_OK;
 }
 
 ayf_status ayf_source_open_npz(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,

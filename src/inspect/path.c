@@ -106,10 +106,10 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
 
 /* As stored when all pictures agree, else brought to one size, one number of channels or both: that they
  * differ is a fact about the data and no fault. What is wrong even then is reported. */
-static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, ayf_dataset_spec *spec,
-                                 ayf_dataset **data) {
+static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, bool *unlabelled,
+                                 ayf_dataset_spec *spec, ayf_dataset **data) {
     enum { SIDE = 32, COLOUR = 3 };
-    *spec = (ayf_dataset_spec){.source = path, .labels = labels, .quiet = true};
+    *spec = (ayf_dataset_spec){.source = path, .labels = labels, .unlabelled = unlabelled, .quiet = true};
     ayf_status status = ayf_dataset_open(ctx, spec, data);
     if (status == AYF_E_FORMAT) {
         spec->resolution = SIDE;
@@ -155,12 +155,14 @@ static ayf_status describe_content(ayf_context *ctx, ayf_dataset *data, ayf_path
 static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_dataset *data;
     ayf_dataset_spec spec;
-    ayf_status status = open_leniently(ctx, path, true, &spec, &data);
+    bool unlabelled = false;
+    ayf_status status = open_leniently(ctx, path, true, &unlabelled, &spec, &data);
     if (status == AYF_E_MEMORY || status == AYF_E_CANCELLED) return status;
     if (status != AYF_OK) {
         facts->no_classes = ayf_strdup(ctx, ayf_error(ctx));
         if (!facts->no_classes) return AYF_E_MEMORY;
-        AYF_TRY(open_leniently(ctx, path, false, &spec, &data));
+        AYF_TRY(open_leniently(ctx, path, false, NULL, &spec, &data));
+        facts->bad_labels = !unlabelled;
     }
     const ayf_dataset_info *info = ayf_dataset_info_of(data);
     facts->height = spec.resolution ? 0 : info->height;

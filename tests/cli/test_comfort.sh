@@ -160,4 +160,44 @@ for shell in zsh fish; do
 done
 expect "another shell" 2 "$ayf" help --completions tcsh
 says "bash, zsh or fish" && one_line
+
+# ---- ayf info of labels that cannot be used ----
+if command -v python3 >/dev/null; then
+    expect "pictures" 0 "$ayf" sample pair --seeds 0-3 --out pictures
+    label() { # FILE TEXT: the pictures in a ZIP with this dataset.json, or without one
+        python3 -c 'import glob, os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w") as archive:
+    for i, path in enumerate(sorted(glob.glob("pictures/*.png"))): archive.write(path, "%d.png" % i)
+    if len(sys.argv) > 2: archive.writestr("dataset.json", sys.argv[2])' "$@"
+    }
+    good='["0.png", 0], ["1.png", 1], ["2.png", 0], ["3.png", 1]'
+    label good.zip "{\"labels\": [$good]}"
+    expect "good labels" 0 "$ayf" info good.zip
+    prints "classes      2"
+    label none.zip && label null.zip '{"labels": null}'
+    for file in none null; do
+        expect "no labels: $file" 0 "$ayf" info $file.zip
+        prints "classes      none: $file.zip: has no labels"
+    done
+    label cut.zip "{\"labels\": [$good"
+    label comma.zip "{\"labels\": [$good,]}"
+    label text.zip "labels"
+    label fraction.zip '{"labels": [["0.png", 0.5], ["1.png", 1], ["2.png", 0], ["3.png", 1]]}'
+    label missing.zip '{"labels": [["0.png", 0]]}'
+    label negative.zip '{"labels": [["0.png", -1], ["1.png", 1], ["2.png", 0], ["3.png", 1]]}'
+    for file in cut comma text fraction missing negative; do
+        expect "bad labels: $file" 3 "$ayf" info $file.zip
+        says "ayf: $file.zip: " && one_line && prints "samples      4" && prints "its labels cannot be used"
+    done
+    python3 -c 'import struct
+open("train-images-idx3-ubyte", "wb").write(struct.pack(">4I", 2051, 3, 4, 4) + bytes(range(48)))'
+    expect "IDX without labels" 0 "$ayf" info train-images-idx3-ubyte
+    prints "has no labels"
+    python3 -c 'import struct
+open("train-labels-idx1-ubyte", "wb").write(struct.pack(">2I", 2049, 2) + bytes(2))'
+    expect "IDX with too few" 3 "$ayf" info train-images-idx3-ubyte
+    says "2 labels" && one_line
+else
+    echo "skipped: there is no python3"
+fi
 finish

@@ -122,7 +122,10 @@ static void data_info(const ayf_path_facts *f) {
     if (f->classes)
         classes_rows(f->classes, (const char *const *)f->class_names, f->class_pictures);
     else
-        row("classes", "none: %s", f->no_classes ? f->no_classes : "it has no labels");
+        row("classes", "none: %s",
+            f->bad_labels   ? "its labels cannot be used"
+            : f->no_classes ? f->no_classes
+                            : "it has no labels");
     if (f->height) row("sigma_data", "%.4f", f->sigma);
     if (f->fingerprint) row("fingerprint", "%s", f->fingerprint);
 }
@@ -167,6 +170,7 @@ int cli_info(cli *c, const cli_args *args) {
         row("data", "%s", path);
         row("samples", "%llu", (unsigned long long)f.count);
         data_info(&f);
+        if (f.bad_labels) code = cli_error(c, AYF_E_FORMAT, "%s", f.no_classes);
     }
     ayf_path_facts_free(c->ctx, &f);
     return code;
