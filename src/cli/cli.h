@@ -127,6 +127,13 @@ void cli_signals_stepping(void);
 bool cli_signals_asked(void);
 void cli_signals_end(void);
 
+/* For verbs that are no runs: from here on the first SIGINT, SIGTERM or SIGHUP cancels what the library is doing, which
+ * takes its temporary files away, and the second one kills. Signals that are ignored stay ignored. */
+void cli_cancel_begin(void);
+bool cli_cancel_go_on(void *user, const char *what, uint64_t done, uint64_t total); /* an ayf_progress_fn */
+/* Ends the program by the signal that cancelled it, when that is what `code` is about. */
+void cli_cancel_end(int code);
+
 /* ---- Runs ---- */
 
 /* Runs until the end, a signal or the end of c->max_time; the latter two finish the step and save. `again` is

@@ -144,11 +144,14 @@ static verb_function *const verb_functions[] = {
 
 static int run(int argc, char **argv, const cli_args *args, int processes, double started) {
     cli c = {.argc = argc, .argv = argv, .processes = processes, .started = started};
+    /* A run finishes its step and saves. */
+    bool runs = (CLI_RUNS >> args->verb & 1u) || args->verb == CLI_VERB_demo;
     /* The environment belongs to the program: the library never reads it. */
     const char *trace = getenv("AYF_TRACE");
     ayf_options options = {.log = log_line,
                            .log_user = &c,
                            .mpi = processes > 1,
+                           .progress = runs ? NULL : cli_cancel_go_on,
                            .trace = trace && *trace && strcmp(trace, "0") != 0};
     int code = cli_get_threads(args, &options.threads);
     if (code) return code;
@@ -162,8 +165,10 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
         fputs("ayf: out of memory\n", stderr);
         return ayf_exit_code(AYF_E_MEMORY);
     }
+    if (!runs) cli_cancel_begin();
     code = verb_functions[args->verb](&c, args);
     ayf_close(c.ctx);
+    if (!runs) cli_cancel_end(code);
     return code;
 }
 

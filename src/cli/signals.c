@@ -1,4 +1,4 @@
-/* Signals that ask a run to end, and descriptors that are closed when the program starts. */
+/* Signals that ask a run or another verb to end, and descriptors that are closed when the program starts. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -100,6 +100,39 @@ bool cli_signals_asked(void) { return asked; }
 void cli_signals_end(void) {
     for (size_t i = 0; i < STOP_SIGNALS; i++) sigaction(stop_signals[i].number, &before[i], NULL);
 }
+
+/* ---- Verbs that are no runs ---- */
+
+static volatile sig_atomic_t cancelled_by;
+
+/* The second one kills. */
+static void on_cancel(int number) {
+    cancelled_by = number;
+    signal(number, SIG_DFL);
+}
+
+void cli_cancel_begin(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_cancel, .sa_flags = SA_RESTART}, old;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+}
+
+bool cli_cancel_go_on(void *user, const char *what, uint64_t done, uint64_t total) {
+    (void)user, (void)what, (void)done, (void)total;
+    return !cancelled_by;
+}
+
+void cli_cancel_end(int code) {
+    if (!cancelled_by || code != ayf_exit_code(AYF_E_CANCELLED)) return;
+    fflush(NULL);
+    signal(cancelled_by, SIG_DFL);
+    raise(cancelled_by);
+}
+
+/* ---- Descriptors ---- */
 
 void cli_open_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -17,14 +17,28 @@ static ayf_status folder_read(ayf_archive *a, const ayf_archive_entry *entry, si
     return status;
 }
 
+static bool is_cifar(const char *name) {
+    static const char *const names[] = {"train.bin", "test.bin", "test_batch.bin"};
+    for (size_t i = 0; i < AYF_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return strncmp(name, "data_batch_", strlen("data_batch_")) == 0 && strstr(name, ".bin");
+}
+
+/* Data sets of files in the folder itself may lie in a folder of it: MNIST/raw, cifar-10-batches-bin. */
 static bool folder_explain(ayf_archive *a, const ayf_archive_entry *entry, char *words, size_t size) {
     char *path = ayf_path_join(a->ctx, a->name, entry->name);
     const ayf_kind *kind = path ? ayf_kind_of_file(path) : NULL;
-    if (kind)
+    const char *slash = strrchr(entry->name, '/');
+    bool cifar = slash && is_cifar(slash + 1), idx = kind && kind->use == AYF_KIND_IDX;
+    if (slash && (cifar || idx))
+        snprintf(words, size, "%s, which is %s: name its folder, %s/%.*s", entry->name,
+                 idx ? kind->name : "a binary file of CIFAR", a->name, (int)(slash - entry->name),
+                 entry->name);
+    else if (kind)
         snprintf(words, size, "%s, which is %s%s%s", entry->name, kind->name, kind->as_data ? ": " : "",
                  kind->as_data ? kind->as_data : "");
     ayf_free(a->ctx, path);
-    return kind != NULL;
+    return *words;
 }
 
 static ayf_status walk(ayf_archive *a, const char *below, int depth);

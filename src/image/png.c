@@ -94,7 +94,7 @@ static bool open_reader(codec *c) {
     c->info = png_create_info_struct(c->png);
     if (!c->info) return false;
     png_set_read_fn(c->png, c, on_read);
-    png_set_user_limits(c->png, AYF_IMAGE_MAX_SIDE, AYF_IMAGE_MAX_SIDE);
+    png_set_user_limits(c->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* read_header() has ours, and says so */
     png_set_chunk_malloc_max(c->png, MAX_CHUNK);
     png_set_chunk_cache_max(c->png, MAX_ANCILLARY);
     return true;

@@ -116,4 +116,24 @@ counts = [c["count"] for c in d["classes"]]
 assert len(counts) > 1 and sum(counts) == d["samples"] and len(set(counts)) > 1' || bad "not counted"
 done
 
+# ---- What else lies in folders ----
+python3 - <<'PY'
+import os, struct, zlib
+def put(path, data):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, "wb").write(data)
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+put("torch/MNIST/raw/train-images-idx3-ubyte", struct.pack(">IIII", 0x803, 1, 4, 4) + bytes(16))
+put("cifar/cifar-10-batches-bin/data_batch_1.bin", bytes(3073))
+put("huge/0.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 2000, 1, 0, 0, 0, 0)) +
+    chunk(b"IDAT", zlib.compress(bytes(2501 * 2000))) + chunk(b"IEND", b""))
+PY
+expect "torchvision's folder" 3 "$ayf" info torch
+says "name its folder, torch/MNIST/raw" && one_line
+expect "CIFAR's folder" 3 "$ayf" info cifar
+says "name its folder, cifar/cifar-10-batches-bin" && one_line
+expect "a PNG of 20000 pixels" 3 "$ayf" info huge
+says "20000 pixels are more than are read (16384 a side"
+
 finish

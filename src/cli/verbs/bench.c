@@ -245,7 +245,7 @@ int cli_bench(cli *c, const cli_args *args) {
     if ((code = read_what(c, args, &b)) ||
         (code = cli_get_precision(args, CLI_OPT_bench_precision, &precision)) ||
         (code = cli_get_int(args, CLI_OPT_bench_batch, 1, 65536, &b.options.batch)) ||
-        (code = cli_get_int(args, CLI_OPT_repeats, 1, 10000, &b.options.repeats)))
+        (code = cli_get_int(args, CLI_OPT_repeats, 1, 100, &b.options.repeats)))
         return code;
     section sections[PRECISIONS];
     if (measure(c, &b, precision, &sections[count++]) != AYF_OK) return cli_fail(c);
