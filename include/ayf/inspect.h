@@ -90,6 +90,7 @@ typedef enum ayf_path_kind {
     AYF_PATH_IMAGE,
     AYF_PATH_DATA,
     AYF_PATH_TRAJECTORIES, /* a teacher's trajectories, made for the mid-training of a run */
+    AYF_PATH_SNAPSHOT, /* averages of a run, of which ayf_run_average() makes models; `comment` lists their widths */
 } ayf_path_kind;
 
 typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or false */
@@ -101,9 +102,10 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     char *config;     /* run, model: resolved configuration (YAML) */
     char *last_log;   /* run: last line of log.jsonl */
     bool finished;    /* run: the last step was done */
-    char *measured;   /* model: what a run measured of it, and how; run: that of its best model, with the step */
-    char *diverged;   /* run: "step 12: why"; NULL: it has not diverged */
-    uint64_t step;    /* checkpoint, model: its step; run: the step of its newest checkpoint */
+    char
+        *measured; /* model: what a run measured of it, and how; run: that of its best model, with the step */
+    char *diverged; /* run: "step 12: why"; NULL: it has not diverged */
+    uint64_t step;  /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose
      * class they find. NULL: the file does not say. */
     char *comment;
