@@ -92,6 +92,7 @@ typedef enum ayf_path_kind {
     AYF_PATH_IMAGE,
     AYF_PATH_DATA,
     AYF_PATH_TRAJECTORIES, /* a teacher's trajectories, made for the mid-training of a run */
+    AYF_PATH_SNAPSHOT, /* averages of a run, of which ayf_run_average() makes models; `comment` lists their widths */
 } ayf_path_kind;
 
 typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or false */

@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "io/safetensors.h"
 #include "model/file.h"
+#include "model/snapshot.h"
 #include "nn/network.h"
 #include "train/divergence.h"
 #include "train/run_folder.h"
@@ -249,6 +250,14 @@ static ayf_status describe_trajectories(ayf_context *ctx, const ayf_st *st, ayf_
     return facts->comment ? AYF_OK : AYF_E_MEMORY;
 }
 
+static ayf_status describe_snapshot(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
+    const char *step = ayf_st_meta(st, "step"), *widths = ayf_st_meta(st, "widths");
+    facts->kind = AYF_PATH_SNAPSHOT;
+    facts->step = step ? strtoull(step, NULL, 10) : 0;
+    facts->comment = ayf_strdup(ctx, widths ? widths : "");
+    return facts->comment ? AYF_OK : AYF_E_MEMORY;
+}
+
 static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_st *st;
     AYF_TRY(ayf_st_open_header(ctx, path, &st));
@@ -259,6 +268,8 @@ static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_
         facts->step = step ? strtoull(step, NULL, 10) : 0;
     } else if (format && strcmp(format, AYF_TRAJECTORIES_FORMAT) == 0) {
         status = describe_trajectories(ctx, st, facts);
+    } else if (format && strcmp(format, AYF_SNAPSHOT_FORMAT) == 0) {
+        status = describe_snapshot(ctx, st, facts);
     } else if (format && strcmp(format, AYF_MODEL_FORMAT) == 0) {
         status = describe_model(ctx, st, facts);
     } else {

@@ -27,24 +27,20 @@ const char *ayf_optim_power(int k) {
     return names[k];
 }
 
-/* A digit behind the name is the number of a power-function average. */
-static size_t without_number(const char *leaf) {
-    size_t length = strlen(leaf), tail = strlen(AYF_OPTIM_POWER_DECAY) + 1;
-    bool numbered = length >= tail && leaf[length - 1] >= '1' && leaf[length - 1] <= '0' + AYF_OPTIM_POWERS &&
-                    strncmp(leaf + length - tail, AYF_OPTIM_POWER_DECAY, tail - 1) == 0;
-    return numbered ? length - 1 : length;
+static bool ends_in(const char *leaf, size_t length, const char *name) {
+    size_t tail = strlen(name);
+    if (length < tail || strncmp(leaf + length - tail, name, tail) != 0) return false;
+    return length == tail || leaf[length - tail - 1] == '.';
 }
 
 bool ayf_optim_is_input(const char *leaf) {
     static const char *const names[] = {AYF_OPTIM_STEP_SIZE, AYF_OPTIM_V_SCALE, AYF_OPTIM_EMA_DECAY,
-                                        AYF_OPTIM_POWER_DECAY, AYF_OPTIM_KEEP};
-    size_t length = without_number(leaf);
-    for (size_t i = 0; i < AYF_COUNT(names); i++) {
-        size_t tail = strlen(names[i]);
-        if (length < tail || strncmp(leaf + length - tail, names[i], tail) != 0) continue;
-        if (length == tail || leaf[length - tail - 1] == '.') return true;
-    }
-    return false;
+                                        AYF_OPTIM_KEEP};
+    size_t length = strlen(leaf);
+    for (size_t i = 0; i < AYF_COUNT(names); i++)
+        if (ends_in(leaf, length, names[i])) return true;
+    bool numbered = length && leaf[length - 1] >= '1' && leaf[length - 1] <= '0' + AYF_OPTIM_POWERS;
+    return numbered && ends_in(leaf, length - 1, AYF_OPTIM_POWER_DECAY);
 }
 
 /* sqrt of the sum of all squares, (1); 0 when there is no gradient at all. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "io/text.h"
 #include "model/snapshot.h"
 #include "nn/network.h"
@@ -135,6 +136,7 @@ static ayf_status describe(job *j, double width) {
 
 static ayf_status add_all(const job *j, double *sum) {
     const double *factors = j->factor + j->averages;
+    ayf_task_begin(j->ctx, "snapshots", j->count);
     for (size_t i = j->count; i-- > 0;) { /* the newest last */
         factors -= j->widths[i];
         char *path = ayf_run_snapshot_path(j->ctx, j->folder, j->steps[i]);
@@ -142,6 +144,7 @@ static ayf_status add_all(const job *j, double *sum) {
             path ? ayf_snapshot_add(j->ctx, path, j->params, factors, j->widths[i], sum) : AYF_E_MEMORY;
         ayf_free(j->ctx, path);
         AYF_TRY(status);
+        AYF_TRY(ayf_task_add(j->ctx, 1));
     }
     return AYF_OK;
 }

@@ -47,6 +47,9 @@ expect "the averages change nothing else" 0 python3 compare.py run/model.safeten
 is "== 0"
 expect "the metadata say the widths" 0 grep -c '"widths":"0.05,0.1"' run/snapshots/step-00000060.safetensors
 
+expect "a snapshot is described" 0 "$ayf" info run/snapshots/step-00000060.safetensors
+prints "0.05,0.1" && prints "ayf ema"
+
 # ---- Reconstruction ----
 expect "a width that was kept" 0 "$ayf" ema run --width 0.05 --out kept.safetensors
 says "width 0.05 at step 60, from 12 averages in 6 snapshots" && prints "kept.safetensors"
@@ -88,6 +91,36 @@ expect "its average" 0 "$ayf" ema student --width 0.1 --out student.safetensors
 expect "is the one that was kept" 0 python3 compare.py student.safetensors student/snapshots/step-00000020.safetensors ema2.
 is "< 1e-5"
 expect "draws" 0 "$ayf" sample student.safetensors --seeds 0-3 --steps 1 --out student.csv
+
+# ---- Fine-tuning, which has a second network ----
+small="--data builtin:shapes --batch 4 --set data.resolution=8 --set model.channels=8 --set model.blocks=1
+       --set model.multipliers=1 --set train.lr_warmup=0"
+# shellcheck disable=SC2086
+{
+    expect "a teacher of pictures" 0 "$ayf" train t $small --steps 2
+    expect "its student" 0 "$ayf" distill s --teacher t $small --steps 2 --set distill.guidance=none
+    expect "fine-tuned" 0 "$ayf" finetune f --student s --steps 2 $widths
+}
+expect "its average" 0 "$ayf" ema f --width 0.05 --out f.safetensors
+expect "is the one that was kept" 0 python3 compare.py f.safetensors f/snapshots/step-00000002.safetensors ema1.
+is "< 1e-5"
+
+# ---- Divergence ----
+# A rate that the network does not stand, after a good beginning.
+# shellcheck disable=SC2086
+expect "a run that diverges" 4 "$ayf" train wild $small $widths --steps 100 --set train.lr=10 --set train.lr_warmup=100 \
+    --set train.lr_schedule=constant --set train.weight_norm=false --set model.clip_act=0 --set save.every=4 --set save.snapshots=2 \
+    --set save.keep=0
+good=$(sed -n 's/.*the checkpoint of step \([0-9]*\) and.*/\1/p' err)
+for snapshot in wild/snapshots/*; do
+    step=$(basename "$snapshot" .safetensors | sed 's/step-0*//')
+    [ "$step" -lt 100 ] && [ "$step" -le $((${good:-0} + 4)) ] || bad "$snapshot is newer than step ${good:-?}"
+done
+expect "goes back" 0 "$ayf" train wild --set train.on_divergence=rollback --set train.rollback_rate=0.01
+expect "has one past" 0 "$ayf" ema wild --width 0.1 --out wild.safetensors
+says "in 50 snapshots"
+expect "which is whole" 0 python3 compare.py wild.safetensors wild/snapshots/step-00000100.safetensors ema2.
+is "< 1e-5"
 
 # ---- Stopped and resumed ----
 # shellcheck disable=SC2086

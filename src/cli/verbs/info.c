@@ -143,6 +143,11 @@ int cli_info(cli *c, const cli_args *args) {
         row("step", "%llu", (unsigned long long)f.step);
         row("use", "%s",
             "the run it belongs to resumes from it; the model to use is model.safetensors of the run");
+    } else if (f.kind == AYF_PATH_SNAPSHOT) {
+        row("snapshot", "%s", path);
+        row("step", "%llu", (unsigned long long)f.step);
+        row("widths", "%s", f.comment);
+        row("use", "%s", "ayf ema makes models of the snapshots of a run");
     } else if (f.kind == AYF_PATH_TRAJECTORIES) {
         row("trajectories", "%s", path);
         row("count", "%llu", (unsigned long long)f.count);
