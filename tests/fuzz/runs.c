@@ -60,10 +60,10 @@ static void resume(ayf_run_kind kind, const char *file, const uint8_t *bytes, si
     ayf_status status = open_run(ctx, kind, &run);
     FUZZ_CHECK((status == AYF_OK) == (run != NULL));
     ayf_run_report report;
-    if (status == AYF_OK && !ayf_run_finished(run)) ayf_run_step(run, &report);
+    if (status == AYF_OK && !ayf_run_finished(run)) status = ayf_run_step(run, &report);
     ayf_run_close(run);
     ayf_path_facts facts;
-    ayf_path_describe(ctx, fuzz_path(file), &facts);
+    if (ayf_path_describe(ctx, fuzz_path(file), &facts) != AYF_OK) FUZZ_CHECK(*ayf_error(ctx));
     ayf_path_facts_free(ctx, &facts);
     fuzz_close(ctx);
 }
