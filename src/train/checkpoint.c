@@ -303,6 +303,9 @@ static ayf_status read_records(ayf_run *run, const ayf_st *st, size_t *found) {
         memcpy(all[i].values, tensor->data, all[i].count * sizeof(double));
         ++*found;
     }
+    for (int i = 0; i < AYF_WATCH_FIGURES; i++)
+        if (!(run->watch.row[i].seen >= 0 && run->watch.row[i].seen < 0x1p53))
+            return damaged(st, run->ctx, "counts what cannot be: ", "run.watch");
     return read_rollbacks(run, st);
 }
 

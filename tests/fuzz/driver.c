@@ -214,8 +214,8 @@ static void try_all(const struct target *target, unsigned long inputs) {
     size_t count, largest = 0;
     printf("[ RUN      ] fuzz %s\n", target->name); /* in the form of the tests, for .ci/run */
     fflush(stdout);
-    size_t earlier = try_earlier(target);
     const fuzz_input *seeds = fuzz_seeds(target->seeds, &count);
+    size_t earlier = try_earlier(target);
     for (size_t i = 0; i < count; i++) {
         try(target, seeds[i].bytes, seeds[i].size);
         largest = seeds[i].size > largest ? seeds[i].size : largest;

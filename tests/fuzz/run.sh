@@ -14,9 +14,9 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-halt_on_error=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
 export LSAN_OPTIONS="${LSAN_OPTIONS:-suppressions=$root/tests/support/leaks.supp:print_suppressions=0}"
 
-# Debug information and the sanitizers slow the compiler down: -O1 is what libFuzzer's manual proposes.
+# -O1 is what the manual of libFuzzer proposes. Warnings are those of another compiler than ours.
 [ -f "$build/build.ninja" ] || CC="${CC:-clang}" CXX="${CXX:-clang++}" meson setup "$build" "$root" \
-    --buildtype=debugoptimized -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dmpi=disabled \
+    --buildtype=debugoptimized -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false -Dmpi=disabled \
     -Dfuzz=true >"$build.log" 2>&1 || {
     cat "$build.log" >&2
     exit 1
