@@ -53,7 +53,9 @@ typedef struct ayf_run_report { /* NaN: not known for this step */
 /* Reads the configuration and compiles the step. Resumes the run when the folder holds checkpoints.
  * AYF_E_CONFIG if the configuration is wrong, or differs from the checkpoint's in a key other than
  * train.steps, train.accumulate and save.*, or if the data or the teachers are not those of the checkpoint.
- * Their contents count, not their paths. */
+ * Their contents count, not their paths. AYF_E_MEMORY when the step, its weights and a checkpoint need more memory
+ * than is free, before they are allocated; the message names a batch that fits. AYF_E_IO when the checkpoints and
+ * the model do not fit the disk. */
 AYF_API AYF_CHECKED ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out);
 /* Number of steps done (including those before the run was resumed) and steps of the whole run. */
 AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *steps);
@@ -72,6 +74,28 @@ AYF_API bool ayf_run_finished(const ayf_run *run);
 AYF_API AYF_CHECKED ayf_status ayf_run_save(ayf_run *run);
 /* Path of the model file, which is written with every checkpoint. */
 AYF_API const char *ayf_run_model_path(const ayf_run *run);
+/* What a run takes. Sizes in bytes. */
+typedef struct ayf_run_plan {
+    int height, width, channels, classes; /* of a sample; points: 1, 1, their dimension */
+    bool points;
+    int batch, parts;                              /* train.batch; parts that a process computes it in */
+    ayf_precision precision;                       /* HIGHEST or BF16 */
+    uint64_t parameters, discriminator_parameters; /* that are trained */
+    uint64_t step_bytes;                           /* planned memory of the step's programs */
+    uint64_t bytes;                                /* and what a checkpoint takes while it is written */
+    uint64_t free_bytes;                           /* what is free for it; UINT64_MAX: not known */
+    double step_gflop, step_seconds; /* convolutions and products of a step; NaN: not measured */
+    uint64_t done, steps;            /* steps done, and of the whole run */
+    uint64_t midtrain_steps;         /* which are not what was measured, nor are trajectories */
+    uint64_t checkpoints;            /* that are there at the same time */
+    uint64_t checkpoint_bytes, model_bytes, disk_bytes;
+    double disk_free_bytes; /* NaN: not known */
+} ayf_run_plan;
+/* Opens what the run needs, compiles its step and times three of them (the median counts; one before is not
+ * counted) without writing anything: no folder is made, and a run that is in the folder stays as it is. Fails as
+ * ayf_run_open() would. */
+AYF_API AYF_CHECKED ayf_status ayf_run_try(ayf_context *ctx, const ayf_run_options *options,
+                                           ayf_run_plan *plan);
 AYF_API void ayf_run_close(ayf_run *run); /* NULL is fine; unsaved steps are lost */
 
 /* ---- Averages ----

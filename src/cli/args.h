@@ -184,6 +184,8 @@ typedef enum cli_verb {
     X(init, "init", "MODEL", CLI_TRAIN, "train.init", "begin with the weights of this teacher")              \
     X(allow_change, "allow-change", NULL, CLI_RUNS, NULL,                                                    \
       "resume with other keys, data or teachers than before; the change is recorded")                        \
+    X(dry_run, "dry-run", NULL, CLI_RUNS, NULL,                                                              \
+      "print memory, time per step (three are tried), time of the run and disk; write nothing")              \
     X(max_time, "max-time", "TIME", CLI_RUNS, NULL,                                                          \
       "stop in time, with a checkpoint and exit code 75: 55m, 90s, 1h30m from the start of the program")     \
     X(seeds, "seeds", "LIST", CLI_SAMPLE, NULL, "one image per seed: 0-63 or 1,5,9-12; default 0-15")        \

@@ -141,6 +141,9 @@ void cli_cancel_end(int code);
  * free()) is the finished model. */
 int cli_run(cli *c, const char *label, const ayf_run_options *options, const char *again, char **model_path);
 
+/* Prints what the run takes, and writes nothing. Returns an exit code. */
+int cli_dry_run(cli *c, const ayf_run_options *options);
+
 /* The command line of this program, quoted for a shell; free(). NULL when there is no memory. */
 char *cli_command_line(const cli *c);
 /* The same for the words of any command. */

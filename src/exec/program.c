@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/available.h"
 #include "base/wait.h"
 #include "exec/trace.h"
 #include "pass/precision.h"
@@ -291,6 +292,14 @@ void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
 /* ---- Running ---- */
 
+ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead) {
+    size_t bytes = (p->arena ? 0 : p->plan->bytes) + (p->scratch ? 0 : p->scratch_bytes);
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (!p->leaf[i])
+            bytes += ayf_elements(p->g, p->g->leaf[i].id) * p->backend->ops->element_size[AYF_F32];
+    return ayf_available_check(p->backend->ctx, bytes, what, instead);
+}
+
 static bool is_input(ayf_storage storage) { return storage == AYF_STORE_INPUT || storage == AYF_STORE_LAST; }
 
 ayf_status ayf_program_ready(ayf_program *p) {
@@ -299,6 +308,7 @@ ayf_status ayf_program_ready(ayf_program *p) {
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         if (is_input(p->g->leaf[i].storage) && !p->filled[i])
             return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
+    AYF_TRY(ayf_program_check_memory(p, "this computation", "use a smaller batch or network"));
     for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->bytes, &p->arena));
     if (!p->scratch) AYF_TRY(backend->ops->alloc(backend, p->scratch_bytes, &p->scratch));

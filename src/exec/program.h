@@ -57,6 +57,10 @@ typedef struct ayf_program_facts {
 ayf_program_facts ayf_program_describe(const ayf_program *p);
 ayf_backend *ayf_program_backend(const ayf_program *p); /* what it was compiled for */
 
+/* Whether the memory that ayf_program_ready() is going to allocate is there: everything above but what is bound
+ * and what kernels keep. `what` and `instead` as in base/available.h. */
+ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead);
+
 /* The leaf uses the memory of `buffer`, which must have its size and outlive the program. */
 ayf_status ayf_program_bind(ayf_program *p, const char *leaf, ayf_buffer *buffer);
 bool ayf_program_has_leaf(const ayf_program *p, const char *leaf);
@@ -85,7 +89,8 @@ void ayf_program_refresh(ayf_program *p);
 
 /* Everything that has to be there before a run: every INPUT and LAST leaf set or bound once (AYF_E_INTERNAL
  * names the first that is not; PARAM and STATE leaves begin as zeros), memory for the leaves that are not
- * bound, for what is computed and for a trace. A run begins with it, so a caller needs it only to tell a
+ * bound, for what is computed and for a trace. AYF_E_MEMORY before any of it is allocated when the machine has
+ * less. A run begins with it, so a caller needs it only to tell a
  * failure before the first kernel, after which all leaves are as they were, from one on the way. */
 ayf_status ayf_program_ready(ayf_program *p);
 

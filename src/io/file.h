@@ -55,6 +55,9 @@ void ayf_file_cancel(ayf_file_writer *writer);       /* frees the writer and lea
  * and devices are not tried. */
 ayf_status ayf_file_probe(ayf_context *ctx, const char *path);
 
+/* Bytes that are free where `path` is or would be made; false: the system does not say. */
+bool ayf_disk_free(const char *path, double *bytes);
+
 /* Appends to an open file in one piece, or, as far as the system lets us, not at all (a full disk). `path` is
  * for the message. */
 ayf_status ayf_file_append(ayf_context *ctx, int fd, const char *path, const void *bytes, size_t size);

@@ -25,12 +25,27 @@ static void find_parent(char *path) {
     } while (stat(path, &info) != 0);
 }
 
-static ayf_status check_space(ayf_context *ctx, const char *path, const char *place, uint64_t bytes) {
+/* Of a folder or file that exists. */
+static bool free_at(const char *place, double *bytes) {
     struct statvfs info;
+    if (statvfs(place, &info) != 0 || !info.f_blocks) return false;
+    *bytes = (double)info.f_bavail * (double)info.f_frsize;
+    return true;
+}
+
+bool ayf_disk_free(const char *path, double *bytes) {
+    struct stat info;
+    char place[PATH_MAX];
+    if (strlen(path) >= sizeof place) return false;
+    strcpy(place, path);
+    if (stat(place, &info) != 0) find_parent(place);
+    return free_at(place, bytes);
+}
+
+static ayf_status check_space(ayf_context *ctx, const char *path, const char *place, uint64_t bytes) {
     const double mega = 1e6;
-    if (!bytes || statvfs(place, &info) != 0 || !info.f_blocks) return AYF_OK; /* it does not say */
-    double space = (double)info.f_bavail * (double)info.f_frsize;
-    if (space >= (double)bytes) return AYF_OK;
+    double space;
+    if (!bytes || !free_at(place, &space) || space >= (double)bytes) return AYF_OK;
     return ayf_fail(
         ctx, AYF_E_IO,
         "%s: needs up to %.4g MB, but %.4g MB are free there; free some space or write to another folder",

@@ -2,7 +2,22 @@
 
 #include <stdio.h>
 
+#include "base/available.h"
 #include "nn/network.h"
+
+uint64_t ayf_weights_bytes(const ayf_weights *w) {
+    uint64_t elements = 0;
+    for (int i = 0; w && i < w->params->count; i++) elements += w->params->at[i].size;
+    return w ? elements * w->backend->ops->element_size[AYF_F32] : 0;
+}
+
+ayf_status ayf_weights_check_memory(const ayf_weights *w, int copies) {
+    char what[96], size[AYF_BYTES_SIZE];
+    uint64_t bytes = ayf_weights_bytes(w);
+    snprintf(what, sizeof what, "a network's values, %d x %s", copies, ayf_bytes_text((double)bytes, size));
+    return ayf_available_check(w->backend->ctx, bytes * (uint64_t)copies, what,
+                               "use a smaller network or free some memory");
+}
 
 ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
     ayf_context *ctx = backend->ctx;
@@ -14,7 +29,7 @@ ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf
     ayf_status status = ayf_params_new(ctx, spec, &w->params);
     if (status == AYF_OK) {
         w->at = ayf_alloc(ctx, (size_t)w->params->count, sizeof *w->at);
-        status = w->at ? AYF_OK : AYF_E_MEMORY;
+        status = w->at ? ayf_weights_check_memory(w, 1) : AYF_E_MEMORY;
     }
     for (int i = 0; status == AYF_OK && i < w->params->count; i++)
         status = ayf_buffer_new(backend, w->params->at[i].size, &w->at[i]);

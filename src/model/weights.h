@@ -14,7 +14,11 @@ typedef struct ayf_weights {
     ayf_buffer **at; /* parallel to params->at, in the graph's layout */
 } ayf_weights;
 
-ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out); /* zeros */
+/* Zeros. AYF_E_MEMORY before anything large is allocated when the machine has less memory than they take. */
+ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out);
+/* Whether there is memory for `copies` more of the network's size; the message names the network's size. */
+ayf_status ayf_weights_check_memory(const ayf_weights *w, int copies);
+uint64_t ayf_weights_bytes(const ayf_weights *w);           /* NULL: 0 */
 void ayf_weights_free(ayf_weights *w);                      /* NULL is fine */
 ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed); /* ayf_param_init for all */
 

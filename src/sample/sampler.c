@@ -1,5 +1,6 @@
 #include "sample/sampler.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "flow/inputs.h"
@@ -48,6 +49,14 @@ static ayf_status bind(const ayf_sampler_spec *spec, ayf_program *program) {
     return AYF_OK;
 }
 
+static ayf_status check_memory(const ayf_sampler *s) {
+    char what[96];
+    const ayf_data_shape *shape = &s->spec.shape;
+    snprintf(what, sizeof what, "drawing %d x %d x %d, %d at a time", shape->height, shape->width,
+             shape->channels, s->spec.batch);
+    return ayf_program_check_memory(s->program, what, "free some memory or use a smaller model");
+}
+
 ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
     ayf_context *ctx = spec->backend->ctx;
     *out = NULL;
@@ -65,6 +74,7 @@ ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
     ayf_compile_options compile = {.precision = spec->precision};
     if (status == AYF_OK) status = ayf_compile(spec->backend, build(spec), &compile, &s->program);
     if (status == AYF_OK) status = bind(spec, s->program);
+    if (status == AYF_OK) status = check_memory(s);
     if (status != AYF_OK) {
         ayf_sampler_free(s);
         return status;

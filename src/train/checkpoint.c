@@ -174,8 +174,8 @@ ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measu
     return status;
 }
 
-/* Everything is read before anything is written. The model goes first: a checkpoint that is there has a model
- * beside it. */
+/* Everything is read before anything is written. The checkpoint goes first: a model is never newer than the
+ * checkpoint that a run goes on from, and a checkpoint makes a model that is missing or older again. */
 static ayf_status write_files(ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
     part parts[PARTS];
@@ -192,14 +192,13 @@ static ayf_status write_files(ayf_run *run, const char *path) {
     for (int i = 0; status == AYF_OK && i < count; i++)
         status = put_part(run, writer, &parts[i], graph, &next);
     if (status == AYF_OK) status = put_records(run, writer);
-    if (status == AYF_OK) status = ayf_run_model_write(run, run->model_path, NULL);
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
     else
         ayf_st_write_cancel(writer);
     ayf_free(ctx, graph);
     ayf_free(ctx, storage);
-    return status;
+    return status == AYF_OK ? ayf_run_model_write(run, run->model_path, NULL) : status;
 }
 
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
@@ -369,6 +368,6 @@ ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
     if (status != AYF_OK) return status;
     run->step = (uint64_t)step;
     run->saved_step = step;
-    return !ayf_run_leads(run) || model_is_whole(run) ? AYF_OK
+    return !ayf_run_leads(run) || run->dry || model_is_whole(run) ? AYF_OK
                                                       : ayf_run_model_write(run, run->model_path, NULL);
 }

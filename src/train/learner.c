@@ -14,6 +14,7 @@ ayf_status ayf_learner_new(ayf_learner *l, ayf_backend *backend, const ayf_model
     *l = (ayf_learner){.scope = scope, .part = part, .optim = *optim};
     AYF_TRY(ayf_weights_new(backend, spec, &l->weights));
     l->average = l->weights;
+    AYF_TRY(ayf_weights_check_memory(l->weights, optim->ema ? 4 : 3)); /* they are zeros: not yet in memory */
     AYF_TRY(ayf_weights_new(backend, spec, &l->adam_m));
     AYF_TRY(ayf_weights_new(backend, spec, &l->adam_v));
     for (int k = 0; k < optim->powers; k++) AYF_TRY(ayf_weights_new(backend, spec, &l->power[k]));

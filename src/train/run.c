@@ -16,9 +16,12 @@
 #include "train/recipe.h"
 #include "train/records.h"
 #include "train/settings.h"
+#include "train/run.h"
 #include "train/snapshots.h"
 #include "train/watch.h"
 #include "train/kinds/teachers.h"
+#include "train/plan/disk.h"
+#include "train/plan/memory.h"
 
 static const ayf_run_type *const types[] = {
 #define AYF_RUN_TYPE(kind, type) [AYF_RUN_##kind] = &type,
@@ -62,8 +65,8 @@ static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int6
     run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
     AYF_TRY(ayf_run_settings_read(run));
     if (!run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, false));
-    if (!ayf_run_leads(run)) return AYF_OK;
-    AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
+    if (!ayf_run_leads(run) || (run->dry && !run->saved_config)) return AYF_OK;
+    if (!run->dry) AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     return ayf_run_latest(run->ctx, run->folder, latest);
 }
 
@@ -128,6 +131,7 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     AYF_TRY(ayf_run_open_data(run));
     AYF_TRY(ayf_run_identity_find(run));
     if (run->resumes) AYF_TRY(ayf_run_identity_compare(run, (uint64_t)latest));
+    ayf_run_note_room(run);
     AYF_TRY(begin_learner(run));
     AYF_TRY(ayf_run_batch_open(run));
     if (type->begin) AYF_TRY(type->begin(run));
@@ -136,7 +140,7 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
                 run->folder, run->model_path);
-    AYF_TRY(type->compile(run));
+    AYF_TRY(ayf_run_compile_checked(run));
     *own = (agenda){.settings = ayf_run_settings_hash(run->ctx, &run->cfg),
                     .data = ayf_hash(AYF_HASH_START, run->data_print, strlen(run->data_print)),
                     .teachers = run->teachers.hash,
@@ -168,6 +172,7 @@ static ayf_status record_data(ayf_run *run) {
 }
 
 static ayf_status save_settings(ayf_run *run) {
+    AYF_TRY(ayf_output_check(run->ctx, run->folder, true, ayf_run_disk(run)));
     AYF_TRY(ayf_best_open(run));
     AYF_TRY(ayf_run_settings_save(run));
     if (run->precision_settled && run->cfg.train.precision == AYF_PRECISION_BF16)
@@ -216,6 +221,7 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
     AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
+    if (run->dry) return AYF_OK;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK));
     return ayf_comm_agree(run->comm, ayf_run_leads(run) ? make_up(run) : AYF_OK);
 }
@@ -228,12 +234,13 @@ static ayf_status check_options(ayf_context *ctx, const ayf_run_options *options
     return ayf_config_check_settings(ctx, options->settings, options->setting_count);
 }
 
-static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, bool dry, ayf_run **out) {
     AYF_TRY(check_options(ctx, options));
     ayf_run *run = *out = ayf_alloc(ctx, 1, sizeof *run);
     if (!run) return AYF_E_MEMORY;
     run->ctx = ctx;
     run->type = types[options->kind];
+    run->dry = dry;
     run->allow_change = options->allow_change;
     run->saved_step = -1;
     run->rate_scale = 1;
@@ -241,12 +248,12 @@ static ayf_status new_run(ayf_context *ctx, const ayf_run_options *options, ayf_
     return run->own ? AYF_OK : AYF_E_MEMORY;
 }
 
-ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+static ayf_status open_run(ayf_context *ctx, const ayf_run_options *options, bool dry, ayf_run **out) {
     ayf_comm *comm;
     ayf_run *run = NULL;
     *out = NULL;
     AYF_TRY(ayf_comm_open(ctx, &comm));
-    ayf_status status = ayf_comm_agree(comm, new_run(ctx, options, &run));
+    ayf_status status = ayf_comm_agree(comm, new_run(ctx, options, dry, &run));
     if (run) run->comm = comm;
     if (status == AYF_OK) status = open_all(run, options);
     if (status != AYF_OK) {
@@ -257,6 +264,14 @@ ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_ru
     }
     *out = run;
     return AYF_OK;
+}
+
+ayf_status ayf_run_open(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+    return open_run(ctx, options, false, out);
+}
+
+ayf_status ayf_run_open_dry(ayf_context *ctx, const ayf_run_options *options, ayf_run **out) {
+    return open_run(ctx, options, true, out);
 }
 
 void ayf_run_close(ayf_run *run) {
@@ -335,6 +350,11 @@ static ayf_status share_figures(ayf_run *run) {
     for (size_t i = 0; i < AYF_COUNT(means); i++) *means[i] /= shares;
     for (int i = 0; i < AYF_RUN_FIGURES; i++) f->own[i] /= shares;
     return AYF_OK;
+}
+
+ayf_status ayf_run_rehearse(ayf_run *run) {
+    AYF_TRY(ayf_comm_agree(run->comm, begin_step(run)));
+    return ayf_comm_agree(run->comm, run_last_part(run));
 }
 
 static ayf_status optimise(ayf_run *run, ayf_run_report *report) {

@@ -140,6 +140,7 @@ struct ayf_run {
     size_t saved_size;
     ayf_config cfg;
     bool resumes;      /* there is a checkpoint */
+    bool dry;          /* nothing is written (ayf_run_try) */
     bool allow_change; /* of what decides results, on purpose */
     bool changed;      /* there is something to record */
     ayf_run_past past;
@@ -164,6 +165,8 @@ struct ayf_run {
     ayf_program *program;                    /* of the step at hand, one of `programs` */
     ayf_program *programs[AYF_RUN_PROGRAMS]; /* NULL: none */
     uint64_t bytes;                          /* planned memory of all programs together */
+    uint64_t room;                           /* what was free before any of it was allocated */
+    const char *room_limit;                  /* the narrowest limit: static, "MemAvailable" */
 
     uint64_t step, steps;
     int64_t saved_step; /* that has a checkpoint; -1: none */

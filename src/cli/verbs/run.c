@@ -114,14 +114,15 @@ int cli_run(cli *c, const char *label, const ayf_run_options *options, const cha
 }
 
 static int run_verb(cli *c, const cli_args *args, ayf_run_kind kind, const char *label) {
-    char *again = cli_command_line(c), *model = NULL;
-    if (!again) return cli_error(c, AYF_E_MEMORY, "out of memory");
     ayf_run_options options = {.kind = kind,
                                .folder = args->positional[0],
                                .config_path = args->value[CLI_OPT_config],
                                .settings = args->settings,
                                .setting_count = args->setting_count,
                                .allow_change = args->value[CLI_OPT_allow_change] != NULL};
+    if (args->value[CLI_OPT_dry_run]) return cli_dry_run(c, &options);
+    char *again = cli_command_line(c), *model = NULL;
+    if (!again) return cli_error(c, AYF_E_MEMORY, "out of memory");
     int code = cli_run(c, label, &options, again, &model);
     if (!code && !cli_silent) cli_print_line(NULL, model);
     free(model);

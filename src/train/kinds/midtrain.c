@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/available.h"
 #include "base/number.h"
 #include "base/rng.h"
 #include "io/safetensors.h"
@@ -166,6 +167,9 @@ static ayf_status allocate(ayf_run *run) {
     p->steps = run->cfg.distill.midtrain_solver_steps;
     p->written = ayf_seconds();
     size_t steps = (size_t)p->steps, bytes = run->batch.values * sizeof(float), n = batch_of(run);
+    AYF_TRY(ayf_available_check(ctx, (uint64_t)p->count * (2 * steps + 1) * bytes,
+                                "the teacher's trajectories",
+                                "lower distill.midtrain_trajectories or distill.midtrain_solver_steps"));
     p->path = ayf_path_join(ctx, run->folder, AYF_RUN_TRAJECTORIES);
     p->times = ayf_alloc(ctx, steps + 1, sizeof *p->times);
     p->states = ayf_alloc(ctx, p->count, (steps + 1) * bytes);

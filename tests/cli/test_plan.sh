@@ -1,0 +1,76 @@
+#!/bin/sh
+# test_plan.sh AYF
+# What a run takes, known before it is begun: memory, disk, time.
+set -u
+ayf=$1
+. "$(dirname "$0")/../support/cases.sh"
+cd "$work" || exit 1
+export AYF_THREADS=1
+tiny="--data builtin:ring --set data.labels=false --set model.kind=mlp --set model.hidden=8 --set model.layers=2
+      --batch 8 --set train.lr_warmup=0 --set save.grid_every=0"
+# 1024 x 1024 points: what a step takes is beyond the limit that is set, and its half is not.
+wide="--data builtin:ring --set data.labels=false --set model.kind=mlp --set model.hidden=64 --set model.layers=2
+      --set train.precision=highest --steps 1"
+
+# limited KIB COMMAND ...: with an address space of so many KiB
+limited() {
+    limit=$1
+    shift
+    (ulimit -v "$limit" && exec "$@")
+}
+
+# shellcheck disable=SC2086
+{
+    expect "a dry run says what the run takes" 0 "$ayf" train dry $tiny --steps 20 --dry-run
+    prints "626 parameters" && prints "per step (median of 3)" && prints "20 of 20 steps" && prints "checkpoints of"
+    prints "memory " && absent dry
+
+    expect "a run to look at" 0 "$ayf" train teacher $tiny --steps 6 --set save.every=3
+    find teacher -type f -exec cksum {} + | sort >before
+    expect "a dry run of a run that is resumed" 0 "$ayf" train teacher --steps 16 --dry-run
+    prints "10 of 16 steps"
+    find teacher -type f -exec cksum {} + | sort >after
+    same before after
+    rm teacher/model.safetensors
+    expect "a dry run does not make the model again" 0 "$ayf" train teacher --steps 16 --dry-run
+    absent teacher/model.safetensors
+    expect "the run does" 0 "$ayf" train teacher
+    exists teacher/model.safetensors
+    expect "a dry run of a run that is finished" 0 "$ayf" train teacher --dry-run
+    prints "the run has done its 6 steps"
+
+    expect "a dry run of a distillation with mid-training" 0 "$ayf" distill student --teacher teacher $tiny --steps 9 \
+        --set distill.guidance=none --set distill.midtrain_steps=4 --set distill.midtrain_trajectories=8 --dry-run
+    prints "5 of 9 steps" && prints "mid-training and its trajectories are not counted" && absent student
+    expect "a dry run refuses what the run refuses" 2 "$ayf" train dry $tiny --set data.source=builtin:nothing --dry-run
+    absent dry
+
+    expect "memory is compared before it is allocated" 1 limited 1500000 "$ayf" train much $wide --batch 1048576
+    says "points, batch 1048576 needs" && says "are free here (ulimit -v): batch" && says "train.accumulate = " && one_line
+    absent much
+    fits=$(sed -n 's/.*train\.batch = \([0-9]*\)).*/\1/p' "$work/err")
+    parts=$(sed -n 's/.*train\.accumulate = \([0-9]*\)).*/\1/p' "$work/err")
+    expect "the batch that is named fits" 0 limited 1500000 "$ayf" train less $wide --batch "${fits:-0}"
+    expect "and so does the number of parts" 0 limited 1500000 "$ayf" train parts $wide --batch 1048576 \
+        --set "train.accumulate=${parts:-0}"
+    expect "a network that is too large" 1 limited 1500000 "$ayf" train large $tiny --set model.hidden=20000
+    says "a network's values" && says "are free here (ulimit -v)" && one_line
+    absent large
+}
+
+# A full disk, where one can be made.
+mkdir small
+if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
+    trap 'umount "$work/small"; rm -rf "$work"' EXIT
+    # shellcheck disable=SC2086
+    {
+        expect "the disk is asked before the first step" 1 "$ayf" train small/run $tiny --set model.hidden=512 --steps 3
+        says "needs up to" && one_line
+        absent small/run
+        expect "a dry run asks it, too" 1 "$ayf" train small/run $tiny --set model.hidden=512 --steps 3 --dry-run
+        prints "disk " && absent small/run
+    }
+else
+    echo "no file system can be mounted here: the full disk is not tried"
+fi
+finish
