@@ -1,8 +1,10 @@
 #include "io/safetensors.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/file.h"
 #include "io/kind.h"
@@ -337,16 +339,28 @@ static ayf_status name_others(ayf_context *ctx, const char *path, ayf_status sta
     return kind ? ayf_fail_kind_model(ctx, path, kind) : status;
 }
 
+/* The header says how long the file is, so what is no such file, or has no end, is refused before it is read. */
+static ayf_status open_reader(ayf_context *ctx, const char *path, ayf_file_reader *reader, ayf_st **st) {
+    ayf_st *front = new_st(ctx, path, NULL), *checked;
+    if (!front) return AYF_E_MEMORY;
+    AYF_TRY(finish(front, parse_front(front, reader), &checked));
+    ayf_st_close(checked);
+    if (lseek(reader->fd, 0, SEEK_SET) != 0) return ayf_fail_errno(ctx, errno, "read", path);
+    void *bytes = ayf_alloc(ctx, reader->size, 1);
+    if (!bytes) return AYF_E_MEMORY;
+    ayf_status status = ayf_file_reader_next(reader, bytes, reader->size);
+    if (status == AYF_OK) return open_bytes(ctx, path, bytes, reader->size, st);
+    ayf_free(ctx, bytes);
+    return status;
+}
+
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
+    ayf_file_reader reader;
     *st = NULL;
-    void *bytes;
-    size_t size;
-    /* The header says how long the file is, so what is none or endless is refused before it is read. */
-    AYF_TRY(ayf_st_open_header(ctx, path, st));
-    ayf_st_close(*st);
-    *st = NULL;
-    AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
-    return name_others(ctx, path, open_bytes(ctx, path, bytes, size, st));
+    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
+    ayf_status status = open_reader(ctx, path, &reader, st);
+    ayf_file_reader_close(&reader);
+    return name_others(ctx, path, status);
 }
 
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **out) {

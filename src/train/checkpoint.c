@@ -174,7 +174,7 @@ ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measu
     return status;
 }
 
-/* Everything is read before anything is written. The checkpoint goes first: a model is never newer than the
+/* Each file is read from the backend as a whole before it is written. The checkpoint goes first: a model is never newer than the
  * checkpoint that a run goes on from, and a checkpoint makes a model that is missing or older again. */
 static ayf_status write_files(ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;

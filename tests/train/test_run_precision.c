@@ -250,7 +250,7 @@ static void test_programs_of_runs(void **state) {
                 SET(teacher, "distill.guidance=none", "distill.midtrain_steps=2",
                     "distill.midtrain_trajectories=4", "distill.midtrain_solver_steps=2")),
            4);
-    expect_compiled(0, 4); /* two phases, trajectories, grids */
+    expect_compiled(0, 5); /* two phases, the later one also to see whether it fits, trajectories, grids */
     snprintf(student, sizeof student, "finetune.student=%s", in_root("student"));
     run_to(AYF_RUN_FINETUNE, in_root("tuned"),
            join(bf16, SET(student, "train.batch=4", "finetune.channel_base=64", "finetune.channel_max=8",
