@@ -34,6 +34,25 @@ typedef struct ayf_bench_options { /* all zero = defaults */
     ayf_precision precision;
 } ayf_bench_options;
 
+/* What a step takes. `batch` and `precision` (HIGHEST or BF16) are given. */
+enum { AYF_PLAN_BATCH_MOST = 4096 };
+typedef struct ayf_plan_row {
+    int batch;
+    ayf_precision precision;
+    uint64_t train_bytes,
+        distill_bytes; /* of a teacher's step; of AYF-EMD with a weak teacher of the same size */
+    double train_gflop, distill_gflop; /* of convolutions and matrix products */
+} ayf_plan_row;
+typedef struct ayf_plan_facts {
+    uint64_t parameters; /* of the network */
+    int resolution, channels;
+} ayf_plan_facts;
+
+/* Plans steps of the network of a configuration without data, weights or models, and runs nothing. Of `options` the
+ * batch, the repeats and the precision are not used. A whole run is measured by ayf_run_try(). */
+AYF_API AYF_CHECKED ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options,
+                                              ayf_plan_row *rows, int count, ayf_plan_facts *facts);
+
 /* What is timed runs once unmeasured before. x_s is the fastest of the repeats, x_median_s the one in the
  * middle, x_max_s the slowest, x_gflop the work of the convolutions and matrix products. */
 typedef struct ayf_bench_result {

@@ -118,6 +118,13 @@ extern bool cli_silent;
       "the machine was.\n\n"                                                                                 \
       "    ayf bench step --precision highest\n"                                                             \
       "    ayf bench --json > bench.json")                                                                   \
+    X(plan, "[CONFIG]", 0, 1, "memory and work of a step, without data or models",                           \
+      "CONFIG is a YAML file or a run folder; without it the usual network counts. Prints the planned "      \
+      "memory\n"                                                                                             \
+      "and the work of a teacher's step and of a distillation step with a weak teacher, for several "        \
+      "batches\n"                                                                                            \
+      "and both precisions. --dry-run of train, distill and finetune measures a run itself.\n\n"             \
+      "    ayf plan run.yaml --set data.resolution=64")                                                      \
     X(report, "RUN [RUN ...]", 1, AYF_REPORT_RUNS_MOST, "one web page that shows and compares runs",         \
       "Writes an HTML page that needs nothing else: curves of the runs, sample grids over time and over\n"   \
       "steps and gamma, distances, the configurations and their differences, and what is suspicious, in\n"   \
@@ -155,6 +162,7 @@ typedef enum cli_verb {
 #define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
 #define CLI_EMA (1u << CLI_VERB_ema)
+#define CLI_PLAN (1u << CLI_VERB_plan)
 #define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_HELP (1u << CLI_VERB_help)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
@@ -165,7 +173,7 @@ typedef enum cli_verb {
 /* X(id, name, value or NULL for a flag, verbs, key it sets (a flag: key=value) or NULL, help) */
 #define CLI_OPTIONS(X)                                                                                       \
     X(config, "config", "FILE", CLI_RUNS | CLI_BENCH, NULL, "configuration in YAML (ayf help config)")       \
-    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_EVAL | CLI_DATA, NULL,                             \
+    X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_PLAN | CLI_EVAL | CLI_DATA, NULL,                  \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
       "image folder, ZIP, IDX file, CIFAR folder, .npz, builtin:shapes, builtin:ring ...")                   \

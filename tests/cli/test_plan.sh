@@ -73,4 +73,20 @@ if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
 else
     echo "no file system can be mounted here: the full disk is not tried"
 fi
+
+# ---- ayf plan ----
+printf 'data:\n  resolution: 8\n  channels: 3\nmodel:\n  channels: 8\n  multipliers: [1]\n  blocks: 1\n' >small.yaml
+expect "a plan of a configuration" 0 "$ayf" plan small.yaml
+prints "8 x 8, 3 channels" && prints "bf16"
+cp out table
+expect "memory grows with the batch, and bf16 does not make it larger" 0 awk '
+    $1 == "highest" || $1 == "bf16" { rows++; if ($2 > 1 && $5 <= last) bad = 1; last = $5; at[$1, $2] = $5 }
+    END { exit bad || rows != 8 || at["bf16", 128] > at["highest", 128] }' table
+"$ayf" plan >wide 2>err
+expect "a setting over the usual network" 0 "$ayf" plan --set data.resolution=64
+prints "64 x 64" && ! cmp -s out wide || bad "the setting changes nothing"
+expect "a configuration that is not there" 1 "$ayf" plan nowhere.yaml
+says "nowhere.yaml" && one_line
+expect "points have no such plan" 2 "$ayf" plan --set model.kind=mlp
+says "model.kind" && one_line
 finish
