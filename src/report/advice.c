@@ -92,11 +92,19 @@ void ayf_advice_json(ayf_text *json, const ayf_path_facts *facts, const ayf_run_
     const ayf_series *loss = ayf_history_find(history, "loss"),
                      *gradient = ayf_history_find(history, "grad_norm"),
                      *tangent = ayf_history_find(history, "tangent_rms"),
-                     *seconds = ayf_history_find(history, "seconds");
+                     *seconds = ayf_history_find(history, "seconds"),
+                     *rollback = ayf_history_find(history, "rollback");
     ayf_text_print(json, "[");
-    if (!facts->finished)
+    if (facts->diverged)
+        add(&a, "The run has diverged (%s). Its command says what may help.", facts->diverged);
+    else if (!facts->finished)
         add(&a, "The run is not finished: the same command resumes it from step %llu.",
             (unsigned long long)facts->step);
+    if (rollback)
+        add(&a,
+            "The run diverged and went back to an earlier checkpoint %zu time%s, each time with a lower "
+            "rate.",
+            rollback->count, rollback->count == 1 ? "" : "s");
     if (!facts->model_path) add(&a, "The run has no model yet; it gets one with its first checkpoint.");
     if (!history->count) add(&a, "The log has no figures yet.");
     if (history->damaged)

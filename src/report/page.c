@@ -63,8 +63,10 @@ static ayf_status put_run(ayf_context *ctx, const char *folder, const ayf_report
     if (status == AYF_OK) status = ayf_history_read(ctx, folder, &history);
     ayf_text_print(json, "{\"folder\":");
     ayf_text_json(json, folder);
-    ayf_text_print(json, ",\"step\":%llu,\"finished\":%s,\"advice\":", (unsigned long long)facts.step,
-                   facts.finished ? "true" : "false");
+    ayf_text_print(json, ",\"step\":%llu,\"state\":\"%s\",\"advice\":", (unsigned long long)facts.step,
+                   facts.diverged   ? "diverged"
+                   : facts.finished ? "finished"
+                                    : "unfinished");
     if (status == AYF_OK) ayf_advice_json(json, &facts, &history);
     ayf_text_print(json, ",\n\"config\":");
     if (status == AYF_OK) status = put_config(ctx, facts.config, json);

@@ -273,7 +273,7 @@
     };
     section("Runs",
       table(["run", "state", "step", "loss", "learning rate", "seconds per step"],
-        runs.map((run, i) => row([heading(run, i), run.state ?? (run.finished ? "finished" : "unfinished"), run.step,
+        runs.map((run, i) => row([heading(run, i), run.state, run.step,
           last(run, "loss"), last(run, "lr"), last(run, "seconds")]))));
     const said = runs.flatMap((run, i) => (run.advice.length
       ? [heading(run, i), ...run.advice.map((line) => make("p", { className: "warning" }, line))] : []));

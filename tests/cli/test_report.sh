@@ -64,6 +64,16 @@ printf 'damaged' >'a<!--<script>&"/model.safetensors'
 expect "a damaged model does not cost the page" 0 "$ayf" report 'a<!--<script>&"' --out odd.html
 expect "the page says why" 0 data_of odd.html 'runs[0]["not_drawn"]'
 prints "model.safetensors"
+# shellcheck disable=SC2086
+"$ayf" train wild $tiny --steps 20 --set train.lr=10 >out 2>err
+expect "a run that diverged" 0 "$ayf" report wild --out wild.html
+expect "its state and the reason" 0 data_of wild.html '[runs[0]["state"]] + runs[0]["advice"]'
+prints "['diverged'" && prints "The run has diverged (step "
+# shellcheck disable=SC2086
+"$ayf" train back $tiny --steps 20 --set train.lr=10 --set train.on_divergence=rollback >out 2>err
+expect "a run that went back" 0 "$ayf" report back --out back.html --no-drawing
+expect "it says so" 0 data_of back.html 'runs[0]["advice"]'
+prints "went back to an earlier checkpoint"
 expect "no run" 2 "$ayf" report
 expect "a folder that is none" 1 "$ayf" report nowhere --out page2.html
 says "nowhere" && one_line && absent page2.html
