@@ -79,6 +79,10 @@ CLI_VERBS(CLI_VERB)
 /* Opens a model file, or the newest model of a run folder. Returns an exit code, 0 = opened. */
 int cli_open_model(cli *c, const char *path, ayf_model **out);
 
+/* Whether the `count` values of --times, of which there are none when it is not given, are steps that agree with
+ * --steps; sets *steps. Returns an exit code. */
+int cli_check_times(cli *c, const cli_args *args, size_t count, int *steps);
+
 /* --solver and --precision; left alone when they are not given. Return an exit code. */
 int cli_get_solver(const cli_args *args, ayf_solver *out);
 int cli_get_precision(const cli_args *args, cli_option option, ayf_precision *out);

@@ -117,6 +117,17 @@ int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak
     return ayf_model_guide(teacher, itself ? teacher : *weak) == AYF_OK ? 0 : cli_fail(c);
 }
 
+int cli_check_times(cli *c, const cli_args *args, size_t count, int *steps) {
+    const char *times = args->value[CLI_OPT_times];
+    if (!times) return 0;
+    if (count < 2) return cli_error(c, AYF_E_USAGE, "--times %s: give at least 1,0", times);
+    if (*steps && *steps != (int)count - 1)
+        return cli_error(c, AYF_E_USAGE, "--times gives %zu steps, --steps %d; leave one out", count - 1,
+                         *steps);
+    *steps = (int)count - 1;
+    return 0;
+}
+
 int cli_get_solver(const cli_args *args, ayf_solver *out) {
     static const char *const names[] = {"euler", "heun", "reference"};
     static const ayf_solver solvers[] = {AYF_SOLVER_EULER, AYF_SOLVER_HEUN, AYF_SOLVER_REFERENCE};

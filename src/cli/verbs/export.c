@@ -24,15 +24,8 @@ static int read_options(cli *c, const cli_args *a, ayf_export_options *o, double
     o->format = (ayf_export_format)format;
     o->dtype = (ayf_export_dtype)dtype;
     o->name = a->value[CLI_OPT_export_name];
-    if (!*times) return 0;
-    if (time_count < 2)
-        return cli_error(c, AYF_E_USAGE, "--times %s: give at least 1,0", a->value[CLI_OPT_times]);
-    if (o->steps && o->steps != (int)time_count - 1)
-        return cli_error(c, AYF_E_USAGE, "--times gives %zu steps, --steps %d; leave one out", time_count - 1,
-                         o->steps);
-    o->steps = (int)time_count - 1;
     o->times = *times;
-    return 0;
+    return cli_check_times(c, a, time_count, &o->steps);
 }
 
 int cli_export(cli *c, const cli_args *args) {

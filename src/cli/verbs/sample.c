@@ -10,26 +10,20 @@ typedef cli_sample_job job;
 
 static int read_options(job *j) {
     const cli_args *a = j->args;
+    size_t time_count = 0;
     int code;
     j->scale = 1;
     if ((code = cli_get_list(a, CLI_OPT_seeds, UINT64_MAX - 1, SEEDS_MAX, &j->seeds, &j->seed_count)) ||
         (code = cli_get_int(a, CLI_OPT_sample_steps, 1, AYF_STEPS_MOST, &j->options.steps)) ||
-        (code = cli_get_reals(a, CLI_OPT_times, &j->times, &j->time_count)) ||
+        (code = cli_get_reals(a, CLI_OPT_times, &j->times, &time_count)) ||
         (code = cli_get_real(a, CLI_OPT_gamma, 0, 1, &j->options.gamma)) ||
         (code = cli_get_real(a, CLI_OPT_guidance, 1e-6, 100, &j->options.guidance)) ||
         (code = cli_get_int(a, CLI_OPT_grid, 1, 16384, &j->columns)) ||
         (code = cli_get_int(a, CLI_OPT_scale, 1, 64, &j->scale)) ||
         (code = cli_get_solver(a, &j->options.solver)))
         return code;
-    if (j->times) {
-        if (j->time_count < 2)
-            return cli_error(j->c, AYF_E_USAGE, "--times %s: give at least 1,0", a->value[CLI_OPT_times]);
-        if (j->options.steps && j->options.steps != (int)j->time_count - 1)
-            return cli_error(j->c, AYF_E_USAGE, "--times gives %zu steps, --steps %d; leave one out",
-                             j->time_count - 1, j->options.steps);
-        j->options.steps = (int)j->time_count - 1;
-        j->options.times = j->times;
-    }
+    if ((code = cli_check_times(j->c, a, time_count, &j->options.steps))) return code;
+    j->options.times = j->times;
     if (!j->seeds) {
         enum { DEFAULT_SEEDS = 16 };
         j->seed_count = DEFAULT_SEEDS;

@@ -22,7 +22,6 @@ typedef struct cli_sample_job {
     size_t seed_count, class_count;
     int *classes; /* per image, when asked for; else NULL */
     double *times;
-    size_t time_count;
     size_t values; /* of one image */
     int scale, columns;
     const char *out; /* a path; /dev/stdout for --out - */
