@@ -193,6 +193,10 @@ static ayf_status read_all(const ayf_file_reader *reader, size_t limit, char **b
     return AYF_OK;
 }
 
+ayf_status ayf_file_remove(ayf_context *ctx, const char *path) {
+    return unlink(path) == 0 || errno == ENOENT ? AYF_OK : ayf_fail_errno(ctx, errno, "remove", path);
+}
+
 ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size) {
     *bytes = NULL;
     *size = 0;

@@ -65,6 +65,9 @@ ayf_status ayf_file_append(ayf_context *ctx, int fd, const char *path, const voi
 /* begin, put, commit. */
 ayf_status ayf_file_write(ayf_context *ctx, const char *path, const void *bytes, size_t size);
 
+/* Removes the file; fine when there is none. */
+ayf_status ayf_file_remove(ayf_context *ctx, const char *path);
+
 #define AYF_FOLDER_LOCK ".lock" /* the file by which a folder is held */
 
 /* Holds `folder` for this program until ayf_folder_unlock() or the end of the process, however it ends. A

@@ -1,13 +1,11 @@
-#include <dirent.h>
-#include <errno.h>
-#include <math.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "image/image.h"
 #include "io/file.h"
 #include "report/report.h"
+#include "train/run_folder.h"
 
 enum {
     SAMPLES_MOST = 12,
@@ -26,42 +24,12 @@ static void put_picture(ayf_text *json, const char *label, const void *png, size
 
 /* ---- Sample grids of the run ---- */
 
-static int rising(const void *a, const void *b) {
-    long long x = *(const long long *)a, y = *(const long long *)b;
-    return (x > y) - (x < y);
-}
-
-/* The steps of samples/step-00000100.png, rising; *steps is the caller's, also after a failure. */
-static ayf_status list_samples(ayf_context *ctx, const char *folder, long long **steps, size_t *count) {
-    size_t capacity = 0;
-    DIR *dir = opendir(folder);
-    *steps = NULL;
-    *count = 0;
-    if (!dir) return errno == ENOENT ? AYF_OK : ayf_fail_errno(ctx, errno, "open this folder", folder);
-    ayf_status status = AYF_OK;
-    struct dirent *entry;
-    while (errno = 0, status == AYF_OK && (entry = readdir(dir))) {
-        long long step;
-        int end = 0;
-        if (sscanf(entry->d_name, "step-%lld.png%n", &step, &end) != 1 || !end || entry->d_name[end])
-            continue;
-        status = ayf_reserve(ctx, steps, *count, &capacity, sizeof **steps);
-        if (status == AYF_OK) (*steps)[(*count)++] = step;
-    }
-    if (status == AYF_OK && errno) status = ayf_fail_errno(ctx, errno, "read this folder", folder);
-    closedir(dir);
-    if (*count) qsort(*steps, *count, sizeof **steps, rising);
-    return status;
-}
-
-static ayf_status put_sample(ayf_context *ctx, const char *folder, long long step, ayf_text *json,
-                             bool *first) {
-    char name[64], label[48];
+static ayf_status put_sample(ayf_context *ctx, const char *run, int64_t step, ayf_text *json, bool *first) {
+    char label[48];
     void *bytes;
     size_t size;
-    snprintf(name, sizeof name, "step-%08lld.png", step);
-    snprintf(label, sizeof label, "step %lld", step);
-    char *path = ayf_path_join(ctx, folder, name);
+    snprintf(label, sizeof label, "step %" PRId64, step);
+    char *path = ayf_run_samples_path(ctx, run, step);
     if (!path) return AYF_E_MEMORY;
     ayf_status status = ayf_file_read(ctx, path, SAMPLE_BYTES_MOST, &bytes, &size);
     ayf_free(ctx, path);
@@ -73,18 +41,18 @@ static ayf_status put_sample(ayf_context *ctx, const char *folder, long long ste
 }
 
 ayf_status ayf_samples_json(ayf_context *ctx, const char *run, ayf_text *json) {
-    long long *steps = NULL;
-    size_t count = 0, shown;
+    int64_t *steps;
+    size_t count;
     bool first = true;
-    char *folder = ayf_path_join(ctx, run, "samples");
-    ayf_status status = folder ? list_samples(ctx, folder, &steps, &count) : AYF_E_MEMORY;
-    shown = count < SAMPLES_MOST ? count : SAMPLES_MOST;
+    ayf_status status = ayf_run_pictures(ctx, run, &steps, &count);
+    size_t shown = count < SAMPLES_MOST ? count : SAMPLES_MOST;
     ayf_text_print(json, "[");
-    for (size_t i = 0; i < shown && status == AYF_OK; i++)
-        status = put_sample(ctx, folder, steps[shown > 1 ? i * (count - 1) / (shown - 1) : 0], json, &first);
+    for (size_t i = 0; i < shown && status == AYF_OK; i++) {
+        size_t later = shown > 1 ? i * (count - 1) / (shown - 1) : 0;
+        status = put_sample(ctx, run, steps[count - 1 - later], json, &first); /* highest first in the list */
+    }
     ayf_text_print(json, "]");
     ayf_free(ctx, steps);
-    ayf_free(ctx, folder);
     return status;
 }
 

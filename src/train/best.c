@@ -1,11 +1,9 @@
 #include "train/best.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/number.h"
 #include "model/file.h"
@@ -91,9 +89,7 @@ static char *path_in(const ayf_run *run, const char *name) {
 
 static ayf_status remove_in(const ayf_run *run, const char *name) {
     char *path = path_in(run, name);
-    ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
-    if (path && unlink(path) != 0 && errno != ENOENT)
-        status = ayf_fail_errno(run->ctx, errno, "remove", path);
+    ayf_status status = path ? ayf_file_remove(run->ctx, path) : AYF_E_MEMORY;
     ayf_free(run->ctx, path);
     return status;
 }

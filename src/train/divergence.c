@@ -1,12 +1,10 @@
 #include "train/divergence.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "train/checkpoint.h"
 #include "train/figures.h"
@@ -161,13 +159,9 @@ ayf_status ayf_run_read_divergence(ayf_context *ctx, const char *folder, char **
     return known && !*out ? AYF_E_MEMORY : AYF_OK;
 }
 
-static ayf_status remove_file(ayf_context *ctx, const char *path) {
-    return unlink(path) == 0 || errno == ENOENT ? AYF_OK : ayf_fail_errno(ctx, errno, "remove", path);
-}
-
 ayf_status ayf_run_forget_divergence(ayf_run *run) {
     char *path = ayf_path_join(run->ctx, run->folder, AYF_RUN_DIVERGED);
-    ayf_status status = path ? remove_file(run->ctx, path) : AYF_E_MEMORY;
+    ayf_status status = path ? ayf_file_remove(run->ctx, path) : AYF_E_MEMORY;
     ayf_free(run->ctx, path);
     return status;
 }
@@ -186,7 +180,7 @@ static ayf_status set_bad_apart(ayf_run *run, int64_t *latest) {
     AYF_TRY(ayf_run_set_apart(run->ctx, run->folder, run->divergence.bad_since));
     AYF_TRY(ayf_run_drop_snapshots(run->ctx, run->folder, run->divergence.bad_since));
     AYF_TRY(ayf_run_latest_due(run->ctx, run->folder, back ? run->cfg.save.every : 0, latest));
-    if (*latest < 0) return remove_file(run->ctx, run->model_path);
+    if (*latest < 0) return ayf_file_remove(run->ctx, run->model_path);
     if (!back) return AYF_OK;
     AYF_TRY(ayf_run_drop_snapshots(run->ctx, run->folder, (uint64_t)*latest + 1));
     return ayf_run_set_apart(run->ctx, run->folder, (uint64_t)*latest + 1);

@@ -16,6 +16,7 @@
 #define SNAPSHOT_FOLDER "snapshots"
 #define CHECKPOINT_PREFIX "step-"
 #define CHECKPOINT_SUFFIX ".safetensors"
+#define SAMPLE_SUFFIX ".png"
 
 /* The number written by exactly `digits` decimal digits at `text`, or -1. */
 static int64_t read_digits(const char *text, size_t digits) {
@@ -27,11 +28,11 @@ static int64_t read_digits(const char *text, size_t digits) {
     return digits ? value : -1;
 }
 
-/* The step of a checkpoint's or snapshot's file name, -1 for any other name. */
-static int64_t checkpoint_step(const char *name) {
-    const size_t prefix = strlen(CHECKPOINT_PREFIX), suffix = strlen(CHECKPOINT_SUFFIX), size = strlen(name);
+/* The step of a file name "step-00001000<end>", -1 for any other name. */
+static int64_t step_of(const char *name, const char *end) {
+    const size_t prefix = strlen(CHECKPOINT_PREFIX), suffix = strlen(end), size = strlen(name);
     if (size < prefix + suffix || strncmp(name, CHECKPOINT_PREFIX, prefix) != 0) return -1;
-    if (strcmp(name + size - suffix, CHECKPOINT_SUFFIX) != 0) return -1;
+    if (strcmp(name + size - suffix, end) != 0) return -1;
     return read_digits(name + prefix, size - prefix - suffix);
 }
 
@@ -65,10 +66,6 @@ static ayf_status open_folder(ayf_context *ctx, const char *folder, DIR **dir) {
     return *dir ? AYF_OK : ayf_fail_errno(ctx, errno, "open this folder", folder);
 }
 
-static ayf_status remove_file(ayf_context *ctx, const char *path) {
-    return unlink(path) == 0 || errno == ENOENT ? AYF_OK : ayf_fail_errno(ctx, errno, "remove", path);
-}
-
 /* The next entry, *entry = NULL after the last. */
 static ayf_status next_entry(ayf_context *ctx, const char *folder, DIR *dir, const struct dirent **entry) {
     errno = 0;
@@ -85,7 +82,7 @@ static ayf_status clean_entry(ayf_context *ctx, DIR *dir, const char *folder, co
     if (!path) return AYF_E_MEMORY;
     ayf_status status = AYF_OK;
     if (leftover)
-        status = remove_file(ctx, path);
+        status = ayf_file_remove(ctx, path);
     else if (fstatat(dirfd(dir), name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode))
         status = ayf_fail(
             ctx, AYF_E_IO,
@@ -184,13 +181,14 @@ static int falling(const void *a, const void *b) {
 
 char *ayf_run_samples_path(ayf_context *ctx, const char *folder, int64_t step) {
     char name[80];
-    snprintf(name, sizeof name, SAMPLE_FOLDER "/step-%08lld.png", (long long)step);
+    snprintf(name, sizeof name, SAMPLE_FOLDER "/" CHECKPOINT_PREFIX "%08lld" SAMPLE_SUFFIX, (long long)step);
     return ayf_path_join(ctx, folder, name);
 }
 
-/* All steps that have a file in the folder `inside`, highest first; *steps is the caller's, also after a failure. */
-static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *inside, int64_t **steps,
-                              size_t *count) {
+/* All steps that have a file with this end in the folder `inside`, highest first; *steps is the caller's, also after a
+ * failure. */
+static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *inside, const char *end,
+                              int64_t **steps, size_t *count) {
     DIR *dir;
     *steps = NULL;
     *count = 0;
@@ -203,7 +201,7 @@ static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *
     size_t capacity = 0;
     const struct dirent *entry;
     while (status == AYF_OK && (status = next_entry(ctx, path, dir, &entry)) == AYF_OK && entry) {
-        int64_t step = checkpoint_step(entry->d_name);
+        int64_t step = step_of(entry->d_name, end);
         if (step < 0) continue;
         status = ayf_reserve(ctx, steps, *count, &capacity, sizeof **steps);
         if (status == AYF_OK) (*steps)[(*count)++] = step;
@@ -215,17 +213,27 @@ static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *
 }
 
 static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
-    return list_inside(ctx, folder, CHECKPOINT_FOLDER, steps, count);
+    return list_inside(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
 }
 
-ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+/* None when there is no such folder. */
+static ayf_status list_if_there(ayf_context *ctx, const char *folder, const char *inside, const char *end,
+                                int64_t **steps, size_t *count) {
     *steps = NULL;
     *count = 0;
-    char *path = ayf_path_join(ctx, folder, SNAPSHOT_FOLDER);
+    char *path = ayf_path_join(ctx, folder, inside);
     if (!path) return AYF_E_MEMORY;
     bool there = ayf_path_exists(path);
     ayf_free(ctx, path);
-    return there ? list_inside(ctx, folder, SNAPSHOT_FOLDER, steps, count) : AYF_OK;
+    return there ? list_inside(ctx, folder, inside, end, steps, count) : AYF_OK;
+}
+
+ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    return list_if_there(ctx, folder, SNAPSHOT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
+}
+
+ayf_status ayf_run_pictures(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    return list_if_there(ctx, folder, SAMPLE_FOLDER, SAMPLE_SUFFIX, steps, count);
 }
 
 ayf_status ayf_run_drop_snapshots(ayf_context *ctx, const char *folder, uint64_t step) {
@@ -234,7 +242,7 @@ ayf_status ayf_run_drop_snapshots(ayf_context *ctx, const char *folder, uint64_t
     ayf_status status = ayf_run_snapshots(ctx, folder, &steps, &count);
     for (size_t i = 0; status == AYF_OK && i < count && (uint64_t)steps[i] >= step; i++) {
         char *path = ayf_run_snapshot_path(ctx, folder, steps[i]);
-        status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
+        status = path ? ayf_file_remove(ctx, path) : AYF_E_MEMORY;
         ayf_free(ctx, path);
     }
     ayf_free(ctx, steps);
@@ -266,7 +274,7 @@ ayf_status ayf_run_prune(ayf_context *ctx, const char *folder, int keep) {
     ayf_status status = list_steps(ctx, folder, &steps, &count);
     for (size_t i = (size_t)keep; status == AYF_OK && i < count; i++) {
         char *path = ayf_run_checkpoint_path(ctx, folder, steps[i]);
-        status = path ? remove_file(ctx, path) : AYF_E_MEMORY;
+        status = path ? ayf_file_remove(ctx, path) : AYF_E_MEMORY;
         ayf_free(ctx, path);
     }
     ayf_free(ctx, steps);

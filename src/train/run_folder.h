@@ -47,6 +47,9 @@ char *ayf_run_snapshot_path(ayf_context *ctx, const char *folder, int64_t step);
  * failure. */
 ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count);
 
+/* The same of those that have a sample grid. */
+ayf_status ayf_run_pictures(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count);
+
 /* Removes the snapshots of `step` and of later ones. */
 ayf_status ayf_run_drop_snapshots(ayf_context *ctx, const char *folder, uint64_t step);
 
