@@ -62,7 +62,7 @@ static const char *const precond_names[] = {
     ROW(PATH(section, name), section.name, #value, min, max, help, .type = AYF_FIELD_REALS)
 #define CHOICE(section, name, type_, value, help)                                                            \
     ROW(PATH(section, name), section.name, #value, 0, 0, help, NAMED(names_##type_))
-#define KEY(TYPE, kinds, field, text, min, max, name, help)                                                  \
+#define KEY(TYPE, kinds, users, field, text, min, max, name, help)                                           \
     ROW(PATH(model, name), model.field, text, min, max, help, TYPE_##TYPE)
 static const ayf_field_row rows[] = {
 #include "config/keys.def"
