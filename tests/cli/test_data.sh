@@ -57,6 +57,24 @@ for name, count in ("train", 3), ("t10k", 2):
 expect "info says which IDX file was taken" 0 "$ayf" info mnist
 prints "samples      3" && prints "takes train-images-idx3-ubyte" && prints "t10k-images-idx3-ubyte is left out"
 
+# ---- data check ----
+python3 -c '
+import struct
+open("far-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, 3, 4, 4) + bytes(range(48)))
+open("far-labels-idx1-int", "wb").write(struct.pack(">IIiii", 0xC01, 3, 1, 0x7fffffff, -5))'
+expect "labels that no class has" 5 "$ayf" data check far-images-idx3-ubyte
+prints "picture 1: label 2147483647 is out of the range 0 to 65535" && prints "picture 2: has no label"
+prints "classes      2, of 0 to 1 samples each; 1 without any"
+expect "they are not on the sheet" 5 "$ayf" data check far-images-idx3-ubyte --sheet far.png
+exists far.png
+name=$(printf 'n\033\377.png')
+mkdir names && python3 -c 'import zipfile; open("names/a.png", "wb").write(zipfile.ZipFile("pets.zip").read("cat/000.png"))'
+cp names/a.png "names/$name"
+expect "JSON has the names of files as they are" 0 "$ayf" data check names --json
+python3 -c 'import json, os, sys
+pair, = json.load(open("out"))["duplicate_pairs"]
+sys.exit(not all(os.path.exists(os.fsencode("names/") + n.encode("utf-8", "surrogateescape")) for n in pair))' || bad "not a name of a file"
+
 # ---- Files of other kinds as models ----
 python3 - <<'END'
 import zipfile
