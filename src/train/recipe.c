@@ -136,5 +136,6 @@ ayf_distill_step ayf_distill_from_config(const ayf_config *cfg) {
                               .target = cfg->distill.target,
                               .norm = cfg->distill.norm,
                               .norm_c = cfg->distill.norm_c,
+                              .norm_p = cfg->distill.norm_p,
                               .optim = ayf_optim_from_config(cfg)};
 }

@@ -109,6 +109,7 @@ static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) 
                                               .target = AYF_TARGET_TEACHER,
                                               .norm = AYF_NORM_RMS,
                                               .norm_c = 0.1,
+                                              .norm_p = 0.5,
                                               .teacher = ayf_velocity_network(&t->teacher),
                                               .optim = optim},
                                   .discriminator = t->disc,
