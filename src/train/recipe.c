@@ -43,12 +43,17 @@ ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg) {
                               .labels = cfg->data.labels};
 }
 
+bool ayf_disc_sees_guidance(const ayf_config *cfg) {
+    return cfg->finetune.disc_guidance && cfg->distill.guidance != AYF_CFG_GUIDANCE_NONE &&
+           cfg->distill.guidance_min < cfg->distill.guidance_max;
+}
+
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_DISCRIMINATOR;
     spec.img_resolution = network->img_resolution;
     spec.img_channels = network->img_channels;
-    spec.label_dim = network->label_dim;
+    spec.label_dim = network->label_dim + (ayf_disc_sees_guidance(cfg) ? AYF_DISC_GUIDANCE : 0);
     spec.channel_base = cfg->finetune.channel_base;
     spec.channel_max = cfg->finetune.channel_max;
     spec.mbstd_group_size = cfg->finetune.deviation_group;
