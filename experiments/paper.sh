@@ -271,7 +271,8 @@ losses() {
         ring emd "$seed" --set distill.teacher=analytic
         ring lmd "$seed" --set distill.teacher=analytic --set distill.loss=lmd
         ring consistency "$seed" --set distill.teacher=analytic --set distill.s_zero_only=true
-        ring meanflow "$seed" --set distill.target=data
+        ring meanflow "$seed" --set distill.target=data --set distill.pairs=sorted --set distill.p_s0=0 \
+            --set distill.p_st=0.75
     done
     printf '\n## (ii) Ring of 8 Gaussians: RMS distance to the exact map\n\n'
     heading steps 1 2 4 8 16
@@ -290,7 +291,8 @@ losses() {
         plain emd "$seed"
         plain lmd "$seed" --set distill.loss=lmd
         plain consistency "$seed" --set distill.s_zero_only=true
-        plain meanflow "$seed" --set distill.target=data
+        plain meanflow "$seed" --set distill.target=data --set distill.pairs=sorted --set distill.p_s0=0 \
+            --set distill.p_st=0.75
     done
     for what in fd recall rms; do
         case $what in
@@ -446,6 +448,7 @@ switches() {
     for seed in $SEEDS; do
         plain emd "$seed"
         plain no-zero "$seed" --set distill.p_s0=0
+        plain sorted "$seed" --set distill.pairs=sorted --set distill.p_s0=0 --set distill.p_st=0.75
         plain power-75 "$seed" --set distill.norm_p=0.75
         plain power-0 "$seed" --set distill.norm_p=0
         guided autoguidance "$seed"
@@ -459,6 +462,7 @@ switches() {
         heading "" "1 step" "2 steps" "4 steps"
         row "defaults" emd %.3f $what 1 2 4
         row "p_s0 = 0" no-zero %.3f $what 1 2 4
+        row "MeanFlow's time pairs" sorted %.3f $what 1 2 4
         row "norm_p = 0.75" power-75 %.3f $what 1 2 4
         row "norm_p = 0" power-0 %.3f $what 1 2 4
     done

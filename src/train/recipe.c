@@ -130,6 +130,9 @@ double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step) {
 ayf_time_sampler ayf_times_from_config(const ayf_config *cfg) {
     return (ayf_time_sampler){.gap_mean = cfg->distill.gap_mean,
                               .gap_std = cfg->distill.gap_std,
+                              .sorted = cfg->distill.pairs == AYF_CFG_PAIRS_SORTED,
+                              .sorted_mean = {cfg->distill.sorted_mean_a, cfg->distill.sorted_mean_b},
+                              .sorted_std = cfg->distill.sorted_std,
                               .p_s0 = cfg->distill.p_s0,
                               .p_st = cfg->distill.p_st,
                               .s_zero_only = cfg->distill.s_zero_only};

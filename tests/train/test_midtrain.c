@@ -232,6 +232,30 @@ static void test_consistency_times(void **state) {
     }
 }
 
+/* Two times, of which the larger is t: their logits have the given means and deviation where they do not overlap. */
+static void test_sorted_times(void **state) {
+    (void)state;
+    enum { COUNT = 20000 };
+    ayf_time_sampler sampler = {.sorted = true, .sorted_mean = {-4, 2}, .sorted_std = 0.5, .p_st = 0.75};
+    double sum[2] = {0}, square = 0;
+    int apart = 0;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        float t, s;
+        ayf_time_pair(&sampler, 1, 2, i, &t, &s);
+        double logit_t = log((double)t / (1 - (double)t)), logit_s = log((double)s / (1 - (double)s));
+        sum[0] += logit_t / COUNT;
+        square += (logit_t - 2) * (logit_t - 2) / COUNT;
+        if (s == t) continue;
+        assert_true(s < t);
+        sum[1] += logit_s;
+        apart++;
+    }
+    near("share apart", 0, (double)apart / COUNT, 0.25, 0.015);
+    near("mean of t", 0, sum[0], 2, 0.02);
+    near("mean of s", 0, sum[1] / apart, -4, 0.04);
+    near("deviation", 0, sqrt(square), 0.5, 0.02);
+}
+
 /* ---- Mid-training ---- */
 
 static settings gaussian(void) {
@@ -579,6 +603,7 @@ int main(void) {
                                        TEST(test_norm_power),
                                        TEST(test_baselines),
                                        TEST(test_consistency_times),
+                                       TEST(test_sorted_times),
                                        TEST(test_trajectories),
                                        TEST(test_draws),
                                        TEST(test_given_target),
