@@ -41,7 +41,8 @@ typedef struct ayf_fidelity_row {
  * about sqrt 2), not how good the sample is. PSNR (peak to peak 2) and SSIM (11x11 Gaussian window, Wang et
  * al. 2004) are computed on images clipped to [-1,1].
  *
- * `teacher` may be guided (ayf_model_guide). With `teacher` NULL, the closed-form velocity of "builtin:ring"
+ * `teacher` may be guided (ayf_model_guide); its guidance then ends where that of the student's teacher did
+ * (ayf_model_guide_until). With `teacher` NULL, the closed-form velocity of "builtin:ring"
  * or "builtin:gaussian" is used.
  *
  * AYF_E_USAGE if `student` is not a student, if `teacher` is a student or was trained on different data, if

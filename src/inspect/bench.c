@@ -142,6 +142,7 @@ static ayf_status time_part(ayf_backend *backend, part which, ayf_precision prec
     ayf_distill_step step = {.student = n->student->params,
                              .batch = plan->batch,
                              .norm_c = 0.1,
+                             .norm_p = 0.5,
                              .teacher = ayf_velocity_network(&network),
                              .optim = ayf_optim_default()};
     step.optim.ema = true;
