@@ -75,8 +75,8 @@ typedef struct ayf_features_options { /* all zero = defaults; data is required *
     /* A further set for the accuracy. NULL: a tenth of `data`, at most 10000 samples, is held out and not
      * fitted. */
     const char *heldout;
-    /* "data.resolution=16" ...; keys: data.{resolution,resize,background,upright,channels,skip_bad,mirror}, model.{channels,multipliers},
-     * train.{steps,batch,seed,lr} */
+    /* "data.resolution=16" ...; keys: data.{resolution,resize,background,upright,channels,skip_bad,mirror},
+     * model.{channels,multipliers}, train.{steps,batch,seed,lr} */
     const char *const *settings;
     int setting_count;
 } ayf_features_options;
