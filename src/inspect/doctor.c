@@ -161,7 +161,8 @@ static ayf_status check_derivatives(doctor *d) {
     AYF_TRY(measure_noise(d));
     AYF_TRY(ayf_program_run(d->gradients));
     AYF_TRY(ayf_program_run(d->ref_gradients));
-    say(d, "relative error of derivatives against signed finite differences (tiny: too small for 32 bits) and ref:");
+    say(d, "relative error of derivatives against signed finite differences (tiny: too small for 32 bits) "
+           "and ref:");
     say(d, "%-38s %8s %8s %8s %10s %8s", "", "JVP", "VJP", "double", "VJP : ref", "double");
     for (int i = 0; i < s->count; i++) AYF_TRY(check_variable(d, &s->variable[i]));
     return AYF_OK;
