@@ -370,6 +370,7 @@ ayf_status ayf_run_checkpoint_read(ayf_run *run, int64_t step) {
     if (status != AYF_OK) return status;
     run->step = (uint64_t)step;
     run->saved_step = step;
-    return !ayf_run_leads(run) || run->dry || model_is_whole(run) ? AYF_OK
-                                                      : ayf_run_model_write(run, run->model_path, NULL);
+    return !ayf_run_leads(run) || run->dry || model_is_whole(run)
+               ? AYF_OK
+               : ayf_run_model_write(run, run->model_path, NULL);
 }
