@@ -99,6 +99,26 @@ limited() {
     fi
 }
 
+# The peak of a run beside its plan, once with the parts that are larger than the step. Sanitizers keep what is freed.
+# near NAME VERB WORDS: a dry run and a run of these words in folder NAME
+# shellcheck disable=SC2086
+near() {
+    plan=$("$ayf" "$2" "$1" $3 --dry-run | sed -n 's/^memory *\([0-9.]*\) MiB.*/\1/p')
+    python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[2:], check=True, capture_output=True)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"plan {sys.argv[1]} MiB, peak {peak:.1f} MiB")
+sys.exit(not 0.7 <= peak / float(sys.argv[1]) <= 1.1)' "${plan:-0.1}" "$ayf" "$2" "$1" $3
+}
+if [ "$sanitizers" = none ]; then
+    more="--set data.resolution=16 --set model.channels=16 --batch 32 --steps 2 --set train.lr_warmup=0 --set save.every=1
+          --set save.grid_every=1"
+    expect "the peak of a training lies near the plan" 0 near near-teacher train "--data builtin:shapes $more"
+    expect "that of a distillation with mid-training and measurements" 0 near near-student distill \
+        "--teacher near-teacher $more --set distill.guidance=none --set eval.every=1 --set eval.images=4
+         --set distill.midtrain_steps=1 --set distill.midtrain_trajectories=2000 --set distill.midtrain_solver_steps=2"
+fi
+
 # A full disk, where one can be made.
 mkdir small
 if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
