@@ -398,6 +398,13 @@ void ayf_dataset_close(ayf_dataset *d) {
 }
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
+
+uint64_t ayf_dataset_bytes(const ayf_dataset *d) {
+    uint64_t each = (d->cache ? sample_bytes(d) : 0) + (d->cached ? sizeof *d->cached : 0) +
+                    (d->labels ? sizeof *d->labels : 0) + (d->kept ? sizeof *d->kept : 0);
+    return each * d->info.count + (d->source ? d->source->bytes : 0);
+}
+
 ayf_context *ayf_dataset_context(const ayf_dataset *d) { return d->ctx; }
 
 int ayf_dataset_label(const ayf_dataset *d, size_t index) {

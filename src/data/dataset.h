@@ -89,6 +89,9 @@ void ayf_dataset_close(ayf_dataset *data); /* NULL is fine */
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *data);
 ayf_context *ayf_dataset_context(const ayf_dataset *data); /* with which it was opened */
 
+/* What it keeps in memory, all of it allocated when it is opened. */
+uint64_t ayf_dataset_bytes(const ayf_dataset *data);
+
 /* Class of sample `index` < count, without reading the sample; -1 without labels. */
 int ayf_dataset_label(const ayf_dataset *data, size_t index);
 

@@ -36,6 +36,7 @@ struct ayf_source {
     ayf_classes classes; /* names and, with labels, the least number of classes; pictures are not counted */
     char *note;          /* what was chosen, for people: "takes train/; test/ is left out"; NULL: nothing */
     bool pad_28;         /* 28 x 28 pictures become 32 x 32 */
+    size_t bytes;        /* of files that it keeps in memory */
     bool generated;      /* always good: nothing to check, drawn when asked for */
     /* The picture `index` as stored; header_only fills the shape alone. Failures begin with the item's name.
      */

@@ -318,6 +318,12 @@ static ayf_status check_memory(const ayf_eval *e) {
     return features ? AYF_OK : AYF_E_MEMORY;
 }
 
+/* The reference, its half and the samples, and square matrices: moments of three sets, and their roots. */
+uint64_t ayf_eval_bytes(uint64_t count, uint64_t values, uint64_t dim) {
+    enum { SETS = 3, MATRICES = 6 };
+    return SETS * count * (values + dim) * sizeof(float) + MATRICES * dim * dim * sizeof(double);
+}
+
 static ayf_status check_samples(ayf_eval *e, const char *source) {
     ayf_dataset *data;
     if (!source) return AYF_OK;

@@ -49,4 +49,7 @@ struct ayf_eval {
     ayf_wait wait;
 };
 
+/* About what a comparison of `count` samples of `values` numbers by `dim` features holds at its peak, in bytes. */
+uint64_t ayf_eval_bytes(uint64_t count, uint64_t values, uint64_t dim);
+
 #endif

@@ -39,6 +39,8 @@ struct ayf_run_type {
     ayf_status (*begin)(ayf_run *run);
     /* After a checkpoint was read: fills run->programs and run->program. */
     ayf_status (*compile)(ayf_run *run);
+    /* What the kind keeps in memory in the phase of the step at hand, besides programs, learners and teachers. */
+    uint64_t (*memory)(const ayf_run *run);
 
     /* Work before the first step, a piece for each call of ayf_run_step(). */
     uint64_t (*unprepared)(const ayf_run *run);                  /* pieces that are left; 0: none */

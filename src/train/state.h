@@ -166,7 +166,8 @@ struct ayf_run {
     ayf_program *program;                    /* of the step at hand, one of `programs` */
     ayf_program *programs[AYF_RUN_PROGRAMS]; /* NULL: none */
     uint64_t bytes;                          /* planned memory of all programs together */
-    uint64_t room;                           /* what was free before any of it was allocated */
+    ayf_memory_parts memory;                 /* of the run at its peak (train/plan/memory.h) */
+    uint64_t room;                           /* for it: what the process has of it and what is free */
     const char *room_limit;                  /* the narrowest limit: static, "MemAvailable" */
 
     uint64_t step, steps;

@@ -42,7 +42,9 @@ static ayf_status open(ayf_run *run) {
 }
 
 static ayf_status compile(ayf_run *run) {
-    if (midtrains(run) && !regresses_paths(run)) AYF_TRY(ayf_paths_open(run));
+    /* Of a run that is not to begin, a step after mid-training is what is tried. */
+    if (midtrains(run) && !regresses_paths(run))
+        AYF_TRY(run->dry ? ayf_paths_check(run) : ayf_paths_open(run));
     ayf_distill_step step = ayf_distill_from_config(&run->cfg);
     step.batch = run->batch.count;
     step.optim = run->learner[0].optim;
@@ -74,6 +76,8 @@ static ayf_status draw(ayf_run *run) {
     return AYF_OK;
 }
 
+static uint64_t memory(const ayf_run *run) { return midtrains(run) ? ayf_paths_bytes(run) : 0; }
+
 const ayf_run_type ayf_run_distill = {
     .verb = "distill",
     .unused = unused,
@@ -85,6 +89,7 @@ const ayf_run_type ayf_run_distill = {
     .base = base,
     .open = open,
     .compile = compile,
+    .memory = memory,
     .unprepared = ayf_paths_missing,
     .prepare = ayf_paths_make,
     .save_prepared = ayf_paths_write,
