@@ -23,7 +23,7 @@ struct ayf_run_type {
      * configuration, before open(). */
     ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);
 
-    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each
+    /* Samples of a batch that a step treats together (statistics in the graph, coupling), and the key that says how many; NULL: each
      * stands alone. */
     int (*group)(const ayf_config *cfg);
     const char *group_key;

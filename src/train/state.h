@@ -98,7 +98,7 @@ typedef struct ayf_run_best {
 typedef struct ayf_run_batch {
     int count;               /* samples: train.batch / processes / parts */
     int parts, part;         /* of this process's share of the batch, and the one at hand */
-    int group;               /* samples with statistics of their own in the graph; 1 unless fine-tuning */
+    int group;               /* samples that a step treats together (ayf_run_type.group) */
     float *x0, *x1;          /* count x values */
     float *t, *s, *guidance; /* count */
     float *onehot;           /* count x classes */

@@ -10,10 +10,13 @@
 #include "train/recipe.h"
 #include "train/kinds/teachers.h"
 
-static const ayf_unused_key unused[] = {
-    {"finetune.", NULL},           {"train.init", "the student begins as distill.student_init says"},
-    {"train.time_mean", NULL},     {"train.time_std", NULL},
-    {"train.label_dropout", NULL}, {NULL, NULL}};
+static const ayf_unused_key unused[] = {{"finetune.", NULL},
+                                        {"train.init", "the student begins as distill.student_init says"},
+                                        {"train.time_mean", NULL},
+                                        {"train.time_std", NULL},
+                                        {"train.label_dropout", NULL},
+                                        {"train.coupling", NULL},
+                                        {NULL, NULL}};
 
 static double rate(const ayf_config *cfg) { return cfg->train.lr; }
 
