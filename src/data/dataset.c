@@ -460,7 +460,7 @@ ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
     double sum = 0, squares = 0, n = (double)used * (double)size;
     for (size_t i = 0; i < used; i++) {
         const uint8_t *bytes;
-        AYF_TRY(pixels(d, i * (d->info.count / used), &bytes));
+        AYF_TRY(pixels(d, i * d->info.count / used, &bytes));
         for (size_t k = 0; k < size; k++) {
             double value = bytes[k] / 127.5 - 1;
             sum += value;
