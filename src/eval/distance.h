@@ -8,13 +8,13 @@
 #include "io/classes.h"
 #include "metrics/table.h"
 
-/* Real samples as the metrics take them. The moments are of all of them; the first `kept` keep their features
- * and pixels. */
+/* Real samples as the metrics take them. The moments are of all of them; the first `kept` keep their
+ * features, the first `pictures` >= kept their pixels. */
 typedef struct ayf_real_set {
-    size_t count, kept;
+    size_t count, kept, pictures;
     ayf_moments *moments;
     float *features; /* [kept][dim] */
-    float *pixels;   /* [kept][values] */
+    float *pixels;   /* [pictures][values] */
 } ayf_real_set;
 
 struct ayf_eval {
