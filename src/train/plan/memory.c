@@ -4,6 +4,7 @@
 
 #include "base/available.h"
 #include "model/shape.h"
+#include "train/checkpoint.h"
 #include "train/kind.h"
 
 void ayf_run_note_room(ayf_run *run) {
@@ -35,7 +36,7 @@ uint64_t ayf_run_model_bytes(const ayf_run *run) {
 }
 
 uint64_t ayf_run_memory(const ayf_run *run) {
-    return run->bytes + (ayf_run_leads(run) ? ayf_run_checkpoint_bytes(run) : 0);
+    return run->bytes + (ayf_run_leads(run) ? ayf_run_checkpoint_room(run) : 0);
 }
 
 /* ---- Smaller batches ---- */
