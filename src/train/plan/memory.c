@@ -5,6 +5,7 @@
 #include "base/available.h"
 #include "model/shape.h"
 #include "train/best.h"
+#include "train/checkpoint.h"
 #include "train/kind.h"
 #include "train/pictures.h"
 #include "train/plan/parts.h"
@@ -48,7 +49,7 @@ static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) 
     if (!ayf_run_leads(run)) return AYF_OK;
     AYF_TRY(ayf_run_picture_open(run));
     parts->pictures = ayf_run_picture_bytes(run);
-    parts->checkpoint = ayf_run_checkpoint_bytes(run);
+    parts->checkpoint = ayf_run_checkpoint_room(run);
     return ayf_best_plan(run, &parts->measuring);
 }
 

@@ -9,7 +9,7 @@
  * there. AYF_E_MEMORY names what is needed, what is free, and the batch that fits. */
 ayf_status ayf_run_compile_checked(ayf_run *run);
 
-/* What the first checkpoint takes in memory while it is written, and on the disk; the same of the model. */
+/* What the first checkpoint takes on the disk; the same of the model. */
 uint64_t ayf_run_checkpoint_bytes(const ayf_run *run);
 uint64_t ayf_run_model_bytes(const ayf_run *run);
 
