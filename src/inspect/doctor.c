@@ -325,16 +325,14 @@ static void clear(doctor *d) {
     if (d->ref) ayf_backend_close(d->ref);
 }
 
-ayf_status ayf_doctor(ayf_context *ctx, const char *path, ayf_print_fn *print, void *user) {
+ayf_status ayf_doctor(ayf_context *ctx, ayf_model *model, ayf_print_fn *print, void *user) {
     doctor d = {.ctx = ctx, .print = print, .user = user};
-    ayf_model *model = NULL;
     ayf_weights *own = NULL;
     ayf_status status = ayf_backend_open(ctx, &d.backend);
     if (status == AYF_OK) status = ayf_ref_open(ctx, &d.ref);
-    if (status == AYF_OK) status = path ? ayf_model_open(ctx, path, &model) : small_network(d.backend, &own);
+    if (status == AYF_OK && !model) status = small_network(d.backend, &own);
     if (status == AYF_OK) status = examine(&d, model, model ? model->weights : own);
     clear(&d);
     ayf_weights_free(own);
-    ayf_model_close(model);
     return status;
 }

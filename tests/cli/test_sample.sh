@@ -13,7 +13,7 @@ tiny="--data builtin:shapes --batch 4 --set data.resolution=8 --set model.channe
 expect "a teacher" 0 "$ayf" train teacher $tiny --steps 1
 expect "a student" 0 "$ayf" distill student --data builtin:shapes --batch 4 --teacher teacher --set distill.guidance=none --steps 1
 expect "without classes" 0 "$ayf" train plain $tiny --set data.labels=false --steps 1
-expect "points" 0 "$ayf" train ring --data builtin:ring --batch 8 --steps 1 --set model.channels=8 --set model.kind=mlp
+expect "points" 0 "$ayf" train ring --data builtin:ring --batch 8 --steps 1 --set model.kind=mlp
 
 # arrays FILE: name, type and shape of what is in an .npz, and that the bytes are as many
 arrays() {

@@ -156,6 +156,7 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
                    {"times", a->value[CLI_OPT_times]},
                    {"gamma", a->value[CLI_OPT_gamma]},
                    {"guidance", a->value[CLI_OPT_guidance]},
+                   {"guidance up to t =", a->value[CLI_OPT_guidance_t_max]},
                    {"weak", a->value[CLI_OPT_weak]},
                    {"guided by", a->value[CLI_OPT_cfg] ? "the same without class" : NULL},
                    {"solver", a->value[CLI_OPT_solver]},
