@@ -16,10 +16,11 @@ static ayf_status check_halving(ayf_context *ctx, const ayf_model_spec *spec) {
     if (spec->img_resolution % coarsest == 0) return AYF_OK;
     char times[24] = "once";
     if (levels > 2) snprintf(times, sizeof times, "%d times", levels - 1);
-    return ayf_fail(ctx, AYF_E_CONFIG,
-                    "a resolution of %d cannot be halved %s; use a multiple of %d (data.resolution), or fewer "
-                    "values in model.multipliers",
-                    spec->img_resolution, times, coarsest);
+    return ayf_fail(
+        ctx, AYF_E_CONFIG,
+        "a resolution of %d cannot be halved %s; use a multiple of %d (data.resolution), or fewer "
+        "values in model.multipliers",
+        spec->img_resolution, times, coarsest);
 }
 
 static ayf_status check_heads(ayf_context *ctx, const ayf_model_spec *spec) {
@@ -49,9 +50,8 @@ static ayf_status check_filter(ayf_context *ctx, const ayf_reals *taps) {
 
 ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec) {
     if (spec->channel_mult.count < 1)
-        return ayf_fail(
-            ctx, AYF_E_CONFIG,
-            "model.multipliers is empty; give one multiple per level, for example 1,2,2");
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "model.multipliers is empty; give one multiple per level, for example 1,2,2");
     AYF_TRY(check_halving(ctx, spec));
     AYF_TRY(check_heads(ctx, spec));
     return check_filter(ctx, &spec->resample_filter);
@@ -152,7 +152,7 @@ static bool list_stages(ayf_context *ctx, const ayf_model_spec *spec, stages *li
 /* ---- Parameters ---- */
 
 static bool add_gain(ayf_params *p, const char *name) {
-    return ayf_params_add(p, AYF_PARAM_GAIN, name, 1, (const int[]){1}) != NULL;
+    return ayf_params_add(p, AYF_PARAM_GAIN, name, 0, NULL) != NULL;
 }
 
 static bool add_linear(ayf_params *p, const char *name, int out, int in) {
@@ -338,7 +338,7 @@ static ayf_id embedding(const ayf_net *net) {
     ayf_graph *g = net->g;
     const ayf_model_spec *spec = net->spec;
     double share = net->condition.onehot ? main_part(spec->label_balance) : 1;
-    ayf_id features = ayf_net_fourier(net, "unet.emb_fourier", net->condition.t), e;
+    ayf_id features = ayf_net_fourier(net, "unet.emb_fourier", ayf_net_time(net)), e;
     if (spec->is_student) {
         ayf_id g1 = ayf_net_leaf(net, "unet", "emb_gap_gain"),
                g2 = ayf_net_leaf(net, "unet", "emb_guidance_gain");

@@ -96,4 +96,84 @@ expect "one name is not enough" 2 convert net.pkl
 expect "a converted file is named as such" 3 convert net.safetensors x.safetensors
 says "it is a safetensors file already"
 
+# ---- The model ----
+
+small="label_dim=3 channel_mult=1,2 attn_resolutions=4, channels_per_head=8"
+make_pickle network net.pkl model_channels=8 $small
+make_pickle network weak.pkl model_channels=4 $small weights=1
+# tests/model/test_import.c compares the velocities of these very files with EDM2's formulas.
+expect "a network becomes the bytes of the fixture" 0 convert net.pkl net.safetensors
+same net.safetensors "$root/tests/fixtures/edm2/net.safetensors"
+expect "a weak network, too" 0 convert weak.pkl weak.safetensors
+same weak.safetensors "$root/tests/fixtures/edm2/weak.safetensors"
+
+expect "a network becomes a teacher" 0 "$ayf" import net.safetensors --out teacher.safetensors
+says "teacher: pictures of 8 x 8 x 3, 3 classes, 0.0456 million parameters, sigma_data 0.5"
+prints "teacher.safetensors"
+expect "and a weak one guides" 0 "$ayf" import weak.safetensors --role weak --out guide.safetensors
+lines=many says "ayf sample TEACHER --weak guide.safetensors"
+expect "ayf info describes it" 0 "$ayf" info teacher.safetensors
+prints "img64.zip"
+expect "it samples" 0 "$ayf" sample teacher.safetensors --seeds 0-3 --steps 4 --out a.png
+exists a.png
+expect "guided by a weak one of another width" 0 "$ayf" sample teacher.safetensors --weak guide.safetensors \
+    --guidance 1.7 --seeds 0-3 --steps 4 --out b.png
+other_pixels a.png b.png
+expect "not by itself: it has always seen the class" 2 "$ayf" sample teacher.safetensors --cfg --guidance 1.7 --seeds 0 \
+    --out c.png
+says "always saw the class"
+# Random pictures of three classes
+python3 -c 'import io, random, struct, zipfile
+def array(kind, shape, data):
+    head = "{%r: %r, %r: False, %r: %r}" % ("descr", kind, "fortran_order", "shape", shape)
+    head = head.ljust(118 - 1) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + data
+draw = random.Random(0)
+with zipfile.ZipFile("data.npz", "w") as z:
+    z.writestr("images.npy", array("|u1", (300, 8, 8, 3), bytes(draw.randrange(256) for _ in range(300 * 192))))
+    z.writestr("labels.npy", array("<i8", (300,), struct.pack("<300q", *(k % 3 for k in range(300)))))'
+"$ayf" eval --fit-features features.safetensors --data data.npz --set train.steps=20 \
+    >fit.out 2>&1
+expect "it is measured" 0 "$ayf" eval teacher.safetensors --data data.npz --features features.safetensors \
+    --calls 2 --images 70 --reference 200
+prints "2"
+expect "it passes the checks of this machine" 0 "$ayf" doctor teacher.safetensors
+expect "it is exported" 0 "$ayf" export teacher.safetensors --format c --out teacher.c
+exists teacher.c
+expect "a student learns from it" 0 "$ayf" distill run --teacher teacher.safetensors --weak guide.safetensors \
+    --data data.npz --steps 3 --batch 4
+exists run/model.safetensors
+expect "the student draws" 0 "$ayf" sample run --steps 2 --seeds 0-3 --out d.png
+
+expect "a pickle is named as such" 3 "$ayf" import net.pkl --out x.safetensors
+says "scripts/convert_edm2.py FILE.pkl FILE.safetensors and then ayf import"
+one_line
+expect "so is a converted network in place of a model" 3 "$ayf" sample net.safetensors --out x.png
+says "ayf import"
+one_line
+expect "and a model in place of a converted network" 3 "$ayf" import teacher.safetensors --out x.safetensors
+says "is a model of ayf already"
+one_line
+"$ayf" export teacher.safetensors --format safetensors --out exported.safetensors >/dev/null 2>&1
+expect "and what ayf export wrote" 3 "$ayf" import exported.safetensors --out x.safetensors
+says "was written by ayf export"
+head -c 20000 net.safetensors >cut.safetensors
+expect "a truncated file is refused" 3 "$ayf" import cut.safetensors --out x.safetensors
+says "truncated"
+one_line
+make_pickle network latents.pkl model_channels=8 $small img_channels=4
+convert latents.pkl latents.safetensors >/dev/null
+expect "latents are refused by name" 3 "$ayf" import latents.safetensors --out x.safetensors
+says "the network draws latents of 8 x 8 x 4"
+one_line
+expect "a file that is not there" 1 "$ayf" import nowhere.safetensors --out x.safetensors
+says "nowhere.safetensors"
+expect "no name for the model" 2 "$ayf" import net.safetensors
+says "name the file to be written: --out FILE"
+expect "an unknown role" 2 "$ayf" import net.safetensors --role student --out x.safetensors
+says "--role"
+expect "a number of heads that cannot be" 2 "$ayf" import net.safetensors --channels-per-head 3 --out x.safetensors
+says "attention heads"
+absent x.safetensors
+
 finish

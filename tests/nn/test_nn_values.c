@@ -172,7 +172,9 @@ static void test_student_starts_as_teacher(void **state) {
 static void test_student_tangent(void **state) {
     (void)state;
     ayf_model_spec specs[] = {SPEC(SMALL_UNET, "is_student", "true", "precond", "velocity"),
-                              SPEC(SMALL_MLP, "is_student", "true")};
+                              SPEC(SMALL_MLP, "is_student", "true"),
+                              SPEC(SMALL_UNET, "is_student", "true", "time_label", "logsnr"),
+                              SPEC(SMALL_MLP, "is_student", "true", "time_label", "logsnr")};
     for (size_t i = 0; i < AYF_COUNT(specs); i++) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id f = velocity(g, &specs[i], 2, ""), df;

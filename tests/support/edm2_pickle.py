@@ -291,7 +291,7 @@ def setting(text):
     key, _, value = text.partition("=")
     if key == "dtype":
         return key, value
-    values = [float(v) if "." in v else int(v) for v in value.split(",")]
+    values = [float(v) if "." in v else int(v) for v in value.split(",") if v]
     return key, values if key in ("channel_mult", "attn_resolutions") else values[0]
 
 

@@ -170,6 +170,9 @@ static inline uint64_t hash_of_config(char *text) {
         if (strcmp(key, "data.background") == 0 && strcmp(colon + 2, "white") == 0) continue;
         if (strcmp(key, "train.init") == 0 && strcmp(colon + 2, "\"\"") == 0) continue;
         if (strcmp(key, "train.ema_widths") == 0 && strcmp(colon + 2, "[]") == 0) continue;
+        if (strcmp(key, "model.time_label") == 0 && strcmp(colon + 2, "t") == 0) continue;
+        if (strcmp(key, "model.time_sigma") == 0 && strcmp(colon + 2, "0.5") == 0) continue;
+        if (strcmp(key, "model.time_soft") == 0 && strcmp(colon + 2, "0.005") == 0) continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);
         hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
     }
