@@ -63,10 +63,11 @@ AYF_API void ayf_run_progress(const ayf_run *run, uint64_t *step, uint64_t *step
  * NULL. AYF_E_DIVERGED for a loss that is not finite, for figures or weights that explode
  * (train.divergence_factor), and for a discriminator that wins in fine-tuning (finetune.logit_limit);
  * ayf_run_open() then returns it too, until the configuration is another one. With train.on_divergence =
- * rollback the run goes back to its last good checkpoint instead. After a step whose computation failed, ayf_run_step() and ayf_run_save() repeat the
- * error. In all these cases the last good checkpoint is kept. After a failure, close the run; when it is
- * opened again, it resumes from its last checkpoint. With distill.midtrain_steps, the first calls make the
- * teacher's trajectories, one batch per call, and report->step does not change. */
+ * rollback the run goes back to its last good checkpoint instead. After a step whose computation failed,
+ * ayf_run_step() and ayf_run_save() repeat the error. In all these cases the last good checkpoint is kept.
+ * After a failure, close the run; when it is opened again, it resumes from its last checkpoint. With
+ * distill.midtrain_steps, the first calls make the teacher's trajectories, one batch per call, and
+ * report->step does not change. */
 AYF_API AYF_CHECKED ayf_status ayf_run_step(ayf_run *run, ayf_run_report *report);
 AYF_API bool ayf_run_finished(const ayf_run *run);
 /* Writes a checkpoint now, or the trajectories made so far. Does nothing when the last step was saved

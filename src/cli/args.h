@@ -218,6 +218,8 @@ typedef enum cli_verb {
       "student: amount of fresh noise after each jump, 0 = none to 1 = all of it; default 0")                \
     X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                   \
       "L teacher + (1 - L) weak teacher; students: within the trained range. Default 1, or nearest")         \
+    X(guidance_t_max, "guidance-t-max", "T", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                       \
+      "guide a teacher at times up to T only; default 1 = at all times")   \
     X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                       \
       "weak teacher that guides the teacher")                                                                \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \

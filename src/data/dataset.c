@@ -45,13 +45,22 @@ ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *sp
     return spec->channels ? ayf_image_set_channels(source->ctx, image, spec->channels) : AYF_OK;
 }
 
+/* The same for picture `stored` of the source; failures begin with its name. */
+static ayf_status shape_stored(ayf_dataset *d, size_t stored, ayf_image *image) {
+    ayf_status status = ayf_source_shape(d->source, &d->spec, image);
+    if (status != AYF_E_FORMAT) return status;
+    char item[256];
+    d->source->item(d->source, stored, item, sizeof item);
+    return ayf_fail_prefix(d->ctx, "%s: ", item);
+}
+
 static size_t stored_index(const ayf_dataset *d, size_t index) { return d->kept ? d->kept[index] : index; }
 
 /* Decodes picture `index` into `out`. */
 static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
     ayf_image image;
     AYF_TRY(d->source->fetch(d->source, stored_index(d, index), false, &image));
-    ayf_status status = ayf_source_shape(d->source, &d->spec, &image);
+    ayf_status status = shape_stored(d, stored_index(d, index), &image);
     if (status == AYF_OK && (image.height != d->info.height || image.width != d->info.width ||
                              image.channels != d->info.channels)) {
         char item[256];
@@ -90,8 +99,10 @@ static ayf_status check_labels(ayf_dataset *d) {
     int most = d->spec.classes ? d->spec.classes : AYF_MAX_CLASSES, largest = -1;
     for (size_t i = 0; i < d->info.count; i++) {
         int label = d->labels[i];
-        if (label > largest) largest = label;
-        if (label >= 0 && label < most) continue;
+        if (label >= 0 && label < most) {
+            if (label > largest) largest = label;
+            continue;
+        }
         char item[256];
         d->source->item(d->source, i, item, sizeof item);
         if (label < 0)
@@ -150,7 +161,7 @@ static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape 
     ayf_image image;
     AYF_TRY(d->source->fetch(d->source, index, header_only, &image));
     shape stored = {image.height, image.width, image.channels};
-    ayf_status status = header_only ? AYF_OK : ayf_source_shape(d->source, &d->spec, &image);
+    ayf_status status = header_only ? AYF_OK : shape_stored(d, index, &image);
     if (status == AYF_OK && first) {
         d->info.height = image.height;
         d->info.width = image.width;

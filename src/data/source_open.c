@@ -4,11 +4,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 typedef struct names {
     ayf_context *ctx;
@@ -137,20 +135,12 @@ static ayf_status open_folder(ayf_context *ctx, const ayf_dataset_spec *spec, ay
 
 /* The first bytes of a regular file. */
 static ayf_status peek(ayf_context *ctx, const char *path, unsigned char *head, size_t *size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return ayf_fail_errno(ctx, errno, "open", path);
-    for (*size = 0; *size < AYF_KIND_HEAD;) {
-        ssize_t got = read(fd, head + *size, AYF_KIND_HEAD - *size);
-        if (got < 0 && errno == EINTR) continue;
-        int error = errno;
-        if (got <= 0) {
-            close(fd);
-            return got < 0 ? ayf_fail_errno(ctx, error, "read", path) : AYF_OK;
-        }
-        *size += (size_t)got;
-    }
-    close(fd);
-    return AYF_OK;
+    ayf_file_reader reader;
+    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
+    *size = reader.size < AYF_KIND_HEAD ? reader.size : AYF_KIND_HEAD;
+    ayf_status status = ayf_file_reader_next(&reader, head, *size);
+    ayf_file_reader_close(&reader);
+    return status;
 }
 
 static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
@@ -181,7 +171,5 @@ ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_s
     struct stat info;
     *out = NULL;
     if (stat(spec->source, &info) != 0) return ayf_fail_errno(ctx, errno, "open data set", spec->source);
-    if (S_ISDIR(info.st_mode)) return open_folder(ctx, spec, out);
-    AYF_TRY(ayf_check_regular(ctx, spec->source));
-    return open_file(ctx, spec, out);
+    return S_ISDIR(info.st_mode) ? open_folder(ctx, spec, out) : open_file(ctx, spec, out);
 }

@@ -29,6 +29,7 @@ static ayf_status plan_row(const planner *p, ayf_plan_row *row) {
     ayf_distill_step distill = {.student = p->student,
                                 .batch = row->batch,
                                 .norm_c = 0.1,
+                                .norm_p = 0.5,
                                 .teacher = ayf_velocity_network(&guided),
                                 .optim = optim};
     AYF_TRY(compile(p, ayf_teacher_step_graph(p->ctx, &train), row->precision, &row->train_bytes,

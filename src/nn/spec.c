@@ -57,14 +57,20 @@ static const ayf_field_row fields[] = {
      .high = high_,                                                                                          \
      .help = help_,                                                                                          \
      TYPE_##TYPE},
-#define KEY(TYPE, kinds, field, text, low, high, name, help) FIELD(TYPE, kinds, field, text, low, high, help)
+#define KEY(TYPE, kinds, users, field, text, low, high, name, help)                                          \
+    FIELD(TYPE, kinds, field, text, low, high, help)
 #include "nn/spec.def"
 };
 
 /* Of each field, the set of kinds that have it. */
 static const unsigned kinds_of[] = {
-#define KEY(TYPE, kinds, field, text, low, high, name, help) kinds,
+#define KEY(TYPE, kinds, users, field, text, low, high, name, help) kinds,
 #define FIELD(TYPE, kinds, field, text, low, high, help) kinds,
+#include "nn/spec.def"
+};
+
+static const unsigned users_of[] = {
+#define KEY(TYPE, kinds, users, field, text, low, high, name, help) users,
 #include "nn/spec.def"
 };
 
@@ -87,6 +93,8 @@ bool ayf_model_spec_added(const char *key) {
         if (strcmp(added[i], key) == 0) return true;
     return false;
 }
+
+bool ayf_model_kind_uses(ayf_model_kind kind, size_t index) { return users_of[index] >> kind & 1u; }
 
 const char *ayf_model_kind_name(ayf_model_kind kind) { return kind_names[kind]; }
 bool ayf_model_is_flow(const ayf_model_spec *spec) { return kinds[spec->kind].flow; }

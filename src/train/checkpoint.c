@@ -18,8 +18,8 @@
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
  * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained
  * parameters only); those of the discriminator in fine-tuning have "disc." before them. "run.watch" and
- * "run.sums" are an ayf_run_watch and an ayf_run_sums as F64; earlier versions wrote none. Metadata: format, kind, step, config_hash,
- * teachers_hash, and after a rollback "rollbacks" and "rate_scale". */
+ * "run.sums" are an ayf_run_watch and an ayf_run_sums as F64; earlier versions wrote none. Metadata: format,
+ * kind, step, config_hash, teachers_hash, and after a rollback "rollbacks" and "rate_scale". */
 
 /* Structs of doubles. */
 typedef struct record {
@@ -162,6 +162,7 @@ ayf_status ayf_run_card(const ayf_run *run, ayf_model_card *card) {
                          .classes = ayf_dataset_info_of(run->data)->known,
                          .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card->guidance_min, &card->guidance_max);
+    card->guidance_t_max = run->teachers.network.guided ? run->cfg.distill.guidance_t_max : 1;
     return card->config ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -174,8 +175,9 @@ ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measu
     return status;
 }
 
-/* Each file is read from the backend as a whole before it is written. The checkpoint goes first: a model is never newer than the
- * checkpoint that a run goes on from, and a checkpoint makes a model that is missing or older again. */
+/* Each file is read from the backend as a whole before it is written. The checkpoint goes first: a model is
+ * never newer than the checkpoint that a run goes on from, and a checkpoint makes a model that is missing or
+ * older again. */
 static ayf_status write_files(ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
     part parts[PARTS];

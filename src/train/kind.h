@@ -5,7 +5,6 @@
 #ifndef AYF_KIND_H
 #define AYF_KIND_H
 
-#include "config/assignments.h"
 #include "train/state.h"
 
 typedef struct ayf_unused_key {

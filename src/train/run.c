@@ -290,6 +290,7 @@ void ayf_run_close(ayf_run *run) {
     void *owned[] = {run->own, run->folder, run->config_path, run->model_path, run->saved_config};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(ctx, owned[i]);
     ayf_config_free(ctx, &run->cfg);
+    ayf_assignments_free(run->given);
     ayf_folder_unlock(run->lock);
     ayf_free(ctx, run);
 }

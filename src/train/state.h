@@ -11,7 +11,7 @@
 #define AYF_RUN_H
 
 #include "comm/comm.h"
-#include "config/config.h"
+#include "config/assignments.h"
 #include "data/dataset.h"
 #include "flow/inputs.h"
 #include "flow/mixture.h"
@@ -139,10 +139,11 @@ struct ayf_run {
     char *saved_config;
     size_t saved_size;
     ayf_config cfg;
-    bool resumes;      /* there is a checkpoint */
-    bool dry;          /* nothing is written (ayf_run_try) */
-    bool allow_change; /* of what decides results, on purpose */
-    bool changed;      /* there is something to record */
+    ayf_assignments *given; /* what cfg was made from */
+    bool resumes;           /* there is a checkpoint */
+    bool dry;               /* nothing is written (ayf_run_try) */
+    bool allow_change;      /* of what decides results, on purpose */
+    bool changed;           /* there is something to record */
     ayf_run_past past;
     char data_print[160]; /* fingerprint of the data */
     char machine[160];    /* what computes: "cpu avx2, 2 threads, 1 process, 1 part" */
