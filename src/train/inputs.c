@@ -80,6 +80,7 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
     run->spec = *from;
     if (run->type->makes_student && !from->is_student) {
         run->spec.is_student = true;
+        run->spec.time_split = run->cfg.model.time_split;
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
     }

@@ -168,11 +168,42 @@ static void test_student_starts_as_teacher(void **state) {
     }
 }
 
+/* A student whose decoder sees s is its teacher where s = t, and only there. */
+static void test_split_student(void **state) {
+    (void)state;
+    ayf_model_spec student = SPEC(SMALL_UNET, "is_student", "true", "time_split", "true"),
+                   teacher = SPEC(SMALL_UNET);
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_output(g, "student", velocity(g, &student, 2, "student."));
+    ayf_output(g, "teacher", velocity(g, &teacher, 2, "teacher."));
+    ayf_program *p;
+    ok(ayf_compile(ref, g, NULL, &p));
+    upload_conditions(p);
+    upload_params(p, &teacher, "teacher.", 1);
+    upload_params(p, &student, "student.", 1);
+    ok(ayf_program_set_f64(p, "student.unet.emb_guidance_gain", (double[]){0}, 1));
+    enum { COUNT = 2 * 8 * 8 * 3 };
+    double *x = uploaded_random(p, "x", COUNT, 2, 1), a[COUNT], b[COUNT];
+    for (int same = 0; same < 2; same++) {
+        ok(ayf_program_set_f64(p, "s", same ? times : targets, 2));
+        ok(ayf_program_run(p));
+        ok(ayf_program_get_f64(p, "student", a, COUNT));
+        ok(ayf_program_get_f64(p, "teacher", b, COUNT));
+        double apart = distance(a, b, COUNT);
+        if (same ? !(apart < 1e-12) : !(apart > 1e-3)) fail_msg("s = t: %d, apart %g", same, apart);
+    }
+    free(x);
+    ayf_program_free(p);
+}
+
 /* dF/dt along (v,1,0) includes the gap t-s: against a central difference. */
 static void test_student_tangent(void **state) {
     (void)state;
     ayf_model_spec specs[] = {SPEC(SMALL_UNET, "is_student", "true", "precond", "velocity"),
-                              SPEC(SMALL_MLP, "is_student", "true")};
+                              SPEC(SMALL_MLP, "is_student", "true"),
+                              SPEC(SMALL_UNET, "is_student", "true", "time_split", "true"),
+                              SPEC(SMALL_UNET, "is_student", "true", "time_label", "logsnr"),
+                              SPEC(SMALL_MLP, "is_student", "true", "time_label", "logsnr")};
     for (size_t i = 0; i < AYF_COUNT(specs); i++) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id f = velocity(g, &specs[i], 2, ""), df;
@@ -375,6 +406,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_velocity_precond),
         cmocka_unit_test(test_student_starts_as_teacher),
+        cmocka_unit_test(test_split_student),
         cmocka_unit_test(test_student_tangent),
         cmocka_unit_test(test_mlp),
         cmocka_unit_test(test_adam),
