@@ -82,6 +82,7 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
         run->spec.is_student = true;
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
+        run->spec.time_soft = run->cfg.model.time_soft;
     }
     taken.model = run->spec;
     AYF_TRY(ayf_run_settings_take_model(run, &taken));

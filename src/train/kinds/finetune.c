@@ -41,6 +41,7 @@ static const ayf_unused_key unused[] = {
     {"train.time_std", NULL},
     {"train.label_dropout", NULL},
     {"distill.student_init", NULL},
+    {"distill.regress_steps", NULL},
     {"distill.warmup_steps", NULL},
     {"distill.midtrain_steps", NULL},
     {"distill.midtrain_trajectories", NULL},
