@@ -83,6 +83,7 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
         run->spec.time_split = run->cfg.model.time_split;
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
+        run->spec.time_soft = run->cfg.model.time_soft;
     }
     taken.model = run->spec;
     AYF_TRY(ayf_run_settings_take_model(run, &taken));

@@ -68,9 +68,14 @@ static bool names_a_place(int row) {
 
 /* The weights and moments of a checkpoint fit one shape and one scale of the data. */
 static bool is_fixed(int row) {
-    static const char *const keys[] = {"data.resolution",       "data.channels",       "data.labels",
-                                       "data.sigma_data",       "train.ema",           "train.ema_widths",
-                                       "finetune.channel_base", "finetune.channel_max",
+    static const char *const keys[] = {"data.resolution",
+                                       "data.channels",
+                                       "data.labels",
+                                       "data.sigma_data",
+                                       "train.ema",
+                                       "train.ema_widths",
+                                       "finetune.channel_base",
+                                       "finetune.channel_max",
                                        "finetune.disc_guidance"};
     return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
@@ -209,7 +214,10 @@ static ayf_status check_idle(const ayf_run *run, const ayf_config *cfg, const ay
 
 ayf_status ayf_run_settings_check(const ayf_run *run) {
     ayf_config cfg = run->cfg, untouched; /* strings stay run->cfg's */
-    if (run->begins_as) cfg.model.kind = run->begins_as->spec.kind;
+    if (run->begins_as) {
+        cfg.model.kind = run->begins_as->spec.kind;
+        cfg.model.time_label = run->begins_as->spec.time_label;
+    }
     AYF_TRY(ayf_config_defaults(run->ctx, &untouched));
     bool by_hand = !is_complete(run->given);
     ayf_status status = AYF_OK;

@@ -96,6 +96,16 @@ expect "one name is not enough" 2 convert net.pkl
 expect "a converted file is named as such" 3 convert net.safetensors x.safetensors
 says "it is a safetensors file already"
 
+# The pickle of PyTorch itself, where there is one: AYF_PEERS_PYTHON names a Python that has it.
+python=${AYF_PEERS_PYTHON:-python3}
+if "$python" -c "import torch" 2>/dev/null; then
+    expect "what PyTorch pickles is read, too" 0 env OMP_NUM_THREADS=1 "$python" "$root/tests/support/edm2_torch.py" \
+        "$root/scripts/convert_edm2.py"
+    prints "tensors equal"
+else
+    echo "no PyTorch: its own pickles are not tried"
+fi
+
 # ---- The model ----
 
 small="label_dim=3 channel_mult=1,2 attn_resolutions=4, channels_per_head=8"
@@ -140,9 +150,24 @@ prints "2"
 expect "it passes the checks of this machine" 0 "$ayf" doctor teacher.safetensors
 expect "it is exported" 0 "$ayf" export teacher.safetensors --format c --out teacher.c
 exists teacher.c
+# It sees a softened time, so it first learns the velocity that its teacher has.
 expect "a student learns from it" 0 "$ayf" distill run --teacher teacher.safetensors --weak guide.safetensors \
-    --data data.npz --steps 3 --batch 4
+    --data data.npz --steps 40 --batch 16 --set distill.regress_steps=38 --set save.log_every=1
 exists run/model.safetensors
+learns() {
+    python3 -c 'import json
+rows = [json.loads(line) for line in open("run/log.jsonl")]
+errors = [row["error_rms"] for row in rows if "error_rms" in row]
+print(errors)
+assert len(errors) == 40 and sum(errors[33:38]) < 0.8 * sum(errors[:5])'
+}
+expect "in the steps before the derivative counts" 0 learns
+expect "ayf info says what it sees of the time" 0 grep -a -c '"model.time_soft":"0.005"' run/model.safetensors
+expect "another softness" 0 "$ayf" distill other --teacher teacher.safetensors --data data.npz --steps 1 --batch 4 \
+    --set distill.guidance=none --set model.time_soft=0.02
+expect "is kept" 0 grep -a -c '"model.time_soft":"0.02"' other/model.safetensors
+expect "a softness of a network that sees t" 2 "$ayf" train plain --data data.npz --steps 1 --set model.time_soft=0.02
+says "model.time_soft belongs to model.time_label = logsnr, and this run has model.time_label = t"
 expect "the student draws" 0 "$ayf" sample run --steps 2 --seeds 0-3 --out d.png
 
 expect "a pickle is named as such" 3 "$ayf" import net.pkl --out x.safetensors

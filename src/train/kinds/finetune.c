@@ -42,6 +42,7 @@ static const ayf_unused_key unused[] = {
     {"train.label_dropout", NULL},
     {"train.coupling", NULL},
     {"distill.student_init", NULL},
+    {"distill.regress_steps", NULL},
     {"distill.warmup_steps", NULL},
     {"distill.midtrain_steps", NULL},
     {"distill.midtrain_trajectories", NULL},
