@@ -210,6 +210,17 @@ static ayf_status open_backend(ayf_run *run) {
     return AYF_OK;
 }
 
+/* Data that nobody has named are named once nothing was refused. */
+static void say_data(const ayf_run *run) {
+    if (!ayf_run_leads(run) || run->resumes) return;
+    if (run->data_of)
+        ayf_say(run->ctx, "%s: trains on the data of its %s, %s (--data gives others)", run->folder,
+                run->data_of, run->cfg.data.source);
+    else if (!ayf_assignments_last(run->given, "data.source"))
+        ayf_say(run->ctx, "%s: trains on %s, as no data are given (--data)", run->folder,
+                run->cfg.data.source);
+}
+
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
     agenda own, first;
@@ -221,6 +232,7 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
     AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
+    say_data(run);
     if (run->dry) return AYF_OK;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK));
     return ayf_comm_agree(run->comm, ayf_run_leads(run) ? make_up(run) : AYF_OK);

@@ -153,6 +153,8 @@ struct ayf_run {
     bool precision_settled; /* train.precision was auto */
     ayf_precision faster;   /* what train.precision = auto comes to: the first process decides */
     ayf_dataset *data;
+    const char
+        *data_of;      /* "teacher" or "student": whose data are taken, as none were given; NULL otherwise */
     double sigma_data; /* 0: not known yet */
     ayf_run_teachers teachers;
 

@@ -42,4 +42,76 @@ points="--data builtin:ring --set data.labels=false --set model.kind=mlp --set m
     grep -q "teacher: .*first" alone/config.yaml && bad "the record names a teacher"
 }
 
+python3 - <<'PYTHON'
+# Folders of pictures in classes: 16 x 16, 12 x 12, and of many sizes.
+import os, random, struct, zlib
+def png(path, width, height):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    draw = random.Random(path)
+    rows = b"".join(b"\0" + bytes(draw.randrange(256) for _ in range(width)) for _ in range(height))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) +
+                   chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+for i in range(8):
+    png(f"pets/{'cats' if i % 2 else 'dogs'}/{i}.png", 16, 16)
+for i in range(9):
+    png(f"three/{'abc'[i % 3]}/{i}.png", 16, 16)
+    png(f"flat/{i}.png", 16, 16)
+for i in range(40):
+    png(f"mixed/{i}.png", 16 + i, 20 + i // 2)
+PYTHON
+
+# ---- Its data ----
+net="--batch 4 --set model.channels=8 --set model.multipliers=1 --set model.blocks=1 --set save.grid_every=0
+     --set train.precision=highest"
+small="--batch 4 --set save.grid_every=0 --set distill.guidance=none --steps 1"
+# shellcheck disable=SC2086
+{
+    expect "nothing says which data" 0 "$ayf" train shapes $net --set data.resolution=8 --steps 1
+    says "shapes: trains on builtin:shapes, as no data are given (--data)"
+    expect "said when it is begun" 0 "$ayf" train shapes --steps 2
+    says_not "trains on"
+    expect "a teacher of pictures" 0 "$ayf" train painter --data pets $net --set data.resolution=8 --set data.resize=box --steps 1
+    says_not "trains on"
+    expect "a dry run of a student" 0 "$ayf" distill no --teacher painter $small --dry-run
+    says "trains on the data of its teacher, $work/pets" && prints "8 x 8 x 1, 2 classes" && absent no
+    expect "a student takes the data of its teacher" 0 "$ayf" distill taught --teacher painter $small
+    says "taught: trains on the data of its teacher, $work/pets (--data gives others)"
+    for line in "source: \"$work/pets\"" "resolution: 8" "resize: box"; do
+        grep -qF "$line" taught/config.yaml || bad "config.yaml does not say: $line"
+    done
+    expect "and resumes with them" 0 "$ayf" distill taught --steps 2
+    says_not "trains on"
+    expect "a key that is given counts" 0 "$ayf" distill mirrored --teacher painter $small --set data.mirror=true
+    grep -q "mirror: true" mirrored/config.yaml || bad "it was not used"
+    expect "data that are given count" 0 "$ayf" distill other --teacher painter --data pets/../pets $small
+    says_not "trains on"
+    printf 'data:\n  source: %s\n  resolution: 8\n' "$work/pets" >data.yaml
+    expect "data of a file count" 0 "$ayf" distill filed --teacher painter --config data.yaml $small
+    says_not "trains on"
+    expect "fine-tuning takes the data of its student" 0 "$ayf" finetune tuned --student taught --steps 1 --batch 4 \
+        --set finetune.deviation_group=2 --set save.grid_every=0 --dry-run
+    says "trains on the data of its student, $work/pets"
+    mv pets moved
+    expect "the data of the teacher are gone" 1 "$ayf" distill no --teacher painter $small
+    says "the data of the teacher" && says "give --data" && says "$work/pets" && one_line && absent no
+    expect "named where they are" 0 "$ayf" distill found --teacher painter --data moved $small --set data.resolution=8
+    mv moved pets
+    python3 - <<'PYTHON'
+# The model without its configuration, as of a network that was trained elsewhere.
+import json, struct
+data = open("painter/model.safetensors", "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+header["__metadata__"]["config"] = ""
+for key in "crc32", "crc32.header": header["__metadata__"].pop(key, None)
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open("silent.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data[8 + size:])
+PYTHON
+    expect "a teacher that does not say its data" 2 "$ayf" distill no --teacher silent.safetensors $small
+    says "silent.safetensors does not say on which data it was trained; give --data" && one_line && absent no
+}
+
 finish

@@ -60,6 +60,8 @@ static ayf_status base(ayf_run *run, const ayf_assignments *given) {
     const char *path = ayf_assignments_last(given, "finetune.student");
     if (!path || !*path) return AYF_OK;
     AYF_TRY(ayf_run_student_read(run, &f->student, path));
+    AYF_TRY(ayf_run_check_data_known(run, given, "finetune.student", path, &f->student.card));
+    if (!ayf_assignments_last(given, "data.source")) run->data_of = "student";
     return ayf_run_student_inherit(run, &f->student, path);
 }
 
