@@ -58,13 +58,32 @@ static ayf_status resume(ayf_run *run, int64_t latest) {
     return AYF_OK;
 }
 
+/* A run writes pictures, which would be read as data when it is resumed. */
+static ayf_status check_apart(const ayf_run *run) {
+    const char *const keys[] = {"data.source", "eval.reference"}, *const sources[] = {
+                                                                      run->cfg.data.source,
+                                                                      run->cfg.eval.reference};
+    for (size_t i = 0; i < AYF_COUNT(keys); i++)
+        if (ayf_run_lies_in(run->folder, sources[i]))
+            return ayf_fail(
+                run->ctx, AYF_E_CONFIG,
+                "%s: lies in the data (%s = %s), and what a run writes must not become data; name a run "
+                "folder outside of them",
+                run->folder, keys[i], sources[i]);
+    return AYF_OK;
+}
+
 /* A folder is made only for a configuration that can be used; one that is there already is looked at first. */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     *latest = -1;
     AYF_TRY(name_files(run, options->folder));
+    if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_folder(run->ctx, run->folder));
     run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
     AYF_TRY(ayf_run_settings_read(run));
-    if (!run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, false));
+    if (!run->saved_config) {
+        AYF_TRY(ayf_run_settings_load(run, options, false));
+        AYF_TRY(check_apart(run));
+    }
     if (!ayf_run_leads(run) || (run->dry && !run->saved_config)) return AYF_OK;
     if (!run->dry) AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     return ayf_run_latest(run->ctx, run->folder, latest);
@@ -93,6 +112,7 @@ static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t l
                 "%s: there is no checkpoint yet; what is not given now is as in %s (remove it for the "
                 "defaults)",
                 run->folder, run->config_path);
+    if (!run->resumes) AYF_TRY(check_apart(run));
     AYF_TRY(ayf_run_identity_locate(run));
     run->steps = (uint64_t)run->cfg.train.steps;
     return ayf_run_batch_share(run);

@@ -114,4 +114,39 @@ PYTHON
     says "silent.safetensors does not say on which data it was trained; give --data" && one_line && absent no
 }
 
+# ---- Its folder ----
+# shellcheck disable=SC2086
+{
+    for way in "" --dry-run; do
+        for at in pets/run pets/a/b ./pets/../pets/run; do
+            expect "$at in the data $way" 2 "$ayf" train $at --data pets $net --steps 1 $way
+            says "lies in the data (data.source = " && says "name a run folder outside of them" && one_line && absent pets/run && absent pets/a
+        done
+        expect "a student in the data $way" 2 "$ayf" distill pets/run --teacher painter $small $way
+        says "lies in the data" && one_line && absent pets/run
+        expect "a folder of pictures $way" 2 "$ayf" train flat --data pets $net --steps 1 $way
+        says "flat: holds other things than a run (0.png)" && one_line && absent flat/checkpoints
+        expect "the data themselves $way" 2 "$ayf" train pets --data pets $net --steps 1 $way
+        says "pets: holds other things than a run" && one_line && absent pets/checkpoints
+        expect "a file $way" 1 "$ayf" train data.yaml --data pets $net --steps 1 $way
+        says "data.yaml: is a file" && one_line
+        expect "a folder in a file $way" 1 "$ayf" train data.yaml/a/b --data pets $net --steps 1 $way
+        says "data.yaml: is a file" && one_line
+    done
+    ln -s pets link
+    expect "in the data through a link" 2 "$ayf" train link/run --data pets $net --steps 1
+    says "lies in the data" && one_line
+    expect "data around it" 2 sh -c 'cd pets && exec "$@"' sh "$ayf" train run --data . $net --steps 1
+    says "lies in the data" && absent pets/run
+    expect "measured by the data around it" 2 "$ayf" train flat/run --data pets $net --steps 1 --set eval.every=1 \
+        --set eval.metric=fd --set eval.features=features.safetensors --set eval.reference=flat
+    says "lies in the data (eval.reference = " && one_line && absent flat/run
+    mkdir beside && echo begun >beside/slurm-1.out && echo "# why" >beside/notes.md
+    expect "beside text" 0 "$ayf" train beside --data pets $net --steps 1
+    mkdir hand && printf 'data:\n  source: %s\n' "$work/pets" >hand/config.yaml && cp flat/0.png hand
+    expect "a configuration written by hand" 0 "$ayf" train hand $net --steps 1
+    ln -s "$work/hand" pets-run
+    expect "a link to a run" 0 "$ayf" train pets-run --steps 2
+}
+
 finish
