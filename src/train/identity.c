@@ -184,6 +184,7 @@ static ayf_status compare_beginning(ayf_run *run, const ayf_config *then, uint64
 
 static ayf_status compare_machine(ayf_run *run, uint64_t step) {
     if (!run->past.machine || strcmp(run->past.machine, run->machine) == 0) return AYF_OK;
+    if (step >= run->steps) return AYF_OK; /* nothing is computed */
     return note(
         run, step,
         "goes on with %s; it was computed with %s so far, so its bytes will differ from those of a run "
@@ -217,11 +218,10 @@ static ayf_status compare_rows(ayf_run *run, const ayf_config *then, uint64_t st
         AYF_TRY(ayf_run_settings_differ(run, then, row, step, change, sizeof change, &differs));
         if (differs) AYF_TRY(note(run, step, "%s", change));
     }
-    return note_schedule(run, then, step);
+    return step < run->steps ? note_schedule(run, then, step) : AYF_OK;
 }
 
-/* Only when nothing was refused: a refusal is one message. */
-static void say_changes(const ayf_run *run) {
+void ayf_run_identity_say(const ayf_run *run) {
     const char *line = run->changed ? run->past.changes + run->past.known : "";
     for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
         const char *what = strstr(line, ": ") + 2; /* behind "step 12" */
@@ -239,7 +239,6 @@ ayf_status ayf_run_identity_compare(ayf_run *run, uint64_t step) {
     if (status == AYF_OK) status = compare_teachers(run, step);
     if (status == AYF_OK) status = compare_machine(run, step);
     ayf_config_free(run->ctx, &then);
-    if (status == AYF_OK) say_changes(run);
     return status;
 }
 

@@ -47,15 +47,12 @@ static ayf_status begin_learner(ayf_run *run) {
     return ayf_learner_begin(&run->learner[0], (uint64_t)run->cfg.train.seed, run->begins_as);
 }
 
-static ayf_status resume(ayf_run *run, int64_t latest) {
-    AYF_TRY(ayf_run_checkpoint_read(run, latest));
-    if (run->step > run->steps)
-        return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "%s: the run in this folder has done %" PRIu64
-                        " steps, more than train.steps = %" PRIu64
-                        "; ask for at least as many or use a new folder",
-                        run->folder, run->step, run->steps);
-    return AYF_OK;
+static ayf_status check_steps(const ayf_run *run, int64_t latest) {
+    if (latest < 0 || (uint64_t)latest <= run->steps) return AYF_OK;
+    return ayf_fail(run->ctx, AYF_E_CONFIG,
+                    "%s: the run in this folder has done %" PRId64 " steps, more than train.steps = %" PRIu64
+                    "; ask for at least as many or use a new folder",
+                    run->folder, latest, run->steps);
 }
 
 /* A run writes pictures, which would be read as data when it is resumed. */
@@ -115,6 +112,7 @@ static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t l
     if (!run->resumes) AYF_TRY(check_apart(run));
     AYF_TRY(ayf_run_identity_locate(run));
     run->steps = (uint64_t)run->cfg.train.steps;
+    AYF_TRY(check_steps(run, latest));
     return ayf_run_batch_share(run);
 }
 
@@ -155,7 +153,7 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     AYF_TRY(begin_learner(run));
     AYF_TRY(ayf_run_batch_open(run));
     if (type->begin) AYF_TRY(type->begin(run));
-    if (latest >= 0) AYF_TRY(resume(run, latest));
+    if (latest >= 0) AYF_TRY(ayf_run_checkpoint_read(run, latest));
     if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_diverged(run));
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
@@ -252,6 +250,7 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
     AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
+    if (run->changed) ayf_run_identity_say(run);
     say_data(run);
     if (run->dry) return AYF_OK;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK));

@@ -149,4 +149,42 @@ PYTHON
     expect "a link to a run" 0 "$ayf" train pets-run --steps 2
 }
 
+# ---- What it says ----
+# shellcheck disable=SC2086
+{
+    expect "a run of four steps" 0 "$ayf" train four $points --steps 4 --set save.log_every=1
+    expect "fewer steps than are done" 2 "$ayf" train four --steps 2
+    says "has done 4 steps, more than train.steps = 2" && one_line
+    expect "fewer, another rate and other threads" 2 env AYF_THREADS=2 "$ayf" train four --steps 2 --set save.every=3
+    says "has done 4 steps" && one_line
+    expect "a refusal after changes that are allowed" 2 "$ayf" train four --steps 9 --set data.source=builtin:moons
+    says "are not the data" && one_line
+    sed 's/"step":1/"step" 1/' four/log.jsonl >was && cp was four/log.jsonl
+    expect "a finished run with other threads" 0 env AYF_THREADS=2 "$ayf" train four
+    says_not "differ" && says "log.jsonl: 1 line was not JSON and left out"
+    [ "$(wc -l <four/log.jsonl)" -eq 3 ] || bad "the line is still there"
+    printf 'garbage\n\n[1]\n{"step":3' >>four/log.jsonl
+    expect "lines that are not JSON, and a torn one" 0 "$ayf" train four --steps 5 --set train.lr_schedule=constant --allow-change
+    says "log.jsonl: 3 lines were not JSON and left out"
+    python3 -c 'import json
+steps = [json.loads(line)["step"] for line in open("four/log.jsonl")]
+assert steps[0] == 2 and steps[-1] == 5, steps' || bad "not every line of the log is JSON"
+    expect "said once" 0 "$ayf" train four --steps 6
+    says_not "JSON"
+    expect "more steps with other threads" 0 env AYF_THREADS=2 "$ayf" train four --steps 7
+    says "its bytes will differ"
+}
+
+# ---- Where its words go ----
+# shellcheck disable=SC2086
+if [ -w /dev/full ]; then
+    for way in "" --dry-run; do
+        expect "a full disk behind stdout $way" 1 sh -c 'exec "$@" >/dev/full' sh "$ayf" train full $points --steps 3 $way
+        says "cannot write the results to stdout: No space left on device"
+    done
+    expect "no step was lost" 0 "$ayf" info full
+    prints "finished"
+    expect "a reader that went away" 0 sh -c '{ "$@"; echo $? >code; } | true; exit $(cat code)' sh "$ayf" train four
+fi
+
 finish
