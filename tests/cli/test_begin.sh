@@ -175,6 +175,18 @@ assert steps[0] == 2 and steps[-1] == 5, steps' || bad "not every line of the lo
     says "its bytes will differ"
 }
 
+# ---- Pictures that differ ----
+# shellcheck disable=SC2086
+{
+    expect "pictures of many sizes" 3 "$ayf" train no --data mixed $net --set data.labels=false --steps 1
+    says "mixed: the pictures have 40 different sizes, from 16 x 20 to 55 x 39: --set data.resolution=32"
+    one_line && absent no
+    expect "brought to one" 0 "$ayf" train brought --data mixed $net --set data.labels=false --set data.resolution=8 --steps 1
+    expect "one that differs is named" 3 sh -c 'cp mixed/3.png flat && exec "$@"' sh "$ayf" train nothing --data flat $net \
+        --set data.labels=false --steps 1
+    says "3.png: is 19 x 21 where most are 16 x 16" && absent nothing
+}
+
 # ---- Where its words go ----
 # shellcheck disable=SC2086
 if [ -w /dev/full ]; then
