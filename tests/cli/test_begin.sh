@@ -175,6 +175,34 @@ assert steps[0] == 2 and steps[-1] == 5, steps' || bad "not every line of the lo
     says "its bytes will differ"
 }
 
+# ---- What others say of it ----
+state() { # of the report of a run
+    "$ayf" report "$1" --no-drawing --out page.html >"$work/out" 2>"$work/err"
+    grep -qF -- "$2" page.html || bad "the report does not say: $2"
+    ! grep -qF -- "$3" page.html || bad "the report says: $3"
+}
+# shellcheck disable=SC2086
+{
+    "$ayf" train alive $points --steps 100000000 --set save.log_every=1 >alive.out 2>alive.err &
+    pid=$!
+    tries=0
+    until [ -s alive/log.jsonl ] || [ $tries -ge 600 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    expect "a run that is going on" 0 "$ayf" info alive
+    grep -q "^state *running$" out || bad "it is not called running"
+    state alive '"state":"running"' "resumes it"
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null
+    expect "a run that was killed" 0 "$ayf" info alive
+    prints "unfinished; the same command resumes it"
+    state alive '"state":"unfinished"' "is going on"
+    expect "a run that diverged at once" 4 "$ayf" train wild --data builtin:shapes --set data.resolution=8 $net --steps 200 \
+        --set train.lr=10 --set train.lr_warmup=0 --set train.weight_norm=false --set model.clip_act=0
+    state wild "no model: it diverged before its first checkpoint" "gets one with"
+}
+
 # ---- Pictures that differ ----
 # shellcheck disable=SC2086
 {
