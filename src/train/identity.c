@@ -103,6 +103,12 @@ ayf_status ayf_run_identity_find(ayf_run *run) {
 
 /* ---- Comparing ---- */
 
+/* Of a network's inputs. */
+static bool same_form(const ayf_fingerprint *a, const ayf_fingerprint *b) {
+    return a->height == b->height && a->width == b->width && a->channels == b->channels &&
+           a->classes == b->classes;
+}
+
 static ayf_status compare_data(ayf_run *run, uint64_t step, const char *path_then) {
     ayf_fingerprint then, now;
     char words[AYF_FINGERPRINT_WORDS] = "there is no fingerprint in checkpoints of earlier versions";
@@ -114,6 +120,12 @@ static ayf_status compare_data(ayf_run *run, uint64_t step, const char *path_the
         if (!same_path) ayf_say(run->ctx, "%s: the data are the same, now at %s", run->folder, path);
         return AYF_OK;
     }
+    if (known && !same_form(&then, &now))
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "%s: %s are not the data that this run was begun with (%s): %s, which its weights depend on; "
+            "give those or use a new folder",
+            run->folder, path, path_then, words);
     if (run->allow_change) return note(run, step, "the data are others from here on: %s", words);
     return ayf_fail(run->ctx, AYF_E_CONFIG,
                     "%s: %s are not the data that this run was begun with (%s): %s; give those, add "

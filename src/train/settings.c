@@ -9,6 +9,7 @@
 #include "config/table.h"
 #include "exec/program.h"
 #include "train/kind.h"
+#include "train/recipe.h"
 
 /* ---- One key at a time ---- */
 
@@ -86,9 +87,17 @@ static bool is_fixed(int row) {
     return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
-static ayf_status refuse_change(const ayf_run *run, int row, const char *was, const char *is, uint64_t step) {
+/* A discriminator that is told the strength of guidance has inputs for it. */
+static bool reshapes_discriminator(const ayf_config *then, const ayf_config *now, int row) {
+    static const char *const keys[] = {"distill.guidance", "distill.guidance_min", "distill.guidance_max"};
+    return is_one_of(row, keys, AYF_COUNT(keys)) &&
+           ayf_disc_sees_guidance(then) != ayf_disc_sees_guidance(now);
+}
+
+static ayf_status refuse_change(const ayf_run *run, bool fixed, int row, const char *was, const char *is,
+                                uint64_t step) {
     const char *name = ayf_config_row(row)->name;
-    if (is_fixed(row))
+    if (fixed)
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,
             "%s: the run in this folder was begun with %s = %s, which its weights depend on, so it "
@@ -111,8 +120,9 @@ ayf_status ayf_run_settings_differ(const ayf_run *run, const ayf_config *then, i
     if (same || names_a_place(run, row) || in_section(row, "save.")) return AYF_OK;
     char *was = ayf_config_value(ctx, then, row), *is = ayf_config_value(ctx, &run->cfg, row);
     ayf_status status = was && is ? AYF_OK : AYF_E_MEMORY;
-    if (status == AYF_OK && !may_change(row) && (is_fixed(row) || !run->allow_change))
-        status = refuse_change(run, row, was, is, step);
+    bool fixed = is_fixed(row) || reshapes_discriminator(then, &run->cfg, row);
+    if (status == AYF_OK && !may_change(row) && (fixed || !run->allow_change))
+        status = refuse_change(run, fixed, row, was, is, step);
     if (status == AYF_OK)
         snprintf(change, size, "%s = %s from here on, %s before", ayf_config_row(row)->name, is, was);
     *differs = status == AYF_OK;
@@ -125,7 +135,7 @@ ayf_status ayf_run_settings_refuse(const ayf_run *run, const ayf_config *then, c
                                    uint64_t step) {
     int row = ayf_config_row_named(key);
     char *was = ayf_config_value(run->ctx, then, row), *is = ayf_config_value(run->ctx, &run->cfg, row);
-    ayf_status status = was && is ? refuse_change(run, row, was, is, step) : AYF_E_MEMORY;
+    ayf_status status = was && is ? refuse_change(run, is_fixed(row), row, was, is, step) : AYF_E_MEMORY;
     ayf_free(run->ctx, was);
     ayf_free(run->ctx, is);
     return status;

@@ -175,6 +175,17 @@ assert steps[0] == 2 and steps[-1] == 5, steps' || bad "not every line of the lo
     says "its bytes will differ"
 }
 
+# ---- What cannot be changed on purpose either ----
+# shellcheck disable=SC2086
+for way in "" --allow-change; do
+    expect "other classes $way" 2 "$ayf" train painter --data three --steps 2 $way
+    says "3 classes instead of 2, which its weights depend on" && says_not "allow-change" && one_line
+    expect "other sizes $way" 2 "$ayf" train painter --set data.resolution=16 --steps 2 $way
+    says "data.resolution = 8" && says_not "allow-change" && one_line
+    expect "other points $way" 2 "$ayf" train second --data builtin:ring --set data.labels=true --steps 5 $way
+    says "data.labels = false" && says_not "allow-change" && one_line
+done
+
 # ---- What others say of it ----
 state() { # of the report of a run
     "$ayf" report "$1" --no-drawing --out page.html >"$work/out" 2>"$work/err"
