@@ -38,11 +38,15 @@ void cli_say(cli *c, const char *format, ...) {
     fputc('\n', stderr);
 }
 
+/* Why stdout was lost before the end; 0: it was not. */
+static int stdout_error;
+
 void cli_print_line(void *user, const char *line) {
     (void)user;
     cli_put(stdout, "%s", line);
     putchar('\n');
-    fflush(stdout);
+    errno = 0;
+    if (fflush(stdout) != 0 && !stdout_error) stdout_error = errno;
 }
 
 void cli_json_number(double value) {
@@ -189,17 +193,22 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout,
- * takes nothing from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away takes nothing from it. */
+static bool need_no_reader(const cli_args *args) {
+    return CLI_RUNS >> args->verb & 1u && !args->value[CLI_OPT_dry_run];
+}
+
 static int finish_stdout(const cli_args *args, int code) {
     if (cli_text_lost() && !code) {
         fputs("ayf: out of memory for some of the results\n", stderr);
         code = ayf_exit_code(AYF_E_MEMORY);
     }
     errno = 0;
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || CLI_RUNS >> args->verb & 1u) return code;
-    fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
-            errno ? strerror(errno) : "");
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    int error = stdout_error ? stdout_error : errno;
+    if (error == EPIPE && need_no_reader(args)) return code;
+    fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", error ? ": " : "",
+            error ? strerror(error) : "");
     return code ? code : ayf_exit_code(AYF_E_IO);
 }
 

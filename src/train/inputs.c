@@ -100,14 +100,19 @@ static ayf_status find_network(ayf_run *run) {
     return ayf_run_settings_check(run); /* after what says that the network does not go with the data */
 }
 
+static ayf_status open_failed(ayf_run *run) {
+    if (run->data_of)
+        return ayf_fail_prefix(
+            run->ctx,
+            "the data of the %s (if they were moved, or for others, give --data PATH): ", run->data_of);
+    if (!run->resumes || !*run->cfg.data.source) return run->ctx->status;
+    return ayf_fail_prefix(run->ctx,
+                           "the data of this run (if they were moved, say where they are: --data PATH): ");
+}
+
 ayf_status ayf_run_open_data(ayf_run *run) {
     const ayf_weights *teacher = run->teachers.teacher, *begins_as = run->begins_as;
-    if (open_data(run) != AYF_OK)
-        return !run->resumes || !*run->cfg.data.source
-                   ? run->ctx->status
-                   : ayf_fail_prefix(run->ctx,
-                                     "the data of this run (if they were moved, say where they are: "
-                                     "--data PATH): ");
+    if (open_data(run) != AYF_OK) return open_failed(run);
     if (teacher) AYF_TRY(check_shapes(run, "distill.teacher", run->cfg.distill.teacher, &teacher->spec));
     if (begins_as && begins_as != teacher)
         AYF_TRY(check_shapes(run, run->begins_key, run->begins_path, &begins_as->spec));

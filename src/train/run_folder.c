@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,90 @@ static ayf_status next_entry(ayf_context *ctx, const char *folder, DIR *dir, con
     *entry = readdir(dir);
     return *entry || !errno ? AYF_OK : ayf_fail_errno(ctx, errno, "list", folder);
 }
+
+/* ---- Before a run is begun ---- */
+
+static bool may_lie_beside(const char *name) {
+    static const char *const ends[] = {".yaml", ".yml", ".json", ".txt", ".log",
+                                       ".out",  ".err", ".sh",   ".md"};
+    size_t size = strlen(name);
+    for (size_t i = 0; i < AYF_COUNT(ends); i++) {
+        size_t end = strlen(ends[i]);
+        if (size > end && strcmp(name + size - end, ends[i]) == 0) return true;
+    }
+    return name[0] == '.' || is_ours(name) || is_leftover(name);
+}
+
+/* The first of the other things by name, "" for none. */
+static void find_foreign(DIR *dir, char foreign[NAME_MAX + 1]) {
+    const struct dirent *entry;
+    foreign[0] = 0;
+    while ((entry = readdir(dir))) {
+        if (strcmp(entry->d_name, AYF_RUN_CONFIG) == 0 || strcmp(entry->d_name, CHECKPOINT_FOLDER) == 0) {
+            foreign[0] = 0;
+            break;
+        }
+        if (!may_lie_beside(entry->d_name) && (!foreign[0] || strcmp(entry->d_name, foreign) < 0))
+            snprintf(foreign, NAME_MAX + 1, "%s", entry->d_name);
+    }
+}
+
+/* Only of a folder that cannot be there because a file is in its way. */
+static ayf_status check_above(ayf_context *ctx, const char *folder) {
+    struct stat info;
+    char *part = ayf_strdup(ctx, folder), *slash;
+    if (!part) return AYF_E_MEMORY;
+    while (stat(part, &info) != 0 && errno == ENOTDIR && (slash = strrchr(part, '/'))) *slash = 0;
+    ayf_status status = ayf_fail(
+        ctx, AYF_E_IO, "%s: is a file where a folder is needed; remove it or use another folder", part);
+    ayf_free(ctx, part);
+    return status;
+}
+
+ayf_status ayf_run_check_folder(ayf_context *ctx, const char *folder) {
+    struct stat info;
+    char foreign[NAME_MAX + 1];
+    if (stat(folder, &info) != 0) return errno == ENOTDIR ? check_above(ctx, folder) : AYF_OK;
+    if (!S_ISDIR(info.st_mode))
+        return ayf_fail(ctx, AYF_E_IO, "%s: is a file, and a run needs a folder of its own; name a new one",
+                        folder);
+    DIR *dir = opendir(folder);
+    if (!dir) return AYF_OK;
+    find_foreign(dir, foreign);
+    closedir(dir);
+    if (!foreign[0]) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_USAGE,
+        "%s: holds other things than a run (%s); name a new folder, as a run needs one of its own", folder,
+        foreign);
+}
+
+/* The nearest folder that is there, without links. */
+static bool find_place(const char *path, char place[PATH_MAX]) {
+    char part[PATH_MAX];
+    if (strlen(path) >= sizeof part) return false;
+    strcpy(part, path);
+    while (!realpath(part, place)) {
+        char *slash = strrchr(part, '/');
+        if (errno != ENOENT || strcmp(part, ".") == 0) return false;
+        if (slash)
+            slash[slash == part] = 0;
+        else
+            strcpy(part, ".");
+    }
+    return true;
+}
+
+bool ayf_run_lies_in(const char *folder, const char *around) {
+    char inner[PATH_MAX], outer[PATH_MAX];
+    struct stat info;
+    if (stat(around, &info) != 0 || !S_ISDIR(info.st_mode)) return false;
+    if (!realpath(around, outer) || !find_place(folder, inner)) return false;
+    size_t size = strcmp(outer, "/") == 0 ? 0 : strlen(outer);
+    return strncmp(inner, outer, size) == 0 && (inner[size] == '/' || !inner[size]);
+}
+
+/* ---- The folder ---- */
 
 /* What a link leads to is nobody's but its owner's: it is neither written nor removed through the run. */
 static ayf_status clean_entry(ayf_context *ctx, DIR *dir, const char *folder, const char *name) {

@@ -16,6 +16,15 @@
 #define AYF_CHECKPOINT_FORMAT "ayf-checkpoint-1"
 #define AYF_TRAJECTORIES_FORMAT "ayf-trajectories-1"
 
+/* Whether a run may be kept in `folder`: it is not there, is empty, has a run or its config.yaml, or holds nothing but
+ * what people put beside a run (text, scripts, hidden files). AYF_E_IO for a file, AYF_E_USAGE for other things. A
+ * folder that cannot be listed is left to ayf_run_begin(). */
+ayf_status ayf_run_check_folder(ayf_context *ctx, const char *folder);
+
+/* Whether `folder`, which need not be there, is `around` or lies in it; links are followed. False for an `around` that
+ * is no folder. */
+bool ayf_run_lies_in(const char *folder, const char *around);
+
 /* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
  * atomic writes left. `folder` may be a symbolic link; one inside it by a name that runs write is AYF_E_IO. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
