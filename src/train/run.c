@@ -64,7 +64,10 @@ static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int6
     AYF_TRY(name_files(run, options->folder));
     run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
     AYF_TRY(ayf_run_settings_read(run));
-    if (!run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, false));
+    if (!run->saved_config) {
+        AYF_TRY(ayf_run_settings_load(run, options, false));
+        AYF_TRY(ayf_output_spare(run->ctx, run->folder, (const char *const[]){run->cfg.data.source}, 1));
+    }
     if (!ayf_run_leads(run) || (run->dry && !run->saved_config)) return AYF_OK;
     if (!run->dry) AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     return ayf_run_latest(run->ctx, run->folder, latest);

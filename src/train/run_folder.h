@@ -16,6 +16,9 @@
 #define AYF_CHECKPOINT_FORMAT "ayf-checkpoint-1"
 #define AYF_TRAJECTORIES_FORMAT "ayf-trajectories-1"
 
+/* Whether a run keeps a file or a folder of this name in its folder. */
+bool ayf_run_keeps(const char *name);
+
 /* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
  * atomic writes left. `folder` may be a symbolic link; one inside it by a name that runs write is AYF_E_IO. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
