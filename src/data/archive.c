@@ -136,7 +136,7 @@ static ayf_status no_pictures(ayf_archive *a, const selection *s) {
         snprintf(words, sizeof words, "%zu file%s such as %s", s->other_count, s->other_count == 1 ? "" : "s",
                  s->other[0].name);
     return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg, .webp)%s%s", a->name,
-                    *words ? ", but " : "", words);
+                    *words ? ", but " : "; name a folder or a ZIP that has some", words);
 }
 
 /* Takes over the entry: it is no picture. */
