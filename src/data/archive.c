@@ -238,6 +238,11 @@ static ayf_status labels_from_files(archive_source *s, const selection *chosen, 
         .ctx = ctx, .quiet = quiet, .names = names, .count = a->count, .labels = s->base.labels};
     ayf_status status = read_label_files(s, chosen, &labels);
     bool present = labels.present;
+    if (status == AYF_OK && labels.strangers)
+        status =
+            ayf_note(ctx, &s->base.note, "%zu label%s of dataset.json %s of pictures that are not there (%s)",
+                     labels.strangers, labels.strangers == 1 ? "" : "s", labels.strangers == 1 ? "is" : "are",
+                     labels.stranger);
     if (status == AYF_OK) {
         s->base.classes = labels.classes;
         labels.classes = (ayf_classes){0};

@@ -164,6 +164,7 @@ static ayf_status peek(ayf_context *ctx, const char *path, unsigned char *head, 
 }
 
 static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
+    static const char points[] = "seed,class,x,y"; /* as ayf sample writes it */
     const char *path = spec->source;
     unsigned char head[AYF_KIND_HEAD];
     size_t size = 0;
@@ -177,6 +178,12 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
     if (ends_with(path, ".bin") && (!kind || size == AYF_KIND_HEAD))
         return ayf_source_open_cifar(ctx, &path, 1, spec, out);
     if (kind) return ayf_fail_kind_data(ctx, path, kind);
+    if (size >= strlen(points) && memcmp(head, points, strlen(points)) == 0)
+        return ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: is a table of points, which is not read; ayf eval draws them itself when the model "
+            "is named",
+            path);
     if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
     if (strstr(base_name(path), "idx")) return open_idx(ctx, path, spec, out);
     if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0)
