@@ -129,8 +129,13 @@ static ayf_status out_of_range(ayf_context *ctx, const ayf_field_row *f, const c
 }
 
 static ayf_status too_large(ayf_context *ctx, const ayf_field_row *f, const char *text) {
-    return ayf_fail(ctx, AYF_E_CONFIG, "%s%s %.80s is too large; at most %.*g", f->name,
-                    ayf_field_is_list(f) ? ": the element" : " =", text, is_whole(f) ? 15 : 10, f->high);
+    char most[AYF_REAL_SIZE];
+    if (is_whole(f) && f->high >= (double)INT64_MAX)
+        snprintf(most, sizeof most, "%lld", (long long)INT64_MAX);
+    else
+        snprintf(most, sizeof most, "%.*g", is_whole(f) ? 15 : 10, f->high);
+    return ayf_fail(ctx, AYF_E_CONFIG, "%s%s %.80s is too large; at most %s", f->name,
+                    ayf_field_is_list(f) ? ": the element" : " =", text, most);
 }
 
 static ayf_status not_a_number(ayf_context *ctx, const ayf_field_row *f, const char *text) {
