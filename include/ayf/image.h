@@ -60,6 +60,11 @@ AYF_API AYF_CHECKED ayf_status ayf_output_check(ayf_context *ctx, const char *pa
 AYF_API AYF_CHECKED ayf_status ayf_output_spare(ayf_context *ctx, const char *path, const char *const *inputs,
                                                 int count);
 
+/* Writes a file as a whole or not at all: into a temporary file beside it, which takes its place when it is complete.
+ * Symbolic links are followed. */
+AYF_API AYF_CHECKED ayf_status ayf_output_write(ayf_context *ctx, const char *path, const void *bytes,
+                                                size_t size);
+
 #ifdef __cplusplus
 }
 #endif

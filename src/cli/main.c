@@ -187,8 +187,8 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout, takes nothing
- * from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout,
+ * takes nothing from it. */
 static int finish_stdout(const cli_args *args, int code) {
     if (cli_text_lost() && !code) {
         fputs("ayf: out of memory for some of the results\n", stderr);

@@ -9,7 +9,6 @@
 #include "backend/open.h"
 #include "base/rng.h"
 #include "base/wait.h"
-#include "config/assignments.h"
 #include "config/table.h"
 #include "data/dataset.h"
 #include "flow/gradients.h"
@@ -169,36 +168,23 @@ static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spe
     return ayf_spec_from_config(ctx, cfg, &data, spec);
 }
 
-static ayf_status collect(const ayf_bench_options *options, ayf_assignments *list) {
-    if (options->config_path) AYF_TRY(ayf_assignments_add_file(list, options->config_path));
-    for (int i = 0; i < options->setting_count; i++)
-        AYF_TRY(ayf_assignments_add_setting(list, options->settings[i]));
-    return AYF_OK;
-}
-
-static ayf_status check_network(ayf_context *ctx, const ayf_config *cfg, const ayf_assignments *list) {
+static ayf_status check_network(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->model.kind != AYF_MODEL_UNET)
         return ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
+    ayf_config untouched = {.model = ayf_model_spec_default()};
     for (int i = 0; i < ayf_config_rows(); i++) {
-        const char *name = ayf_config_row(i)->name;
+        const ayf_field_row *row = ayf_config_row(i);
+        char is[AYF_FIELD_SIZE], usual[AYF_FIELD_SIZE];
         ayf_config_need need;
-        if (ayf_assignments_giver(list, name) == AYF_GIVEN_BY_SETTING && strncmp(name, "model.", 6) == 0 &&
-            ayf_config_lacks(cfg, i, &need))
+        if (strncmp(row->name, "model.", strlen("model.")) != 0 || !ayf_config_lacks(cfg, i, &need)) continue;
+        ayf_field_print(row, cfg, AYF_FIELD_PLAIN, is, sizeof is);
+        ayf_field_print(row, &untouched, AYF_FIELD_PLAIN, usual, sizeof usual);
+        if (strcmp(is, usual) != 0)
             return ayf_fail(ctx, AYF_E_CONFIG,
-                            "%s belongs to %s, and the network here is a U-Net; leave it out", name,
+                            "%s belongs to %s, and the network here is a U-Net; leave it out", row->name,
                             need.values);
     }
     return AYF_OK;
-}
-
-static ayf_status configure(ayf_context *ctx, const ayf_bench_options *options, ayf_config *cfg) {
-    ayf_assignments *list;
-    AYF_TRY(ayf_assignments_new(ctx, &list));
-    ayf_status status = collect(options, list);
-    if (status == AYF_OK) status = ayf_config_apply(ctx, cfg, list);
-    if (status == AYF_OK) status = check_network(ctx, cfg, list);
-    ayf_assignments_free(list);
-    return status;
 }
 
 ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_batch,
@@ -218,7 +204,10 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     ayf_config cfg;
     AYF_TRY(ayf_config_check_settings(ctx, options->settings, options->setting_count));
     AYF_TRY(ayf_config_defaults(ctx, &cfg));
-    ayf_status status = configure(ctx, options, &cfg);
+    ayf_status status = options->config_path ? ayf_config_load(ctx, options->config_path, &cfg) : AYF_OK;
+    for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
+        status = ayf_config_set(ctx, &cfg, options->settings[i]);
+    if (status == AYF_OK) status = check_network(ctx, &cfg);
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);

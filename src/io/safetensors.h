@@ -49,8 +49,9 @@ typedef struct ayf_st ayf_st;
  * those that its checksums (io/safetensors_sum.h) are of; a file without checksums is not asked for them. */
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st);
 
-/* Reads the length and the header and nothing behind them, so of the checksums only the header's is compared. Refuses what ayf_st_open() refuses, in the same
- * words; then `data` of every tensor is NULL and the functions that read values are AYF_E_INTERNAL. */
+/* Reads the length and the header and nothing behind them, so of the checksums only the header's is compared.
+ * Refuses what ayf_st_open() refuses, in the same words; then `data` of every tensor is NULL and the
+ * functions that read values are AYF_E_INTERNAL. */
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st);
 
 /* As ayf_st_open() for a file in memory; `name` stands for the path in messages. The bytes are copied. */
@@ -89,6 +90,13 @@ ayf_status ayf_st_write_meta(ayf_st_writer *writer, const char *key, const char 
  * elements of `dtype`. shape may be NULL when rank is 0. */
 ayf_status ayf_st_write_tensor(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
                                const int64_t *shape, const void *data);
+
+/* The same of what is too large to be held: `make` writes the bytes of tensor `index` of `from` to `out`, twice
+ * and equal, before ayf_st_write_end() returns. Its failure is that of ayf_st_write_end(), and nothing is
+ * written then. */
+typedef ayf_status ayf_st_make(const void *from, int index, void *out);
+ayf_status ayf_st_write_made(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
+                             const int64_t *shape, ayf_st_make *make, const void *from, int index);
 
 /* Writes `path` atomically (io/file.h) and frees the writer, whatever it returns. Tensors are ordered by
  * falling element size, then by name; metadata by key; the header is padded with spaces to 8 bytes. The

@@ -45,5 +45,9 @@ expect "the model knows them" 0 "$ayf" info run/model.safetensors
 prints "5, of which 2 have no picture"
 expect "an empty one is drawn with a warning" 0 "$ayf" sample run --seeds 0 --class fox --steps 1 --out fox.png
 says "class 3 (fox) is drawn although there was no picture of it"
+expect "a check of the machine takes a model" 0 "$ayf" doctor run
+prints "checks passed"
+expect "and no data" 3 "$ayf" doctor pets
+says "neither a model file nor the folder of a run" && one_line
 
 finish

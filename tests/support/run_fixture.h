@@ -155,6 +155,7 @@ static inline bool is_older(const char *key, const char *value) {
         {"data.background", "white"},
         {"train.init", "\"\""},
         {"train.ema_widths", "[]"},
+        {"train.coupling", "1"},
         {"distill.guidance_t_max", "1"},
         {"distill.norm_p", "0.5"},
         {"distill.pairs", "gap"},
