@@ -56,10 +56,6 @@ void cli_json_number(double value) {
         fputs("null", stdout);
 }
 
-int cli_check_output(cli *c, const char *path, bool folder) {
-    return ayf_output_check(c->ctx, path, folder, 0) == AYF_OK ? 0 : cli_fail(c);
-}
-
 int cli_make_folder(cli *c, const char *path) {
     size_t size = strlen(path) + 1;
     char *part = malloc(size);
@@ -141,7 +137,9 @@ int cli_check_times(cli *c, const cli_args *args, size_t count, int *steps) {
 int cli_get_solver(const cli_args *args, ayf_solver *out) {
     static const char *const names[] = {"euler", "heun", "reference"};
     static const ayf_solver solvers[] = {AYF_SOLVER_EULER, AYF_SOLVER_HEUN, AYF_SOLVER_REFERENCE};
-    int found = -1, code = cli_get_choice(args, CLI_OPT_solver, names, 3, &found);
+    bool fixed = args->verb == CLI_VERB_export; /* number of steps */
+    int found = -1, code = cli_get_choice(args, fixed ? CLI_OPT_export_solver : CLI_OPT_solver, names,
+                                          fixed ? 2 : 3, &found);
     if (found >= 0) *out = solvers[found];
     return code;
 }
@@ -164,7 +162,7 @@ static verb_function *const verb_functions[] = {
 };
 
 static int run(int argc, char **argv, const cli_args *args, int processes, double started) {
-    cli c = {.argc = argc, .argv = argv, .processes = processes, .started = started};
+    cli c = {.argc = argc, .argv = argv, .args = args, .processes = processes, .started = started};
     /* A run finishes its step and saves. */
     bool runs = (CLI_RUNS >> args->verb & 1u) || args->verb == CLI_VERB_demo;
     /* The environment belongs to the program: the library never reads it. */

@@ -247,7 +247,7 @@ static ayf_status check_mixture(const ayf_dataset *d, const shape *shapes, shape
 static ayf_status survey(ayf_dataset *d, shape *shapes) {
     ayf_context *ctx = d->ctx;
     size_t memory = memory_of(&d->spec);
-    ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
+    ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet, .all = d->spec.skip_bad > 0};
     ayf_task_begin(ctx, "reading", d->info.count);
     for (size_t i = 0; i < d->info.count; i++) {
         AYF_TRY(ayf_task_add(ctx, i > 0));

@@ -37,17 +37,18 @@ static int64_t step_of(const char *name, const char *end) {
     return read_digits(name + prefix, size - prefix - suffix);
 }
 
-/* Whether a run writes files or makes folders of this name in its folder or inside it. */
-static bool is_ours(const char *name) {
-    static const char *const whole[] = {AYF_RUN_CONFIG,    AYF_RUN_LOG,      AYF_RUN_MODEL,
-                                        AYF_RUN_BEST,      AYF_RUN_DIVERGED, AYF_RUN_TRAJECTORIES,
-                                        CHECKPOINT_FOLDER, SAMPLE_FOLDER,    SNAPSHOT_FOLDER};
-    static const char *const begun[] = {CHECKPOINT_PREFIX, AYF_EVENTS_PREFIX};
+bool ayf_run_keeps(const char *name) {
+    static const char *const whole[] = {
+        AYF_RUN_CONFIG,       AYF_RUN_LOG,     AYF_RUN_MODEL,     AYF_RUN_BEST,  AYF_RUN_DIVERGED,
+        AYF_RUN_TRAJECTORIES, AYF_FOLDER_LOCK, CHECKPOINT_FOLDER, SAMPLE_FOLDER, SNAPSHOT_FOLDER};
     for (size_t i = 0; i < AYF_COUNT(whole); i++)
         if (strcmp(name, whole[i]) == 0) return true;
-    for (size_t i = 0; i < AYF_COUNT(begun); i++)
-        if (strncmp(name, begun[i], strlen(begun[i])) == 0) return true;
-    return false;
+    return strncmp(name, AYF_EVENTS_PREFIX, strlen(AYF_EVENTS_PREFIX)) == 0;
+}
+
+/* Whether a run writes files or makes folders of this name in its folder or inside it. */
+static bool is_ours(const char *name) {
+    return ayf_run_keeps(name) || strncmp(name, CHECKPOINT_PREFIX, strlen(CHECKPOINT_PREFIX)) == 0;
 }
 
 /* Whether io/file.c made this name for a temporary file: "<target>.<pid>-<attempt>.tmp". */

@@ -24,6 +24,8 @@ ayf_status ayf_run_check_folder(ayf_context *ctx, const char *folder);
 /* Whether `folder`, which need not be there, is `around` or lies in it; links are followed. False for an `around` that
  * is no folder. */
 bool ayf_run_lies_in(const char *folder, const char *around);
+/* Whether a run keeps a file or a folder of this name in its folder. */
+bool ayf_run_keeps(const char *name);
 
 /* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
  * atomic writes left. `folder` may be a symbolic link; one inside it by a name that runs write is AYF_E_IO. */
