@@ -1,18 +1,20 @@
 #!/bin/sh
 # DATA=folder-of-mnist experiments/paper.sh PART [FOLDER]
-# PART: consistency, losses, guidance, adversarial, ablations, or all      (hours; the same command resumes)
+# PART: consistency, losses, guidance, adversarial, ablations, switches, told, or all      (hours; the same command resumes)
 # The comparisons of Align Your Flow, small: MNIST at 16 x 16, points in the plane. Prints tables in Markdown; a cell is
 # the mean over the seeds and, in brackets, the smallest and the largest. A seed is a student's (initialisation of
-# what is new, data order, noise); all students of one kind of teacher share one teacher. docs/experiments.md holds what was
-# measured and with which of the sizes below; every size is an environment variable.
+# what is new, data order, noise) and decides its teacher: seed N learns from teacher number N modulo TEACHERS, so that the
+# spread is one of teachers too. docs/experiments.md holds what was measured and with which of the sizes below; every size is
+# an environment variable.
 set -eu
-part=${1:?usage: DATA=folder experiments/paper.sh consistency|losses|guidance|adversarial|ablations|all [FOLDER]}
+part=${1:?usage: DATA=folder experiments/paper.sh consistency|losses|guidance|adversarial|ablations|switches|told|all [FOLDER]}
 folder=${2:-runs/paper}
 data=${DATA:-data/mnist}
 ayf=${AYF:-build/ayf}
 
 # ---- Sizes ----
 SEEDS=${SEEDS:-0 1 2}
+TEACHERS=${TEACHERS:-2}                  # of each kind
 CHANNELS=${CHANNELS:-16}                # width of every teacher and student of images
 BATCH=${BATCH:-64}
 TEACHER_STEPS=${TEACHER_STEPS:-10000}
@@ -34,7 +36,7 @@ die() {
 
 # What is in the folder is not made again, so that other sizes need another folder. SEEDS, IMAGES, POINTS and STRENGTHS are
 # part of the names of what they decide about and may change.
-sizes="CHANNELS=$CHANNELS BATCH=$BATCH TEACHER_STEPS=$TEACHER_STEPS WEAK_STEPS=$WEAK_STEPS STUDENT_STEPS=$STUDENT_STEPS
+sizes="TEACHERS=$TEACHERS CHANNELS=$CHANNELS BATCH=$BATCH TEACHER_STEPS=$TEACHER_STEPS WEAK_STEPS=$WEAK_STEPS STUDENT_STEPS=$STUDENT_STEPS
 FINETUNE_STEPS=$FINETUNE_STEPS FEATURE_STEPS=$FEATURE_STEPS RING_STEPS=$RING_STEPS REFERENCE=$REFERENCE PAIRS=$PAIRS"
 mkdir -p "$folder/measured" "$folder/pictures"
 [ -f "$folder/sizes" ] || printf '%s\n' "$sizes" >"$folder/sizes"
@@ -54,10 +56,12 @@ stage() {
 
 warmup() { echo $(($1 < 100 ? $1 : 100)); } # STEPS
 
-teacher() { # NAME STEPS OPTIONS ...: classes are hidden from a tenth of the samples, for classifier-free guidance
-    name=$1 steps=$2
-    shift 2
-    stage "$name" train --data "$data" --set data.resolution=16 --set data.resize=box --batch "$BATCH" --steps "$steps" \
+of() { echo $(($1 % TEACHERS)); } # SEED: the number of its teacher
+
+teacher() { # NAME SEED STEPS OPTIONS ...: NAME-NUMBER; classes are hidden from a tenth of the samples, for cfg
+    name=$1-$(of "$2") number=$(of "$2") steps=$3
+    shift 3
+    stage "$name" train --seed "$number" --data "$data" --set data.resolution=16 --set data.resize=box --batch "$BATCH" --steps "$steps" \
         --set "model.channels=$CHANNELS" --set model.multipliers=1,2,3 --set model.blocks=1 --set 'model.attention=[]' \
         --set train.lr=0.01 --set "train.lr_warmup=$(warmup "$steps")" --set train.label_dropout=0.1 "$@"
 }
@@ -70,10 +74,19 @@ student() { # NAME SEED OPTIONS ...: NAME-SEED
 }
 
 plain() { # NAME SEED OPTIONS ...: a student of the teacher as it is
-    teacher teacher "$TEACHER_STEPS"
+    teacher teacher "$2" "$TEACHER_STEPS"
     name=$1 seed=$2
     shift 2
-    student "$name" "$seed" --teacher "$folder/teacher" --set distill.guidance=none "$@"
+    student "$name" "$seed" --teacher "$folder/teacher-$(of "$seed")" --set distill.guidance=none "$@"
+}
+
+guided() { # NAME SEED OPTIONS ...: a student of the teacher guided by a weak one, for strengths from 1 to 3
+    teacher teacher "$2" "$TEACHER_STEPS"
+    teacher weak "$2" "$WEAK_STEPS" --set model.multipliers=1,1
+    name=$1 seed=$2
+    shift 2
+    student "$name" "$seed" --teacher "$folder/teacher-$(of "$seed")" --weak "$folder/weak-$(of "$seed")" \
+        --set distill.guidance_max=3 "$@"
 }
 
 ring() { # NAME SEED OPTIONS ...: RING-NAME-SEED, a flow map of a ring of 8 Gaussians
@@ -167,12 +180,13 @@ against_data() {
 }
 
 measure() { # MODEL-SEED: a student without guidance, against the data and against its teacher
-    of=teacher calls=1,2,4 gammas=0
+    calls=1,2,4 gammas=0
+    kind=teacher
     case $1 in
     emd-* | consistency-*) calls=1,2,4,8,16 gammas=0,1 ;;
-    precond-velocity-*) of=teacher-velocity ;;
+    precond-velocity-*) kind=teacher-velocity ;;
     esac
-    against_data "$1-$IMAGES.json" "$1" --calls "$calls" --gamma "$gammas" --teacher "$folder/$of" --pairs "$PAIRS"
+    against_data "$1-$IMAGES.json" "$1" --calls "$calls" --gamma "$gammas" --teacher "$folder/$kind-$(of "${1##*-}")" --pairs "$PAIRS"
 }
 
 at() { # CALLS GAMMA: texts that an object of that row holds
@@ -206,20 +220,22 @@ picture() {
         --out "$folder/pictures/$file.png" >&2
 }
 
-# yardstick NAME: FD and recall of a teacher with 16 steps of Heun, and the floor, as a line
+# yardstick NAME: FD and recall of a kind of teachers with 16 steps of Heun, and the floor, a line each
 yardstick() {
-    name=$1
-    against_data "$name-$IMAGES.json" "$name" --calls 16
-    figures=
-    for samples in '"steps": 16,' '"samples": "floor"'; do
-        for key in fd_our_features recall_our_features; do
-            number=$(pick "$name-$IMAGES.json" $key "$samples") || exit 1
-            figures="$figures $number"
+    for number in $(seq 0 $((TEACHERS - 1))); do
+        name=$1-$number
+        against_data "$name-$IMAGES.json" "$name" --calls 16
+        figures=
+        for samples in '"steps": 16,' '"samples": "floor"'; do
+            for key in fd_our_features recall_our_features; do
+                found=$(pick "$name-$IMAGES.json" $key "$samples") || exit 1
+                figures="$figures $found"
+            done
         done
+        # shellcheck disable=SC2086  # four numbers
+        printf 'FD and recall with %s images: %s %.3f and %.3f; the floor (test images against training images) %.3f and %.3f.\n\n' \
+            "$IMAGES" "$name" $figures
     done
-    # shellcheck disable=SC2086  # four numbers
-    printf 'FD and recall with %s images: %s %.3f and %.3f; the floor (test images against training images) %.3f and %.3f.\n' \
-        "$IMAGES" "$name" $figures
 }
 
 # ---- (i) Consistency models against flow maps ----
@@ -255,7 +271,8 @@ losses() {
         ring emd "$seed" --set distill.teacher=analytic
         ring lmd "$seed" --set distill.teacher=analytic --set distill.loss=lmd
         ring consistency "$seed" --set distill.teacher=analytic --set distill.s_zero_only=true
-        ring meanflow "$seed" --set distill.target=data
+        ring meanflow "$seed" --set distill.target=data --set distill.pairs=sorted --set distill.p_s0=0 \
+            --set distill.p_st=0.75
     done
     printf '\n## (ii) Ring of 8 Gaussians: RMS distance to the exact map\n\n'
     heading steps 1 2 4 8 16
@@ -274,7 +291,8 @@ losses() {
         plain emd "$seed"
         plain lmd "$seed" --set distill.loss=lmd
         plain consistency "$seed" --set distill.s_zero_only=true
-        plain meanflow "$seed" --set distill.target=data
+        plain meanflow "$seed" --set distill.target=data --set distill.pairs=sorted --set distill.p_s0=0 \
+            --set distill.p_st=0.75
     done
     for what in fd recall rms; do
         case $what in
@@ -297,7 +315,7 @@ losses() {
     for name in emd lmd consistency meanflow; do
         picture "loss-$name-1" "$name-${SEEDS%% *}" --steps 1
     done
-    picture teacher teacher --solver reference
+    picture teacher teacher-0 --solver reference
 }
 
 # ---- (iii) Guidance ----
@@ -318,12 +336,11 @@ best() { # NAME STEPS: sets `strength` to the one with the smallest mean FD
 }
 
 guidance() {
-    teacher teacher "$TEACHER_STEPS"
-    teacher weak "$WEAK_STEPS" --set model.multipliers=1,1
     for seed in $SEEDS; do
         plain emd "$seed"
-        student cfg "$seed" --teacher "$folder/teacher" --set distill.guidance=cfg --set distill.guidance_max=3
-        student autoguidance "$seed" --teacher "$folder/teacher" --weak "$folder/weak" --set distill.guidance_max=3
+        student cfg "$seed" --teacher "$folder/teacher-$(of "$seed")" --set distill.guidance=cfg \
+            --set distill.guidance_max=3
+        guided autoguidance "$seed"
     done
     printf '\n## (iii) FD and recall (our features), each at its best strength lambda\n\n'
     heading guidance "1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
@@ -362,24 +379,24 @@ guidance() {
 
 # ---- (iv) Adversarial fine-tuning ----
 tuned_measure() { against_data "$1-$IMAGES.json" "$1" --calls 1,2,4; }
+untuned() { tuned "long-student-$(of "${1##*-}")" "$2" "$3"; }
 tuned() { tuned_measure "$1" && pick "$1-$IMAGES.json" "$3" "$(at "$2" 0)"; }
 
 adversarial() {
     configs=$(dirname "$0")/../configs
-    stage long-teacher train --config "$configs/mnist16-teacher.yaml" --data "$data"
-    stage long-student distill --config "$configs/mnist16-student.yaml" --data "$data" --teacher "$folder/long-teacher"
     for seed in $SEEDS; do
-        stage "tuned-$seed" finetune --student "$folder/long-student" --steps "$FINETUNE_STEPS" --seed "$seed" \
+        number=$(of "$seed")
+        stage "long-teacher-$number" train --config "$configs/mnist16-teacher.yaml" --data "$data" --seed "$number"
+        stage "long-student-$number" distill --config "$configs/mnist16-student.yaml" --data "$data" --seed "$number" \
+            --teacher "$folder/long-teacher-$number"
+        stage "tuned-$seed" finetune --student "$folder/long-student-$number" --steps "$FINETUNE_STEPS" --seed "$seed" \
             --set finetune.channel_base=512
     done
     printf '\n## (iv) Before and after adversarial fine-tuning\n\n'
     heading "" "FD, 1 step" "2 steps" "4 steps" "recall, 1 step" "2 steps" "4 steps"
     printf '| before |'
     for key in fd_our_features recall_our_features; do
-        for steps in 1 2 4; do
-            number=$(tuned long-student $steps $key) || exit 1
-            printf ' %.3f |' "$number"
-        done
+        for steps in 1 2 4; do cell %.3f untuned tuned $steps $key; done
     done
     printf '\n| after |'
     for key in fd_our_features recall_our_features; do
@@ -387,21 +404,21 @@ adversarial() {
     done
     printf '\n\n'
     yardstick long-teacher
-    picture long-teacher long-teacher --solver reference
+    picture long-teacher long-teacher-0 --solver reference
     for steps in 1 2 4; do
-        picture "before-$steps" long-student --steps $steps
+        picture "before-$steps" long-student-0 --steps $steps
         picture "after-$steps" "tuned-${SEEDS%% *}" --steps $steps
     done
 }
 
 # ---- (v) Ablations ----
 ablations() {
-    teacher teacher-velocity "$TEACHER_STEPS" --set model.precond=velocity
     for seed in $SEEDS; do
+        teacher teacher-velocity "$seed" "$TEACHER_STEPS" --set model.precond=velocity
         plain emd "$seed"
         plain norm-l2 "$seed" --set distill.norm=l2
         plain norm-none "$seed" --set distill.norm=none
-        student precond-velocity "$seed" --teacher "$folder/teacher-velocity" --set distill.guidance=none
+        student precond-velocity "$seed" --teacher "$folder/teacher-velocity-$(of "$seed")" --set distill.guidance=none
         plain no-warmup "$seed" --set distill.warmup_steps=0
         plain no-anchors "$seed" --set distill.p_s0=0 --set distill.p_st=0
         plain midtrain "$seed" --set "distill.midtrain_steps=$((STUDENT_STEPS / 4))"
@@ -426,8 +443,64 @@ ablations() {
     yardstick teacher-velocity
 }
 
+# ---- (vi) Switches that the literature suggests ----
+switches() {
+    for seed in $SEEDS; do
+        plain emd "$seed"
+        plain no-zero "$seed" --set distill.p_s0=0
+        plain sorted "$seed" --set distill.pairs=sorted --set distill.p_s0=0 --set distill.p_st=0.75
+        plain power-75 "$seed" --set distill.norm_p=0.75
+        plain power-0 "$seed" --set distill.norm_p=0
+        guided autoguidance "$seed"
+        guided until-70 "$seed" --set distill.guidance_t_max=0.7
+    done
+    for what in fd rms; do
+        case $what in
+        fd) printf '\n## (vi) Switches without guidance: FD (our features)\n\n' ;;
+        rms) printf '\n## (vi) Switches without guidance: RMS distance to the solution of the teacher\n\n' ;;
+        esac
+        heading "" "1 step" "2 steps" "4 steps"
+        row "defaults" emd %.3f $what 1 2 4
+        row "p_s0 = 0" no-zero %.3f $what 1 2 4
+        row "MeanFlow's time pairs" sorted %.3f $what 1 2 4
+        row "norm_p = 0.75" power-75 %.3f $what 1 2 4
+        row "norm_p = 0" power-0 %.3f $what 1 2 4
+    done
+    printf '\n## (vi) Autoguidance up to a time: FD by lambda\n\n'
+    heading "guided, lambda" "1 step" "2 steps" "4 steps"
+    for guide in autoguidance until-70; do
+        for strength in $STRENGTHS; do
+            printf '| %s %s |' $guide "$strength"
+            for steps in 1 2 4; do cell %.3f guided_fd $guide $steps; done
+            echo
+        done
+    done
+    echo
+    yardstick teacher
+}
+
+# Students for a range of strengths, fine-tuned with a discriminator that is told the strength, or is not.
+told() {
+    for seed in $SEEDS; do
+        guided autoguidance "$seed"
+        for known in false true; do
+            stage "told-$known-$seed" finetune --student "$folder/autoguidance-$seed" --steps "$FINETUNE_STEPS" \
+                --seed "$seed" --set finetune.channel_base=512 --set "finetune.disc_guidance=$known"
+        done
+    done
+    printf '\n## (vi) Fine-tuning for a range of strengths: FD by lambda\n\n'
+    heading "the discriminator knows lambda, lambda" "1 step" "2 steps" "4 steps"
+    for guide in told-false told-true; do
+        for strength in $STRENGTHS; do
+            printf '| %s %s |' ${guide#told-} "$strength"
+            for steps in 1 2 4; do cell %.3f guided_fd $guide $steps; done
+            echo
+        done
+    done
+}
+
 case $part in
-consistency | losses | guidance | adversarial | ablations) $part ;;
-all) for each in consistency losses guidance adversarial ablations; do $each; done ;;
-*) echo "paper.sh: no part '$part': consistency, losses, guidance, adversarial, ablations or all" >&2 && exit 2 ;;
+consistency | losses | guidance | adversarial | ablations | switches | told) $part ;;
+all) for each in consistency losses guidance adversarial ablations switches told; do $each; done ;;
+*) echo "paper.sh: no part '$part': consistency, losses, guidance, adversarial, ablations, switches, told or all" >&2 && exit 2 ;;
 esac

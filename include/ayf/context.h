@@ -123,6 +123,10 @@ AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
  * it writes at most size - 1 bytes, whole characters, and a NUL, and returns the size of the whole. */
 AYF_API size_t ayf_plain_text(const char *text, char *out, size_t size);
 
+/* An amount of memory for people: "310 GiB", "22.4 MiB", three digits. Returns `text`. */
+enum { AYF_BYTES_SIZE = 24 };
+AYF_API const char *ayf_bytes_text(double bytes, char text[AYF_BYTES_SIZE]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -28,14 +28,15 @@ typedef struct ayf_data_size {
     uint64_t count; /* pictures of this size */
 } ayf_data_size;
 
-/* What a data set holds. Strings are printable and owned by the report. */
+/* What a data set holds. Strings are owned by the report. Names of files and of classes are as they were found:
+ * ayf_plain_text() makes them safe for a terminal. */
 typedef struct ayf_data_report {
     uint64_t count; /* samples, those that cannot be read included */
     char *note;     /* what of the source was taken; NULL: all of it */
     bool points;    /* points in the plane */
     bool drawn;     /* drawn when they are asked for; nothing of them is counted below but the classes */
 
-    uint64_t bad_count; /* pictures that cannot be used, */
+    uint64_t bad_count; /* pictures that cannot be used, by themselves or for their label; */
     char **bad;         /* [bad_count] "name: reason" of each */
 
     int classes;            /* 0 = without */

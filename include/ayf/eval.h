@@ -41,7 +41,8 @@ typedef struct ayf_fidelity_row {
  * about sqrt 2), not how good the sample is. PSNR (peak to peak 2) and SSIM (11x11 Gaussian window, Wang et
  * al. 2004) are computed on images clipped to [-1,1].
  *
- * `teacher` may be guided (ayf_model_guide). With `teacher` NULL, the closed-form velocity of "builtin:ring"
+ * `teacher` may be guided (ayf_model_guide); its guidance then ends where that of the student's teacher did
+ * (ayf_model_guide_until). With `teacher` NULL, the closed-form velocity of "builtin:ring"
  * or "builtin:gaussian" is used.
  *
  * AYF_E_USAGE if `student` is not a student, if `teacher` is a student or was trained on different data, if
@@ -74,8 +75,8 @@ typedef struct ayf_features_options { /* all zero = defaults; data is required *
     /* A further set for the accuracy. NULL: a tenth of `data`, at most 10000 samples, is held out and not
      * fitted. */
     const char *heldout;
-    /* "data.resolution=16" ...; keys: data.{resolution,resize,background,upright,channels,skip_bad,mirror}, model.{channels,multipliers},
-     * train.{steps,batch,seed,lr} */
+    /* "data.resolution=16" ...; keys: data.{resolution,resize,background,upright,channels,skip_bad,mirror},
+     * model.{channels,multipliers}, train.{steps,batch,seed,lr} */
     const char *const *settings;
     int setting_count;
 } ayf_features_options;
@@ -151,7 +152,10 @@ typedef struct ayf_eval_row {  /* NaN: the figure does not apply */
     double inception_score, inception_score_std;
     double class_accuracy;     /* share of the samples whose class the classifier finds */
     double sliced_wasserstein; /* on pixels in [-1,1] (points: data units), per dimension */
-    double seconds;            /* time it took to draw the samples */
+    /* Median over the samples of the distance to the nearest of (up to 10,000) real pictures, RMS of the pixels in
+     * [-1,1], and the same of real pictures among themselves. Copies of training data are far nearer than these. */
+    double nearest, nearest_real;
+    double seconds; /* time it took to draw the samples */
 } ayf_eval_row;
 
 /* Reads the whole reference set. Close the ayf_eval before the context. The reference, `heldout` and `count`

@@ -53,6 +53,11 @@ AYF_API AYF_CHECKED ayf_status ayf_batch_write(ayf_context *ctx, const char *pat
 AYF_API AYF_CHECKED ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder,
                                                 uint64_t bytes);
 
+/* Writes a file as a whole or not at all: into a temporary file beside it, which takes its place when it is complete.
+ * Symbolic links are followed. */
+AYF_API AYF_CHECKED ayf_status ayf_output_write(ayf_context *ctx, const char *path, const void *bytes,
+                                                size_t size);
+
 #ifdef __cplusplus
 }
 #endif

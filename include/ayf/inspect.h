@@ -1,8 +1,10 @@
-/* Reference numbers, benchmarks, what a path is, configuration keys. Part of ayf.h, which has the rules that hold for all of it. */
+/* Reference numbers, benchmarks, what a path is, configuration keys. Part of ayf.h, which has the rules that hold
+ * for all of it. */
 #ifndef AYF_API_INSPECT_H
 #define AYF_API_INSPECT_H
 
 #include "ayf/context.h"
+#include "ayf/model.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,9 +22,9 @@ AYF_API AYF_CHECKED ayf_status ayf_golden(ayf_context *ctx, const char *folder, 
 /* Checks whether this machine computes a network as it should: the directional derivative (JVP), the gradient (VJP) and
  * the double backward of every input and parameter tensor against signed finite differences; these, the output and
  * its tangent against the reference in 64 bits; the output in bfloat16 where it is fast; equal bytes from equal
- * programs with memory reused, not reused and poisoned; and the semigroup defect of a student. `model` is a model
- * file; NULL: a small network that has everything. Prints a table to `print`. AYF_E_CHECK: a check failed. */
-AYF_API AYF_CHECKED ayf_status ayf_doctor(ayf_context *ctx, const char *model, ayf_print_fn *print,
+ * programs with memory reused, not reused and poisoned; and the semigroup defect of a student. NULL for
+ * `model`: a small network that has everything. Prints a table to `print`. AYF_E_CHECK: a check failed. */
+AYF_API AYF_CHECKED ayf_status ayf_doctor(ayf_context *ctx, ayf_model *model, ayf_print_fn *print,
                                           void *user);
 
 typedef struct ayf_bench_options { /* all zero = defaults */
@@ -34,13 +36,14 @@ typedef struct ayf_bench_options { /* all zero = defaults */
     ayf_precision precision;
 } ayf_bench_options;
 
-/* What a step takes. `batch` and `precision` (HIGHEST or BF16) are given. */
+/* What a run of such steps takes at its peak, without its data, and the work of a step. `batch` and `precision` (HIGHEST
+ * or BF16) are given. */
 enum { AYF_PLAN_BATCH_MOST = 4096 };
 typedef struct ayf_plan_row {
     int batch;
     ayf_precision precision;
     uint64_t train_bytes,
-        distill_bytes; /* of a teacher's step; of AYF-EMD with a weak teacher of the same size */
+        distill_bytes; /* of a teacher; of AYF-EMD with a weak teacher of the same size. ayf_memory_total() */
     double train_gflop, distill_gflop; /* of convolutions and matrix products */
 } ayf_plan_row;
 typedef struct ayf_plan_facts {

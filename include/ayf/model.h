@@ -26,6 +26,7 @@ typedef struct ayf_model_facts {
     uint64_t parameters;               /* number of trained values */
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
+    double guidance_t_max; /* up to which time a teacher is guided, or the teacher of a student was; 1: always */
     double sigma_data;                 /* standard deviation of the data in [-1,1] units */
     ayf_precision precision;           /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
 } ayf_model_facts;
@@ -51,6 +52,10 @@ AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
  * classes or a different sigma_data (more than 0.1 % apart). A weak teacher without classes may guide a
  * teacher that has them. */
 AYF_API AYF_CHECKED ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak);
+
+/* Limits the guidance of a teacher to times t <= t_max, 0 < t_max <= 1 (arXiv 2404.07724); 1: guided at all times, as
+ * ayf_model_guide() leaves it. AYF_E_USAGE for a student, and unless the teacher is guided. */
+AYF_API AYF_CHECKED ayf_status ayf_model_guide_until(ayf_model *teacher, double t_max);
 
 typedef enum ayf_solver {
     AYF_SOLVER_DEFAULT,   /* student: jumps of the flow map; teacher: Heun */

@@ -19,8 +19,4 @@ ayf_available ayf_available_memory(const char *root);
  * (MemAvailable); <instead>". What is smaller than 16 MiB is not asked about. */
 ayf_status ayf_available_check(ayf_context *ctx, uint64_t bytes, const char *what, const char *instead);
 
-/* "310 GiB", "22.4 MiB": three digits. */
-enum { AYF_BYTES_SIZE = 24 };
-const char *ayf_bytes_text(double bytes, char text[AYF_BYTES_SIZE]);
-
 #endif

@@ -176,7 +176,8 @@ typedef enum cli_verb {
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_PLAN | CLI_EVAL | CLI_DATA, NULL,                  \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
-      "image folder, ZIP, IDX file, CIFAR folder, .npz, builtin:shapes, builtin:ring ...")                   \
+      "image folder, ZIP, IDX file, CIFAR folder, .npz, colour font, builtin:emoji, builtin:shapes, "        \
+      "builtin:ring ...")                                                                                    \
     X(skip_bad, "skip-bad", "N", CLI_RUNS, "data.skip_bad",                                                  \
       "leave out up to N pictures that cannot be read")                                                      \
     X(student, "student", "MODEL", CLI_FINETUNE, "finetune.student", "student: model file or run folder")    \
@@ -208,6 +209,8 @@ typedef enum cli_verb {
       "student: amount of fresh noise after each jump, 0 = none to 1 = all of it; default 0")                \
     X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                   \
       "L teacher + (1 - L) weak teacher; students: within the trained range. Default 1, or nearest")         \
+    X(guidance_t_max, "guidance-t-max", "T", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                       \
+      "guide a teacher at times up to T only; default 1 = at all times")   \
     X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                       \
       "weak teacher that guides the teacher")                                                                \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \

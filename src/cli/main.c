@@ -107,14 +107,20 @@ int cli_open_model(cli *c, const char *path, ayf_model **out) {
 int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak) {
     const char *path = args->value[CLI_OPT_weak];
     bool itself = args->value[CLI_OPT_cfg] != NULL;
+    double t_max = 1;
     *weak = NULL;
+    int code = cli_get_real(args, CLI_OPT_guidance_t_max, 1e-6, 1, &t_max);
+    if (code) return code;
+    if (!path && !itself && args->value[CLI_OPT_guidance_t_max])
+        return cli_error(c, AYF_E_USAGE,
+                         "--guidance-t-max needs a guided teacher: give --weak MODEL or --cfg");
     if (!path && !itself) return 0;
     if (path && itself)
         return cli_error(c, AYF_E_USAGE,
                          "--weak and --cfg are two ways to guide the teacher; give one of them");
-    int code = path ? cli_open_model(c, path, weak) : 0;
-    if (code) return code;
-    return ayf_model_guide(teacher, itself ? teacher : *weak) == AYF_OK ? 0 : cli_fail(c);
+    if (path && (code = cli_open_model(c, path, weak))) return code;
+    if (ayf_model_guide(teacher, itself ? teacher : *weak) != AYF_OK) return cli_fail(c);
+    return ayf_model_guide_until(teacher, t_max) == AYF_OK ? 0 : cli_fail(c);
 }
 
 int cli_check_times(cli *c, const cli_args *args, size_t count, int *steps) {
@@ -183,8 +189,8 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout, takes nothing
- * from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout,
+ * takes nothing from it. */
 static int finish_stdout(const cli_args *args, int code) {
     if (cli_text_lost() && !code) {
         fputs("ayf: out of memory for some of the results\n", stderr);

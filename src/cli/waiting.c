@@ -1,5 +1,5 @@
-/* How many OpenMP threads the program has, and how they wait for each other. libgomp reads that from the environment once, when it
- * is loaded, so the program completes the environment and starts itself anew. */
+/* How many OpenMP threads the program has, and how they wait for each other. libgomp reads that from the
+ * environment once, when it is loaded, so the program completes the environment and starts itself anew. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 
 typedef struct assignment {
     int row;
+    ayf_giver giver;
     char *text;
 } assignment;
 
@@ -40,12 +41,13 @@ static ayf_status check_value(ayf_context *ctx, const char *where, const ayf_fie
     return ayf_field_accepts(ctx, r, text) == AYF_OK ? AYF_OK : ayf_fail_prefix(ctx, "%s: ", where);
 }
 
-ayf_status ayf_assignments_add(ayf_assignments *list, const char *where, int row, const char *text) {
+ayf_status ayf_assignments_add(ayf_assignments *list, ayf_giver giver, const char *where, int row,
+                               const char *text) {
     AYF_TRY(check_value(list->ctx, where, ayf_config_row(row), text));
     AYF_TRY(ayf_reserve(list->ctx, &list->at, list->count, &list->capacity, sizeof *list->at));
     char *copy = ayf_strdup(list->ctx, text);
     if (!copy) return AYF_E_MEMORY;
-    list->at[list->count++] = (assignment){row, copy};
+    list->at[list->count++] = (assignment){row, giver, copy};
     return AYF_OK;
 }
 
@@ -70,7 +72,7 @@ ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *settin
     if (equals && dot) {
         *dot = 0;
         int row = ayf_config_find(ctx, where, key, dot + 1);
-        if (row >= 0) status = ayf_assignments_add(list, where, row, trim(equals + 1));
+        if (row >= 0) status = ayf_assignments_add(list, AYF_GIVEN_BY_SETTING, where, row, trim(equals + 1));
     } else {
         const char *near = ayf_config_find_elsewhere(key);
         ayf_fail(ctx, AYF_E_CONFIG, "%s: give it as section.key=value%s%s%s", where,
@@ -81,10 +83,20 @@ ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *settin
     return status;
 }
 
-const char *ayf_assignments_last(const ayf_assignments *list, const char *key) {
+static const assignment *find_last(const ayf_assignments *list, const char *key) {
     for (size_t i = list->count; i > 0; i--)
-        if (strcmp(ayf_config_row(list->at[i - 1].row)->name, key) == 0) return list->at[i - 1].text;
+        if (strcmp(ayf_config_row(list->at[i - 1].row)->name, key) == 0) return &list->at[i - 1];
     return NULL;
+}
+
+const char *ayf_assignments_last(const ayf_assignments *list, const char *key) {
+    const assignment *last = find_last(list, key);
+    return last ? last->text : NULL;
+}
+
+ayf_giver ayf_assignments_giver(const ayf_assignments *list, const char *key) {
+    const assignment *last = find_last(list, key);
+    return last ? last->giver : AYF_GIVEN_NOT;
 }
 
 const char *ayf_assignments_last_key(const ayf_assignments *list) {

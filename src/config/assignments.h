@@ -34,6 +34,15 @@ ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, con
 /* One key from "section.key=value"; a list is "a,b,c" or "[a, b, c]". */
 ayf_status ayf_assignments_add_setting(ayf_assignments *list, const char *setting);
 
+/* Who gave a key its last value. TEXT: ayf_assignments_add_text(), what a program wrote. */
+typedef enum ayf_giver {
+    AYF_GIVEN_NOT,
+    AYF_GIVEN_BY_TEXT,
+    AYF_GIVEN_BY_FILE,
+    AYF_GIVEN_BY_SETTING
+} ayf_giver;
+ayf_giver ayf_assignments_giver(const ayf_assignments *list, const char *key);
+
 /* The text of the last value given to "section.key", or NULL when there is none. Valid until the list
  * changes. */
 const char *ayf_assignments_last(const ayf_assignments *list, const char *key);

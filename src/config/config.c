@@ -19,6 +19,7 @@ static const char *const names_ayf_precision[] = {AYF_PRECISIONS(AYF_CHOICE_NAME
 static const char *const names_ayf_cfg_lr_schedule[] = {AYF_CFG_LR_SCHEDULES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_ema_kind[] = {AYF_CFG_EMA_KINDS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_guidance_kind[] = {AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_NAME)};
+static const char *const names_ayf_cfg_time_pairs[] = {AYF_CFG_TIME_PAIRS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_student_init[] = {AYF_CFG_STUDENT_INITS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_eval_metric[] = {AYF_CFG_EVAL_METRICS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_on_divergence[] = {AYF_CFG_ON_DIVERGENCES(AYF_CHOICE_NAME)};
@@ -63,7 +64,7 @@ static const char *const precond_names[] = {
     ROW(PATH(section, name), section.name, #value, min, max, help, .type = AYF_FIELD_REALS)
 #define CHOICE(section, name, type_, value, help)                                                            \
     ROW(PATH(section, name), section.name, #value, 0, 0, help, NAMED(names_##type_))
-#define KEY(TYPE, kinds, field, text, min, max, name, help)                                                  \
+#define KEY(TYPE, kinds, users, field, text, min, max, name, help)                                           \
     ROW(PATH(model, name), model.field, text, min, max, help, TYPE_##TYPE)
 static const ayf_field_row rows[] = {
 #include "config/keys.def"

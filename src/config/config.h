@@ -23,6 +23,7 @@
     X(AYF_CFG_EMA_NONE, none) X(AYF_CFG_EMA_POWER, power) X(AYF_CFG_EMA_HALFLIFE, halflife)
 #define AYF_CFG_GUIDANCE_KINDS(X)                                                                            \
     X(AYF_CFG_GUIDANCE_AUTO, autoguidance) X(AYF_CFG_GUIDANCE_CFG, cfg) X(AYF_CFG_GUIDANCE_NONE, none)
+#define AYF_CFG_TIME_PAIRS(X) X(AYF_CFG_PAIRS_GAP, gap) X(AYF_CFG_PAIRS_SORTED, sorted)
 #define AYF_CFG_STUDENT_INITS(X) X(AYF_CFG_INIT_TEACHER, teacher) X(AYF_CFG_INIT_SCRATCH, scratch)
 
 #define AYF_CFG_EVAL_METRICS(X)                                                                              \
@@ -34,6 +35,7 @@ typedef enum ayf_cfg_ema_kind { AYF_CFG_EMA_KINDS(AYF_CHOICE_CONSTANT) } ayf_cfg
 typedef enum ayf_cfg_guidance_kind { AYF_CFG_GUIDANCE_KINDS(AYF_CHOICE_CONSTANT) } ayf_cfg_guidance_kind;
 typedef enum ayf_cfg_eval_metric { AYF_CFG_EVAL_METRICS(AYF_CHOICE_CONSTANT) } ayf_cfg_eval_metric;
 typedef enum ayf_cfg_on_divergence { AYF_CFG_ON_DIVERGENCES(AYF_CHOICE_CONSTANT) } ayf_cfg_on_divergence;
+typedef enum ayf_cfg_time_pairs { AYF_CFG_TIME_PAIRS(AYF_CHOICE_CONSTANT) } ayf_cfg_time_pairs;
 typedef enum ayf_cfg_student_init { AYF_CFG_STUDENT_INITS(AYF_CHOICE_CONSTANT) } ayf_cfg_student_init;
 
 typedef struct ayf_config {

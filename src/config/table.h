@@ -26,11 +26,22 @@ int ayf_config_row_named(const char *path); /* of "section.key", which there is 
  * there from the first. */
 const char *ayf_config_older(int row);
 
+/* What a key needs of others to have an effect. */
+typedef struct ayf_config_need {
+    int row;          /* of the key that decides */
+    char values[120]; /* a clause: "train.ema = power", "eval.every above 0", "networks of images" */
+    bool switched;    /* the other key turns it off, being 0 */
+} ayf_config_need;
+
+/* Whether the row has no effect beside the other keys of `cfg`; if so, what it needs. */
+bool ayf_config_lacks(const ayf_config *cfg, int row, ayf_config_need *need);
+
 /* What the row says in `cfg`, as ayf_config_text() writes it. NULL on failure; owned by the caller. */
 char *ayf_config_value(ayf_context *ctx, const ayf_config *cfg, int row);
 
 /* Checks a value and appends it. */
-ayf_status ayf_assignments_add(ayf_assignments *list, const char *where, int row, const char *text);
+ayf_status ayf_assignments_add(ayf_assignments *list, ayf_giver giver, const char *where, int row,
+                               const char *text);
 ayf_context *ayf_assignments_context(const ayf_assignments *list);
 
 #endif

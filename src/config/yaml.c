@@ -12,6 +12,7 @@ typedef struct reader {
     const char *name, *text;
     size_t size;
     ayf_assignments *list;
+    ayf_giver giver;
     yaml_parser_t parser;
     yaml_event_t event; /* the current one; deleted by next() */
     bool have_event;
@@ -150,7 +151,8 @@ static ayf_status read_list(reader *r, int row) {
     ayf_text_init(&text, r->ctx);
     ayf_status status = read_elements(r, row, &text);
     if (status == AYF_OK && text.failed) status = AYF_E_MEMORY;
-    if (status == AYF_OK) status = ayf_assignments_add(r->list, r->where, row, text.data ? text.data : "");
+    if (status == AYF_OK)
+        status = ayf_assignments_add(r->list, r->giver, r->where, row, text.data ? text.data : "");
     ayf_text_free(&text);
     return status;
 }
@@ -161,7 +163,7 @@ static ayf_status read_value(reader *r, int row) {
     if (!text) return AYF_E_CONFIG;
     AYF_TRY(check_style(r, row, text));
     if (is_plain(r) && is_null(text)) text = "";
-    return ayf_assignments_add(r->list, r->where, row, text);
+    return ayf_assignments_add(r->list, r->giver, r->where, row, text);
 }
 
 static ayf_status read_section(reader *r, const char *section) {
@@ -220,9 +222,10 @@ static ayf_status read_stream(reader *r) {
                     r->where);
 }
 
-ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size) {
+static ayf_status add_text(ayf_assignments *list, ayf_giver giver, const char *name, const char *text,
+                           size_t size) {
     ayf_context *ctx = ayf_assignments_context(list);
-    reader r = {.ctx = ctx, .name = name, .text = text, .size = size, .list = list};
+    reader r = {.ctx = ctx, .name = name, .text = text, .size = size, .list = list, .giver = giver};
     r.set_at = ayf_alloc(ctx, (size_t)ayf_config_rows(), sizeof *r.set_at);
     if (!r.set_at) return AYF_E_MEMORY;
     if (!yaml_parser_initialize(&r.parser)) {
@@ -237,12 +240,16 @@ ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, con
     return status;
 }
 
+ayf_status ayf_assignments_add_text(ayf_assignments *list, const char *name, const char *text, size_t size) {
+    return add_text(list, AYF_GIVEN_BY_TEXT, name, text, size);
+}
+
 ayf_status ayf_assignments_add_file(ayf_assignments *list, const char *path) {
     ayf_context *ctx = ayf_assignments_context(list);
     void *text;
     size_t size;
     AYF_TRY(ayf_file_read(ctx, path, AYF_CONFIG_MOST, &text, &size));
-    ayf_status status = ayf_assignments_add_text(list, path, text, size);
+    ayf_status status = add_text(list, AYF_GIVEN_BY_FILE, path, text, size);
     ayf_free(ctx, text);
     return status;
 }

@@ -7,13 +7,42 @@
 #include <string.h>
 #include <strings.h>
 
+static char *copy_name(ayf_context *ctx, const char *name) {
+    char *copy = ayf_strdup(ctx, ayf_plain_name(name));
+    for (char *p = copy; p && *p; p++)
+        if (*p == '\\') *p = '/';
+    return copy;
+}
+
 ayf_status ayf_archive_add(ayf_archive *a, const char *name, uint64_t where) {
     AYF_TRY(ayf_reserve(a->ctx, &a->entries, a->count, &a->capacity, sizeof *a->entries));
-    char *copy = ayf_strdup(a->ctx, ayf_plain_name(name));
+    char *copy = copy_name(a->ctx, name);
     if (!copy) return AYF_E_MEMORY;
-    for (char *p = copy; *p; p++)
-        if (*p == '\\') *p = '/';
     a->entries[a->count++] = (ayf_archive_entry){copy, where};
+    return AYF_OK;
+}
+
+/* What file managers leave behind: names that begin with a dot (.DS_Store, ._1.png) and macOS's __MACOSX. */
+static bool is_hidden(const char *name) {
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        if (*part == '/') part++;
+        if (*part == '.' || strncmp(part, "__MACOSX/", strlen("__MACOSX/")) == 0) return true;
+    }
+    return false;
+}
+
+ayf_status ayf_archive_add_folder(ayf_archive *a, const char *name) {
+    AYF_TRY(ayf_reserve(a->ctx, &a->folders, a->folder_count, &a->folder_capacity, sizeof *a->folders));
+    char *copy = copy_name(a->ctx, name);
+    size_t length = copy ? strlen(copy) : 0;
+    char *folder =
+        copy ? ayf_format(a->ctx, "%s%s", copy, length && copy[length - 1] == '/' ? "" : "/") : NULL;
+    ayf_free(a->ctx, copy);
+    if (!folder) return AYF_E_MEMORY;
+    if (is_hidden(folder))
+        ayf_free(a->ctx, folder);
+    else
+        a->folders[a->folder_count++] = folder;
     return AYF_OK;
 }
 
@@ -21,6 +50,8 @@ void ayf_archive_close(ayf_archive *a) {
     if (!a) return;
     if (a->close) a->close(a);
     for (size_t i = 0; i < a->count; i++) ayf_free(a->ctx, a->entries[i].name);
+    for (size_t i = 0; i < a->folder_count; i++) ayf_free(a->ctx, a->folders[i]);
+    ayf_free(a->ctx, a->folders);
     ayf_free(a->ctx, a->entries);
     ayf_free(a->ctx, a->note);
     ayf_free(a->ctx, a->name);
@@ -71,15 +102,6 @@ static bool is_picture(const char *name) {
 
 static int by_name(const void *a, const void *b) {
     return strcmp(((const ayf_archive_entry *)a)->name, ((const ayf_archive_entry *)b)->name);
-}
-
-/* What file managers leave behind: names that begin with a dot (.DS_Store, ._1.png) and macOS's __MACOSX. */
-static bool is_hidden(const char *name) {
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        if (*part == '/') part++;
-        if (*part == '.' || strncmp(part, "__MACOSX/", strlen("__MACOSX/")) == 0) return true;
-    }
-    return false;
 }
 
 static const char *base_name(const char *name) {

@@ -18,6 +18,8 @@ struct ayf_archive {
     ayf_image_reading reading;
     ayf_archive_entry *entries;
     size_t count, capacity;
+    char **folders; /* that are listed, empty ones among them: relative, ending in a slash; owned */
+    size_t folder_count, folder_capacity;
     /* Reads one entry of at most `most` bytes whole (*bytes: ayf_free). Failures begin with the entry's name. */
     ayf_status (*read)(ayf_archive *archive, const ayf_archive_entry *entry, size_t most, void **bytes,
                        size_t *size);
@@ -29,6 +31,7 @@ struct ayf_archive {
 
 /* Takes a copy of `name`. */
 ayf_status ayf_archive_add(ayf_archive *archive, const char *name, uint64_t where);
+ayf_status ayf_archive_add_folder(ayf_archive *archive, const char *name); /* a hidden one is ignored */
 void ayf_archive_close(ayf_archive *archive);
 
 /* Sorts the entries, keeps the pictures, reads the labels if spec->labels. Owns `archive` from here on, on

@@ -138,15 +138,31 @@ static void judge(const part *folders, size_t count, char reason[AYF_FOLDERS_REA
     else if (count == 1 && split_of(folders[0]) >= 0)
         snprintf(reason, AYF_FOLDERS_REASON, "its folder %.*s is the part of a split and no class",
                  (int)folders[0].length, folders[0].text);
-    else if (count > AYF_MAX_CLASSES)
-        snprintf(reason, AYF_FOLDERS_REASON, "it has more than %d sub-folders", AYF_MAX_CLASSES);
 }
 
-ayf_status ayf_folders_classes(ayf_archive *a, int *labels, ayf_classes *classes,
-                               char reason[AYF_FOLDERS_REASON]) {
-    size_t skip = place_of_classes(a), count = 0;
-    part *folders = ayf_alloc(a->ctx, a->count, sizeof *folders);
-    if (!folders) return AYF_E_MEMORY;
+static size_t sort_out(part *folders, size_t count) {
+    size_t kept = 0;
+    qsort(folders, count, sizeof *folders, by_text);
+    for (size_t i = 0; i < count; i++)
+        if (!kept || by_text(&folders[kept - 1], &folders[i]) != 0) folders[kept++] = folders[i];
+    return kept;
+}
+
+/* Appends the folders that are listed where the classes are, at byte `skip` of the names: there may be no picture
+ * in them. */
+static size_t add_listed(const ayf_archive *a, size_t skip, part *folders, size_t count) {
+    for (size_t i = 0; i < a->folder_count; i++) {
+        const char *name = a->folders[i];
+        if (strlen(name) <= skip || strncmp(name, a->entries[0].name, skip) != 0) continue;
+        part own = {name + skip, strcspn(name + skip, "/")};
+        if (own.length && split_of(own) < 0 && !is_storage(own)) folders[count++] = own;
+    }
+    return count;
+}
+
+/* The folders of the classes, sorted, into folders[a->count + a->folder_count]; or the reason why there are none. */
+static size_t find_folders(const ayf_archive *a, size_t skip, part *folders,
+                           char reason[AYF_FOLDERS_REASON]) {
     *reason = 0;
     for (size_t i = 0; i < a->count && !*reason; i++) {
         folders[i] = folder_of(&a->entries[i], skip);
@@ -154,14 +170,23 @@ ayf_status ayf_folders_classes(ayf_archive *a, int *labels, ayf_classes *classes
             snprintf(reason, AYF_FOLDERS_REASON, "not all pictures lie in sub-folders (%.120s does not)",
                      a->entries[i].name);
     }
-    ayf_status status = AYF_OK;
-    if (!*reason) {
-        qsort(folders, a->count, sizeof *folders, by_text);
-        for (size_t i = 0; i < a->count; i++)
-            if (!count || by_text(&folders[count - 1], &folders[i]) != 0) folders[count++] = folders[i];
-        judge(folders, count, reason);
-    }
-    if (!*reason) status = name_classes(a, folders, count, classes);
+    if (*reason) return 0;
+    size_t count = sort_out(folders, a->count);
+    judge(folders, count, reason);
+    if (*reason) return 0;
+    count = sort_out(folders, add_listed(a, skip, folders, count));
+    if (count > AYF_MAX_CLASSES)
+        snprintf(reason, AYF_FOLDERS_REASON, "it has more than %d sub-folders", AYF_MAX_CLASSES);
+    return count;
+}
+
+ayf_status ayf_folders_classes(ayf_archive *a, int *labels, ayf_classes *classes,
+                               char reason[AYF_FOLDERS_REASON]) {
+    size_t skip = place_of_classes(a);
+    part *folders = ayf_alloc(a->ctx, a->count + a->folder_count, sizeof *folders);
+    if (!folders) return AYF_E_MEMORY;
+    size_t count = find_folders(a, skip, folders, reason);
+    ayf_status status = *reason ? AYF_OK : name_classes(a, folders, count, classes);
     for (size_t i = 0; i < a->count && !*reason && status == AYF_OK; i++) {
         part own = folder_of(&a->entries[i], skip);
         const part *found = bsearch(&own, folders, count, sizeof own, by_text);

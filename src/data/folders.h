@@ -12,10 +12,12 @@ ayf_status ayf_folders_take_split(ayf_archive *archive);
 
 enum { AYF_FOLDERS_REASON = 256 };
 
-/* One class per folder, in the bytewise order of their names: labels[archive->count] and *classes (empty
- * before, owned by the caller). *reason is "" then. Otherwise it says why the folders are no classes: parts of
- * a split; storage, when every folder is called by at least 5 digits, all the same number of them (00000,
- * 001000); pictures that lie in no folder. The entries are sorted. */
+/* One class per folder, in the bytewise order of their names, as torchvision's ImageFolder has them:
+ * labels[archive->count] and *classes (empty before, owned by the caller). A folder without pictures is a
+ * class, too, unless it is called as a part of a split or as storage is. *reason is "" then. Otherwise it
+ * says why the folders are no classes: parts of a split; storage, when every folder is called by at least 5
+ * digits, all the same number of them (00000, 001000); pictures that lie in no folder. The entries are
+ * sorted. */
 ayf_status ayf_folders_classes(ayf_archive *archive, int *labels, ayf_classes *classes,
                                char reason[AYF_FOLDERS_REASON]);
 

@@ -180,9 +180,9 @@ static bool place_names(json_t *list, const char **names, size_t count) {
     json_t *value;
     json_array_foreach(list, index, value) names[index] = json_string_value(value);
     json_object_foreach(list, key, value) {
-        int place = json_is_integer(value) ? (int)json_integer_value(value) : number_of(key);
+        json_int_t place = json_is_integer(value) ? json_integer_value(value) : number_of(key);
         const char *name = json_is_integer(value) ? key : json_string_value(value);
-        if (place < 0 || (size_t)place >= count || names[place]) return false;
+        if (place < 0 || place >= (json_int_t)count || names[place]) return false;
         names[place] = name;
     }
     for (size_t i = 0; i < count; i++)

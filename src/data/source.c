@@ -5,22 +5,12 @@
 
 /* ---- Problems ---- */
 
-/* Copies up to `room` - 1 bytes; names come from files, so what could disturb a terminal becomes '?'. */
-static size_t copy_printable(char *to, size_t room, const char *from) {
-    size_t n = 0;
-    for (; *from && n + 1 < room; from++) {
-        unsigned char c = (unsigned char)*from;
-        to[n++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
-    to[n] = 0;
-    return n;
-}
-
 bool ayf_problems_add(ayf_problems *p) {
     enum { LONGEST = 200, MAX_LOGGED = 1000 };
     if (p->ctx->status == AYF_E_MEMORY) return false;
     char line[LONGEST];
-    size_t length = copy_printable(line, sizeof line, p->ctx->message);
+    ayf_plain_text(p->ctx->message, line, sizeof line); /* cuts it between characters */
+    size_t length = strlen(line);
     if (p->count++ == 0) p->status = p->ctx->status;
     if (p->count <= MAX_LOGGED && !p->quiet) ayf_say(p->ctx, "%s", line);
     if (p->shown + 1 == p->count && p->used + length + 3 <= sizeof p->text) {
@@ -60,7 +50,7 @@ ayf_status ayf_note(ayf_context *ctx, char **note, const char *format, ...) {
     va_start(args, format);
     vsnprintf(part, sizeof part, format, args);
     va_end(args);
-    copy_printable(printable, sizeof printable, part);
+    ayf_plain_text(part, printable, sizeof printable);
     char *longer = ayf_format(ctx, "%s%s%s", *note ? *note : "", *note ? "; " : "", printable);
     if (!longer) return AYF_E_MEMORY;
     ayf_free(ctx, *note);

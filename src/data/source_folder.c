@@ -43,6 +43,11 @@ static bool folder_explain(ayf_archive *a, const ayf_archive_entry *entry, char 
 
 static ayf_status walk(ayf_archive *a, const char *below, int depth);
 
+static ayf_status enter(ayf_archive *a, const char *below, int depth) {
+    AYF_TRY(ayf_archive_add_folder(a, below));
+    return walk(a, below, depth);
+}
+
 static ayf_status visit(ayf_archive *a, const char *below, const char *name, int depth) {
     char *relative = ayf_path_join(a->ctx, below, name);
     char *path = relative ? ayf_path_join(a->ctx, a->name, relative) : NULL;
@@ -51,7 +56,7 @@ static ayf_status visit(ayf_archive *a, const char *below, const char *name, int
     if (path && stat(path, &info) != 0)
         status = ayf_fail_errno(a->ctx, errno, "be read", path);
     else if (path && S_ISDIR(info.st_mode))
-        status = walk(a, relative, depth + 1);
+        status = enter(a, relative, depth + 1);
     else if (path && S_ISREG(info.st_mode))
         status = ayf_archive_add(a, relative, 0);
     ayf_free(a->ctx, path);

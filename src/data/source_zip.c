@@ -121,6 +121,7 @@ static ayf_status list(ayf_archive *a) {
         const char *name = zip_get_name(s->zip, (zip_uint64_t)i, 0);
         if (!name) return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: entry %lld has no name", a->name, (long long)i);
         size_t length = strlen(name);
+        if (length && name[length - 1] == '/') AYF_TRY(ayf_archive_add_folder(a, name));
         if (!length || name[length - 1] == '/') continue;
         if (zip_stat_index(s->zip, (zip_uint64_t)i, 0, &info) == 0) AYF_TRY(check_method(a, name, &info));
         AYF_TRY(ayf_archive_add(a, name, (uint64_t)i));

@@ -88,6 +88,7 @@ static ayf_status open_comparison(comparison *c, ayf_model *student, ayf_model *
     AYF_TRY(check_pair(student, teacher));
     AYF_TRY(ayf_model_guidance(student, options->guidance, &c->guidance));
     if (teacher) AYF_TRY(ayf_model_guidance(teacher, c->guidance, &c->guidance));
+    if (teacher && teacher->weak) AYF_TRY(ayf_model_guide_until(teacher, student->card.guidance_t_max));
     AYF_TRY(ayf_model_sampler(student, student->precision, &c->student));
     AYF_TRY(find_teacher(c, teacher));
     return allocate(c, options->first_seed);

@@ -1,6 +1,6 @@
-/* Mean and covariance of a reference set in a file, as pytorch-fid writes and reads them: an .npz with mu [dim] and sigma
- * [dim][dim], float64. Ours hold also count, the number of samples, and features, the hash of the network; both are
- * int64, and other programs ignore them. */
+/* Mean and covariance of a reference set in a file, as pytorch-fid writes and reads them: an .npz with mu
+ * [dim] and sigma [dim][dim], float64. Ours hold also count, the number of samples, and features, the hash of
+ * the network; both are int64, and other programs ignore them. */
 #ifndef AYF_STATISTICS_H
 #define AYF_STATISTICS_H
 

@@ -1,5 +1,7 @@
 #include "flow/adversarial.h"
 
+#include <math.h>
+
 #include "ad/ad.h"
 #include "flow/gradients.h"
 #include "flow/inputs.h"
@@ -75,6 +77,17 @@ static ayf_id make_fakes(ayf_graph *g, const ayf_finetune_step *step, const ayf_
     return x;
 }
 
+/* What D is told: the class, and the strength as a point on a quarter of a circle. 0: nothing. */
+static ayf_id disc_condition(ayf_graph *g, const ayf_finetune_step *step, ayf_condition of) {
+    double span = step->guidance_high - step->guidance_low;
+    if (span <= 0 || !of.guidance) return of.onehot;
+    ayf_id angle = ayf_mulc(g, ayf_addc(g, of.guidance, -step->guidance_low), acos(0) / span);
+    ayf_shape column = AYF_SHAPE(step->distill.batch, 1);
+    ayf_id told = ayf_concat(g, ayf_reshape(g, ayf_cos(g, angle), column),
+                             ayf_reshape(g, ayf_sin(g, angle), column), 1);
+    return of.onehot ? ayf_concat(g, of.onehot, told, 1) : told;
+}
+
 static ayf_id norm(ayf_graph *g, ayf_id a) { return ayf_sqrt(g, ayf_sum_all(g, ayf_square(g, a))); }
 
 static ayf_id adaptive_weight(ayf_graph *g, const ayf_optim_options *optim, ayf_id kept, ayf_id adversarial) {
@@ -128,8 +141,7 @@ ayf_graph *ayf_finetune_step_graph(ayf_context *ctx, const ayf_finetune_step *st
         ayf_step_leaf(g, AYF_STEP_NOISE, ayf_sample_shape(&distill->student->spec, distill->batch));
     ayf_id fake = make_fakes(g, step, &in, noise);
     ayf_discriminator_nodes d = ayf_discriminator_emit(
-        g, step->discriminator, in.x0, fake, step->discriminator->spec.label_dim ? in.condition.onehot : 0,
-        step->penalty_weight);
+        g, step->discriminator, in.x0, fake, disc_condition(g, step, in.condition), step->penalty_weight);
     ayf_id g_loss = ayf_pairing_loss(g, d.fake, d.real);
     ayf_output(g, "g_loss", g_loss);
     ayf_output(g, "d_loss", ayf_pairing_loss(g, d.real, d.fake));

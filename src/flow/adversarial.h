@@ -37,6 +37,8 @@ ayf_discriminator_nodes ayf_discriminator_emit(ayf_graph *g, const ayf_params *d
 void ayf_discriminator_train(ayf_graph *g, const ayf_params *params, const ayf_discriminator_nodes *nodes,
                              const ayf_optim_options *optim);
 
+enum { AYF_DISC_GUIDANCE = 2 };
+
 typedef struct ayf_finetune_step {
     ayf_distill_step distill; /* the loss that continues, and the student's optimiser */
     const ayf_params *discriminator;
@@ -44,6 +46,9 @@ typedef struct ayf_finetune_step {
     int fake_steps; /* jumps from noise to data, evenly spaced; only the last one carries gradient */
     bool adaptive;  /* w = |grad_p L| / (|grad_p L_G| + 1e-8) in [0, 1e4], p the output layer; else w = 1 */
     double penalty_weight; /* of R1 and R2; 0: a program without them */
+    /* A discriminator that is told the strength of guidance, which lies in [guidance_low, guidance_high]: its
+     * "classes" are AYF_DISC_GUIDANCE more than the student's. Equal: it is not told. */
+    double guidance_low, guidance_high;
 } ayf_finetune_step;
 
 /* The student descends along grad L + alpha w grad L_G. Outputs: those of ayf_distill_step_graph(), and (1)

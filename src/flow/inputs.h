@@ -1,5 +1,5 @@
-/* The inputs of step graphs, and the scopes of the networks in them. A graph declares them with ayf_step_leaf(). Whoever runs the program feeds it
- * from one struct:
+/* The inputs of step graphs, and the scopes of the networks in them. A graph declares them with
+ * ayf_step_leaf(). Whoever runs the program feeds it from one struct:
  *
  *     ayf_id x0 = ayf_step_leaf(g, AYF_STEP_X0, AYF_SHAPE(n, 32, 32, 3));
  *     ...

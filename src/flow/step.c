@@ -93,6 +93,11 @@ static ayf_id tangent_size(ayf_graph *g, ayf_norm norm, ayf_id tangent) {
                     norm == AYF_NORM_L2 ? ayf_sum(g, square, SAMPLE_AXES) : ayf_mean(g, square, SAMPLE_AXES));
 }
 
+static ayf_id power(ayf_graph *g, ayf_id positive, double exponent) {
+    if (exponent == 1) return positive;
+    return ayf_exp(g, ayf_mulc(g, ayf_log(g, positive), exponent));
+}
+
 /* The losses. Each makes n->v and n->dF and returns the derivative term of the tangent without its factor
  * r; `gap` is t - s with the rank of x. */
 
@@ -140,7 +145,8 @@ void ayf_distill_loss_emit(ayf_graph *g, const ayf_distill_step *step, const ayf
     }
     ayf_id size = tangent_size(g, step->norm, n->tangent), unit = n->tangent;
     n->tangent_norm = flat(g, size);
-    if (step->norm != AYF_NORM_NONE) unit = ayf_div(g, n->tangent, ayf_addc(g, size, step->norm_c));
+    if (step->norm != AYF_NORM_NONE)
+        unit = ayf_div(g, n->tangent, power(g, ayf_addc(g, size, step->norm_c), 2 * step->norm_p));
     /* mean (F - stop(F - g_hat))^2 has the value mean g_hat^2 and the gradient 2 g_hat / count. */
     n->loss = ayf_mean_all(g, ayf_square(g, unit));
     n->cotangent = unit ? ayf_mulc(g, unit, 2.0 / (double)ayf_elements(g, unit)) : 0;

@@ -28,7 +28,8 @@ typedef struct ayf_distill_step {
     ayf_loss loss;
     ayf_target target;
     ayf_norm norm;
-    double norm_c;        /* c of g / (|g| + c); 0 divides by 0 where g is 0 */
+    double norm_c;        /* c of g / (|g| + c)^(2p); 0 divides by 0 where g is 0 */
+    double norm_p;        /* p: 0.5 = unit length */
     ayf_velocity teacher; /* unused when target is DATA and loss EMD, or target GIVEN */
     ayf_optim_options optim;
 } ayf_distill_step;
@@ -48,7 +49,7 @@ ayf_graph *ayf_distill_step_graph(ayf_context *ctx, const ayf_distill_step *step
  * Mid-training (CMT, arXiv 2509.24526; target GIVEN, any loss): g = F - v without a derivative. v is the
  * mean velocity from (x_t, t) to s.
  *
- * g_hat = g / (|g| + c), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
+ * g_hat = g / (|g| + c)^(2p), the norm per sample; loss = mean (F - stop(F - g_hat))^2. */
 typedef struct ayf_distill_nodes {
     ayf_id x_t, v, F, dF, tangent, tangent_norm /* (N) */, loss /* (1) */;
     ayf_id cotangent; /* d loss / d F */

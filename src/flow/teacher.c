@@ -35,7 +35,12 @@ static ayf_id network_emit(ayf_graph *g, const ayf_velocity *self, ayf_id x, ayf
         weak = network_at(g, AYF_SCOPE_WEAK, teacher->weak, x, condition);
     }
     /* v + (lambda - 1)(v - weak): exactly v for lambda = 1. */
-    ayf_id beyond = ayf_per_sample(g, ayf_addc(g, condition.guidance, -1), x);
+    ayf_id beyond = ayf_addc(g, condition.guidance, -1), t = condition.t;
+    if (t && teacher->guidance_t_max > 0 && teacher->guidance_t_max < 1) {
+        ayf_id late = ayf_gt(g, t, ayf_const_like(g, t, teacher->guidance_t_max));
+        beyond = ayf_mul(g, beyond, ayf_addc(g, ayf_neg(g, late), 1));
+    }
+    beyond = ayf_per_sample(g, beyond, x);
     return ayf_add(g, v, ayf_mul(g, beyond, ayf_sub(g, v, weak)));
 }
 

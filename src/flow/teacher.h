@@ -21,6 +21,8 @@ typedef struct ayf_network_teacher { /* the tables must outlive it */
     bool guided;
     bool classifier_free;   /* guided by itself: `weak` is unused */
     const ayf_params *weak; /* when guided and not classifier_free */
+    double
+        guidance_t_max; /* at times above it lambda counts as 1 (arXiv 2404.07724); 0 as 1: there are none */
 } ayf_network_teacher;
 ayf_velocity ayf_velocity_network(const ayf_network_teacher *teacher);
 

@@ -7,9 +7,11 @@
 
 typedef struct ayf_time_sampler {
     double gap_mean, gap_std; /* gap = sigmoid(N(mean, std^2)), s ~ U[0, 1 - gap], t = s + gap */
-    double p_s0;              /* share of samples with s = 0 (t = gap) */
-    double p_st;              /* share with s = t */
-    bool s_zero_only;         /* every s = 0: consistency model */
+    bool sorted; /* instead: t and s are the larger and the smaller of sigmoid(N(mean[i], std^2)), i = 0, 1 */
+    double sorted_mean[2], sorted_std;
+    double p_s0;      /* share of samples with s = 0 (t as it is; pairs by their gap: t = gap) */
+    double p_st;      /* share with s = t */
+    bool s_zero_only; /* every s = 0: consistency model */
 } ayf_time_sampler;
 
 /* (t, s) of sample `sample` of step `step` of distillation. */

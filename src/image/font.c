@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/plain.h"
+
 enum { FIRST = 0x20, LAST = 0x7e, WIDE = 5, HIGH = 7 };
 
 /* Seven rows of five bits, the left one first, of the characters from FIRST to LAST. */
@@ -62,15 +64,13 @@ static const uint8_t unknown[HIGH] = {0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f};
 /* The letters of Latin-1 from U+00C0 on without their accents. */
 static const char plain[] = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTsaaaaaaaceeeeiiiidnooooo/ouuuuyty";
 
-/* The code point at *text, moving on over it; 0xfffd for what is not UTF-8. */
+/* The code point at *text, moving on over it; 0xfffd for a byte of what is not UTF-8. */
 static uint32_t next_point(const char **text) {
-    const unsigned char *p = (const unsigned char *)*text;
-    int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc0 ? 1 : 0;
-    uint32_t point = more ? *p & (0x3fu >> more) : *p < 0x80 ? *p : 0xfffd;
-    p++;
-    for (; more && (*p & 0xc0) == 0x80; more--) point = point << 6 | (*p++ & 0x3f);
-    *text = (const char *)p;
-    return more ? 0xfffd : point;
+    enum { LONGEST = 4 };
+    uint32_t point = 0xfffd;
+    size_t size = ayf_utf8_decode(*text, strnlen(*text, LONGEST), &point);
+    *text += size ? size : 1;
+    return point;
 }
 
 static const uint8_t *glyph_of(uint32_t point) {

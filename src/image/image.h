@@ -114,14 +114,16 @@ ayf_status ayf_image_resize(ayf_context *ctx, ayf_image *image, int height, int 
 /* To side x side, as EDM2's dataset tool does it.
  *   LANCZOS, BOX  (center-crop) ayf_image_crop_square(), then ayf_image_resize()
  *   DHARIWAL      (center-crop-dhariwal) halved by the mean of 2 x 2 pixels while the shorter side stays at
- *                 least `side`, then bicubic until it is `side`, then the centre. ADM's crop of ImageNet */
+ *                 least `side`, then bicubic until it is `side`, then the centre. ADM's crop of ImageNet.
+ *                 AYF_E_FORMAT (without a name) when more than AYF_IMAGE_MAX_PIXELS would be cropped */
 ayf_status ayf_image_to_square(ayf_context *ctx, ayf_image *image, int side, ayf_resize how);
 
 /* To 1 or 3 channels: grey is repeated, RGB becomes its Rec. 601 luma. */
 ayf_status ayf_image_set_channels(ayf_context *ctx, ayf_image *image, int channels);
 
-/* Black border: `top` and `left` pixels before, the rest of height x width after. */
-ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width);
+/* Border of the grey `value`: `top` and `left` pixels before, the rest of height x width after. */
+ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width,
+                         uint8_t value);
 
 /* Records "name: height x width: why" and AYF_E_FORMAT unless an image of this size may be read from `size`
  * bytes of which each can stand for at most `pixels_per_byte` pixels. */

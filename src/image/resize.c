@@ -35,9 +35,13 @@ ayf_status ayf_image_set_channels(ayf_context *ctx, ayf_image *image, int channe
     return AYF_OK;
 }
 
-ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width) {
+ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width,
+                         uint8_t value) {
     ayf_image result;
     AYF_TRY(ayf_image_init(ctx, &result, height, width, image->channels));
+    memset(result.pixels, value, ayf_image_bytes(&result));
+    result.format = image->format;
+    result.traits = image->traits;
     size_t c = (size_t)image->channels, row = (size_t)image->width * c, stride = (size_t)width * c;
     for (size_t y = 0; y < (size_t)image->height; y++)
         memcpy(result.pixels + (y + (size_t)top) * stride + (size_t)left * c, image->pixels + y * row, row);
@@ -186,8 +190,12 @@ static ayf_status dhariwal(ayf_context *ctx, ayf_image *image, int side) {
     while (shorter_side(image) >= 2 * side)
         AYF_TRY(ayf_image_resample(ctx, image, image->height / 2, image->width / 2, AYF_KERNEL_BOX));
     double scale = (double)side / shorter_side(image);
-    AYF_TRY(ayf_image_resample(ctx, image, (int)lrint(image->height * scale),
-                               (int)lrint(image->width * scale), AYF_KERNEL_BICUBIC));
+    int height = (int)lrint(image->height * scale), width = (int)lrint(image->width * scale);
+    if ((int64_t)height * width > AYF_IMAGE_MAX_PIXELS)
+        return ayf_fail(ctx, AYF_E_FORMAT,
+                        "%d x %d pixels would become %d x %d before the crop, more than fit (%d); crop it",
+                        image->height, image->width, height, width, AYF_IMAGE_MAX_PIXELS);
+    AYF_TRY(ayf_image_resample(ctx, image, height, width, AYF_KERNEL_BICUBIC));
     crop_to(image, side);
     return AYF_OK;
 }

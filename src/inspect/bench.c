@@ -9,7 +9,7 @@
 #include "backend/open.h"
 #include "base/rng.h"
 #include "base/wait.h"
-#include "config/config.h"
+#include "config/table.h"
 #include "data/dataset.h"
 #include "flow/gradients.h"
 #include "flow/inputs.h"
@@ -116,7 +116,9 @@ static ayf_status bind(const networks *n, ayf_program *p) {
 static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, ayf_precision precision, const networks *n,
                              const ayf_bench_plan *plan, ayf_timing *out) {
     ayf_program *p = NULL;
-    AYF_TRY(ayf_compile(backend, g, &(ayf_compile_options){.precision = precision}, &p));
+    ayf_compile_options options = {.precision = precision,
+                                   .recompute = ayf_recompute_default(plan->recompute)};
+    AYF_TRY(ayf_compile(backend, g, &options, &p));
     double taken[AYF_BENCH_MOST];
     ayf_status status = bind(n, p);
     if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &n->student->spec, plan->batch);
@@ -141,6 +143,7 @@ static ayf_status time_part(ayf_backend *backend, part which, ayf_precision prec
     ayf_distill_step step = {.student = n->student->params,
                              .batch = plan->batch,
                              .norm_c = 0.1,
+                             .norm_p = 0.5,
                              .teacher = ayf_velocity_network(&network),
                              .optim = ayf_optim_default()};
     step.optim.ema = true;
@@ -167,6 +170,25 @@ static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spe
     return ayf_spec_from_config(ctx, cfg, &data, spec);
 }
 
+static ayf_status check_network(ayf_context *ctx, const ayf_config *cfg) {
+    if (cfg->model.kind != AYF_MODEL_UNET)
+        return ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
+    ayf_config untouched = {.model = ayf_model_spec_default()};
+    for (int i = 0; i < ayf_config_rows(); i++) {
+        const ayf_field_row *row = ayf_config_row(i);
+        char is[AYF_FIELD_SIZE], usual[AYF_FIELD_SIZE];
+        ayf_config_need need;
+        if (strncmp(row->name, "model.", strlen("model.")) != 0 || !ayf_config_lacks(cfg, i, &need)) continue;
+        ayf_field_print(row, cfg, AYF_FIELD_PLAIN, is, sizeof is);
+        ayf_field_print(row, &untouched, AYF_FIELD_PLAIN, usual, sizeof usual);
+        if (strcmp(is, usual) != 0)
+            return ayf_fail(ctx, AYF_E_CONFIG,
+                            "%s belongs to %s, and the network here is a U-Net; leave it out", row->name,
+                            need.values);
+    }
+    return AYF_OK;
+}
+
 ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_batch,
                           int usual_repeats, ayf_bench_plan *plan) {
     enum { BATCH_MOST = 4096 };
@@ -187,10 +209,10 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     ayf_status status = options->config_path ? ayf_config_load(ctx, options->config_path, &cfg) : AYF_OK;
     for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
         status = ayf_config_set(ctx, &cfg, options->settings[i]);
-    if (status == AYF_OK && cfg.model.kind != AYF_MODEL_UNET)
-        status = ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
+    if (status == AYF_OK) status = check_network(ctx, &cfg);
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
+    plan->recompute = cfg.train.recompute;
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
     ayf_config_free(ctx, &cfg);
     return status;

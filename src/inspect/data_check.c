@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "inspect/data_open.h"
 
 /* ---- The report ---- */
@@ -47,14 +48,14 @@ typedef struct check {
 static char *name_of(const check *c, size_t index) {
     char item[256];
     c->data.source->item(c->data.source, index, item, sizeof item);
-    return ayf_data_printable(c->ctx, item);
+    return ayf_strdup(c->ctx, item);
 }
 
 /* Takes over the failure recorded last. */
 static ayf_status add_bad(check *c) {
     ayf_data_report *r = c->report;
     if (c->ctx->status == AYF_E_MEMORY) return AYF_E_MEMORY;
-    char *text = ayf_data_printable(c->ctx, ayf_error(c->ctx));
+    char *text = ayf_strdup(c->ctx, ayf_error(c->ctx));
     if (!text) return AYF_E_MEMORY;
     ayf_status status = ayf_reserve(c->ctx, &r->bad, (size_t)r->bad_count, &c->bad_capacity, sizeof *r->bad);
     if (status == AYF_OK)
@@ -105,10 +106,14 @@ static ayf_status look_at(check *c, size_t index, const ayf_image *image) {
     ayf_data_report *r = c->report;
     if (c->data.source->labels) {
         int label = ayf_data_label(&c->data, index);
-        if (label < 0) {
+        if (label < 0 || label >= AYF_MAX_CLASSES) {
             char item[256];
             c->data.source->item(c->data.source, index, item, sizeof item);
-            ayf_fail(c->ctx, AYF_E_FORMAT, "%s: has no label", item);
+            if (label < 0)
+                ayf_fail(c->ctx, AYF_E_FORMAT, "%s: has no label", item);
+            else
+                ayf_fail(c->ctx, AYF_E_FORMAT, "%s: label %d is out of the range 0 to %d", item, label,
+                         AYF_MAX_CLASSES - 1);
             return add_bad(c);
         }
         r->class_counts[label]++;
@@ -124,16 +129,18 @@ static ayf_status look_at(check *c, size_t index, const ayf_image *image) {
 }
 
 static ayf_status read_all(check *c) {
-    enum { SAID_EVERY = 10000 };
     ayf_source *source = c->data.source;
+    ayf_wait wait;
+    ayf_task_begin(c->ctx, "reading", source->count);
+    ayf_wait_begin(&wait, c->ctx, c->data.spec.source, "read", source->count);
     for (size_t i = 0; i < source->count; i++) {
         ayf_image image;
+        AYF_TRY(ayf_task_add(c->ctx, i > 0));
         ayf_status status = source->fetch(source, i, false, &image);
         status = status == AYF_OK ? look_at(c, i, &image) : add_bad(c);
         ayf_image_clear(c->ctx, &image);
         if (status != AYF_OK) return status;
-        if ((i + 1) % SAID_EVERY == 0 && i + 1 < source->count)
-            ayf_say(c->ctx, "%zu of %zu pictures read", i + 1, source->count);
+        ayf_wait_add(&wait, 1);
     }
     return AYF_OK;
 }
@@ -273,7 +280,7 @@ static ayf_status run_check(check *c) {
     r->no_classes = data->no_classes ? ayf_strdup(c->ctx, data->no_classes) : NULL;
     if (data->no_classes && !r->no_classes) return AYF_E_MEMORY;
     const char *note = data->source ? data->source->note : NULL;
-    if (note && !(r->note = ayf_data_printable(c->ctx, note))) return AYF_E_MEMORY;
+    if (note && !(r->note = ayf_strdup(c->ctx, note))) return AYF_E_MEMORY;
     int classes = ayf_data_classes(data);
     r->class_counts = ayf_alloc(c->ctx, (size_t)classes, sizeof *r->class_counts);
     if (!r->class_counts) return AYF_E_MEMORY;

@@ -11,13 +11,6 @@ const char *ayf_data_class_name(const ayf_opened_data *data, int label) {
     return known->names && label < known->count ? known->names[label] : NULL;
 }
 
-char *ayf_data_printable(ayf_context *ctx, const char *text) {
-    char *copy = ayf_strdup(ctx, text);
-    for (char *p = copy; p && *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = '?';
-    return copy;
-}
-
 static ayf_status add_settings(ayf_context *ctx, const ayf_data_options *o, ayf_assignments *list) {
     static const char section[] = "data.";
     for (int i = 0; i < o->setting_count; i++) {
@@ -57,14 +50,13 @@ static ayf_status open_stored(ayf_opened_data *data) {
     ayf_context *ctx = data->ctx;
     ayf_status status = ayf_source_open(ctx, &data->spec, &data->source);
     if (status != AYF_E_FORMAT || !data->spec.labels) return status;
-    data->no_classes = ayf_data_printable(ctx, ayf_error(ctx));
+    data->no_classes = ayf_strdup(ctx, ayf_error(ctx));
     if (!data->no_classes) return AYF_E_MEMORY;
     data->spec.labels = false;
     return ayf_source_open(ctx, &data->spec, &data->source);
 }
 
 ayf_status ayf_data_open(ayf_context *ctx, const ayf_data_options *options, ayf_opened_data *data) {
-    static const char builtin[] = "builtin:";
     *data = (ayf_opened_data){.ctx = ctx};
     if (!options || !options->source || !*options->source)
         return ayf_fail(ctx, AYF_E_USAGE, "no data set is named");
@@ -76,8 +68,7 @@ ayf_status ayf_data_open(ayf_context *ctx, const ayf_data_options *options, ayf_
     if (data->spec.channels == 2)
         return ayf_fail(ctx, AYF_E_CONFIG,
                         "data.channels = 2: must be 1 (grey), 3 (colour) or 0 (as stored)");
-    bool drawn = strncmp(options->source, builtin, strlen(builtin)) == 0;
-    return drawn ? open_builtin(data) : open_stored(data);
+    return ayf_source_is_drawn(options->source) ? open_builtin(data) : open_stored(data);
 }
 
 void ayf_data_close(ayf_opened_data *data) {
@@ -95,7 +86,9 @@ int ayf_data_classes(const ayf_opened_data *data) {
     int most = -1;
     if (!data->source) return data->info.classes;
     if (data->source->labels) most = data->source->classes.count - 1;
-    for (size_t i = 0; data->source->labels && i < data->source->count; i++)
-        if (data->source->labels[i] > most) most = data->source->labels[i];
+    for (size_t i = 0; data->source->labels && i < data->source->count; i++) {
+        int label = data->source->labels[i];
+        if (label > most && label < AYF_MAX_CLASSES) most = label;
+    }
     return most + 1;
 }

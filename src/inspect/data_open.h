@@ -19,12 +19,10 @@ ayf_status ayf_data_open(ayf_context *ctx, const ayf_data_options *options, ayf_
 void ayf_data_close(ayf_opened_data *data);
 
 int ayf_data_label(const ayf_opened_data *data, size_t index); /* -1: none */
-int ayf_data_classes(const ayf_opened_data *data); /* as many as it has names, or the largest label + 1 */
+/* As many as it has names, or the largest label below AYF_MAX_CLASSES + 1. */
+int ayf_data_classes(const ayf_opened_data *data);
 
 /* Of data with a source; NULL: it has none. */
 const char *ayf_data_class_name(const ayf_opened_data *data, int label);
-
-/* A copy of `text` in which '?' stands for what could disturb a terminal. */
-char *ayf_data_printable(ayf_context *ctx, const char *text);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "inspect/data_open.h"
 
 enum {
@@ -28,8 +29,10 @@ typedef struct sheet {
 
 /* ---- Choosing ---- */
 
+/* -1: it has none that is one. */
 static int class_of(const sheet *s, size_t index) {
-    return s->data.source->labels ? ayf_data_label(&s->data, index) : 0;
+    int label = s->data.source->labels ? ayf_data_label(&s->data, index) : 0;
+    return label < s->classes ? label : -1;
 }
 
 static ayf_status sort_by_class(sheet *s) {
@@ -102,6 +105,7 @@ static ayf_status fill(sheet *s, size_t from, size_t to, size_t cells, float *ou
         size_t at = from + k * count / used, end = from + (k + 1) * count / used;
         for (; at < end; at++) {
             ayf_image image;
+            AYF_TRY(ayf_task_go_on(s->ctx));
             if (fetch(s, s->order[at], &image, fits)) {
                 ayf_image_dequantise(image.pixels, out + k * values, values);
                 ayf_image_clear(s->ctx, &image);
@@ -140,6 +144,7 @@ static ayf_status find_shape(sheet *s) {
     for (size_t i = 0; i < s->data.source->count; i++) {
         ayf_image image;
         bool fits;
+        AYF_TRY(ayf_task_go_on(s->ctx));
         if (fetch(s, i, &image, &fits)) {
             ayf_image_clear(s->ctx, &image);
             return AYF_OK;

@@ -161,7 +161,8 @@ static ayf_status check_derivatives(doctor *d) {
     AYF_TRY(measure_noise(d));
     AYF_TRY(ayf_program_run(d->gradients));
     AYF_TRY(ayf_program_run(d->ref_gradients));
-    say(d, "relative error of derivatives against signed finite differences (tiny: too small for 32 bits) and ref:");
+    say(d, "relative error of derivatives against signed finite differences (tiny: too small for 32 bits) "
+           "and ref:");
     say(d, "%-38s %8s %8s %8s %10s %8s", "", "JVP", "VJP", "double", "VJP : ref", "double");
     for (int i = 0; i < s->count; i++) AYF_TRY(check_variable(d, &s->variable[i]));
     return AYF_OK;
@@ -324,16 +325,14 @@ static void clear(doctor *d) {
     if (d->ref) ayf_backend_close(d->ref);
 }
 
-ayf_status ayf_doctor(ayf_context *ctx, const char *path, ayf_print_fn *print, void *user) {
+ayf_status ayf_doctor(ayf_context *ctx, ayf_model *model, ayf_print_fn *print, void *user) {
     doctor d = {.ctx = ctx, .print = print, .user = user};
-    ayf_model *model = NULL;
     ayf_weights *own = NULL;
     ayf_status status = ayf_backend_open(ctx, &d.backend);
     if (status == AYF_OK) status = ayf_ref_open(ctx, &d.ref);
-    if (status == AYF_OK) status = path ? ayf_model_open(ctx, path, &model) : small_network(d.backend, &own);
+    if (status == AYF_OK && !model) status = small_network(d.backend, &own);
     if (status == AYF_OK) status = examine(&d, model, model ? model->weights : own);
     clear(&d);
     ayf_weights_free(own);
-    ayf_model_close(model);
     return status;
 }

@@ -226,6 +226,11 @@ ayf_status ayf_doctor_compile(const ayf_doctor_subject *s, ayf_backend *backend,
         status = ayf_compile(backend, e.g, options, out);
     else
         ayf_graph_free(e.g);
-    if (status == AYF_OK) status = set_leaves(s, *out, which == AYF_DOCTOR_TANGENT);
+    if (status != AYF_OK) return status;
+    status = set_leaves(s, *out, which == AYF_DOCTOR_TANGENT);
+    if (status != AYF_OK) {
+        ayf_program_free(*out);
+        *out = NULL;
+    }
     return status;
 }

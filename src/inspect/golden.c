@@ -128,7 +128,7 @@ static ayf_status check_emd(ayf_golden_check *c) {
                         r_text, c_text);
     ayf_params *student = NULL, *strong = NULL, *weak = NULL;
     ayf_network_teacher teacher = {.guided = ayf_golden_has(c, "weak.")};
-    ayf_distill_step step = {.norm_c = norm_c, .teacher = ayf_velocity_network(&teacher)};
+    ayf_distill_step step = {.norm_c = norm_c, .norm_p = 0.5, .teacher = ayf_velocity_network(&teacher)};
     bool smaller = teacher.guided && ayf_st_meta(c->st, "weak_config");
     ayf_status status = read_norm(c, &step.norm);
     if (status == AYF_OK) status = read_params(c, "config", true, &student);

@@ -12,14 +12,14 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "io/text.h"
+#include "io/protobuf.h"
 
 struct ayf_events {
     ayf_context *ctx;
     char *path;
     int fd;
-    ayf_text summary, event, value; /* the Summary of the next event; buffers */
-    uint32_t table[256];            /* of CRC-32C */
+    ayf_text summary, event; /* the Summary of the next event; a buffer */
+    uint32_t table[256];     /* of CRC-32C */
 };
 
 /* ---- Records ---- */
@@ -62,58 +62,11 @@ static ayf_status write_record(ayf_events *events) {
     return status;
 }
 
-/* ---- Protocol buffers ---- */
-
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+/* ---- Messages ---- */
 
 static void clear(ayf_text *text) {
     text->size = 0;
     text->failed = false;
-}
-
-static void put_varint(ayf_text *to, uint64_t value) {
-    unsigned char bytes[10];
-    size_t size = 0;
-    do {
-        bytes[size++] = (unsigned char)(value & 127) | (value > 127 ? 128 : 0);
-        value >>= 7;
-    } while (value);
-    ayf_text_put(to, bytes, size);
-}
-
-static void put_key(ayf_text *to, unsigned field, unsigned type) { put_varint(to, field << 3 | type); }
-
-static void put_int(ayf_text *to, unsigned field, uint64_t value) {
-    put_key(to, field, VARINT);
-    put_varint(to, value);
-}
-
-static void put_bytes(ayf_text *to, unsigned field, const void *bytes, size_t size) {
-    put_key(to, field, BYTES);
-    put_varint(to, size);
-    if (size) ayf_text_put(to, bytes, size);
-}
-
-static void put_text(ayf_text *to, unsigned field, const char *text) {
-    put_bytes(to, field, text, strlen(text));
-}
-
-static void put_double(ayf_text *to, unsigned field, double value) {
-    uint64_t bits;
-    unsigned char bytes[8];
-    memcpy(&bits, &value, sizeof bits);
-    put_little_endian(bytes, bits, 8);
-    put_key(to, field, FIXED64);
-    ayf_text_put(to, bytes, sizeof bytes);
-}
-
-static void put_float(ayf_text *to, unsigned field, float value) {
-    uint32_t bits;
-    unsigned char bytes[4];
-    memcpy(&bits, &value, sizeof bits);
-    put_little_endian(bytes, bits, 4);
-    put_key(to, field, FIXED32);
-    ayf_text_put(to, bytes, sizeof bytes);
 }
 
 /* Event: 1 wall_time, 2 step, 3 file_version, 5 summary, 7 session_log. */
@@ -121,48 +74,40 @@ static void begin_event(ayf_events *events, int64_t step) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     clear(&events->event);
-    put_double(&events->event, 1, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
-    if (step) put_int(&events->event, 2, (uint64_t)step);
+    ayf_pb_double(&events->event, 1, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+    if (step) ayf_pb_varint(&events->event, 2, (uint64_t)step);
 }
 
 /* Summary: 1 value; Value: 1 tag, 2 simple_value, 4 image. */
-static void put_value(ayf_events *events) {
-    if (events->value.failed) events->summary.failed = true;
-    if (!events->summary.failed) put_bytes(&events->summary, 1, events->value.data, events->value.size);
-}
-
 void ayf_events_scalar(ayf_events *events, const char *tag, double value) {
-    if (!isfinite(value)) return;
-    clear(&events->value);
-    put_text(&events->value, 1, tag);
-    put_float(&events->value, 2, (float)value);
-    put_value(events);
+    ayf_text message;
+    if (!isfinite((float)value)) return;
+    ayf_text_init(&message, events->ctx);
+    ayf_pb_string(&message, 1, tag);
+    ayf_pb_float(&message, 2, (float)value);
+    ayf_pb_message(&events->summary, 1, &message);
 }
 
 /* Image: 1 height, 2 width, 3 colorspace, 4 encoded_image_string. */
 void ayf_events_image(ayf_events *events, const char *tag, const void *png, size_t size, int height,
                       int width, int channels) {
-    ayf_text image;
+    ayf_text image, message;
     ayf_text_init(&image, events->ctx);
-    put_int(&image, 1, (uint64_t)height);
-    put_int(&image, 2, (uint64_t)width);
-    put_int(&image, 3, (uint64_t)channels);
-    put_bytes(&image, 4, png, size);
-    clear(&events->value);
-    put_text(&events->value, 1, tag);
-    if (image.failed)
-        events->value.failed = true;
-    else
-        put_bytes(&events->value, 4, image.data, image.size);
-    ayf_text_free(&image);
-    put_value(events);
+    ayf_text_init(&message, events->ctx);
+    ayf_pb_varint(&image, 1, (uint64_t)height);
+    ayf_pb_varint(&image, 2, (uint64_t)width);
+    ayf_pb_varint(&image, 3, (uint64_t)channels);
+    ayf_pb_bytes(&image, 4, png, size);
+    ayf_pb_string(&message, 1, tag);
+    ayf_pb_message(&message, 4, &image);
+    ayf_pb_message(&events->summary, 1, &message);
 }
 
 ayf_status ayf_events_end(ayf_events *events, int64_t step) {
     ayf_status status = events->summary.failed ? AYF_E_MEMORY : AYF_OK;
     if (status == AYF_OK && events->summary.size) {
         begin_event(events, step);
-        put_bytes(&events->event, 5, events->summary.data, events->summary.size);
+        ayf_pb_bytes(&events->event, 5, events->summary.data, events->summary.size);
         status = write_record(events);
     }
     clear(&events->summary);
@@ -171,9 +116,11 @@ ayf_status ayf_events_end(ayf_events *events, int64_t step) {
 
 /* SessionLog: 1 status; START is 1. */
 ayf_status ayf_events_purge(ayf_events *events, int64_t step) {
-    static const unsigned char start[] = {1 << 3 | VARINT, 1};
+    ayf_text start;
+    ayf_text_init(&start, events->ctx);
+    ayf_pb_varint(&start, 1, 1);
     begin_event(events, step);
-    put_bytes(&events->event, 7, start, sizeof start);
+    ayf_pb_message(&events->event, 7, &start);
     return write_record(events);
 }
 
@@ -216,12 +163,11 @@ ayf_status ayf_events_open(ayf_context *ctx, const char *folder, int64_t purge_s
     events->fd = -1;
     ayf_text_init(&events->summary, ctx);
     ayf_text_init(&events->event, ctx);
-    ayf_text_init(&events->value, ctx);
     fill_table(events->table);
     ayf_status status = make_file(events, folder);
     if (status == AYF_OK) {
         begin_event(events, 0);
-        put_text(&events->event, 3, "brain.Event:2");
+        ayf_pb_string(&events->event, 3, "brain.Event:2");
         status = write_record(events);
     }
     if (status == AYF_OK && purge_step >= 0) status = ayf_events_purge(events, purge_step);
@@ -236,7 +182,6 @@ void ayf_events_close(ayf_events *events) {
     if (events->fd >= 0) close(events->fd);
     ayf_text_free(&events->summary);
     ayf_text_free(&events->event);
-    ayf_text_free(&events->value);
     ayf_free(events->ctx, events->path);
     ayf_free(events->ctx, events);
 }

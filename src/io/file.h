@@ -17,8 +17,9 @@ ayf_status ayf_check_regular(ayf_context *ctx, const char *path);
 /* Makes `path` and its missing parents. Fine when it is already a folder. */
 ayf_status ayf_make_folders(ayf_context *ctx, const char *path);
 
-/* Reads a regular file whole; ayf_check_regular() says what others are. *bytes is ayf_alloc'd, 64-byte aligned and followed by a NUL that is not
- * counted in *size. More than `limit` bytes is AYF_E_FORMAT; limit 0 = no limit. */
+/* Reads a regular file whole; ayf_check_regular() says what others are. *bytes is ayf_alloc'd, 64-byte
+ * aligned and followed by a NUL that is not counted in *size. More than `limit` bytes is AYF_E_FORMAT; limit
+ * 0 = no limit. */
 ayf_status ayf_file_read(ayf_context *ctx, const char *path, size_t limit, void **bytes, size_t *size);
 
 /* A file read from its start, piece by piece. */

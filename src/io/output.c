@@ -1,4 +1,4 @@
-/* Looking at a place before hours are spent on what will be written there. */
+/* Looking at a place before hours are spent on what will be written there, and writing to it. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -81,4 +81,9 @@ ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder, uin
     if (exists && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return AYF_OK;
     if (!exists) find_parent(place);
     return check_space(ctx, path, place, bytes);
+}
+
+ayf_status ayf_output_write(ayf_context *ctx, const char *path, const void *bytes, size_t size) {
+    if (!path || !*path) return ayf_fail(ctx, AYF_E_USAGE, "the name of an output is empty");
+    return ayf_file_write(ctx, path, bytes, size);
 }

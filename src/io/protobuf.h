@@ -13,6 +13,9 @@
 #include "io/text.h"
 
 void ayf_pb_varint(ayf_text *out, int field, uint64_t value); /* int32, int64, bool, enum: two's complement */
+void ayf_pb_double(ayf_text *out, int field, double value);
+void ayf_pb_float(ayf_text *out, int field, float value);
+void ayf_pb_bytes(ayf_text *out, int field, const void *bytes, size_t size);
 void ayf_pb_string(ayf_text *out, int field, const char *string);
 
 /* Appends a finished message as a field and frees it. A failure of `message` becomes one of `out`. */

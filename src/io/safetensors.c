@@ -1,10 +1,8 @@
 #include "io/safetensors.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/file.h"
 #include "io/kind.h"
@@ -24,7 +22,7 @@ typedef struct meta_entry {
 struct ayf_st {
     ayf_context *ctx;
     char *path;
-    void *file;   /* the whole file; NULL when only its header was read */
+    void *file;   /* the data, or the whole file; NULL when only its header was read */
     json_t *json; /* owns every name, key and value */
     ayf_st_tensor *tensors;
     const ayf_st_tensor **by_name;
@@ -212,15 +210,14 @@ static ayf_status check_tiling(ayf_st *st, const span *spans, size_t buffer_size
     return AYF_OK;
 }
 
-static ayf_status index_tensors(ayf_st *st, span *spans, const char *buffer, size_t buffer_size) {
+static ayf_status index_tensors(ayf_st *st, span *spans, size_t data_size) {
     qsort(spans, st->count, sizeof *spans, compare_spans);
-    AYF_TRY(check_tiling(st, spans, buffer_size));
+    AYF_TRY(check_tiling(st, spans, data_size));
     st->tensors = ayf_alloc(st->ctx, st->count, sizeof *st->tensors);
     st->by_name = ayf_alloc(st->ctx, st->count, sizeof *st->by_name);
     if (!st->tensors || !st->by_name) return AYF_E_MEMORY;
     for (size_t i = 0; i < st->count; i++) {
         st->tensors[i] = spans[i].tensor;
-        st->tensors[i].data = buffer ? buffer + spans[i].begin : NULL;
         st->by_name[i] = &st->tensors[i];
     }
     qsort(st->by_name, st->count, sizeof *st->by_name, compare_names);
@@ -260,9 +257,8 @@ static ayf_status check_length(ayf_st *st, const char length[LENGTH_SIZE], size_
     return AYF_OK;
 }
 
-/* `data`: NULL when only the header is there. */
-static ayf_status parse(ayf_st *st, const char *header, size_t header_size, const char *data,
-                        size_t data_size) {
+/* Of a file with `data_size` bytes behind its header. */
+static ayf_status parse(ayf_st *st, const char *header, size_t header_size, size_t data_size) {
     AYF_TRY(read_header(st, header, header_size));
     json_t *meta = json_object_get(st->json, "__metadata__");
     AYF_TRY(read_sums(st, meta, header, header_size));
@@ -279,20 +275,29 @@ static ayf_status parse(ayf_st *st, const char *header, size_t header_size, cons
         if (status != AYF_OK) break;
         st->count++;
     }
-    if (status == AYF_OK) status = index_tensors(st, spans, data, data_size);
-    if (status == AYF_OK && data) status = check_sums(st);
+    if (status == AYF_OK) status = index_tensors(st, spans, data_size);
     ayf_free(st->ctx, spans);
     return status;
+}
+
+/* The tensors follow each other without a gap. */
+static ayf_status take_data(ayf_st *st, const char *data) {
+    for (size_t i = 0; i < st->count; i++) {
+        st->tensors[i].data = data;
+        data += st->tensors[i].count * dtypes[st->tensors[i].dtype].size;
+    }
+    return check_sums(st);
 }
 
 static ayf_status parse_whole(ayf_st *st, const char *bytes, size_t size) {
     size_t header_size = 0;
     AYF_TRY(check_length(st, bytes, size, &header_size));
     const char *header = bytes + LENGTH_SIZE;
-    return parse(st, header, header_size, header + header_size, size - LENGTH_SIZE - header_size);
+    AYF_TRY(parse(st, header, header_size, size - LENGTH_SIZE - header_size));
+    return take_data(st, header + header_size);
 }
 
-static ayf_status parse_front(ayf_st *st, ayf_file_reader *reader) {
+static ayf_status parse_front(ayf_st *st, ayf_file_reader *reader, size_t *data_size) {
     char length[LENGTH_SIZE] = {0};
     size_t size = reader->size, header_size = 0;
     if (size >= LENGTH_SIZE) AYF_TRY(ayf_file_reader_next(reader, length, LENGTH_SIZE));
@@ -300,7 +305,8 @@ static ayf_status parse_front(ayf_st *st, ayf_file_reader *reader) {
     char *header = ayf_alloc(st->ctx, header_size, 1);
     if (!header) return AYF_E_MEMORY;
     ayf_status status = ayf_file_reader_next(reader, header, header_size);
-    if (status == AYF_OK) status = parse(st, header, header_size, NULL, size - LENGTH_SIZE - header_size);
+    *data_size = size - LENGTH_SIZE - header_size;
+    if (status == AYF_OK) status = parse(st, header, header_size, *data_size);
     ayf_free(st->ctx, header);
     return status;
 }
@@ -328,11 +334,6 @@ static ayf_status finish(ayf_st *st, ayf_status status, ayf_st **out) {
     return status;
 }
 
-static ayf_status open_bytes(ayf_context *ctx, const char *name, void *file, size_t size, ayf_st **out) {
-    ayf_st *st = new_st(ctx, name, file);
-    return st ? finish(st, parse_whole(st, file, size), out) : AYF_E_MEMORY;
-}
-
 /* What cannot be read because it is another kind of file is called by its name. */
 static ayf_status name_others(ayf_context *ctx, const char *path, ayf_status status) {
     const ayf_kind *kind = status == AYF_E_FORMAT ? ayf_kind_of_file(path) : NULL;
@@ -340,37 +341,32 @@ static ayf_status name_others(ayf_context *ctx, const char *path, ayf_status sta
 }
 
 /* The header says how long the file is, so what is no such file, or has no end, is refused before it is read. */
-static ayf_status open_reader(ayf_context *ctx, const char *path, ayf_file_reader *reader, ayf_st **st) {
-    ayf_st *front = new_st(ctx, path, NULL), *checked;
-    if (!front) return AYF_E_MEMORY;
-    AYF_TRY(finish(front, parse_front(front, reader), &checked));
-    ayf_st_close(checked);
-    if (lseek(reader->fd, 0, SEEK_SET) != 0) return ayf_fail_errno(ctx, errno, "read", path);
-    void *bytes = ayf_alloc(ctx, reader->size, 1);
-    if (!bytes) return AYF_E_MEMORY;
-    ayf_status status = ayf_file_reader_next(reader, bytes, reader->size);
-    if (status == AYF_OK) return open_bytes(ctx, path, bytes, reader->size, st);
-    ayf_free(ctx, bytes);
-    return status;
+static ayf_status read_file(ayf_st *st, ayf_file_reader *reader, bool whole) {
+    size_t data_size;
+    AYF_TRY(parse_front(st, reader, &data_size));
+    if (!whole) return AYF_OK;
+    st->file = ayf_alloc(st->ctx, data_size, 1);
+    if (!st->file) return AYF_E_MEMORY;
+    AYF_TRY(ayf_file_reader_next(reader, st->file, data_size));
+    return take_data(st, st->file);
+}
+
+static ayf_status open_file(ayf_context *ctx, const char *path, bool whole, ayf_st **out) {
+    ayf_file_reader reader;
+    *out = NULL;
+    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
+    ayf_st *st = new_st(ctx, path, NULL);
+    ayf_status status = st ? finish(st, read_file(st, &reader, whole), out) : AYF_E_MEMORY;
+    ayf_file_reader_close(&reader);
+    return name_others(ctx, path, status);
 }
 
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
-    ayf_file_reader reader;
-    *st = NULL;
-    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
-    ayf_status status = open_reader(ctx, path, &reader, st);
-    ayf_file_reader_close(&reader);
-    return name_others(ctx, path, status);
+    return open_file(ctx, path, true, st);
 }
 
-ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **out) {
-    *out = NULL;
-    ayf_file_reader reader;
-    AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
-    ayf_st *st = new_st(ctx, path, NULL);
-    ayf_status status = st ? finish(st, parse_front(st, &reader), out) : AYF_E_MEMORY;
-    ayf_file_reader_close(&reader);
-    return name_others(ctx, path, status);
+ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st) {
+    return open_file(ctx, path, false, st);
 }
 
 ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_st **st) {
@@ -378,7 +374,8 @@ ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, s
     void *copy = ayf_alloc(ctx, size, 1);
     if (!copy) return AYF_E_MEMORY;
     if (size) memcpy(copy, bytes, size);
-    return open_bytes(ctx, name, copy, size, st);
+    ayf_st *parsed = new_st(ctx, name, copy);
+    return parsed ? finish(parsed, parse_whole(parsed, copy, size), st) : AYF_E_MEMORY;
 }
 
 void ayf_st_close(ayf_st *st) {

@@ -49,8 +49,9 @@ typedef struct ayf_st ayf_st;
  * those that its checksums (io/safetensors_sum.h) are of; a file without checksums is not asked for them. */
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st);
 
-/* Reads the length and the header and nothing behind them, so of the checksums only the header's is compared. Refuses what ayf_st_open() refuses, in the same
- * words; then `data` of every tensor is NULL and the functions that read values are AYF_E_INTERNAL. */
+/* Reads the length and the header and nothing behind them, so of the checksums only the header's is compared.
+ * Refuses what ayf_st_open() refuses, in the same words; then `data` of every tensor is NULL and the
+ * functions that read values are AYF_E_INTERNAL. */
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st);
 
 /* As ayf_st_open() for a file in memory; `name` stands for the path in messages. The bytes are copied. */

@@ -27,6 +27,7 @@ typedef struct ayf_model_card {
     ayf_model_role role;
     double sigma_data;                 /* pixels in [-1,1] were divided by this */
     double guidance_min, guidance_max; /* trained range; both 1 when there is none */
+    double guidance_t_max;             /* students: up to which time their teacher was guided; 1: always */
     uint64_t step;                     /* training steps behind it */
     char *data;                        /* name of the data set, "" unknown */
     char *config;                      /* resolved YAML configuration it was trained with, "" unknown */

@@ -10,7 +10,7 @@
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
  * others are known but "accuracy" of features and, of flow networks, "classes" (ayf_classes_print()), which older files
- * lack, and "measured". Numbers are the shortest decimals that read back the same. */
+ * lack, "guidance_t_max" where it is not 1, and "measured". Numbers are the shortest decimals that read back the same. */
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",
@@ -52,6 +52,8 @@ ayf_status ayf_model_card_put(ayf_context *ctx, ayf_st_writer *writer, const cha
     AYF_TRY(write_real(ctx, writer, "sigma_data", card->sigma_data));
     AYF_TRY(write_real(ctx, writer, "guidance_min", card->guidance_min));
     AYF_TRY(write_real(ctx, writer, "guidance_max", card->guidance_max));
+    if (card->guidance_t_max > 0 && card->guidance_t_max < 1)
+        AYF_TRY(write_real(ctx, writer, "guidance_t_max", card->guidance_t_max));
     snprintf(text, sizeof text, "%llu", (unsigned long long)card->step);
     AYF_TRY(ayf_st_write_meta(writer, "step", text));
     AYF_TRY(write_text(ctx, writer, "data", card->data));
@@ -194,6 +196,7 @@ static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
+    if (strcmp(key, "guidance_t_max") == 0) return spec->is_student;
     if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0) return ayf_model_is_flow(spec);
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
@@ -268,6 +271,9 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, const char *
     AYF_TRY(read_real(ctx, st, "sigma_data", 1e-6, &card->sigma_data));
     AYF_TRY(read_real(ctx, st, "guidance_min", 0, &card->guidance_min));
     AYF_TRY(read_real(ctx, st, "guidance_max", card->guidance_min, &card->guidance_max));
+    card->guidance_t_max = 1;
+    if (ayf_st_meta(st, "guidance_t_max"))
+        AYF_TRY(read_real(ctx, st, "guidance_t_max", 1e-6, &card->guidance_t_max));
     AYF_TRY(read_step(ctx, st, &card->step));
     AYF_TRY(read_classes(ctx, st, spec, card));
     AYF_TRY(required(ctx, st, "data", &data));

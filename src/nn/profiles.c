@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-/* The integral of the product of two. Of powers of the ratio, which neither overflow nor lose their digits as those of the steps would. */
+/* The integral of the product of two. Of powers of the ratio, which neither overflow nor lose their digits as
+ * those of the steps would. */
 static double product(ayf_profile a, ayf_profile b) {
     double ratio = a.step / b.step, last = fmax(a.step, b.step);
     double power = pow(ratio, a.step < b.step ? b.gamma : -a.gamma);

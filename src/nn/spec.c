@@ -46,14 +46,20 @@ static const ayf_field_row fields[] = {
      .high = high_,                                                                                          \
      .help = help_,                                                                                          \
      TYPE_##TYPE},
-#define KEY(TYPE, kinds, field, text, low, high, name, help) FIELD(TYPE, kinds, field, text, low, high, help)
+#define KEY(TYPE, kinds, users, field, text, low, high, name, help)                                          \
+    FIELD(TYPE, kinds, field, text, low, high, help)
 #include "nn/spec.def"
 };
 
 /* Of each field, the set of kinds that have it. */
 static const unsigned kinds_of[] = {
-#define KEY(TYPE, kinds, field, text, low, high, name, help) kinds,
+#define KEY(TYPE, kinds, users, field, text, low, high, name, help) kinds,
 #define FIELD(TYPE, kinds, field, text, low, high, help) kinds,
+#include "nn/spec.def"
+};
+
+static const unsigned users_of[] = {
+#define KEY(TYPE, kinds, users, field, text, low, high, name, help) users,
 #include "nn/spec.def"
 };
 
@@ -70,6 +76,8 @@ const char *ayf_model_spec_key(size_t index) { return fields[index].name; }
 bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index) {
     return kinds_of[index] >> spec->kind & 1u;
 }
+
+bool ayf_model_kind_uses(ayf_model_kind kind, size_t index) { return users_of[index] >> kind & 1u; }
 
 const char *ayf_model_kind_name(ayf_model_kind kind) { return kind_names[kind]; }
 bool ayf_model_is_flow(const ayf_model_spec *spec) { return kinds[spec->kind].flow; }

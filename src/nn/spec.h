@@ -34,7 +34,7 @@ typedef enum ayf_precond {
 
 /* The members are in spec.def. Only the fields of its kind matter to a network. */
 typedef struct ayf_model_spec {
-#define KEY(type, kinds, field, text, low, high, name, help) AYF_SPEC_##type field;
+#define KEY(type, kinds, users, field, text, low, high, name, help) AYF_SPEC_##type field;
 #define FIELD(type, kinds, field, text, low, high, help) AYF_SPEC_##type field;
 #include "nn/spec.def"
 } ayf_model_spec;
@@ -47,6 +47,7 @@ ayf_model_spec ayf_model_spec_default(void);
 size_t ayf_model_spec_keys(void);
 const char *ayf_model_spec_key(size_t index);
 bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index); /* is it a field of the spec's kind? */
+bool ayf_model_kind_uses(ayf_model_kind kind, size_t index); /* of a KEY row: does the network look at it? */
 void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, size_t size);
 
 /* Reads one value as ayf_field_set() does. AYF_E_CONFIG names the key, the value and what would be right;

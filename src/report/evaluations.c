@@ -1,10 +1,10 @@
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/file.h"
+#include "io/json.h"
 #include "report/report.h"
 
 enum { FILES_MOST = 64, BYTES_MOST = 1 << 20 };
@@ -18,22 +18,28 @@ static bool is_evaluation(const char *name) {
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static ayf_status list_files(ayf_context *ctx, const char *folder, char **names, size_t *count) {
+typedef struct names {
+    char **items;
+    size_t count, capacity;
+} names;
+
+static ayf_status list_files(ayf_context *ctx, const char *folder, names *n) {
     DIR *dir = opendir(folder);
     if (!dir) return ayf_fail_errno(ctx, errno, "open this folder", folder);
     ayf_status status = AYF_OK;
     struct dirent *entry;
-    while (errno = 0, status == AYF_OK && *count < FILES_MOST && (entry = readdir(dir))) {
+    while (errno = 0, status == AYF_OK && (entry = readdir(dir))) {
         if (!is_evaluation(entry->d_name)) continue;
-        names[*count] = ayf_strdup(ctx, entry->d_name);
-        if (names[*count])
-            ++*count;
+        status = ayf_reserve(ctx, &n->items, n->count, &n->capacity, sizeof *n->items);
+        char *name = status == AYF_OK ? ayf_strdup(ctx, entry->d_name) : NULL;
+        if (name)
+            n->items[n->count++] = name;
         else
             status = AYF_E_MEMORY;
     }
     if (status == AYF_OK && errno) status = ayf_fail_errno(ctx, errno, "read this folder", folder);
     closedir(dir);
-    qsort(names, *count, sizeof *names, by_text);
+    if (n->count) qsort(n->items, n->count, sizeof *n->items, by_text);
     return status;
 }
 
@@ -46,25 +52,28 @@ static ayf_status put_file(ayf_context *ctx, const char *folder, const char *nam
     ayf_status status = path ? ayf_file_read(ctx, path, BYTES_MOST, &bytes, &size) : AYF_E_MEMORY;
     ayf_free(ctx, path);
     if (status == AYF_E_MEMORY) return status;
-    json_t *root = status == AYF_OK ? json_loadb(bytes, size, 0, NULL) : NULL;
+    json_error_t error;
+    json_t *root = NULL;
+    if (status == AYF_OK) status = ayf_json_parse(ctx, name, bytes, size, 0, &root, &error);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     ayf_text_print(json, "%s{\"name\":", first ? "" : ",\n");
     ayf_text_json(json, name);
     ayf_text_print(json, ",\"value\":%s}", text ? text : "null");
+    if (root && !text) status = ayf_fail(ctx, AYF_E_MEMORY, "%s: out of memory while reading", name);
     free(text);
     json_decref(root);
     ayf_free(ctx, bytes);
-    return AYF_OK;
+    return status == AYF_E_MEMORY ? status : AYF_OK;
 }
 
 ayf_status ayf_evaluations_json(ayf_context *ctx, const char *folder, ayf_text *json) {
-    char *names[FILES_MOST] = {0};
-    size_t count = 0;
-    ayf_status status = list_files(ctx, folder, names, &count);
+    names n = {0};
+    ayf_status status = list_files(ctx, folder, &n);
     ayf_text_print(json, "[");
-    for (size_t i = 0; i < count && status == AYF_OK; i++)
-        status = put_file(ctx, folder, names[i], i == 0, json);
+    for (size_t i = 0; i < n.count && i < FILES_MOST && status == AYF_OK; i++)
+        status = put_file(ctx, folder, n.items[i], i == 0, json);
     ayf_text_print(json, "]");
-    for (size_t i = 0; i < count; i++) ayf_free(ctx, names[i]);
+    for (size_t i = 0; i < n.count; i++) ayf_free(ctx, n.items[i]);
+    ayf_free(ctx, n.items);
     return status;
 }

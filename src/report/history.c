@@ -1,13 +1,13 @@
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 #include "io/file.h"
+#include "io/json.h"
 #include "report/report.h"
 #include "train/run_folder.h"
 
-/* Points of a curve that a page can show. */
-enum { POINTS_MOST = 1500 };
+/* POINTS_MOST: of a curve that a page can show. The others bound what a log of unknown origin may cost. */
+enum { POINTS_MOST = 1500, SERIES_MOST = 1000, ELEMENTS_MOST = 256 };
 
 void ayf_history_clear(ayf_context *ctx, ayf_run_history *history) {
     for (size_t i = 0; i < history->count; i++) {
@@ -28,12 +28,15 @@ const ayf_series *ayf_history_find(const ayf_run_history *history, const char *n
 
 /* ---- Reading ---- */
 
+/* *out is NULL for one series too many. */
 static ayf_status series_of(ayf_context *ctx, ayf_run_history *history, const char *name, int element,
                             ayf_series **out) {
     for (size_t i = 0; i < history->count; i++) {
         *out = &history->series[i];
         if ((*out)->element == element && strcmp((*out)->name, name) == 0) return AYF_OK;
     }
+    *out = NULL;
+    if (history->count == SERIES_MOST) return AYF_OK;
     AYF_TRY(ayf_reserve(ctx, &history->series, history->count, &history->capacity, sizeof *history->series));
     *out = &history->series[history->count];
     (*out)->element = element;
@@ -48,6 +51,7 @@ static ayf_status add_point(ayf_context *ctx, ayf_run_history *history, const ch
     ayf_series *series;
     if (!json_is_number(value) && !json_is_null(value)) return AYF_OK;
     AYF_TRY(series_of(ctx, history, name, element, &series));
+    if (!series) return AYF_OK;
     size_t capacity = series->capacity;
     AYF_TRY(ayf_reserve(ctx, &series->steps, series->count, &capacity, sizeof *series->steps));
     AYF_TRY(ayf_reserve(ctx, &series->values, series->count, &series->capacity, sizeof *series->values));
@@ -57,7 +61,9 @@ static ayf_status add_point(ayf_context *ctx, ayf_run_history *history, const ch
 }
 
 static ayf_status add_line(ayf_context *ctx, ayf_run_history *history, const char *line, size_t size) {
-    json_t *root = json_loadb(line, size, 0, NULL);
+    json_error_t error;
+    json_t *root;
+    if (ayf_json_parse(ctx, AYF_RUN_LOG, line, size, 0, &root, &error) == AYF_E_MEMORY) return AYF_E_MEMORY;
     const json_t *at = json_object_get(root, "step");
     history->lines++;
     if (!json_is_number(at)) {
@@ -72,7 +78,7 @@ static ayf_status add_line(ayf_context *ctx, ayf_run_history *history, const cha
     json_object_foreach(root, key, value) {
         if (strcmp(key, "step") == 0 || status != AYF_OK) continue;
         if (!json_is_array(value)) status = add_point(ctx, history, key, -1, step, value);
-        for (size_t i = 0; i < json_array_size(value) && status == AYF_OK; i++)
+        for (size_t i = 0; i < json_array_size(value) && i < ELEMENTS_MOST && status == AYF_OK; i++)
             status = add_point(ctx, history, key, (int)i, step, json_array_get(value, i));
     }
     json_decref(root);

@@ -42,7 +42,7 @@ static ayf_status put_drawn(ayf_context *ctx, const ayf_path_facts *facts, const
         status = ayf_drawn_json(ctx, facts->model_path, options->first_seed, &drawn);
     if (status == AYF_OK) {
         ayf_text_print(json, ",\n\"drawn\":%s", drawn.data ? drawn.data : "[]");
-    } else if (status != AYF_E_MEMORY) {
+    } else if (status != AYF_E_MEMORY && status != AYF_E_CANCELLED) {
         ayf_text_print(json, ",\n\"drawn\":[],\"not_drawn\":");
         ayf_text_json(json, ayf_error(ctx));
         status = AYF_OK;

@@ -66,7 +66,10 @@
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 5, 10].map((m) => m * power).find((m) => m >= raw);
     const list = [];
-    for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) list.push(value);
+    // A step below the precision of the limits would not move the value.
+    for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9 && list.length < 10; value += step) {
+      list.push(value);
+    }
     return list;
   }
 

@@ -1,5 +1,5 @@
 /* A page that shows runs (include/ayf/report.h): what is gathered of a run, and the parts that gather it. The
- * page itself is page.html, page.css and page.js, which receive everything as one piece of JSON. */
+ * page itself is drawn by page.css and page.js, which receive everything as one piece of JSON. */
 #ifndef AYF_REPORT_H
 #define AYF_REPORT_H
 
@@ -33,14 +33,15 @@ void ayf_history_json(ayf_text *json, const ayf_run_history *history);
 void ayf_advice_json(ayf_text *json, const ayf_path_facts *facts, const ayf_run_history *history);
 
 /* The pictures in the run's samples folder, at most twelve, evenly spread and with the last one:
- * [{"step":100,"png":"<base64>"}, ...]. */
-ayf_status ayf_samples_json(ayf_context *ctx, const char *folder, ayf_text *json);
+ * [{"label":"step 100","png":"<base64>"}, ...]. */
+ayf_status ayf_samples_json(ayf_context *ctx, const char *run, ayf_text *json);
 
-/* Rows of images that the model draws from eight seeds, one for each number of steps and gamma:
+/* Rows of images that the model draws from eight seeds, one for each number of steps and gamma; none of points:
  * [{"label":"1 call","png":"<base64>"}, ...]. */
 ayf_status ayf_drawn_json(ayf_context *ctx, const char *model, uint64_t first_seed, ayf_text *json);
 
-/* The files eval*.json of the folder: [{"name":"eval.json","value":{...}}, ...]. */
+/* The files eval*.json of the folder, at most 64 of at most 1 MiB; what cannot be read is null:
+ * [{"name":"eval.json","value":{...}}, ...]. */
 ayf_status ayf_evaluations_json(ayf_context *ctx, const char *folder, ayf_text *json);
 
 #endif

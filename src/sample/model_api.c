@@ -105,6 +105,9 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .guidance_max = student       ? model->card.guidance_max
                                              : model->weak ? GUIDANCE_LIMIT
                                                            : 1,
+                             .guidance_t_max = student       ? model->card.guidance_t_max
+                                               : model->weak ? model->network.guidance_t_max
+                                                             : 1,
                              .sigma_data = model->card.sigma_data,
                              .precision = model->precision};
 }
@@ -133,7 +136,27 @@ ayf_status ayf_model_guide(ayf_model *teacher, const ayf_model *weak) {
     teacher->weak = weak;
     teacher->network.guided = weak != NULL;
     teacher->network.classifier_free = weak == teacher;
+    teacher->network.guidance_t_max = 1;
     if (weak) teacher->network.weak = weak->weights->params;
+    return AYF_OK;
+}
+
+ayf_status ayf_model_guide_until(ayf_model *teacher, double t_max) {
+    if (ayf_model_is_student(teacher))
+        return ayf_fail(
+            teacher->ctx, AYF_E_USAGE,
+            "%s is a student: up to which time its teacher was guided was decided when it was distilled "
+            "(distill.guidance_t_max)",
+            teacher->path);
+    if (!teacher->weak)
+        return ayf_fail(teacher->ctx, AYF_E_USAGE, "%s is not guided, so its guidance cannot end at t = %g",
+                        teacher->path, t_max);
+    if (!(t_max > 0 && t_max <= 1))
+        return ayf_fail(teacher->ctx, AYF_E_USAGE, "guidance up to t = %g: give a time above 0 and up to 1",
+                        t_max);
+    if (teacher->network.guidance_t_max == t_max) return AYF_OK;
+    free_samplers(teacher);
+    teacher->network.guidance_t_max = t_max;
     return AYF_OK;
 }
 

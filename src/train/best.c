@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "eval/distance.h"
 #include "model/file.h"
 #include "train/checkpoint.h"
 #include "train/kind.h"
@@ -13,8 +14,6 @@
 
 /* What is measured until it is known whether it is the best; the next session removes what a kill left. */
 #define CANDIDATE "model-candidate.safetensors"
-
-static bool measures_fidelity(const ayf_run *run) { return run->best.fidelity; }
 
 static int calls_of(const ayf_run *run) {
     int asked = run->cfg.eval.steps;
@@ -66,14 +65,17 @@ static ayf_status open_reference(ayf_run *run) {
     return status == AYF_E_USAGE ? run->ctx->status = AYF_E_CONFIG : status;
 }
 
-/* What the value of a card begins with and ends with: only values of the same recipe are compared. */
-static const char *name_of(const ayf_run *run) {
-    return measures_fidelity(run) ? "eval_fidelity" : "eval_fd";
+/* The value in a card is "<name>=<number>; <recipe>": only values of the same name and recipe are compared. */
+static const char *name_of(const ayf_run *run) { return run->best.fidelity ? "eval_fidelity" : "eval_fd"; }
+
+static int images_of(const ayf_run *run) {
+    enum { COMPARED = 64 };
+    return run->cfg.eval.images ? run->cfg.eval.images : run->best.fidelity ? COMPARED : AYF_EVAL_COUNT;
 }
 
 static ayf_status describe(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    int images = cfg->eval.images ? cfg->eval.images : measures_fidelity(run) ? 64 : AYF_EVAL_COUNT;
+    int images = images_of(run);
     run->best.recipe =
         ayf_format(run->ctx, "%d samples, %d %s, guidance %g%s%s", images, calls_of(run),
                    run->type->makes_student ? "calls" : "solver steps", guidance_of(run),
@@ -94,7 +96,6 @@ static ayf_status remove_in(const ayf_run *run, const char *name) {
     return status;
 }
 
-/* "eval_fd=0.25; 2000 samples ..." */
 static bool parse_measured(const ayf_run *run, const char *text, double *value) {
     char number[AYF_REAL_SIZE + 1];
     size_t name = strlen(name_of(run));
@@ -130,9 +131,40 @@ ayf_status ayf_best_open(ayf_run *run) {
     AYF_TRY(remove_in(run, CANDIDATE)); /* of a kill */
     if (run->cfg.eval.every == 0 || run->step >= run->steps) return AYF_OK;
     AYF_TRY(choose_metric(run));
-    if (!measures_fidelity(run)) AYF_TRY(open_reference(run));
+    if (!run->best.fidelity) AYF_TRY(open_reference(run));
     AYF_TRY(describe(run));
     return read_best(run);
+}
+
+static ayf_status count_distance(ayf_run *run, uint64_t images, uint64_t *bytes) {
+    ayf_model_spec features;
+    ayf_model_card card;
+    *bytes = ayf_eval_bytes(images, run->batch.values, run->batch.values); /* points are their features */
+    if (ayf_dataset_info_of(run->data)->points) return AYF_OK;
+    AYF_TRY(ayf_model_read_card(run->ctx, run->cfg.eval.features, &features, &card));
+    ayf_model_card_free(run->ctx, &card);
+    *bytes = ayf_eval_bytes(images, run->batch.values, (uint64_t)features.feature_dim);
+    return AYF_OK;
+}
+
+/* Models are opened from their files. Drawing with one takes about as much as drawing pictures does. */
+ayf_status ayf_best_plan(ayf_run *run, uint64_t *bytes) {
+    enum { SETS = 3 }; /* samples of student and teacher, and what they start from */
+    const ayf_run_teachers *t = &run->teachers;
+    *bytes = 0;
+    if (run->cfg.eval.every == 0 || run->step >= run->steps) return AYF_OK;
+    AYF_TRY(choose_metric(run));
+    uint64_t images = (uint64_t)images_of(run), draws = run->sampler ? ayf_sampler_bytes(run->sampler) : 0;
+    uint64_t networks = 1;
+    if (run->best.fidelity) {
+        networks += (uint64_t)(t->teacher != NULL) + (uint64_t)(t->weak != NULL);
+        *bytes = SETS * images * run->batch.values * sizeof(float) + ayf_weights_bytes(t->teacher) +
+                 ayf_weights_bytes(t->weak);
+    } else {
+        AYF_TRY(count_distance(run, images, bytes));
+    }
+    *bytes += 2 * ayf_weights_bytes(run->learner[0].average) + networks * draws; /* the file, too */
+    return AYF_OK;
 }
 
 void ayf_best_close(ayf_run *run) {
@@ -163,7 +195,7 @@ static ayf_status open_teacher(ayf_run *run, ayf_model **teacher, ayf_model **we
 
 static ayf_status fidelity(ayf_run *run, ayf_model *model, double *value) {
     ayf_model *teacher = NULL, *weak = NULL;
-    ayf_fidelity_row row;
+    ayf_fidelity_row row = {0};
     int calls = calls_of(run);
     ayf_fidelity_options options = {
         .calls = &calls, .call_count = 1, .guidance = guidance_of(run), .images = run->cfg.eval.images};
@@ -176,7 +208,7 @@ static ayf_status fidelity(ayf_run *run, ayf_model *model, double *value) {
 }
 
 static ayf_status distance(ayf_run *run, ayf_model *model, double *value) {
-    ayf_eval_row row;
+    ayf_eval_row row = {0};
     ayf_sample_options how = {.steps = calls_of(run)};
     if (run->type->makes_student) how.guidance = guidance_of(run);
     ayf_status status = ayf_eval_model(run->best.eval, model, &how, &row);
@@ -189,7 +221,7 @@ static ayf_status measure_file(ayf_run *run, const char *path, double *value) {
     *value = (double)NAN;
     AYF_TRY(ayf_run_model_write(run, path, NULL));
     AYF_TRY(ayf_model_open(run->ctx, path, &model));
-    ayf_status status = (measures_fidelity(run) ? fidelity : distance)(run, model, value);
+    ayf_status status = (run->best.fidelity ? fidelity : distance)(run, model, value);
     ayf_model_close(model);
     return status;
 }

@@ -18,8 +18,8 @@
 /* A checkpoint is a safetensors file of up to four copies of each learner's parameter table, in file layout:
  * "weights.<name>", "ema.<name>" (if there is an average), "adam.m.<name>" and "adam.v.<name>" (trained
  * parameters only); those of the discriminator in fine-tuning have "disc." before them. "run.watch" and
- * "run.sums" are an ayf_run_watch and an ayf_run_sums as F64; earlier versions wrote none. Metadata: format, kind, step, config_hash,
- * teachers_hash, and after a rollback "rollbacks" and "rate_scale". */
+ * "run.sums" are an ayf_run_watch and an ayf_run_sums as F64; earlier versions wrote none. Metadata: format,
+ * kind, step, config_hash, teachers_hash, and after a rollback "rollbacks" and "rate_scale". */
 
 /* Structs of doubles. */
 typedef struct record {
@@ -165,6 +165,7 @@ ayf_status ayf_run_card(const ayf_run *run, ayf_model_card *card) {
                          .classes = ayf_dataset_info_of(run->data)->known,
                          .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card->guidance_min, &card->guidance_max);
+    card->guidance_t_max = run->teachers.network.guided ? run->cfg.distill.guidance_t_max : 1;
     return card->config ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -200,8 +201,6 @@ static ayf_status write_files(ayf_run *run, const char *path) {
     ayf_free(ctx, room);
     return status == AYF_OK ? ayf_run_model_write(run, run->model_path, NULL) : status;
 }
-
-uint64_t ayf_run_checkpoint_room(const ayf_run *run) { return 2 * largest_of(run) * sizeof(float); }
 
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
     char *path = ayf_run_checkpoint_path(run->ctx, run->folder, (int64_t)run->step);

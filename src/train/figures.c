@@ -56,13 +56,13 @@ static bool has_jvp(const ayf_run *run) { return ayf_program_has_output(run->pro
 
 /* The mean square of a normalised tangent (flow/step.h), from the RMS of the tangent. */
 static double loss_of(const ayf_run *run, double rms) {
-    double c = run->cfg.distill.norm_c;
+    double c = run->cfg.distill.norm_c, power = 2 * run->cfg.distill.norm_p;
     switch (run->cfg.distill.norm) {
     case AYF_NORM_RMS:
-        rms /= rms + c;
+        rms /= pow(rms + c, power);
         break;
     case AYF_NORM_L2:
-        rms /= rms * sqrt((double)run->batch.values) + c;
+        rms /= pow(rms * sqrt((double)run->batch.values) + c, power);
         break;
     case AYF_NORM_NONE:
         break;

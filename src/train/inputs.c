@@ -89,10 +89,13 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
 }
 
 static ayf_status find_network(ayf_run *run) {
-    if (run->begins_as) return take_network(run, &run->begins_as->spec);
+    if (run->begins_as) {
+        AYF_TRY(ayf_run_settings_check(run));
+        return take_network(run, &run->begins_as->spec);
+    }
     AYF_TRY(ayf_spec_from_config(run->ctx, &run->cfg, ayf_dataset_info_of(run->data), &run->spec));
     run->spec.is_student = run->type->makes_student;
-    return AYF_OK;
+    return ayf_run_settings_check(run); /* after what says that the network does not go with the data */
 }
 
 ayf_status ayf_run_open_data(ayf_run *run) {

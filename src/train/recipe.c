@@ -43,12 +43,17 @@ ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg) {
                               .labels = cfg->data.labels};
 }
 
+bool ayf_disc_sees_guidance(const ayf_config *cfg) {
+    return cfg->finetune.disc_guidance && cfg->distill.guidance != AYF_CFG_GUIDANCE_NONE &&
+           cfg->distill.guidance_min < cfg->distill.guidance_max;
+}
+
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_DISCRIMINATOR;
     spec.img_resolution = network->img_resolution;
     spec.img_channels = network->img_channels;
-    spec.label_dim = network->label_dim;
+    spec.label_dim = network->label_dim + (ayf_disc_sees_guidance(cfg) ? AYF_DISC_GUIDANCE : 0);
     spec.channel_base = cfg->finetune.channel_base;
     spec.channel_max = cfg->finetune.channel_max;
     spec.mbstd_group_size = cfg->finetune.deviation_group;
@@ -125,6 +130,9 @@ double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step) {
 ayf_time_sampler ayf_times_from_config(const ayf_config *cfg) {
     return (ayf_time_sampler){.gap_mean = cfg->distill.gap_mean,
                               .gap_std = cfg->distill.gap_std,
+                              .sorted = cfg->distill.pairs == AYF_CFG_PAIRS_SORTED,
+                              .sorted_mean = {cfg->distill.sorted_mean_a, cfg->distill.sorted_mean_b},
+                              .sorted_std = cfg->distill.sorted_std,
                               .p_s0 = cfg->distill.p_s0,
                               .p_st = cfg->distill.p_st,
                               .s_zero_only = cfg->distill.s_zero_only};
@@ -136,5 +144,6 @@ ayf_distill_step ayf_distill_from_config(const ayf_config *cfg) {
                               .target = cfg->distill.target,
                               .norm = cfg->distill.norm,
                               .norm_c = cfg->distill.norm_c,
+                              .norm_p = cfg->distill.norm_p,
                               .optim = ayf_optim_from_config(cfg)};
 }

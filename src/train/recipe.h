@@ -2,6 +2,7 @@
 #ifndef AYF_TRAIN_RECIPE_H
 #define AYF_TRAIN_RECIPE_H
 
+#include "flow/adversarial.h"
 #include "flow/step.h"
 #include "flow/times.h"
 #include "config/config.h"
@@ -15,6 +16,8 @@ ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const a
 /* What the data section says of how data.source is read. */
 ayf_dataset_spec ayf_data_from_config(const ayf_config *cfg);
 
+/* Whether the discriminator is told the strength of guidance (ayf_finetune_step.guidance_low). */
+bool ayf_disc_sees_guidance(const ayf_config *cfg);
 /* The discriminator of the finetune section for what `network` draws; ayf_network_check() has not been asked.
  */
 ayf_model_spec ayf_discriminator_from_config(const ayf_config *cfg, const ayf_model_spec *network);

@@ -9,9 +9,9 @@
 ayf_status ayf_run_open_log(ayf_run *run);
 void ayf_run_close_log(ayf_run *run);
 
-/* One line of the steps since the last one, with what was measured in this step. "time" (UTC), "elapsed" (seconds that the run has been going on,
- * all its sessions together), "seconds" (of a step) and "samples_per_second" differ each time; everything else
- * depends on the run alone. */
+/* One line of the steps since the last one, with what was measured in this step. "time" (UTC), "elapsed"
+ * (seconds that the run has been going on, all its sessions together), "seconds" (of a step) and
+ * "samples_per_second" differ each time; everything else depends on the run alone. */
 ayf_status ayf_run_write_log(ayf_run *run, const ayf_run_report *report);
 /* Figures of that line, for the hook ayf_run_type.log. */
 void ayf_run_log_real(ayf_run *run, const char *name, double value);

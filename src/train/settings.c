@@ -70,7 +70,8 @@ static bool names_a_place(int row) {
 static bool is_fixed(int row) {
     static const char *const keys[] = {"data.resolution",       "data.channels",       "data.labels",
                                        "data.sigma_data",       "train.ema",           "train.ema_widths",
-                                       "finetune.channel_base", "finetune.channel_max"};
+                                       "finetune.channel_base", "finetune.channel_max",
+                                       "finetune.disc_guidance"};
     return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
@@ -147,18 +148,75 @@ ayf_status ayf_run_settings_take_model(ayf_run *run, const ayf_config *taken) {
     return status;
 }
 
-/* ---- Keys that mean nothing to a kind of run ---- */
+/* ---- Keys that mean nothing to a run ---- */
 
-/* One file may serve all kinds, so only what is set for this run is refused. */
-static ayf_status refuse_unused(const ayf_run *run, const char *given) {
+/* What a run has written holds every key; what somebody wrote by hand need not. */
+static bool is_complete(const ayf_assignments *list) {
+    static const char *const keys[] = {"data.source", "train.grad_clip", "distill.student_init",
+                                       "finetune.logit_limit", "save.keep"};
+    for (size_t i = 0; i < AYF_COUNT(keys); i++)
+        if (!ayf_assignments_last(list, keys[i])) return false;
+    return true;
+}
+
+static const ayf_unused_key *find_unused(const ayf_run *run, const char *given) {
     for (const ayf_unused_key *key = run->type->unused; key->name; key++) {
         size_t size = strlen(key->name);
         bool section = key->name[size - 1] == '.';
-        if (strncmp(key->name, given, size) != 0 || !(section || given[size] == 0)) continue;
-        return ayf_fail(run->ctx, AYF_E_CONFIG, "%s means nothing to ayf %s; leave it out%s%s", given,
-                        run->type->verb, key->instead ? ": " : "", key->instead ? key->instead : "");
+        if (strncmp(key->name, given, size) == 0 && (section || given[size] == 0)) return key;
     }
-    return AYF_OK;
+    return NULL;
+}
+
+/* One file may serve all kinds, so only what is set for this run is refused. */
+static ayf_status refuse_unused(const ayf_run *run, const char *given) {
+    const ayf_unused_key *key = find_unused(run, given);
+    if (!key) return AYF_OK;
+    return ayf_fail(run->ctx, AYF_E_CONFIG, "%s means nothing to ayf %s; leave it out%s%s", given,
+                    run->type->verb, key->instead ? ": " : "", key->instead ? key->instead : "");
+}
+
+static ayf_status refuse_idle(const ayf_run *run, const ayf_config *cfg, int row,
+                              const ayf_config_need *need) {
+    bool fixed = run->begins_as && in_section(need->row, "model.");
+    char *is = ayf_config_value(run->ctx, cfg, need->row);
+    if (!is) return AYF_E_MEMORY;
+    ayf_status status =
+        ayf_fail(run->ctx, AYF_E_CONFIG, "%s belongs to %s, and this run has %s = %s%s%s; leave it out%s%s",
+                 ayf_config_row(row)->name, need->values, ayf_config_row(need->row)->name, is,
+                 fixed ? ", as has " : "", fixed ? run->begins_path : "", fixed ? "" : " or set ",
+                 fixed ? "" : ayf_config_row(need->row)->name);
+    ayf_free(run->ctx, is);
+    return status;
+}
+
+static ayf_status check_idle(const ayf_run *run, const ayf_config *cfg, const ayf_config *untouched,
+                             bool by_hand, int row) {
+    const char *name = ayf_config_row(row)->name;
+    ayf_giver giver = ayf_assignments_giver(run->given, name);
+    ayf_config_need need;
+    bool same = false;
+    if (giver != AYF_GIVEN_BY_SETTING && (giver != AYF_GIVEN_BY_FILE || !by_hand || find_unused(run, name)))
+        return AYF_OK;
+    if (!ayf_config_lacks(cfg, row, &need)) return AYF_OK;
+    ayf_giver by = ayf_assignments_giver(run->given, ayf_config_row(need.row)->name);
+    if (need.switched && by >= AYF_GIVEN_BY_FILE) return AYF_OK;
+    if (giver == AYF_GIVEN_BY_SETTING) return refuse_idle(run, cfg, row, &need);
+    if (by == AYF_GIVEN_BY_SETTING) return AYF_OK;
+    AYF_TRY(compare_row(run->ctx, row, &run->cfg, untouched, &same));
+    return same ? AYF_OK : refuse_idle(run, cfg, row, &need);
+}
+
+ayf_status ayf_run_settings_check(const ayf_run *run) {
+    ayf_config cfg = run->cfg, untouched; /* strings stay run->cfg's */
+    if (run->begins_as) cfg.model.kind = run->begins_as->spec.kind;
+    AYF_TRY(ayf_config_defaults(run->ctx, &untouched));
+    bool by_hand = !is_complete(run->given);
+    ayf_status status = AYF_OK;
+    for (int i = 0; status == AYF_OK && i < ayf_config_rows(); i++)
+        status = check_idle(run, &cfg, &untouched, by_hand, i);
+    ayf_config_free(run->ctx, &untouched);
+    return status;
 }
 
 /* ---- Loading, comparing, saving ---- */
@@ -229,15 +287,6 @@ static ayf_status settle_precision(ayf_run *run, bool resumes) {
     return AYF_OK;
 }
 
-/* What a run has written holds every key; what somebody wrote by hand need not. */
-static bool is_complete(const ayf_assignments *list) {
-    static const char *const keys[] = {"data.source", "train.grad_clip", "distill.student_init",
-                                       "finetune.logit_limit", "save.keep"};
-    for (size_t i = 0; i < AYF_COUNT(keys); i++)
-        if (!ayf_assignments_last(list, keys[i])) return false;
-    return true;
-}
-
 static ayf_status apply(ayf_run *run, const ayf_run_options *options, const ayf_assignments *list,
                         bool saved) {
     bool whole = saved && is_complete(list);
@@ -250,13 +299,12 @@ static ayf_status apply(ayf_run *run, const ayf_run_options *options, const ayf_
 
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
     bool saved = resumes && !options->config_path && run->saved_config;
-    ayf_assignments *list;
-    AYF_TRY(ayf_assignments_new(run->ctx, &list));
-    ayf_status status = collect(run, options, saved, list);
-    if (status == AYF_OK) status = apply(run, options, list, saved);
-    ayf_assignments_free(list);
-    if (status == AYF_OK) status = settle_precision(run, resumes);
-    return status == AYF_OK ? run->type->validate(run->ctx, &run->cfg) : status;
+    ayf_assignments_free(run->given);
+    AYF_TRY(ayf_assignments_new(run->ctx, &run->given));
+    AYF_TRY(collect(run, options, saved, run->given));
+    AYF_TRY(apply(run, options, run->given, saved));
+    AYF_TRY(settle_precision(run, resumes));
+    return run->type->validate(run->ctx, &run->cfg);
 }
 
 ayf_status ayf_run_settings_then(const ayf_run *run, ayf_config *then) {

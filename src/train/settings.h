@@ -13,6 +13,11 @@ ayf_status ayf_run_settings_read(ayf_run *run);
  * folder has it when the run `resumes`, else as run->faster. */
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
+/* AYF_E_CONFIG for a key of run->given that has no effect beside the others, as a width of hidden layers has none on
+ * a U-Net. Not for what a run wrote itself, for defaults in a file, for what a setting makes void in a file, and for
+ * what is turned off by an explicit 0. Asked once it is known what the network begins as. */
+ayf_status ayf_run_settings_check(const ayf_run *run);
+
 /* The configuration that the checkpoint went by: its own, or of earlier versions that of the folder.
  * ayf_config_free() it. */
 ayf_status ayf_run_settings_then(const ayf_run *run, ayf_config *then);

@@ -67,8 +67,22 @@ static void test_messages(void **state) {
     ayf_close(ctx);
 }
 
+static void test_amounts(void **state) {
+    (void)state;
+    static const struct {
+        double bytes;
+        const char *text;
+    } amounts[] = {{0, "0 bytes"},        {999, "999 bytes"},        {1000, "0.977 KiB"},
+                   {1536, "1.5 KiB"},     {310 * 0x1p30, "310 GiB"}, {22.4 * 0x1p20, "22.4 MiB"},
+                   {1e30, "8.88e+14 PiB"}};
+    for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++) {
+        char text[AYF_BYTES_SIZE];
+        assert_string_equal(ayf_bytes_text(amounts[i].bytes, text), amounts[i].text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_text), cmocka_unit_test(test_short),
-                                       cmocka_unit_test(test_messages)};
+                                       cmocka_unit_test(test_messages), cmocka_unit_test(test_amounts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,14 @@ expect "SIGTERM while comparing with a teacher" 143 after SIGTERM "$ayf" eval te
     --images 100000 --calls 1000 --json
 says "cancelled"
 [ ! -s out ] || bad "half a result is printed"
+expect "Ctrl-C while drawing for a report" 130 after SIGINT "$ayf" report teacher --out page.html
+says "cancelled" && one_line && absent page.html && left
+mkdir many && python3 -c 'import struct
+open("many/train-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, 1000000, 5, 5) + bytes(25000000))'
+expect "Ctrl-C while checking data" 130 after SIGINT "$ayf" data check many --set data.labels=false --json
+says "cancelled" && one_line
+[ ! -s out ] || bad "half a result is printed"
+rm -r many
 expect "Ctrl-C while checking the machine" 130 after SIGINT "$ayf" doctor
 says "cancelled"
 expect "Ctrl-C while timing" 130 after SIGINT "$ayf" bench call --batch 64 --repeats 100

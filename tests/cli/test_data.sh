@@ -57,6 +57,37 @@ for name, count in ("train", 3), ("t10k", 2):
 expect "info says which IDX file was taken" 0 "$ayf" info mnist
 prints "samples      3" && prints "takes train-images-idx3-ubyte" && prints "t10k-images-idx3-ubyte is left out"
 
+# ---- data check ----
+python3 -c '
+import struct
+open("far-images-idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, 3, 4, 4) + bytes(range(48)))
+open("far-labels-idx1-int", "wb").write(struct.pack(">IIiii", 0xC01, 3, 1, 0x7fffffff, -5))'
+expect "labels that no class has" 5 "$ayf" data check far-images-idx3-ubyte
+prints "picture 1: label 2147483647 is out of the range 0 to 65535" && prints "picture 2: has no label"
+prints "classes      2, of 0 to 1 samples each; 1 without any"
+expect "they are not on the sheet" 5 "$ayf" data check far-images-idx3-ubyte --sheet far.png
+exists far.png
+expect "training refuses them" 3 "$ayf" train far --data far-images-idx3-ubyte
+says "label 2147483647 is out of the range 0 to 65535"
+make_set wrap.zip '{"labels": {"a000.png": "u", "b000.png": "v"}, "classes": {"v": 4294967296, "u": 4294967297}}' a b
+expect "places of classes beyond an int are none" 0 "$ayf" info wrap.zip
+prints "  0          u, 1 picture"
+mkdir thin && python3 -c '
+import struct, zlib
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+open("thin/t.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 16384, 8, 0, 0, 0, 0)) +
+    chunk(b"IDAT", zlib.compress(b"\0\1" * 16384)) + chunk(b"IEND", b""))'
+expect "a picture that is enlarged beyond memory" 3 "$ayf" train thin-run --data thin --set data.labels=false \
+    --set data.resolution=1024 --set data.resize=dhariwal
+says "t.png: 16384 x 1 pixels would become 16777216 x 1024 before the crop"
+name=$(printf 'n\033\377.png')
+mkdir names && python3 -c 'import zipfile; open("names/a.png", "wb").write(zipfile.ZipFile("pets.zip").read("cat/000.png"))'
+cp names/a.png "names/$name"
+expect "JSON has the names of files as they are" 0 "$ayf" data check names --json
+python3 -c 'import json, os, sys
+pair, = json.load(open("out"))["duplicate_pairs"]
+sys.exit(not all(os.path.exists(os.fsencode("names/") + n.encode("utf-8", "surrogateescape")) for n in pair))' || bad "not a name of a file"
+
 # ---- Files of other kinds as models ----
 python3 - <<'END'
 import zipfile

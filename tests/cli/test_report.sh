@@ -60,6 +60,13 @@ expect "its damage is said" 0 data_of odd.html 'runs[0]["advice"]'
 prints "has no model yet" && prints "1 of 8 lines" && prints "1 of 7 values of loss"
 expect "a file that is no JSON is null" 0 data_of odd.html 'runs[0]["evaluations"]'
 prints "'value': None"
+python3 -c 'print("\n{\"step\":9,\"many\":[" + ",".join("1" * 40000) + "]," + ",".join("\"k%d\":1" % i for i in range(3000)) + "}")' \
+    >>'a<!--<script>&"/log.jsonl'
+for i in $(seq 10 90); do echo "{\"n\":$i}" >"a<!--<script>&\"/eval$i.json"; done
+expect "a log and evaluations without end" 0 "$ayf" report 'a<!--<script>&"' --out odd.html
+expect "have one in the page" 0 data_of odd.html '[len(runs[0]["series"]), [len(runs[0]["evaluations"]),
+    runs[0]["evaluations"][0], runs[0]["evaluations"][-1]["name"]]]'
+prints "[1000, [64, {'name': 'eval-x.json', 'value': None}, 'eval72.json']]"
 printf 'damaged' >'a<!--<script>&"/model.safetensors'
 expect "a damaged model does not cost the page" 0 "$ayf" report 'a<!--<script>&"' --out odd.html
 expect "the page says why" 0 data_of odd.html 'runs[0]["not_drawn"]'

@@ -13,7 +13,7 @@ tiny="--data builtin:shapes --batch 4 --set data.resolution=8 --set model.channe
 expect "a teacher" 0 "$ayf" train teacher $tiny --steps 1
 expect "a student" 0 "$ayf" distill student --data builtin:shapes --batch 4 --teacher teacher --set distill.guidance=none --steps 1
 expect "without classes" 0 "$ayf" train plain $tiny --set data.labels=false --steps 1
-expect "points" 0 "$ayf" train ring --data builtin:ring --batch 8 --steps 1 --set model.channels=8 --set model.kind=mlp
+expect "points" 0 "$ayf" train ring --data builtin:ring --batch 8 --steps 1 --set model.kind=mlp
 
 # arrays FILE: name, type and shape of what is in an .npz, and that the bytes are as many
 arrays() {
@@ -68,6 +68,14 @@ expect "the same as a file" 0 "$ayf" sample student --seeds 0-3 --out filed.npz
 same piped.npz filed.npz
 expect "a table to stdout" 0 "$ayf" sample ring --seeds 0-2 --steps 2 --out - --format csv
 prints "seed,class,x,y" && [ "$(wc -l <out)" -eq 4 ] || bad "not four lines"
+cp out dash.csv
+to_file() { "$ayf" sample ring --seeds 0-2 --steps 2 --out /dev/stdout --format csv >file.csv; }
+expect "a table to /dev/stdout, which is a file" 0 to_file
+same file.csv dash.csv
+echo old >real.csv && ln -s real.csv link.csv
+expect "a table through a link" 0 "$ayf" sample ring --seeds 0-2 --steps 2 --out link.csv
+same real.csv dash.csv
+[ -L link.csv ] || bad "the link is gone"
 expect "a full stdout" 1 sh -c '"$1" sample student --seeds 0 --out - >/dev/full' sh "$ayf"
 says "No space left" && one_line
 expect "a closed stdout" 1 sh -c '"$1" sample student --seeds 0 --out - >&-' sh "$ayf"

@@ -70,7 +70,7 @@ with zipfile.ZipFile("objects.npz", "w") as archive:
 PY
 expect "are read" 0 "$ayf" eval teacher --data theirs.npz --features f.safetensors $draw
 prints "theirs.npz: mean and covariance of 64 features" && grep -qE "FD \(our features\) +[0-9]" out || bad "no FD"
-expect "of points" 0 "$ayf" train ring --data builtin:ring --batch 8 --steps 1 --set model.channels=8 --set model.kind=mlp
+expect "of points" 0 "$ayf" train ring --data builtin:ring --batch 8 --steps 1 --set model.kind=mlp
 expect "are read too" 0 "$ayf" eval ring --data points.npz --images 200 --calls 1 --solver euler
 prints "2 coordinates" && prints "FD (coordinates)"
 

@@ -191,6 +191,35 @@ static void one_part_of_a_split(void **state) {
     expect_labels("a.zip", "01", 2);
 }
 
+static void folders_without_pictures_are_classes(void **state) {
+    (void)state;
+    static const char *const folders[] = {"e",        "e/bird", "e/cat",   "e/cat/deep", "e/dog",     "e/fox",
+                                          "e/fox/in", "e/test", "e/00007", "e/.git",     "e/__MACOSX"};
+    for (size_t i = 0; i < AYF_COUNT(folders); i++) mkdir(in_folder(folders[i]), 0700);
+    put_png("e/cat/deep/1.png", 4, 4, 3, 10);
+    put_png("e/dog/1.png", 4, 4, 3, 20);
+    put_text("e/fox/in/notes.txt", "x");
+    expect_labels("e", "12", 4);
+    expect_names("e", "bird", "cat", "dog", "fox", NULL);
+    ayf_dataset *data = open_spec((ayf_dataset_spec){.source = in_folder("e"), .labels = true});
+    const ayf_classes *known = &ayf_dataset_info_of(data)->known;
+    assert_int_equal(ayf_classes_empty(known), 2);
+    assert_false(ayf_classes_present(known, 0) || ayf_classes_present(known, 3));
+    ayf_dataset_close(data);
+    static const char *const shards[] = {"s", "s/00000", "s/00001", "s/empty"};
+    for (size_t i = 0; i < AYF_COUNT(shards); i++) mkdir(in_folder(shards[i]), 0700);
+    put_png("s/00000/1.png", 4, 4, 3, 10);
+    put_png("s/00001/2.png", 4, 4, 3, 20);
+    expect_labels("s", "", 0);
+    static const char *const split[] = {"t",     "t/train",   "t/train/cat", "t/train/eel",
+                                        "t/val", "t/val/cat", "t/val/ox"};
+    for (size_t i = 0; i < AYF_COUNT(split); i++) mkdir(in_folder(split[i]), 0700);
+    put_png("t/train/cat/1.png", 4, 4, 3, 10);
+    put_png("t/val/cat/2.png", 4, 4, 3, 20);
+    expect_labels("t", "0", 2);
+    expect_names("t", "cat", "eel", NULL);
+}
+
 static void what_file_managers_leave_is_passed_over(void **state) {
     (void)state;
     static const char *const names[] = {"cats/0.png", "cats/1.png", "__MACOSX/cats/._0.png", "cats/._1.png",
@@ -500,6 +529,7 @@ int main(void) {
         ROW(folders_in_the_order_of_their_names),
         ROW(storage_is_no_class),
         ROW(one_part_of_a_split),
+        ROW(folders_without_pictures_are_classes),
         ROW(what_file_managers_leave_is_passed_over),
         ROW(zips_are_explained),
         ROW(mnist_in_every_form),

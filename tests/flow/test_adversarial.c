@@ -85,12 +85,12 @@ static ayf_params *table(const ayf_model_spec *spec) {
     return params;
 }
 
-static ayf_model_spec discriminator(const char *resolution) {
-    return SPEC("kind", "discriminator", "img_resolution", resolution, "img_channels", "1", "label_dim", "3",
+static ayf_model_spec discriminator(const char *resolution, const char *told) {
+    return SPEC("kind", "discriminator", "img_resolution", resolution, "img_channels", "1", "label_dim", told,
                 "channel_base", "64", "channel_max", "8");
 }
 
-static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) {
+static void open_any_trial(trial *t, int fake_steps, bool adaptive, double penalty, bool told) {
     ayf_optim_options optim = {.beta1 = BETA1, .beta2 = 0.99, .eps = 1e-8, .free_weights = true};
     *t = (trial){0};
     ayf_model_spec taught =
@@ -100,7 +100,7 @@ static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) 
     student.is_student = true;
     t->taught = table(&taught);
     t->student = table(&student);
-    ayf_model_spec judge = discriminator("8");
+    ayf_model_spec judge = discriminator("8", told ? "5" : "3");
     t->disc = table(&judge);
     t->teacher.params = t->taught;
     t->step = (ayf_finetune_step){.distill = {.student = t->student,
@@ -109,14 +109,21 @@ static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) 
                                               .target = AYF_TARGET_TEACHER,
                                               .norm = AYF_NORM_RMS,
                                               .norm_c = 0.1,
+                                              .norm_p = 0.5,
                                               .teacher = ayf_velocity_network(&t->teacher),
                                               .optim = optim},
                                   .discriminator = t->disc,
                                   .disc_optim = optim,
                                   .fake_steps = fake_steps,
                                   .adaptive = adaptive,
-                                  .penalty_weight = penalty};
+                                  .penalty_weight = penalty,
+                                  .guidance_low = 1,
+                                  .guidance_high = told ? 2 : 1};
     ok(ayf_compile(ref, graph_of(t), NULL, &t->program));
+}
+
+static void open_trial(trial *t, int fake_steps, bool adaptive, double penalty) {
+    open_any_trial(t, fake_steps, adaptive, penalty, false);
 }
 
 static void close_trial(trial *t) {
@@ -193,16 +200,17 @@ static void set_noise(trial *t, const char *name, uint64_t stream, size_t count)
     ok(ayf_program_set(t->program, name, values, count));
 }
 
+static double strengths[BATCH] = {1, 1.5, 2, 1.2};
+
 /* What fakes are made of and judged with. */
 static void set_fakes(trial *t, const ayf_params *shift, double by) {
-    const double guidance[BATCH] = {1, 1.5, 2, 1.2};
     double onehot[BATCH * CLASSES] = {0};
     for (int i = 0; i < BATCH; i++) onehot[i * CLASSES + i % CLASSES] = 1;
     set_parameters(t, t->student, "student.", shift, by);
     set_parameters(t, t->disc, "disc.", shift, by);
     set_noise(t, "x0", 1, BATCH * PIXELS);
     set_noise(t, "noise", 3, BATCH * PIXELS);
-    ok(ayf_program_set_f64(t->program, "guidance", guidance, BATCH));
+    ok(ayf_program_set_f64(t->program, "guidance", strengths, BATCH));
     ok(ayf_program_set_f64(t->program, "onehot", onehot, BATCH * CLASSES));
 }
 
@@ -306,6 +314,24 @@ static void test_gradient_reaches_the_student(void **state) {
     check_student_gradient(2);
 }
 
+/* Real pictures are judged by the strength of guidance when the discriminator is told of it, and only then. */
+static void test_told_discriminator(void **state) {
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        trial t;
+        double real[2];
+        open_any_trial(&t, 1, true, 0.5, told);
+        for (int i = 0; i < 2; i++) {
+            strengths[0] = i ? 1.8 : 1;
+            run_trial(&t, 1, NULL, 0);
+            real[i] = figure(&t, "logit_real");
+        }
+        strengths[0] = 1;
+        assert_true(told ? fabs(real[0] - real[1]) > 1e-4 * fabs(real[0]) : real[0] == real[1]);
+        close_trial(&t);
+    }
+}
+
 static const double PENALTY = 0.7;
 static double whole_d_loss(const trial *t) {
     return figure(t, "d_loss") + PENALTY / 2 * (figure(t, "r1") + figure(t, "r2"));
@@ -374,7 +400,7 @@ static void test_refusals(void **state) {
     trial t;
     ayf_program *program;
     open_trial(&t, 1, true, 0);
-    ayf_model_spec judge = discriminator("16");
+    ayf_model_spec judge = discriminator("16", "3");
     ayf_params *larger = table(&judge);
     t.step.discriminator = larger;
     assert_int_not_equal(ayf_compile(ref, ayf_finetune_step_graph(ctx, &t.step), NULL, &program), AYF_OK);
@@ -411,6 +437,7 @@ int main(void) {
         cmocka_unit_test(test_signs),
         cmocka_unit_test(test_gradient_reaches_the_student),
         cmocka_unit_test(test_gradient_of_the_discriminator),
+        cmocka_unit_test(test_told_discriminator),
         cmocka_unit_test(test_adaptive_weight),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_backends_agree),

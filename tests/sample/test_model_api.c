@@ -206,6 +206,39 @@ static void test_guide(void **state) {
     ayf_model_close(weak);
 }
 
+/* Guidance up to a time: two Euler steps, of which only the one that begins at t = 1/2 is guided. */
+static void test_guide_until(void **state) {
+    (void)state;
+    ayf_model *teacher = make_model("t", SPEC(MLP), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    ayf_model *weak = make_model("w", SPEC(MLP, "mlp_hidden", "9"), AYF_MODEL_ROLE_TEACHER, 1, 1);
+    enum { N = 10 };
+    static const double until[] = {1, 0.5, 0.4};
+    float plain[2 * N], at[3][2 * N];
+    ayf_sample_options options = {.solver = AYF_SOLVER_EULER, .steps = 2};
+    assert_int_equal(ayf_model_guide_until(teacher, 0.5), AYF_E_USAGE);
+    expect_message("is not guided");
+    ok(ayf_model_sample(teacher, &options, N, plain, NULL));
+    ok(ayf_model_guide(teacher, weak));
+    assert_true(ayf_model_describe(teacher).guidance_t_max == 1);
+    options.guidance = 2.5;
+    for (int k = 0; k < 3; k++) {
+        ok(ayf_model_guide_until(teacher, until[k]));
+        assert_true(ayf_model_describe(teacher).guidance_t_max == until[k]);
+        ok(ayf_model_sample(teacher, &options, N, at[k], NULL));
+    }
+    assert_memory_not_equal(at[0], at[1], sizeof plain);
+    assert_memory_not_equal(at[1], plain, sizeof plain);
+    for (int i = 0; i < 2 * N; i++) expect_near(at[2][i], plain[i], 1e-6);
+    static const double wrong[] = {0, -1, 1.1, NAN};
+    for (size_t k = 0; k < AYF_COUNT(wrong); k++)
+        assert_int_equal(ayf_model_guide_until(teacher, wrong[k]), AYF_E_USAGE);
+    ayf_model *student = make_model("s", SPEC(MLP, "is_student", "true"), AYF_MODEL_ROLE_STUDENT, 1, 3);
+    assert_int_equal(ayf_model_guide_until(student, 0.5), AYF_E_USAGE);
+    ayf_model_close(student);
+    ayf_model_close(teacher);
+    ayf_model_close(weak);
+}
+
 /* A teacher guided by itself: at strength 0 the class does not matter, at 1 nothing changes, and one Euler
  * step is linear in the strength. */
 static void test_guide_itself(void **state) {
@@ -369,11 +402,12 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_latents),  cmocka_unit_test(test_batch_independence),
-        cmocka_unit_test(test_facts),    cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_guide),    cmocka_unit_test(test_guide_itself),
-        cmocka_unit_test(test_fidelity), cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_range),    cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_latents),       cmocka_unit_test(test_batch_independence),
+        cmocka_unit_test(test_facts),         cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_guide),         cmocka_unit_test(test_guide_until),
+        cmocka_unit_test(test_guide_itself),  cmocka_unit_test(test_fidelity),
+        cmocka_unit_test(test_pictures),      cmocka_unit_test(test_range),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

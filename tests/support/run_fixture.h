@@ -166,6 +166,19 @@ static inline void expect_same_tensors(const char *a, const char *b) {
     ayf_st_close(y);
 }
 
+/* A key that was added later and has the value of before it was there. */
+static inline bool is_older(const char *key, const char *value) {
+    static const char *const older[][2] = {
+        {"data.skip_bad", "0"},          {"data.background", "white"},  {"train.init", "\"\""},
+        {"train.ema_widths", "[]"},      {"train.coupling", "1"},       {"distill.guidance_t_max", "1"},
+        {"distill.norm_p", "0.5"},       {"distill.pairs", "gap"},      {"distill.sorted_mean_a", "-0.6"},
+        {"distill.sorted_mean_b", "-4"}, {"distill.sorted_std", "1.6"}, {"finetune.disc_guidance", "false"},
+    };
+    for (size_t i = 0; i < AYF_COUNT(older); i++)
+        if (strcmp(key, older[i][0]) == 0) return strcmp(value, older[i][1]) == 0;
+    return false;
+}
+
 /* The hash of a config.yaml's text (which it takes apart), as every version has computed it: "section.key", NUL
  * and the value, line by line, without what a resumed run may change. */
 static inline uint64_t hash_of_config(char *text) {
@@ -184,11 +197,7 @@ static inline uint64_t hash_of_config(char *text) {
             strcmp(key, "train.accumulate") == 0 || strcmp(key, "train.recompute") == 0 ||
             strstr(key, "divergence") || strstr(key, "rollback"))
             continue;
-        /* A key that was added later and has the value of before it was there. */
-        if (strcmp(key, "data.skip_bad") == 0 && strcmp(colon + 2, "0") == 0) continue;
-        if (strcmp(key, "data.background") == 0 && strcmp(colon + 2, "white") == 0) continue;
-        if (strcmp(key, "train.init") == 0 && strcmp(colon + 2, "\"\"") == 0) continue;
-        if (strcmp(key, "train.ema_widths") == 0 && strcmp(colon + 2, "[]") == 0) continue;
+        if (is_older(key, colon + 2)) continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);
         hash = ayf_hash(hash, colon + 2, strlen(colon + 2));
     }

@@ -120,13 +120,17 @@ static ayf_id q_of(ayf_graph *g, ayf_id t) {
 }
 
 /* g of F* + shift, F* = x (q(s)/q(t) - 1)/(s - t), in double precision; one number per sample. */
-static void tangents(ayf_loss loss, double shift, double *x_t, double *tangent, double *cotangent) {
+static void tangents(ayf_loss loss, double norm_p, double shift, double *x_t, double *tangent,
+                     double *cotangent) {
     ayf_backend *ref;
     ayf_program *p;
     assert_int_equal(ayf_ref_open(ctx, &ref), AYF_OK);
     ayf_mixture gaussian = {.count = 1, .dim = 1, .sigma = c};
-    ayf_distill_step step = {
-        .loss = loss, .norm = AYF_NORM_RMS, .norm_c = 0.1, .teacher = ayf_velocity_mixture(&gaussian)};
+    ayf_distill_step step = {.loss = loss,
+                             .norm = AYF_NORM_RMS,
+                             .norm_c = 0.1,
+                             .norm_p = norm_p,
+                             .teacher = ayf_velocity_mixture(&gaussian)};
     ayf_graph *g = ayf_graph_new(ctx);
     ayf_shape each = AYF_SHAPE(PAIRS), image = AYF_SHAPE(PAIRS, 1, 1, 1);
     ayf_distill_inputs in = {.condition = {.t = ayf_leaf(g, AYF_STORE_INPUT, "t", each),
@@ -164,11 +168,11 @@ static void test_losses_at_exact_map(void **state) {
     static const char *const names[] = {[AYF_LOSS_EMD] = "EMD", [AYF_LOSS_LMD] = "LMD"};
     double x[PAIRS], g[PAIRS], pull[PAIRS];
     for (int loss = AYF_LOSS_EMD; loss <= AYF_LOSS_LMD; loss++) {
-        tangents((ayf_loss)loss, 0, x, g, pull);
+        tangents((ayf_loss)loss, 0.5, 0, x, g, pull);
         for (int i = 0; i < PAIRS; i++) near(names[loss], i, g[i], 0, 1e-12);
         for (int sign = -1; sign <= 1; sign += 2) {
             double e = 0.01 * sign;
-            tangents((ayf_loss)loss, e, x, g, pull);
+            tangents((ayf_loss)loss, 0.5, e, x, g, pull);
             for (int i = 0; i < PAIRS; i++) {
                 double want =
                     loss == AYF_LOSS_EMD ? e : e * (1 + (pair_t[i] - pair_s[i]) * slope_of(pair_s[i]));
@@ -177,6 +181,18 @@ static void test_losses_at_exact_map(void **state) {
                 near("cotangent", i, pull[i], 2 * want / (fabs(want) + 0.1) / PAIRS, 1e-12);
             }
         }
+    }
+}
+
+/* The power of the tangent's size that it is divided by. */
+static void test_norm_power(void **state) {
+    (void)state;
+    static const double powers[] = {0, 0.5, 0.75};
+    double x[PAIRS], g[PAIRS], pull[PAIRS];
+    for (size_t k = 0; k < AYF_COUNT(powers); k++) {
+        tangents(AYF_LOSS_EMD, powers[k], 0.3, x, g, pull);
+        for (int i = 0; i < PAIRS; i++)
+            near("cotangent", i, pull[i], 2 * g[i] / pow(fabs(g[i]) + 0.1, 2 * powers[k]) / PAIRS, 1e-12);
     }
 }
 
@@ -214,6 +230,30 @@ static void test_consistency_times(void **state) {
         ayf_time_pair(&sampler, 1, 2, i, &t, &s);
         assert_true(s == 0 && t > 0 && t < 1);
     }
+}
+
+/* Two times, of which the larger is t: their logits have the given means and deviation where they do not overlap. */
+static void test_sorted_times(void **state) {
+    (void)state;
+    enum { COUNT = 20000 };
+    ayf_time_sampler sampler = {.sorted = true, .sorted_mean = {-4, 2}, .sorted_std = 0.5, .p_st = 0.75};
+    double sum[2] = {0}, square = 0;
+    int apart = 0;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        float t, s;
+        ayf_time_pair(&sampler, 1, 2, i, &t, &s);
+        double logit_t = log((double)t / (1 - (double)t)), logit_s = log((double)s / (1 - (double)s));
+        sum[0] += logit_t / COUNT;
+        square += (logit_t - 2) * (logit_t - 2) / COUNT;
+        if (s == t) continue;
+        assert_true(s < t);
+        sum[1] += logit_s;
+        apart++;
+    }
+    near("share apart", 0, (double)apart / COUNT, 0.25, 0.015);
+    near("mean of t", 0, sum[0], 2, 0.02);
+    near("mean of s", 0, sum[1] / apart, -4, 0.04);
+    near("deviation", 0, sqrt(square), 0.5, 0.02);
 }
 
 /* ---- Mid-training ---- */
@@ -560,8 +600,10 @@ int main(void) {
                                        TEST(test_cfg_refusals),
                                        TEST(test_no_guidance_input),
                                        TEST(test_losses_at_exact_map),
+                                       TEST(test_norm_power),
                                        TEST(test_baselines),
                                        TEST(test_consistency_times),
+                                       TEST(test_sorted_times),
                                        TEST(test_trajectories),
                                        TEST(test_draws),
                                        TEST(test_given_target),

@@ -3,15 +3,6 @@
 
 #include "cli.h"
 
-/* "310 GiB", with three digits. */
-static const char *size_text(double bytes, char *text, size_t size) {
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
-    for (; bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]; unit++) bytes /= 1024;
-    snprintf(text, size, "%.3g %s", bytes, units[unit]);
-    return text;
-}
-
 /* "2 d 3 h", "1 h 05 min", "3 min 20 s", "0.25 s" */
 static const char *time_text(double seconds, char *text, size_t size) {
     const int minute = 60, hour = 60 * minute, day = 24 * hour;
@@ -43,14 +34,29 @@ static void print_network(const ayf_run_plan *p) {
     printf(", %s, %.4g GFLOP\n", ayf_precision_name(p->precision), p->step_gflop);
 }
 
+static void print_part(const char *name, uint64_t bytes, const char *before) {
+    char size[AYF_BYTES_SIZE];
+    if (bytes) printf("%s%s %s", before, name, ayf_bytes_text((double)bytes, size));
+}
+
 static void print_memory(const ayf_run_plan *p) {
-    char all[TEXT], step[TEXT], room[TEXT];
-    printf("memory      %s", size_text((double)p->bytes, all, TEXT));
-    printf(" (step %s, the rest while a checkpoint is written)",
-           size_text((double)p->step_bytes, step, TEXT));
+    char all[AYF_BYTES_SIZE], room[AYF_BYTES_SIZE];
+    const ayf_memory_parts *m = &p->memory;
+    printf("memory      %s", ayf_bytes_text((double)p->bytes, all));
+    print_part("step", m->step + m->batch, " (");
+    print_part("data", m->data, ", ");
+    print_part("trajectories", m->trajectories, ", ");
+    print_part("grids", m->pictures, ", ");
+    if (m->measuring > m->checkpoint)
+        print_part("measuring", m->measuring, ", ");
+    else
+        print_part("checkpoint", m->checkpoint, ", ");
+    print_part("the process itself", m->process, ", ");
     if (p->free_bytes != UINT64_MAX)
-        printf(" of %s that are free", size_text((double)p->free_bytes, room, TEXT));
-    printf("; the data are not counted\n");
+        printf(") of %s that it can have", ayf_bytes_text((double)p->free_bytes, room));
+    else
+        printf(")");
+    printf("\n");
 }
 
 static void print_time(const ayf_run_plan *p) {
@@ -68,13 +74,13 @@ static void print_time(const ayf_run_plan *p) {
 }
 
 static void print_disk(const ayf_run_plan *p) {
-    char all[TEXT], checkpoint[TEXT], model[TEXT], room[TEXT];
-    printf("disk        %s", size_text((double)p->disk_bytes, all, TEXT));
+    char all[AYF_BYTES_SIZE], checkpoint[AYF_BYTES_SIZE], model[AYF_BYTES_SIZE], room[AYF_BYTES_SIZE];
+    printf("disk        %s", ayf_bytes_text((double)p->disk_bytes, all));
     if (p->disk_bytes)
         printf(" (checkpoints of %s, at most %llu at a time, models of %s)",
-               size_text((double)p->checkpoint_bytes, checkpoint, TEXT), (unsigned long long)p->checkpoints,
-               size_text((double)p->model_bytes, model, TEXT));
-    if (!isnan(p->disk_free_bytes)) printf(" of %s that are free", size_text(p->disk_free_bytes, room, TEXT));
+               ayf_bytes_text((double)p->checkpoint_bytes, checkpoint), (unsigned long long)p->checkpoints,
+               ayf_bytes_text((double)p->model_bytes, model));
+    if (!isnan(p->disk_free_bytes)) printf(" of %s that are free", ayf_bytes_text(p->disk_free_bytes, room));
     printf("; log and grids are not counted\n");
 }
 

@@ -79,6 +79,7 @@ static int check_options(const cli_eval_job *j) {
                  {CLI_OPT_calls, "calls", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_gammas, "gamma", "a student as SUBJECT", j->student},
                  {CLI_OPT_guidance, "guidance", "a model as SUBJECT", j->model != NULL},
+                 {CLI_OPT_guidance_t_max, "guidance-t-max", "a teacher as SUBJECT", j->model && !j->student},
                  {CLI_OPT_precision, "precision", "a model as SUBJECT", j->model != NULL},
                  {CLI_OPT_solver, "solver", "a teacher as SUBJECT", j->model && !j->student}};
     if (j->args->setting_count)

@@ -7,11 +7,12 @@
 #include "eval.h"
 
 int cli_eval_fit(cli *c, const cli_args *args) {
-    static const cli_option others[] = {
-        CLI_OPT_features,  CLI_OPT_inception, CLI_OPT_eval_teacher, CLI_OPT_calls,        CLI_OPT_gammas,
-        CLI_OPT_images,    CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,       CLI_OPT_guidance,
-        CLI_OPT_json,      CLI_OPT_cfg,       CLI_OPT_reference,    CLI_OPT_eval_classes, CLI_OPT_first_seed,
-        CLI_OPT_precision, CLI_OPT_save_stats};
+    static const cli_option others[] = {CLI_OPT_features,  CLI_OPT_inception,    CLI_OPT_eval_teacher,
+                                        CLI_OPT_calls,     CLI_OPT_gammas,       CLI_OPT_images,
+                                        CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,
+                                        CLI_OPT_guidance,  CLI_OPT_json,         CLI_OPT_cfg,
+                                        CLI_OPT_reference, CLI_OPT_eval_classes, CLI_OPT_first_seed,
+                                        CLI_OPT_precision, CLI_OPT_save_stats,   CLI_OPT_guidance_t_max};
     const char *path = args->value[CLI_OPT_fit_features];
     int skip_bad = 0;
     if (args->positional_count)

@@ -114,10 +114,11 @@ static void describe_drawing(const cli_eval_job *j, ayf_print_fn *print, void *u
     const ayf_model_facts *f = &j->facts;
     const char *weak = cli_eval_value(j, CLI_OPT_weak), *free = cli_eval_value(j, CLI_OPT_cfg);
     char line[1024];
-    snprintf(line, sizeof line, "drawn      by a %s of step %llu, guidance %g%s%s%s%s", f->role,
-             (unsigned long long)f->step, cli_eval_guidance(j), weak ? ", weak teacher " : "",
-             weak ? weak : "", free ? ", guided by itself without the class" : "",
-             j->student ? "" : solvers[j->solver]);
+    const char *until = cli_eval_value(j, CLI_OPT_guidance_t_max);
+    snprintf(line, sizeof line, "drawn      by a %s of step %llu, guidance %g%s%s%s%s%s%s", f->role,
+             (unsigned long long)f->step, cli_eval_guidance(j), until ? " up to t = " : "",
+             until ? until : "", weak ? ", weak teacher " : "", weak ? weak : "",
+             free ? ", guided by itself without the class" : "", j->student ? "" : solvers[j->solver]);
     print(user, line);
 }
 

@@ -101,6 +101,7 @@ static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
         row("guidance", "%g to %g", f.guidance_min, f.guidance_max);
     else if (strcmp(f.role, "student") == 0)
         row("guidance", "%g", f.guidance_min);
+    if (f.guidance_t_max < 1) row("guided until", "t = %g", f.guidance_t_max);
     row("precision", "%s", ayf_precision_name(facts->precision));
     if (facts->measured) row("measured", "%s", facts->measured);
     config_lines("trained with", f.config);

@@ -1,5 +1,4 @@
 /* ayf sample: a grid, a folder, a table or a batch. */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +44,7 @@ static int choose_kind(job *j) {
     struct stat info;
     int format = -1, named = -1, code = cli_get_choice(j->args, CLI_OPT_sample_format, names, 3, &format);
     if (code) return code;
-    j->to_stdout = out && strcmp(out, "-") == 0;
+    j->to_stdout = out && (strcmp(out, "-") == 0 || strcmp(out, "/dev/stdout") == 0);
     j->out = j->to_stdout ? "/dev/stdout" : out ? out : files[format < 0 ? 0 : format];
     if (!*j->out) return cli_error(j->c, AYF_E_USAGE, "--out: name a file or a folder");
     bool exists = stat(j->out, &info) == 0, is_folder = exists && S_ISDIR(info.st_mode);
@@ -157,6 +156,7 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
                    {"times", a->value[CLI_OPT_times]},
                    {"gamma", a->value[CLI_OPT_gamma]},
                    {"guidance", a->value[CLI_OPT_guidance]},
+                   {"guidance up to t =", a->value[CLI_OPT_guidance_t_max]},
                    {"weak", a->value[CLI_OPT_weak]},
                    {"guided by", a->value[CLI_OPT_cfg] ? "the same without class" : NULL},
                    {"solver", a->value[CLI_OPT_solver]},
@@ -202,33 +202,22 @@ static int keep(job *j, void *to, size_t first, size_t count, const float *image
     return 0;
 }
 
-static int write_lines(const job *j, FILE *file, const all *a) {
-    fputs("seed,class,x,y\n", file);
-    for (size_t i = 0; i < j->seed_count; i++)
-        fprintf(file, "%llu,%d,%.9g,%.9g\n", (unsigned long long)j->seeds[i], a->classes[i],
-                (double)a->images[2 * i], (double)a->images[2 * i + 1]);
-    bool failed = fflush(file) != 0 || ferror(file) != 0;
-    return failed ? cli_error(j->c, AYF_E_IO, "%s: cannot write the table: %s", j->out, strerror(errno)) : 0;
-}
-
-/* Under another name first, so that a file of this name is complete. */
 static int write_csv(const job *j, const all *a) {
-    if (j->to_stdout) return write_lines(j, stdout, a);
-    struct stat info;
-    bool plain = stat(j->out, &info) != 0 || S_ISREG(info.st_mode);
-    size_t size = strlen(j->out) + 32;
-    char *other = malloc(size);
-    if (!other) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
-    snprintf(other, size, plain ? "%s.%ld.tmp" : "%s", j->out, (long)getpid());
-    FILE *file = fopen(other, "w");
-    int code = file ? write_lines(j, file, a)
-                    : cli_error(j->c, AYF_E_IO, "%s: cannot write this file: %s", j->out, strerror(errno));
-    if (file && fclose(file) != 0 && !code)
-        code = cli_error(j->c, AYF_E_IO, "%s: cannot write the table: %s", j->out, strerror(errno));
-    if (!code && plain && rename(other, j->out) != 0)
-        code = cli_error(j->c, AYF_E_IO, "%s: cannot replace this file: %s", j->out, strerror(errno));
-    if (code && plain && file) unlink(other);
-    free(other);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *lines = open_memstream(&text, &size);
+    if (!lines) return cli_error(j->c, AYF_E_MEMORY, "out of memory");
+    fputs("seed,class,x,y\n", lines);
+    for (size_t i = 0; i < j->seed_count; i++)
+        fprintf(lines, "%llu,%d,%.9g,%.9g\n", (unsigned long long)j->seeds[i], a->classes[i],
+                (double)a->images[2 * i], (double)a->images[2 * i + 1]);
+    bool failed = ferror(lines) != 0;
+    int code = 0;
+    if (fclose(lines) != 0 || failed)
+        code = cli_error(j->c, AYF_E_MEMORY, "out of memory for the table");
+    else if (ayf_output_write(j->c->ctx, j->out, text, size) != AYF_OK)
+        code = cli_fail(j->c);
+    free(text);
     return code;
 }
 

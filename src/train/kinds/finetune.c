@@ -40,7 +40,9 @@ static const ayf_unused_key unused[] = {
     {"train.time_mean", NULL},
     {"train.time_std", NULL},
     {"train.label_dropout", NULL},
+    {"train.coupling", NULL},
     {"distill.student_init", NULL},
+    {"distill.warmup_steps", NULL},
     {"distill.midtrain_steps", NULL},
     {"distill.midtrain_trajectories", NULL},
     {"distill.midtrain_solver_steps", NULL},
@@ -109,6 +111,8 @@ static ayf_status compile_program(ayf_run *run, int index, double penalty_weight
                               .fake_steps = run->cfg.finetune.fake_steps,
                               .adaptive = run->cfg.finetune.adaptive,
                               .penalty_weight = penalty_weight};
+    if (ayf_disc_sees_guidance(&run->cfg))
+        ayf_run_guidance_range(run, &step.guidance_low, &step.guidance_high);
     step.distill.batch = run->batch.count;
     step.distill.optim = run->learner[STUDENT].optim;
     step.distill.student = run->learner[STUDENT].weights->params;

@@ -133,6 +133,7 @@ ayf_status ayf_run_open_teachers(ayf_run *run, bool needs_network, const char *h
         read_teacher(run, "distill.teacher", hint, run->cfg.distill.teacher, &t->teacher, &run->sigma_data));
     t->network.params = t->teacher->params;
     t->network.guided = is_guided(run);
+    t->network.guidance_t_max = run->cfg.distill.guidance_t_max;
     t->network.classifier_free = is_classifier_free(run);
     if (is_guided(run) && !is_classifier_free(run)) AYF_TRY(open_weak(run, hint));
     t->velocity = ayf_velocity_network(&t->network);
