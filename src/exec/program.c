@@ -97,7 +97,10 @@ static ayf_status prepare_all(ayf_program *p) {
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         ayf_kernel_memory memory = {0};
-        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &memory));
+        if (step->again)
+            p->kernel[i] = p->kernel[step->origin];
+        else
+            AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &memory));
         if (memory.scratch > p->scratch_bytes) p->scratch_bytes = memory.scratch;
         p->kept_bytes += memory.kept;
         p->args[i] = ayf_alloc(ctx, (size_t)step->in_count + step->out_count, sizeof **p->args);
@@ -134,6 +137,8 @@ ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_opt
     p->mode = options ? options->plan : AYF_PLAN_REUSE;
     p->stale = true;
     ayf_status status = schedule_all(p, options ? options->precision : AYF_PRECISION_HIGHEST);
+    if (status == AYF_OK && options)
+        status = ayf_schedule_recompute(g, p->schedule, backend->ops->element_size, &options->recompute);
     if (status == AYF_OK) {
         p->plan = ayf_plan_make(g, p->schedule, backend->ops->element_size, p->mode);
         status = p->plan ? prepare_all(p) : ctx->status;
@@ -153,7 +158,8 @@ void ayf_program_free(ayf_program *p) {
     if (p->trace) ayf_trace_totals(p->trace);
     ayf_trace_free(ctx, p->trace);
     for (uint32_t i = 0; p->schedule && i < p->schedule->count; i++) {
-        if (p->kernel && p->kernel[i]) backend->ops->drop(backend, p->kernel[i]);
+        if (p->kernel && p->kernel[i] && !p->schedule->step[i].again)
+            backend->ops->drop(backend, p->kernel[i]);
         if (p->args) ayf_free(ctx, p->args[i]);
     }
     for (uint32_t i = 0; p->own && i < p->g->leaf_count; i++)
@@ -184,6 +190,7 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
         const ayf_step *step = &p->schedule->step[i];
         if (step->frozen) continue;
         facts.steps++;
+        facts.kernels += !step->again;
         if (step->node) facts.flops += ayf_node_flops(p->g, step->node);
     }
     facts.nodes = p->g->count;
@@ -331,11 +338,25 @@ ayf_status ayf_program_ready(ayf_program *p) {
     return AYF_OK;
 }
 
+/* Whether step `at` is the last that makes or reads a tensor, or the last before it is made again. */
+static bool dies_after(const ayf_program *p, ayf_id id, uint32_t at) {
+    if (p->plan->last_use[id] == at) return true;
+    if (p->plan->last_use[id] > p->schedule->count) return false; /* of what lasts */
+    for (uint32_t i = at + 1; i < p->schedule->count; i++) {
+        const ayf_step *step = &p->schedule->step[i];
+        for (uint32_t k = 0; k < step->in_count; k++)
+            if (step->in[k] == id) return false;
+        for (uint32_t k = 0; k < step->out_count; k++)
+            if (step->out[k] == id) return true;
+    }
+    return true;
+}
+
 static ayf_status poison_dead(ayf_program *p, uint32_t at) {
     const ayf_step *step = &p->schedule->step[at];
     for (uint32_t k = 0; k < step->in_count + step->out_count; k++) {
         ayf_id id = k < step->in_count ? step->in[k] : step->out[k - step->in_count];
-        if (p->plan->last_use[id] != at || p->plan->offset[id] == AYF_NOWHERE) continue;
+        if (p->plan->offset[id] == AYF_NOWHERE || !dies_after(p, id, at)) continue;
         size_t bytes = ayf_elements(p->g, id) * p->backend->ops->element_size[step->element[k]];
         AYF_TRY(p->backend->ops->poison(p->backend, memory_of(p, id), bytes));
     }

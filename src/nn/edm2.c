@@ -387,6 +387,7 @@ static ayf_id unet(const ayf_net *net, const stages *list, ayf_id x) {
         if (at->skip >= 0) x = join(g, x, list->at[at->skip].output, net->spec->concat_balance);
         x = at->conv ? conv3(net, x, at->name, "weight", 1) : block(net, at, x, at->decoder ? late : emb);
         at->output = x;
+        ayf_border(g, x);
     }
     x = conv3(net, x, "unet.out_conv", "weight", 1);
     return ayf_mul(g, x, ayf_net_leaf(net, "unet", "out_gain"));

@@ -27,7 +27,7 @@ static bool is_one_of(int row, const char *const *keys, size_t count) {
  * way when it diverges. */
 static bool may_change(int row) {
     static const char *const keys[] = {
-        "train.steps",         "train.accumulate",    "train.divergence_factor",
+        "train.steps",         "train.accumulate",    "train.recompute", "train.divergence_factor",
         "train.on_divergence", "train.rollback_rate", "train.rollbacks"};
     return in_section(row, "save.") || in_section(row, "eval.") || is_one_of(row, keys, AYF_COUNT(keys));
 }

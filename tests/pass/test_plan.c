@@ -631,6 +631,7 @@ static void test_every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+
         cmocka_unit_test(test_modes_on_random_graphs),
         cmocka_unit_test(test_modes_on_unet),
         cmocka_unit_test(test_unet_on_every_backend),
