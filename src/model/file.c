@@ -209,6 +209,7 @@ static ayf_status read_field(ayf_context *ctx, const ayf_st *st, const char *nam
     char key[64];
     const char *text;
     snprintf(key, sizeof key, SPEC_PREFIX "%s", name);
+    if (!ayf_st_meta(st, key) && ayf_model_spec_added(name)) return AYF_OK;
     AYF_TRY(required(ctx, st, key, &text));
     if (ayf_model_spec_set(ctx, spec, name, text) == AYF_OK) return AYF_OK;
     ayf_fail_prefix(ctx, "%s: metadata: " SPEC_PREFIX, ayf_st_path(st));

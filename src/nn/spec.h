@@ -47,6 +47,7 @@ ayf_model_spec ayf_model_spec_default(void);
 size_t ayf_model_spec_keys(void);
 const char *ayf_model_spec_key(size_t index);
 bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index); /* is it a field of the spec's kind? */
+bool ayf_model_spec_added(const char *key); /* files of earlier versions lack it, and mean its default */
 bool ayf_model_kind_uses(ayf_model_kind kind, size_t index); /* of a KEY row: does the network look at it? */
 void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, size_t size);
 

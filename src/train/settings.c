@@ -68,10 +68,11 @@ static bool names_a_place(int row) {
 
 /* The weights and moments of a checkpoint fit one shape and one scale of the data. */
 static bool is_fixed(int row) {
-    static const char *const keys[] = {"data.resolution",       "data.channels",       "data.labels",
-                                       "data.sigma_data",       "train.ema",           "train.ema_widths",
-                                       "finetune.channel_base", "finetune.channel_max",
-                                       "finetune.disc_guidance"};
+    static const char *const keys[] = {"data.resolution",      "data.channels",
+                                       "data.labels",          "data.sigma_data",
+                                       "data.center",          "train.ema",
+                                       "train.ema_widths",     "finetune.channel_base",
+                                       "finetune.channel_max", "finetune.disc_guidance"};
     return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
