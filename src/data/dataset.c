@@ -25,7 +25,7 @@ struct ayf_dataset {
     uint8_t *cache;     /* [count][height][width][channels] or NULL when that is too large */
     uint8_t *cached;    /* [count], NULL = all are */
     uint8_t *line;      /* one picture, for those that are not cached */
-    double sigma;       /* 0 = not measured yet */
+    double sigma, mean; /* sigma 0 = neither is measured yet */
 };
 
 /* ---- One picture ---- */
@@ -533,5 +533,13 @@ ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
     if (!(variance > 1e-12))
         return ayf_fail(d->ctx, AYF_E_FORMAT, "%s: all its pixels have the same value", d->name);
     *sigma = d->sigma = sqrt(variance);
+    d->mean = sum / n;
+    return AYF_OK;
+}
+
+ayf_status ayf_dataset_mean(ayf_dataset *d, double *mean) {
+    double sigma;
+    AYF_TRY(ayf_dataset_sigma(d, &sigma));
+    *mean = d->mean;
     return AYF_OK;
 }

@@ -76,6 +76,9 @@ static ayf_status find_sigma(ayf_run *run) {
 
 /* A student that starts from another network has that network. */
 static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
+    if (run->cfg.data.center && from->data_mean == 0)
+        ayf_say(run->ctx, "data.center is not used: the network that this run begins with does without");
+    run->cfg.data.center = from->data_mean != 0;
     ayf_config taken = run->cfg; /* strings stay run->cfg's */
     run->spec = *from;
     if (run->type->makes_student && !from->is_student) {
@@ -90,11 +93,21 @@ static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
     return ayf_network_check(run->ctx, &run->spec);
 }
 
+/* Measured once: the configuration of a run keeps it. */
+static ayf_status find_mean(ayf_run *run) {
+    double mean, *own = &run->cfg.model.data_mean;
+    if (!run->cfg.data.center || *own != 0) return AYF_OK;
+    AYF_TRY(ayf_dataset_mean(run->data, &mean));
+    *own = mean / run->sigma_data;
+    return AYF_OK;
+}
+
 static ayf_status find_network(ayf_run *run) {
     if (run->begins_as) {
         AYF_TRY(ayf_run_settings_check(run));
         return take_network(run, &run->begins_as->spec);
     }
+    AYF_TRY(find_mean(run));
     AYF_TRY(ayf_spec_from_config(run->ctx, &run->cfg, ayf_dataset_info_of(run->data), &run->spec));
     run->spec.is_student = run->type->makes_student;
     return ayf_run_settings_check(run); /* after what says that the network does not go with the data */

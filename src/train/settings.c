@@ -76,6 +76,7 @@ static bool is_fixed(int row) {
                                        "data.channels",
                                        "data.labels",
                                        "data.sigma_data",
+                                       "data.center",
                                        "train.ema",
                                        "train.ema_widths",
                                        "train.init",

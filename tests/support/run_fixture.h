@@ -171,6 +171,8 @@ static inline bool is_older(const char *key, const char *value) {
     static const char *const older[][2] = {
         {"data.skip_bad", "0"},
         {"data.background", "white"},
+        {"data.center", "false"},
+        {"model.data_mean", "0"},
         {"train.init", "\"\""},
         {"train.ema_widths", "[]"},
         {"train.coupling", "1"},
