@@ -172,7 +172,8 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     ayf_options options = {.log = log_line,
                            .log_user = &c,
                            .mpi = processes > 1,
-                           .progress = runs ? NULL : cli_cancel_go_on,
+                           .progress = runs ? cli_show_task : cli_cancel_go_on,
+                           .progress_user = &c,
                            .trace = trace && *trace && strcmp(trace, "0") != 0};
     int code = cli_get_threads(args, &options.threads);
     if (code) return code;

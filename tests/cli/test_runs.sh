@@ -85,7 +85,7 @@ open("slow/0.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack
         kill "-${pair%%:*}" "$pid"
         expect "SIG${pair%%:*} while data is read" 75 await
         says "stopped before the first step"
-        absent waits/config.yaml
+        absent waits/config.yaml && absent waits/checkpoints && absent waits/samples
     done
 
     $usual "$ayf" eval --fit-features features.safetensors --data builtin:shapes --set data.resolution=16 \
