@@ -194,7 +194,7 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away takes nothing from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away, or never was, takes nothing from it. */
 static bool need_no_reader(const cli_args *args) {
     return CLI_RUNS >> args->verb & 1u && !args->value[CLI_OPT_dry_run];
 }
@@ -207,7 +207,7 @@ static int finish_stdout(const cli_args *args, int code) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     int error = stdout_error ? stdout_error : errno;
-    if (error == EPIPE && need_no_reader(args)) return code;
+    if ((error == EPIPE || error == EBADF) && need_no_reader(args)) return code;
     fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", error ? ": " : "",
             error ? strerror(error) : "");
     return code ? code : ayf_exit_code(AYF_E_IO);
