@@ -170,7 +170,8 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     ayf_options options = {.log = log_line,
                            .log_user = &c,
                            .mpi = processes > 1,
-                           .progress = runs ? NULL : cli_cancel_go_on,
+                           .progress = runs ? cli_show_task : cli_cancel_go_on,
+                           .progress_user = &c,
                            .trace = trace && *trace && strcmp(trace, "0") != 0};
     int code = cli_get_threads(args, &options.threads);
     if (code) return code;
@@ -191,7 +192,7 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away takes nothing from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away, or never was, takes nothing from it. */
 static bool need_no_reader(const cli_args *args) {
     return CLI_RUNS >> args->verb & 1u && !args->value[CLI_OPT_dry_run];
 }
@@ -204,7 +205,7 @@ static int finish_stdout(const cli_args *args, int code) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;
     int error = stdout_error ? stdout_error : errno;
-    if (error == EPIPE && need_no_reader(args)) return code;
+    if ((error == EPIPE || error == EBADF) && need_no_reader(args)) return code;
     fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", error ? ": " : "",
             error ? strerror(error) : "");
     return code ? code : ayf_exit_code(AYF_E_IO);

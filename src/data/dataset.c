@@ -515,10 +515,13 @@ ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size
 }
 
 ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
-    enum { MOST = 2048 };
+    enum { MOST = 2048, LEAST = 256, DRAWN_MOST = 1 << 26 };
     *sigma = d->sigma;
     if (d->sigma > 0) return AYF_OK;
     size_t size = sample_bytes(d), used = d->info.count < MOST ? d->info.count : MOST;
+    /* Large pictures take long to draw, and each says much. */
+    if (d->source && d->source->generated && used > LEAST && used > DRAWN_MOST / size)
+        used = DRAWN_MOST / size > LEAST ? DRAWN_MOST / size : LEAST;
     double sum = 0, squares = 0, n = (double)used * (double)size;
     for (size_t i = 0; i < used; i++) {
         const uint8_t *bytes;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/wait.h"
 #include "model/match.h"
 #include "model/shape.h"
 #include "nn/network.h"
@@ -126,6 +127,7 @@ static ayf_status open_failed(ayf_run *run) {
 ayf_status ayf_run_open_data(ayf_run *run) {
     const ayf_weights *teacher = run->teachers.teacher, *begins_as = run->begins_as;
     if (open_data(run) != AYF_OK) return open_failed(run);
+    ayf_task_begin(run->ctx, "measuring the data", 0);
     if (teacher) AYF_TRY(check_shapes(run, "distill.teacher", run->cfg.distill.teacher, &teacher->spec));
     if (begins_as && begins_as != teacher)
         AYF_TRY(check_shapes(run, run->begins_key, run->begins_path, &begins_as->spec));

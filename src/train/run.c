@@ -190,6 +190,7 @@ static ayf_status record_data(ayf_run *run) {
 
 static ayf_status save_settings(ayf_run *run) {
     AYF_TRY(ayf_output_check(run->ctx, run->folder, true, ayf_run_disk(run)));
+    AYF_TRY(ayf_run_make_inside(run->ctx, run->folder));
     AYF_TRY(ayf_best_open(run));
     AYF_TRY(ayf_run_settings_save(run));
     if (run->precision_settled && run->cfg.train.precision == AYF_PRECISION_BF16)

@@ -199,9 +199,9 @@ static ayf_status prepare_inside(ayf_context *ctx, const char *folder, const cha
     return status;
 }
 
-/* Runs that keep no averages have no such folder. */
-static ayf_status clean_snapshots(ayf_context *ctx, const char *folder) {
-    char *path = ayf_path_join(ctx, folder, SNAPSHOT_FOLDER);
+/* A run that is not begun yet, or does not keep such files, has no such folder. */
+static ayf_status clean_inside(ayf_context *ctx, const char *folder, const char *name) {
+    char *path = ayf_path_join(ctx, folder, name);
     ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
     if (path && ayf_path_exists(path)) status = clean_folder(ctx, path);
     ayf_free(ctx, path);
@@ -213,14 +213,19 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
     AYF_TRY(ayf_make_folders(ctx, folder));
     AYF_TRY(ayf_folder_lock_take(ctx, folder, lock));
     ayf_status status = clean_folder(ctx, folder);
-    if (status == AYF_OK) status = prepare_inside(ctx, folder, CHECKPOINT_FOLDER);
-    if (status == AYF_OK) status = prepare_inside(ctx, folder, SAMPLE_FOLDER);
-    if (status == AYF_OK) status = clean_snapshots(ctx, folder);
+    if (status == AYF_OK) status = clean_inside(ctx, folder, CHECKPOINT_FOLDER);
+    if (status == AYF_OK) status = clean_inside(ctx, folder, SAMPLE_FOLDER);
+    if (status == AYF_OK) status = clean_inside(ctx, folder, SNAPSHOT_FOLDER);
     if (status != AYF_OK) {
         ayf_folder_unlock(*lock);
         *lock = NULL;
     }
     return status;
+}
+
+ayf_status ayf_run_make_inside(ayf_context *ctx, const char *folder) {
+    AYF_TRY(prepare_inside(ctx, folder, CHECKPOINT_FOLDER));
+    return prepare_inside(ctx, folder, SAMPLE_FOLDER);
 }
 
 void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
@@ -298,10 +303,6 @@ static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *
     return status;
 }
 
-static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
-    return list_inside(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
-}
-
 /* None when there is no such folder. */
 static ayf_status list_if_there(ayf_context *ctx, const char *folder, const char *inside, const char *end,
                                 int64_t **steps, size_t *count) {
@@ -312,6 +313,13 @@ static ayf_status list_if_there(ayf_context *ctx, const char *folder, const char
     bool there = ayf_path_exists(path);
     ayf_free(ctx, path);
     return there ? list_inside(ctx, folder, inside, end, steps, count) : AYF_OK;
+}
+
+/* A run that is not begun yet has none. */
+static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    if (!ayf_path_exists(folder))
+        return list_inside(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
+    return list_if_there(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
 }
 
 ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {

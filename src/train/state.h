@@ -96,13 +96,13 @@ typedef struct ayf_run_best {
 
 /* Inputs and outputs of one run of the program, allocated once. */
 typedef struct ayf_run_batch {
-    int count;               /* samples: train.batch / processes / parts */
-    int parts, part;         /* of this process's share of the batch, and the one at hand */
-    int group;               /* samples that a step treats together (ayf_run_type.group) */
-    float *x0, *x1;          /* count x values */
-    float *t, *s, *guidance; /* count */
-    float *onehot;           /* count x classes */
-    int *labels;             /* count; -1: none */
+    int count;                           /* samples: train.batch / processes / parts */
+    int parts, part;                     /* of this process's share of the batch, and the one at hand */
+    int group;                           /* samples that a step treats together (ayf_run_type.group) */
+    float *x0, *x1;                      /* count x values */
+    float *t, *s, *guidance;             /* count */
+    float *onehot;                       /* count x classes */
+    int *labels;                         /* count; -1: none */
     float *loss, *tangent, *error, *jvp; /* count */
     float r;                             /* weight of the derivative in the tangent */
     size_t values;                       /* of one sample */
