@@ -26,6 +26,8 @@ expect "seeds that fall" 2 "$ayf" sample no --seeds 0-2,7-5
 says "7-5 falls; a range rises: 5-7" && one_line
 expect "no list" 2 "$ayf" sample no --seeds 3-x
 says "must be a list like" && one_line
+expect "a network beyond all bounds" 2 "$ayf" plan --set model.channels=4096 --set data.resolution=1024
+says "ayf: too large: " && one_line
 
 # ---- Help ----
 expect "the keys of a verb" 0 "$ayf" help train
