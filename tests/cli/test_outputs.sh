@@ -68,7 +68,7 @@ none "a sheet inside the data, by a link" linked/b/s.png data check sq --sheet l
 none "statistics inside the data" sq/s.npz eval --data sq --save-stats sq/s.npz
 none "a run inside its data" sq/run train sq/run --data sq $fit
 expect "a run in the place of its data" 2 "$ayf" train sq --data sq $fit
-says "sq: is read by this command" && one_line
+says "sq: holds other things than a run" && one_line
 absent sq/config.yaml
 expect "a sheet beside the data" 0 "$ayf" data check sq --sheet sheet.png
 exists sheet.png
