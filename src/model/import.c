@@ -307,8 +307,17 @@ static ayf_status read_network(import *in, const ayf_import_options *options) {
     return in->ctx->status = options->channels_per_head ? AYF_E_USAGE : AYF_E_FORMAT;
 }
 
+static void describe(const import *in, const ayf_params *params, ayf_import_facts *facts) {
+    *facts = (ayf_import_facts){.height = in->spec.img_resolution,
+                                .width = in->spec.img_resolution,
+                                .channels = in->spec.img_channels,
+                                .classes = in->spec.label_dim,
+                                .parameters = ayf_params_trained(params),
+                                .sigma_data = in->sigma_data};
+}
+
 ayf_status ayf_model_import(ayf_context *ctx, const char *path, const ayf_import_options *options,
-                            const char *out) {
+                            const char *out, ayf_import_facts *facts) {
     static const ayf_import_options usual = {0};
 import in = {.ctx = ctx, .spec = ayf_model_spec_default() };
     ayf_params *params = NULL;
@@ -319,6 +328,7 @@ import in = {.ctx = ctx, .spec = ayf_model_spec_default() };
     if (status == AYF_OK) status = ayf_params_new(ctx, &in.spec, &params);
     if (status == AYF_OK) status = check_tensors(&in, params);
     if (status == AYF_OK) status = write_model(&in, params, out);
+    if (status == AYF_OK && facts) describe(&in, params, facts);
     ayf_params_free(params);
     ayf_st_close(st);
     return status;

@@ -58,7 +58,7 @@ static pair open_pair(ayf_backend *backend, bool guided) {
     pair p = {0};
     for (int i = 0; i < 2; i++) {
         ayf_model_card card;
-        ok(ayf_model_import(ctx, fixture(names[i]), NULL, path_of(names[i])));
+        ok(ayf_model_import(ctx, fixture(names[i]), NULL, path_of(names[i]), NULL));
         ok(ayf_model_read_flow(backend, path_of(names[i]), i ? &p.weak : &p.net, &card));
         assert_int_equal(card.role, AYF_MODEL_ROLE_TEACHER);
         assert_true(card.sigma_data == 0.5);
@@ -167,7 +167,7 @@ static void test_tensors(void **state) {
     (void)state;
     ayf_st *from, *to;
     size_t dropped = 0;
-    ok(ayf_model_import(ctx, fixture("net"), NULL, path_of("model")));
+    ok(ayf_model_import(ctx, fixture("net"), NULL, path_of("model"), NULL));
     ok(ayf_st_open(ctx, fixture("net"), &from));
     ok(ayf_st_open(ctx, path_of("model"), &to));
     for (size_t i = 0; i < ayf_st_count(from); i++) {
@@ -241,7 +241,7 @@ static ayf_status import_changed(change how, const ayf_import_options *options) 
     for (size_t i = 0; i < AYF_COUNT(wide); i++) free(wide[i]);
     ayf_st_close(st);
     unlink(path_of("model"));
-    return ayf_model_import(ctx, path_of("changed"), options, path_of("model"));
+    return ayf_model_import(ctx, path_of("changed"), options, path_of("model"), NULL);
 }
 
 static void expect_model(change how, const ayf_import_options *options, double sigma, int heads) {
@@ -316,7 +316,7 @@ static void test_truncated(void **state) {
     ok(ayf_file_read(ctx, fixture("weak"), 0, &bytes, &size));
     for (size_t part = 0; part < 16; part++) {
         ok(ayf_file_write(ctx, path_of("changed"), bytes, size * part / 16));
-        assert_int_equal(ayf_model_import(ctx, path_of("changed"), NULL, path_of("x")), AYF_E_FORMAT);
+        assert_int_equal(ayf_model_import(ctx, path_of("changed"), NULL, path_of("x"), NULL), AYF_E_FORMAT);
         assert_int_equal(access(path_of("x"), F_OK), -1);
     }
     ayf_free(ctx, bytes);
