@@ -66,10 +66,10 @@ static void place_updates(const ayf_graph *g, const ayf_schedule *s, ayf_plan *p
         if (ayf_at(g, value)->op == AYF_OP_INPUT || plan->in_leaf[value]) continue;
         uint32_t made = first[value];
         const ayf_step *step = &s->step[made];
-        bool reads = false,
+        bool read = false,
              safe = !step->frozen && (plan->last_use[leaf] == 0 || plan->last_use[leaf] <= made);
-        for (uint32_t i = 0; i < step->in_count; i++) reads = reads || step->in[i] == leaf;
-        if (safe && reads) safe = step->group && in_place_in_group(step->group, step, leaf, value);
+        for (uint32_t i = 0; i < step->in_count; i++) read = read || step->in[i] == leaf;
+        if (safe && read) safe = step->group && in_place_in_group(step->group, step, leaf, value);
         if (safe) plan->in_leaf[value] = leaf;
     }
 }
@@ -119,7 +119,12 @@ static void free_spans(ayf_context *ctx, spans *all) {
     ayf_free(ctx, all->at);
 }
 
-static bool find_spans(const ayf_graph *g, const ayf_schedule *s, spans *all) {
+/* Whether a step reads the memory of a tensor. */
+static bool reads(const ayf_step *step, const bool *passing, ayf_id id) {
+    return step->frozen || !passing || !passing[id];
+}
+
+static bool find_spans(const ayf_graph *g, const ayf_schedule *s, const bool *passing, spans *all) {
     uint32_t total = 0;
     all->start = ayf_alloc(s->ctx, (size_t)g->count + 1, sizeof *all->start);
     all->used = ayf_alloc(s->ctx, g->count, sizeof *all->used);
@@ -133,7 +138,8 @@ static bool find_spans(const ayf_graph *g, const ayf_schedule *s, spans *all) {
     for (uint32_t i = 0; i < s->count; i++) {
         for (uint32_t k = 0; k < s->step[i].in_count; k++) {
             ayf_id id = s->step[i].in[k];
-            if (all->used[id]) all->at[all->start[id] + all->used[id] - 1].last = i;
+            if (all->used[id] && reads(&s->step[i], passing, id))
+                all->at[all->start[id] + all->used[id] - 1].last = i;
         }
         for (uint32_t k = 0; k < s->step[i].out_count; k++) {
             ayf_id id = s->step[i].out[k];
@@ -145,7 +151,8 @@ static bool find_spans(const ayf_graph *g, const ayf_schedule *s, spans *all) {
 
 /* The tensors of the arena; NULL without memory. */
 static tensor *list_tensors(const ayf_graph *g, const ayf_schedule *s, const ayf_plan *plan,
-                            const size_t *element_size, ayf_plan_mode mode, spans *lives, uint32_t *count) {
+                            const size_t *element_size, const bool *passing, ayf_plan_mode mode, spans *lives,
+                            uint32_t *count) {
     tensor *all = ayf_alloc(s->ctx, lives->start[g->count], sizeof *all);
     *count = 0;
     for (uint32_t i = 0; all && i < s->count; i++)
@@ -159,7 +166,8 @@ static tensor *list_tensors(const ayf_graph *g, const ayf_schedule *s, const ayf
                           .span = &lives->at[lives->start[id]],
                           .size = (size + AYF_PLAN_ALIGN - 1) / AYF_PLAN_ALIGN * AYF_PLAN_ALIGN};
             if (plan->last_use[id] == FOREVER) t->span[t->spans - 1].last = FOREVER;
-            if (!s->step[i].frozen && mode != AYF_PLAN_NONE) continue;
+            bool lasts = s->step[i].frozen && !(passing && passing[id]);
+            if (!lasts && mode != AYF_PLAN_NONE) continue;
             t->spans = 1;
             t->span[0] = (span){0, FOREVER};
         }
@@ -167,13 +175,17 @@ static tensor *list_tensors(const ayf_graph *g, const ayf_schedule *s, const ayf
 }
 
 /* Last uses as the schedule has them, and of what is read after a run. */
-static void find_last_uses(const ayf_graph *g, const ayf_schedule *s, ayf_plan *plan, uint32_t *first) {
+static void find_last_uses(const ayf_graph *g, const ayf_schedule *s, const bool *passing, ayf_plan *plan,
+                           uint32_t *first) {
     for (uint32_t i = 0; i < s->count; i++) {
-        for (uint32_t k = 0; k < s->step[i].in_count; k++)
-            if (plan->last_use[s->step[i].in[k]] != FOREVER) plan->last_use[s->step[i].in[k]] = i;
-        for (uint32_t k = 0; k < s->step[i].out_count; k++) {
-            first[s->step[i].out[k]] = i;
-            plan->last_use[s->step[i].out[k]] = s->step[i].frozen ? FOREVER : i;
+        const ayf_step *step = &s->step[i];
+        for (uint32_t k = 0; k < step->in_count; k++)
+            if (plan->last_use[step->in[k]] != FOREVER && reads(step, passing, step->in[k]))
+                plan->last_use[step->in[k]] = i;
+        for (uint32_t k = 0; k < step->out_count; k++) {
+            bool lasts = step->frozen && !(passing && passing[step->out[k]]);
+            first[step->out[k]] = i;
+            plan->last_use[step->out[k]] = lasts ? FOREVER : i;
         }
     }
     for (uint32_t i = 0; i < g->output_count; i++)
@@ -181,7 +193,7 @@ static void find_last_uses(const ayf_graph *g, const ayf_schedule *s, ayf_plan *
 }
 
 ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, const size_t element_size[AYF_ELEMENTS],
-                        ayf_plan_mode mode) {
+                        const bool *passing, ayf_plan_mode mode) {
     ayf_context *ctx = s->ctx;
     ayf_plan *plan = ayf_alloc(ctx, 1, sizeof *plan);
     uint32_t *first = ayf_alloc(ctx, g->count, sizeof *first);
@@ -195,12 +207,12 @@ ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *s, const size_t 
     plan->last_use = ayf_alloc(ctx, g->count, sizeof *plan->last_use);
     if (!plan->offset || !plan->in_leaf || !plan->last_use) goto failed;
     for (ayf_id id = 0; id < g->count; id++) plan->offset[id] = AYF_NOWHERE;
-    find_last_uses(g, s, plan, first);
+    find_last_uses(g, s, passing, plan, first);
     place_updates(g, s, plan, first);
     for (uint32_t i = 0; i < g->leaf_count; i++)
         if (g->leaf[i].update) plan->last_use[ayf_stored_as(g, g->leaf[i].update)] = FOREVER;
-    if (!find_spans(g, s, &lives)) goto failed;
-    all = list_tensors(g, s, plan, element_size, mode, &lives, &count);
+    if (!find_spans(g, s, passing, &lives)) goto failed;
+    all = list_tensors(g, s, plan, element_size, passing, mode, &lives, &count);
     if (!all || !assign(ctx, all, count, &plan->bytes)) goto failed;
     for (uint32_t i = 0; i < count; i++) plan->offset[all[i].id] = all[i].offset;
     ayf_free(ctx, all);
