@@ -1,6 +1,6 @@
 #!/bin/sh
 # scripts/deps.sh [browser|format|fuzz|locale|mpi]
-# Installs what building and testing needs with apt (Debian, Ubuntu), as root or with sudo, and says what. Does
+# Installs what building, testing and the demo need with apt (Debian, Ubuntu), as root or with sudo, and says what. Does
 # nothing when everything is there; without apt it names what is missing and stops.
 set -eu
 
@@ -29,6 +29,8 @@ EOF
 # oneDNN has no pkg-config file everywhere.
 have cc && echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1 || need libdnnl-dev
 have cc && echo '#include <Random123/philox.h>' | cc -E - >/dev/null 2>&1 || need librandom123-dev
+# The pictures of the demo.
+[ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] || need fonts-noto-color-emoji
 case "${1:-}" in
 browser) have chromium || have chromium-browser || have google-chrome || need chromium ;; # opens a page of ayf report
 format) have clang-format || need clang-format ;;

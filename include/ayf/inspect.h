@@ -36,13 +36,14 @@ typedef struct ayf_bench_options { /* all zero = defaults */
     ayf_precision precision;
 } ayf_bench_options;
 
-/* What a step takes. `batch` and `precision` (HIGHEST or BF16) are given. */
+/* What a run of such steps takes at its peak, without its data, and the work of a step. `batch` and `precision` (HIGHEST
+ * or BF16) are given. */
 enum { AYF_PLAN_BATCH_MOST = 4096 };
 typedef struct ayf_plan_row {
     int batch;
     ayf_precision precision;
     uint64_t train_bytes,
-        distill_bytes; /* of a teacher's step; of AYF-EMD with a weak teacher of the same size */
+        distill_bytes; /* of a teacher; of AYF-EMD with a weak teacher of the same size. ayf_memory_total() */
     double train_gflop, distill_gflop; /* of convolutions and matrix products */
 } ayf_plan_row;
 typedef struct ayf_plan_facts {

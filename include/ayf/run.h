@@ -75,6 +75,19 @@ AYF_API bool ayf_run_finished(const ayf_run *run);
 AYF_API AYF_CHECKED ayf_status ayf_run_save(ayf_run *run);
 /* Path of the model file, which is written with every checkpoint. */
 AYF_API const char *ayf_run_model_path(const ayf_run *run);
+/* The memory of a run at its peak, in bytes. */
+typedef struct ayf_memory_parts {
+    uint64_t step;         /* the step's programs, with weights, moments, averages and teachers */
+    uint64_t batch;        /* what goes in and out of them */
+    uint64_t data;         /* samples that are kept in memory */
+    uint64_t trajectories; /* of mid-training */
+    uint64_t pictures;     /* drawing save.grid_every's */
+    uint64_t checkpoint;   /* while it is written */
+    uint64_t measuring;    /* what eval.every takes: an estimate; the larger of the two counts */
+    uint64_t process;      /* an allowance for libraries and what they keep, which cannot be known */
+} ayf_memory_parts;
+AYF_API uint64_t ayf_memory_total(const ayf_memory_parts *parts);
+
 /* What a run takes. Sizes in bytes. */
 typedef struct ayf_run_plan {
     int height, width, channels, classes; /* of a sample; points: 1, 1, their dimension */
@@ -82,9 +95,9 @@ typedef struct ayf_run_plan {
     int batch, parts;                              /* train.batch; parts that a process computes it in */
     ayf_precision precision;                       /* HIGHEST or BF16 */
     uint64_t parameters, discriminator_parameters; /* that are trained */
-    uint64_t step_bytes;                           /* planned memory of the step's programs */
-    uint64_t bytes;                                /* and what a checkpoint takes while it is written */
-    uint64_t free_bytes;                           /* what is free for it; UINT64_MAX: not known */
+    ayf_memory_parts memory;                       /* of the phase that takes most */
+    uint64_t bytes;                                /* all of it together */
+    uint64_t free_bytes;             /* what this process has and can get; UINT64_MAX: not known */
     double step_gflop, step_seconds; /* convolutions and products of a step; NaN: not measured */
     uint64_t done, steps;            /* steps done, and of the whole run */
     uint64_t midtrain_steps;         /* which are not what was measured, nor are trajectories */

@@ -39,7 +39,7 @@ ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *sp
     int side = spec->resolution;
     if (side) {
         if (source->pad_28 && image->height == 28 && image->width == 28 && side != 28)
-            AYF_TRY(ayf_image_pad(source->ctx, image, 2, 2, 32, 32));
+            AYF_TRY(ayf_image_pad(source->ctx, image, 2, 2, 32, 32, 0));
         AYF_TRY(ayf_image_to_square(source->ctx, image, side, spec->resize));
     }
     return spec->channels ? ayf_image_set_channels(source->ctx, image, spec->channels) : AYF_OK;
@@ -355,7 +355,8 @@ static ayf_status open_points(ayf_context *ctx, const ayf_dataset_spec *spec, ay
 
 static ayf_status open_builtin(ayf_context *ctx, const ayf_dataset_spec *spec, const char *name,
                                ayf_dataset **out) {
-    static const char *const names[] = {"shapes", "ring", "checkerboard", "moons", "spirals", "gaussian"};
+    static const char *const names[] = {"shapes", "emoji",   "ring",    "checkerboard",
+                                        "moons",  "spirals", "gaussian"};
     if (strcmp(name, "shapes") == 0) {
         ayf_source *source;
         AYF_TRY(ayf_source_open_shapes(ctx, spec, &source));
@@ -364,18 +365,17 @@ static ayf_status open_builtin(ayf_context *ctx, const ayf_dataset_spec *spec, c
     ayf_points kind = ayf_points_by_name(name);
     if (kind != AYF_POINTS_NONE) return open_points(ctx, spec, kind, out);
     const char *near = ayf_nearest(name, names, AYF_COUNT(names));
-    return ayf_fail(ctx, AYF_E_USAGE,
-                    "builtin:%s: there is no such set%s%s%s; there are shapes, ring, checkerboard, moons, "
-                    "spirals, gaussian",
-                    name, near ? " (did you mean builtin:" : "", near ? near : "", near ? "?)" : "");
+    return ayf_fail(
+        ctx, AYF_E_USAGE,
+        "builtin:%s: there is no such set%s%s%s; there are shapes, emoji, ring, checkerboard, moons, "
+        "spirals, gaussian",
+        name, near ? " (did you mean builtin:" : "", near ? near : "", near ? "?)" : "");
 }
 
 ayf_status ayf_dataset_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_dataset **out) {
-    static const char prefix[] = "builtin:";
     *out = NULL;
     AYF_TRY(check_spec(ctx, spec));
-    if (strncmp(spec->source, prefix, sizeof prefix - 1) == 0)
-        return open_builtin(ctx, spec, spec->source + sizeof prefix - 1, out);
+    if (ayf_source_is_drawn(spec->source)) return open_builtin(ctx, spec, strchr(spec->source, ':') + 1, out);
     ayf_source *source;
     ayf_dataset_spec bounded = *spec;
     bounded.memory = memory_of(spec);
@@ -398,6 +398,13 @@ void ayf_dataset_close(ayf_dataset *d) {
 }
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *d) { return &d->info; }
+
+uint64_t ayf_dataset_bytes(const ayf_dataset *d) {
+    uint64_t each = (d->cache ? sample_bytes(d) : 0) + (d->cached ? sizeof *d->cached : 0) +
+                    (d->labels ? sizeof *d->labels : 0) + (d->kept ? sizeof *d->kept : 0);
+    return each * d->info.count + (d->source ? d->source->bytes : 0);
+}
+
 ayf_context *ayf_dataset_context(const ayf_dataset *d) { return d->ctx; }
 
 int ayf_dataset_label(const ayf_dataset *d, size_t index) {
@@ -471,7 +478,7 @@ ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
     double sum = 0, squares = 0, n = (double)used * (double)size;
     for (size_t i = 0; i < used; i++) {
         const uint8_t *bytes;
-        AYF_TRY(pixels(d, i * (d->info.count / used), &bytes));
+        AYF_TRY(pixels(d, i * d->info.count / used, &bytes));
         for (size_t k = 0; k < size; k++) {
             double value = bytes[k] / 127.5 - 1;
             sum += value;

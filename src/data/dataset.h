@@ -23,6 +23,9 @@
  *   an .npz file      of bytes (N, H, W) or (N, H, W, channels) called arr_0, as ADM's and consistency models' sample
  *                     batches, images, x_train (Keras) or train_images (MedMNIST); labels, whole numbers (N) or
  *                     (N, 1), are called arr_1, labels, y_train or train_labels. 28 x 28 as in IDX
+ *   a colour font     whose CBDT table holds PNG pictures (data/font.h), as NotoColorEmoji.ttf: six classes, bordered
+ *                     to squares
+ *   builtin:emoji     the same of the installed NotoColorEmoji.ttf
  *   builtin:shapes    65536 drawn pictures, 10 classes (ayf_shape_names), any resolution from 8 (0 = 32)
  *   builtin:ring, builtin:checkerboard, builtin:moons, builtin:spirals
  *                     2^20 points in the plane, overall mean 0 and standard deviation 1; shown as 1 x 1 x 2
@@ -88,6 +91,9 @@ void ayf_dataset_close(ayf_dataset *data); /* NULL is fine */
 
 const ayf_dataset_info *ayf_dataset_info_of(const ayf_dataset *data);
 ayf_context *ayf_dataset_context(const ayf_dataset *data); /* with which it was opened */
+
+/* What it keeps in memory, all of it allocated when it is opened. */
+uint64_t ayf_dataset_bytes(const ayf_dataset *data);
 
 /* Class of sample `index` < count, without reading the sample; -1 without labels. */
 int ayf_dataset_label(const ayf_dataset *data, size_t index);

@@ -36,6 +36,7 @@ struct ayf_source {
     ayf_classes classes; /* names and, with labels, the least number of classes; pictures are not counted */
     char *note;          /* what was chosen, for people: "takes train/; test/ is left out"; NULL: nothing */
     bool pad_28;         /* 28 x 28 pictures become 32 x 32 */
+    size_t bytes;        /* of files that it keeps in memory */
     bool generated;      /* always good: nothing to check, drawn when asked for */
     /* The picture `index` as stored; header_only fills the shape alone. Failures begin with the item's name.
      */
@@ -56,7 +57,10 @@ const char *ayf_plain_name(const char *name);
 /* Brings a picture as stored to the shape that the spec asks for, in place. */
 ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image);
 
-/* Opens the file or folder spec->source of any kind, told apart by its content and name. */
+/* Whether a set is made and not read: builtin:shapes, builtin:ring ..., but not builtin:emoji. */
+bool ayf_source_is_drawn(const char *source);
+
+/* Opens the file or folder spec->source of any kind, told apart by its content and name, or builtin:emoji. */
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
 /* Each opens one kind and reads its labels if spec->labels (then having none at all is an error).
@@ -73,6 +77,11 @@ ayf_status ayf_source_open_zip(ayf_context *ctx, const char *path, const ayf_dat
 /* Arrays of pictures and labels under the names that are usual. */
 ayf_status ayf_source_open_npz(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
                                ayf_source **out);
+/* The colour pictures of a font (data/font.h), made square by borders of the background. Six classes. */
+ayf_status ayf_source_open_font(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                                ayf_source **out);
+/* The same of the installed NotoColorEmoji.ttf. AYF_E_IO: there is none. */
+ayf_status ayf_source_open_emoji(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 ayf_status ayf_source_open_shapes(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out);
 
 /* The same from memory; `bytes` must outlive the source. */

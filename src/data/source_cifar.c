@@ -90,6 +90,7 @@ static ayf_status read_file(cifar_source *s, const char *path, file *out) {
             s->kind ? s->kind->name : "");
     s->kind = own;
     out->records = size / own->record;
+    s->base.bytes += size;
     for (size_t k = 0; k < out->records; k++) {
         unsigned char label = out->bytes[k * own->record + own->label];
         if (label >= own->classes)

@@ -240,6 +240,7 @@ static ayf_status open_into(idx_source *s, const char *path, const ayf_dataset_s
     AYF_TRY(read_maybe_gzip(ctx, path, spec->memory, &s->bytes, &size));
     AYF_TRY(ayf_idx_parse(ctx, path, s->bytes, size, 3, &s->idx));
     s->base.count = s->idx.count;
+    s->base.bytes = size;
     return spec->labels ? read_labels(s, spec) : AYF_OK;
 }
 

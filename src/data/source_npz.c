@@ -69,6 +69,7 @@ static ayf_status read_pictures(npz_source *s, ayf_npz *file, const char *path, 
                         AYF_IMAGE_MAX_SIDE);
     AYF_TRY(ayf_npz_read(file, key, memory, &s->pictures));
     s->base.count = a.shape[0];
+    s->base.bytes = a.bytes;
     s->height = (int)a.shape[1];
     s->width = (int)a.shape[2];
     s->channels = a.rank == 4 ? (int)a.shape[3] : 1;

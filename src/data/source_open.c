@@ -153,6 +153,7 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
     ayf_kind_use use = kind ? kind->use : AYF_KIND_FOREIGN;
     if (use == AYF_KIND_NPZ) return ayf_source_open_npz(ctx, path, spec, out);
     if (use == AYF_KIND_IDX) return ayf_source_open_idx(ctx, path, spec, out);
+    if (use == AYF_KIND_FONT) return ayf_source_open_font(ctx, path, spec, out);
     if (use == AYF_KIND_ZIP) return ayf_source_open_zip(ctx, path, spec, out);
     if (ends_with(path, ".bin") && (!kind || size == AYF_KIND_HEAD))
         return ayf_source_open_cifar(ctx, &path, 1, spec, out);
@@ -163,13 +164,21 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a safetensors file (a model?), not a data set", path);
     return ayf_fail(ctx, AYF_E_FORMAT,
                     "%s: is not a data set that ayf can read: a ZIP or a folder of PNG/JPEG, IDX pictures, "
-                    "CIFAR's .bin files, .npz, builtin:<name>",
+                    "CIFAR's .bin files, .npz, a colour font (NotoColorEmoji.ttf), builtin:<name>",
                     path);
+}
+
+static const char emoji[] = "builtin:emoji";
+
+bool ayf_source_is_drawn(const char *source) {
+    static const char prefix[] = "builtin:";
+    return strncmp(source, prefix, strlen(prefix)) == 0 && strcmp(source, emoji) != 0;
 }
 
 ayf_status ayf_source_open(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
     struct stat info;
     *out = NULL;
+    if (strcmp(spec->source, emoji) == 0) return ayf_source_open_emoji(ctx, spec, out);
     if (stat(spec->source, &info) != 0) return ayf_fail_errno(ctx, errno, "open data set", spec->source);
     return S_ISDIR(info.st_mode) ? open_folder(ctx, spec, out) : open_file(ctx, spec, out);
 }

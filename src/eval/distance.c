@@ -11,7 +11,8 @@
 #include "sample/model_api.h"
 
 enum {
-    PAIRED_MOST = 10000, /* as many samples at most are compared with as many real ones: quadratic cost */
+    PAIRED_MOST = 10000,   /* as many samples at most are compared with as many real ones: quadratic cost */
+    PIXELS_MOST = 1 << 25, /* values of real samples that are kept to find the nearest in: 128 MiB */
     CHUNK = 256,
     PART = 64, /* images between two looks at the clock */
 };
@@ -158,9 +159,12 @@ static ayf_status new_real_set(const ayf_eval *e, size_t count, ayf_real_set *se
     set->count = count;
     set->kept = count < e->count ? count : e->count;
     if (set->kept > PAIRED_MOST) set->kept = PAIRED_MOST;
+    set->pictures = count < PAIRED_MOST ? count : PAIRED_MOST;
+    if (set->pictures > PIXELS_MOST / e->values) set->pictures = PIXELS_MOST / e->values;
+    if (set->pictures < set->kept) set->pictures = set->kept;
     AYF_TRY(ayf_moments_new(e->ctx, e->dim, &set->moments));
     set->features = ayf_alloc(e->ctx, set->kept, e->dim * sizeof *set->features);
-    set->pixels = ayf_alloc(e->ctx, set->kept, e->values * sizeof *set->pixels);
+    set->pixels = ayf_alloc(e->ctx, set->pictures, e->values * sizeof *set->pixels);
     return set->features && set->pixels ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -170,14 +174,19 @@ static void clear_real_set(const ayf_eval *e, ayf_real_set *set) {
     ayf_free(e->ctx, set->pixels);
 }
 
+/* Of `count` samples behind `before` others, those among the first `most`. */
+static size_t room_for(size_t most, size_t before, size_t count) {
+    size_t room = most > before ? most - before : 0;
+    return count < room ? count : room;
+}
+
 /* Takes `count` samples that come after `before` others of the set. */
 static ayf_status take(const ayf_eval *e, ayf_real_set *set, size_t before, size_t count, const float *images,
                        const float *features) {
     AYF_TRY(ayf_moments_add(set->moments, features, count));
-    if (before >= set->kept) return AYF_OK;
-    size_t room = set->kept - before, n = count < room ? count : room;
-    memcpy(set->features + before * e->dim, features, n * e->dim * sizeof *features);
-    memcpy(set->pixels + before * e->values, images, n * e->values * sizeof *images);
+    size_t whole = room_for(set->kept, before, count), seen = room_for(set->pictures, before, count);
+    if (whole) memcpy(set->features + before * e->dim, features, whole * e->dim * sizeof *features);
+    if (seen) memcpy(set->pixels + before * e->values, images, seen * e->values * sizeof *images);
     return AYF_OK;
 }
 
@@ -316,6 +325,12 @@ static ayf_status check_memory(const ayf_eval *e) {
     ayf_free(e->ctx, features);
     clear_samples(e, &s);
     return features ? AYF_OK : AYF_E_MEMORY;
+}
+
+/* The reference, its half and the samples, and square matrices: moments of three sets, and their roots. */
+uint64_t ayf_eval_bytes(uint64_t count, uint64_t values, uint64_t dim) {
+    enum { SETS = 3, MATRICES = 6 };
+    return SETS * count * (values + dim) * sizeof(float) + MATRICES * dim * dim * sizeof(double);
 }
 
 static ayf_status check_samples(ayf_eval *e, const char *source) {
@@ -513,8 +528,8 @@ static ayf_status compare(const ayf_eval *e, const ayf_real_set *real, const sam
                         .values = e->values,
                         .classes = classes,
                         .seed = e->seed,
-                        .real = {real->moments, real->features, real->pixels, real->kept},
-                        .drawn = {moments, features, s->images, s->count},
+                        .real = {real->moments, real->features, real->pixels, real->kept, real->pictures},
+                        .drawn = {moments, features, s->images, s->count, s->count},
                         .paired = s->count < real->kept ? s->count : real->kept,
                         .logits = logits,
                         .labels = classes && (size_t)s->classes == classes ? s->labels : NULL};

@@ -8,13 +8,13 @@
 #include "io/classes.h"
 #include "metrics/table.h"
 
-/* Real samples as the metrics take them. The moments are of all of them; the first `kept` keep their features
- * and pixels. */
+/* Real samples as the metrics take them. The moments are of all of them; the first `kept` keep their
+ * features, the first `pictures` >= kept their pixels. */
 typedef struct ayf_real_set {
-    size_t count, kept;
+    size_t count, kept, pictures;
     ayf_moments *moments;
     float *features; /* [kept][dim] */
-    float *pixels;   /* [kept][values] */
+    float *pixels;   /* [pictures][values] */
 } ayf_real_set;
 
 struct ayf_eval {
@@ -48,5 +48,8 @@ struct ayf_eval {
         statistics; /* the reference is a mean and a covariance alone: whole.kept is 0, whole.count 0 = unknown */
     ayf_wait wait;
 };
+
+/* About what a comparison of `count` samples of `values` numbers by `dim` features holds at its peak, in bytes. */
+uint64_t ayf_eval_bytes(uint64_t count, uint64_t values, uint64_t dim);
 
 #endif

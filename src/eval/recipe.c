@@ -74,7 +74,7 @@ static char *samples_line(const ayf_eval *e) {
 }
 
 static ayf_status describe_numbers(const ayf_eval *e, ayf_print_fn *print, void *user) {
-    char *metrics = ayf_metrics_recipe(e->ctx, e->by, e->whole.kept);
+    char *metrics = ayf_metrics_recipe(e->ctx, e->by, e->whole.kept, e->whole.pictures);
     if (!metrics) return AYF_E_MEMORY;
     ayf_status status = put(e, print, user, ayf_format(e->ctx, "numbers    %s", metrics));
     ayf_free(e->ctx, metrics);

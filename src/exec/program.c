@@ -178,6 +178,8 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
                                .scratch_bytes = p->scratch_bytes};
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (!p->leaf[i] || p->own[i]) facts.own_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         if (step->frozen) continue;
@@ -292,12 +294,16 @@ void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 
 /* ---- Running ---- */
 
-ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead) {
+size_t ayf_program_missing_bytes(const ayf_program *p) {
     size_t bytes = (p->arena ? 0 : p->plan->bytes) + (p->scratch ? 0 : p->scratch_bytes);
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         if (!p->leaf[i])
             bytes += ayf_elements(p->g, p->g->leaf[i].id) * p->backend->ops->element_size[AYF_F32];
-    return ayf_available_check(p->backend->ctx, bytes, what, instead);
+    return bytes;
+}
+
+ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead) {
+    return ayf_available_check(p->backend->ctx, ayf_program_missing_bytes(p), what, instead);
 }
 
 static bool is_input(ayf_storage storage) { return storage == AYF_STORE_INPUT || storage == AYF_STORE_LAST; }

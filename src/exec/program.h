@@ -50,6 +50,7 @@ typedef struct ayf_program_facts {
     size_t arena_bytes;   /* intermediate tensors, reused over their lifetimes, and what kernels keep */
     size_t scratch_bytes; /* the largest need of one kernel */
     size_t leaf_bytes;    /* inputs, parameters, state; shared buffers included */
+    size_t own_bytes;     /* of leaf_bytes, those that are not bound */
     double flops;         /* of convolutions and matrix products in one run, steps that run once excluded */
     uint32_t steps;       /* kernels launched per run */
     uint32_t nodes;       /* of the graph */
@@ -57,8 +58,10 @@ typedef struct ayf_program_facts {
 ayf_program_facts ayf_program_describe(const ayf_program *p);
 ayf_backend *ayf_program_backend(const ayf_program *p); /* what it was compiled for */
 
-/* Whether the memory that ayf_program_ready() is going to allocate is there: everything above but what is bound
- * and what kernels keep. `what` and `instead` as in base/available.h. */
+/* What ayf_program_ready() is going to allocate: everything above but what is bound and what kernels keep. */
+size_t ayf_program_missing_bytes(const ayf_program *p);
+
+/* Whether that memory is there. `what` and `instead` as in base/available.h. */
 ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead);
 
 /* The leaf uses the memory of `buffer`, which must have its size and outlive the program. */

@@ -121,8 +121,9 @@ ayf_status ayf_image_to_square(ayf_context *ctx, ayf_image *image, int side, ayf
 /* To 1 or 3 channels: grey is repeated, RGB becomes its Rec. 601 luma. */
 ayf_status ayf_image_set_channels(ayf_context *ctx, ayf_image *image, int channels);
 
-/* Black border: `top` and `left` pixels before, the rest of height x width after. */
-ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width);
+/* Border of the grey `value`: `top` and `left` pixels before, the rest of height x width after. */
+ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width,
+                         uint8_t value);
 
 /* Records "name: height x width: why" and AYF_E_FORMAT unless an image of this size may be read from `size`
  * bytes of which each can stand for at most `pixels_per_byte` pixels. */

@@ -35,9 +35,13 @@ ayf_status ayf_image_set_channels(ayf_context *ctx, ayf_image *image, int channe
     return AYF_OK;
 }
 
-ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width) {
+ayf_status ayf_image_pad(ayf_context *ctx, ayf_image *image, int top, int left, int height, int width,
+                         uint8_t value) {
     ayf_image result;
     AYF_TRY(ayf_image_init(ctx, &result, height, width, image->channels));
+    memset(result.pixels, value, ayf_image_bytes(&result));
+    result.format = image->format;
+    result.traits = image->traits;
     size_t c = (size_t)image->channels, row = (size_t)image->width * c, stride = (size_t)width * c;
     for (size_t y = 0; y < (size_t)image->height; y++)
         memcpy(result.pixels + (y + (size_t)top) * stride + (size_t)left * c, image->pixels + y * row, row);

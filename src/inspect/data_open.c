@@ -57,7 +57,6 @@ static ayf_status open_stored(ayf_opened_data *data) {
 }
 
 ayf_status ayf_data_open(ayf_context *ctx, const ayf_data_options *options, ayf_opened_data *data) {
-    static const char builtin[] = "builtin:";
     *data = (ayf_opened_data){.ctx = ctx};
     if (!options || !options->source || !*options->source)
         return ayf_fail(ctx, AYF_E_USAGE, "no data set is named");
@@ -69,8 +68,7 @@ ayf_status ayf_data_open(ayf_context *ctx, const ayf_data_options *options, ayf_
     if (data->spec.channels == 2)
         return ayf_fail(ctx, AYF_E_CONFIG,
                         "data.channels = 2: must be 1 (grey), 3 (colour) or 0 (as stored)");
-    bool drawn = strncmp(options->source, builtin, strlen(builtin)) == 0;
-    return drawn ? open_builtin(data) : open_stored(data);
+    return ayf_source_is_drawn(options->source) ? open_builtin(data) : open_stored(data);
 }
 
 void ayf_data_close(ayf_opened_data *data) {

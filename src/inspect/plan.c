@@ -1,21 +1,33 @@
-/* What steps of a configuration take, without data, weights or anything that runs. */
+/* What runs of a configuration take, without data, weights or anything that runs. */
 #include "backend/open.h"
 #include "flow/step.h"
 #include "inspect/bench.h"
 #include "nn/network.h"
+#include "sample/sampler.h"
+#include "train/pictures.h"
+#include "train/plan/parts.h"
 
 typedef struct planner {
     ayf_context *ctx;
     ayf_backend *backend;
     ayf_params *teacher, *student;
+    ayf_data_shape shape;
+    uint64_t teacher_pictures[AYF_PRECISION_AUTO], student_pictures[AYF_PRECISION_AUTO];
 } planner;
 
-static ayf_status compile(const planner *p, ayf_graph *g, ayf_precision precision, uint64_t *bytes,
-                          double *gflop) {
+/* A run with one average. */
+static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *row, const ayf_params *params,
+                          uint64_t pictures, uint64_t *bytes, double *gflop) {
     ayf_program *program;
-    AYF_TRY(ayf_compile(p->backend, g, &(ayf_compile_options){.precision = precision}, &program));
+    AYF_TRY(ayf_compile(p->backend, g, &(ayf_compile_options){.precision = row->precision}, &program));
     ayf_program_facts facts = ayf_program_describe(program);
-    *bytes = facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes;
+    ayf_memory_parts parts = {.step = ayf_memory_program(&facts, true),
+                              .batch = ayf_memory_batch(row->batch, p->shape),
+                              .pictures = pictures,
+                              .checkpoint =
+                                  2 * (ayf_memory_copy(params, false) + ayf_memory_copy(params, true)),
+                              .process = ayf_memory_process(facts.steps)};
+    *bytes = ayf_memory_total(&parts);
     *gflop = facts.flops * 1e-9;
     ayf_program_free(program);
     return AYF_OK;
@@ -32,10 +44,39 @@ static ayf_status plan_row(const planner *p, ayf_plan_row *row) {
                                 .norm_p = 0.5,
                                 .teacher = ayf_velocity_network(&guided),
                                 .optim = optim};
-    AYF_TRY(compile(p, ayf_teacher_step_graph(p->ctx, &train), row->precision, &row->train_bytes,
-                    &row->train_gflop));
-    return compile(p, ayf_distill_step_graph(p->ctx, &distill), row->precision, &row->distill_bytes,
-                   &row->distill_gflop);
+    AYF_TRY(compile(p, ayf_teacher_step_graph(p->ctx, &train), row, p->teacher,
+                    p->teacher_pictures[row->precision], &row->train_bytes, &row->train_gflop));
+    return compile(p, ayf_distill_step_graph(p->ctx, &distill), row, p->student,
+                   p->student_pictures[row->precision], &row->distill_bytes, &row->distill_gflop);
+}
+
+static ayf_status plan_pictures(planner *p, ayf_precision precision) {
+    uint64_t *teacher = &p->teacher_pictures[precision], *student = &p->student_pictures[precision],
+             values = ayf_data_values(p->shape);
+    ayf_network_teacher network = {.params = p->teacher};
+    ayf_velocity velocity = ayf_velocity_network(&network);
+    ayf_weights weights = {.params = p->student};
+    ayf_sampler_spec spec = {
+        .backend = p->backend, .precision = precision, .batch = AYF_PICTURE_IMAGES, .shape = p->shape};
+    spec.student = &weights;
+    AYF_TRY(ayf_sampler_plan(&spec, student));
+    spec.student = NULL;
+    spec.teacher = &velocity;
+    AYF_TRY(ayf_sampler_plan(&spec, teacher));
+    *teacher = ayf_picture_bytes(false, *teacher, spec.batch, values);
+    *student = ayf_picture_bytes(true, *student, spec.batch, values);
+    return AYF_OK;
+}
+
+static ayf_status open_planner(planner *p, const ayf_model_spec *network) {
+    ayf_model_spec student = *network;
+    student.is_student = true;
+    p->shape = ayf_model_shape(network);
+    AYF_TRY(ayf_backend_open(p->ctx, &p->backend));
+    AYF_TRY(ayf_params_new(p->ctx, network, &p->teacher));
+    AYF_TRY(ayf_params_new(p->ctx, &student, &p->student));
+    for (int i = 0; i < AYF_PRECISION_AUTO; i++) AYF_TRY(plan_pictures(p, (ayf_precision)i));
+    return AYF_OK;
 }
 
 ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ayf_plan_row *rows, int count,
@@ -44,11 +85,7 @@ ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ay
     planner p = {.ctx = ctx};
     *facts = (ayf_plan_facts){0};
     AYF_TRY(ayf_bench_read(ctx, options, 1, 1, &bench));
-    ayf_model_spec student = bench.network;
-    student.is_student = true;
-    ayf_status status = ayf_backend_open(ctx, &p.backend);
-    if (status == AYF_OK) status = ayf_params_new(ctx, &bench.network, &p.teacher);
-    if (status == AYF_OK) status = ayf_params_new(ctx, &student, &p.student);
+    ayf_status status = open_planner(&p, &bench.network);
     for (int i = 0; i < count && status == AYF_OK; i++) {
         if (rows[i].batch < 1 || rows[i].batch > AYF_PLAN_BATCH_MOST ||
             (unsigned)rows[i].precision >= AYF_PRECISION_AUTO)

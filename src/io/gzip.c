@@ -5,12 +5,23 @@
 static void *on_alloc(void *ctx, unsigned count, unsigned size) { return ayf_alloc(ctx, count, size); }
 static void on_free(void *ctx, void *pointer) { ayf_free(ctx, pointer); }
 
+/* The size that the last member says it unpacks to, which is that of most files: doubling would touch three times as
+ * much. What it says counts while it is likely; `usual` otherwise. */
+static size_t expected(const unsigned char *bytes, size_t size, size_t usual) {
+    enum { TRAILER = 4, LIKELY = 64 };
+    size_t said = 0;
+    for (size_t i = 0; size >= TRAILER && i < TRAILER; i++)
+        said |= (size_t)bytes[size - TRAILER + i] << (8 * i);
+    return said > size && said / LIKELY <= size ? said : usual;
+}
+
 /* Inflates members until the input ends, the output exceeds `limit` or the data are bad. *code is the last
  * answer of zlib. */
 static ayf_status inflate_all(ayf_context *ctx, z_stream *stream, const unsigned char *bytes, size_t size,
                               size_t limit, unsigned char **buffer, size_t *done, int *code) {
     const size_t chunk = (size_t)1 << 30;
-    size_t capacity = size < limit / 4 ? size * 4 : limit, used = 0;
+    size_t usual = size < limit / 4 ? size * 4 : limit, said = expected(bytes, size, usual);
+    size_t capacity = said < limit ? said : limit, used = 0;
     *buffer = ayf_alloc(ctx, capacity + 1, 1);
     if (!*buffer) return AYF_E_MEMORY;
     for (;;) {

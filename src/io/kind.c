@@ -96,6 +96,7 @@ static const ayf_kind bmp = {"a BMP picture", CONVERT, OWN_MODELS, AYF_KIND_FORE
                       npz = {"a NumPy archive (.npz)", NULL, OWN_MODELS, AYF_KIND_NPZ},
                       zip = {"a ZIP archive", UNPACK, OWN_MODELS, AYF_KIND_ZIP},
                       idx = {"an IDX file, as MNIST's", NULL, OWN_MODELS, AYF_KIND_IDX},
+                      font = {"a font (.ttf, .otf)", NULL, OWN_MODELS, AYF_KIND_FONT},
                       gzip = {"gzip data (.gz)", UNPACK, UNPACK, AYF_KIND_FOREIGN},
                       tar_gz = {"a tar archive in gzip (.tar.gz)", UNPACK, UNPACK, AYF_KIND_FOREIGN};
 
@@ -149,6 +150,12 @@ static bool is_idx(const unsigned char *head, size_t size) {
            head[3] <= 8;
 }
 
+/* The version, then the number of tables. A TFRecord of 256 bytes begins alike, but with zeros behind. */
+static bool is_font(const unsigned char *head, size_t size) {
+    return size >= 6 && (memcmp(head, "\0\1\0\0", 4) == 0 || memcmp(head, "OTTO", 4) == 0) &&
+           (head[4] || head[5]);
+}
+
 static const ayf_kind *kind_of_gzip(const unsigned char *head, size_t size) {
     unsigned char inner[1024];
     z_stream stream = {.next_in = (unsigned char *)(uintptr_t)head, .avail_in = (unsigned)size};
@@ -176,6 +183,7 @@ const ayf_kind *ayf_kind_of(const unsigned char *head, size_t size) {
     if (size >= 26 && memcmp(head, "BM", 2) == 0 && memcmp(head + 6, "\0\0\0\0", 4) == 0) return &bmp;
     /* A safetensors file: the length of the header, then the header. */
     if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0) return NULL;
+    if (is_font(head, size)) return &font;
     if (is_tfrecord(head, size)) return &tfrecord;
     if (is_idx(head, size)) return &idx;
     return kind_of_text(head, size);
@@ -204,10 +212,11 @@ static ayf_status fail(ayf_context *ctx, const char *path, const ayf_kind *kind,
 }
 
 ayf_status ayf_fail_kind_data(ayf_context *ctx, const char *path, const ayf_kind *kind) {
-    return fail(ctx, path, kind, "a data set",
-                kind->as_data
-                    ? kind->as_data
-                    : "ayf reads a ZIP or a folder of pictures, IDX, CIFAR's binary files and .npz");
+    return fail(
+        ctx, path, kind, "a data set",
+        kind->as_data
+            ? kind->as_data
+            : "ayf reads a ZIP or a folder of pictures, IDX, CIFAR's binary files, .npz and a colour font");
 }
 
 ayf_status ayf_fail_kind_model(ayf_context *ctx, const char *path, const ayf_kind *kind) {

@@ -5,7 +5,13 @@
 #include "base/base.h"
 
 /* Kinds that data sets come in. */
-typedef enum ayf_kind_use { AYF_KIND_FOREIGN, AYF_KIND_ZIP, AYF_KIND_NPZ, AYF_KIND_IDX } ayf_kind_use;
+typedef enum ayf_kind_use {
+    AYF_KIND_FOREIGN,
+    AYF_KIND_ZIP,
+    AYF_KIND_NPZ,
+    AYF_KIND_IDX,
+    AYF_KIND_FONT
+} ayf_kind_use;
 
 typedef struct ayf_kind {
     const char *name;     /* "a Python pickle (.pkl, .pt, .pth)" */

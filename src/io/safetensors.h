@@ -91,6 +91,13 @@ ayf_status ayf_st_write_meta(ayf_st_writer *writer, const char *key, const char 
 ayf_status ayf_st_write_tensor(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
                                const int64_t *shape, const void *data);
 
+/* The same of what is too large to be held: `make` writes the bytes of tensor `index` of `from` to `out`, twice
+ * and equal, before ayf_st_write_end() returns. Its failure is that of ayf_st_write_end(), and nothing is
+ * written then. */
+typedef ayf_status ayf_st_make(const void *from, int index, void *out);
+ayf_status ayf_st_write_made(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
+                             const int64_t *shape, ayf_st_make *make, const void *from, int index);
+
 /* Writes `path` atomically (io/file.h) and frees the writer, whatever it returns. Tensors are ordered by
  * falling element size, then by name; metadata by key; the header is padded with spaces to 8 bytes. The
  * metadata get checksums (io/safetensors_sum.h). */

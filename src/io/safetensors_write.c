@@ -12,7 +12,9 @@ typedef struct out_tensor {
     ayf_st_dtype dtype;
     int rank;
     int64_t shape[AYF_ST_MAX_RANK];
-    const void *data;
+    const void *data; /* of `make`, if there is one; else the bytes */
+    ayf_st_make *make;
+    int index;
     size_t bytes;
 } out_tensor;
 
@@ -75,15 +77,16 @@ ayf_status ayf_st_write_meta(ayf_st_writer *writer, const char *key, const char 
     return AYF_OK;
 }
 
-static ayf_status add_tensor(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
-                             const int64_t *shape, const void *data) {
+static ayf_status add_tensor(ayf_st_writer *writer, const char *name, int rank, const int64_t *shape,
+                             out_tensor tensor) {
     ayf_context *ctx = writer->ctx;
     if (!ayf_utf8_valid(name) || strcmp(name, "__metadata__") == 0)
         return ayf_fail(ctx, AYF_E_USAGE, "\"%.200s\" cannot be the name of a tensor", name);
     if (rank < 0 || rank > AYF_ST_MAX_RANK)
         return ayf_fail(ctx, AYF_E_USAGE, "tensor \"%.200s\": has %d dimensions; at most %d can be written",
                         name, rank, AYF_ST_MAX_RANK);
-    out_tensor tensor = {.dtype = dtype, .rank = rank, .data = data, .bytes = ayf_st_dtype_size(dtype)};
+    tensor.rank = rank;
+    tensor.bytes = ayf_st_dtype_size(tensor.dtype);
     for (int i = 0; i < rank; i++) {
         tensor.shape[i] = shape[i];
         if (shape[i] < 0 || __builtin_mul_overflow(tensor.bytes, (size_t)shape[i], &tensor.bytes))
@@ -99,7 +102,14 @@ static ayf_status add_tensor(ayf_st_writer *writer, const char *name, ayf_st_dty
 ayf_status ayf_st_write_tensor(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
                                const int64_t *shape, const void *data) {
     if (writer->status != AYF_OK) return writer->status;
-    return stick(writer, add_tensor(writer, name, dtype, rank, shape, data));
+    return stick(writer, add_tensor(writer, name, rank, shape, (out_tensor){.dtype = dtype, .data = data}));
+}
+
+ayf_status ayf_st_write_made(ayf_st_writer *writer, const char *name, ayf_st_dtype dtype, int rank,
+                             const int64_t *shape, ayf_st_make *make, const void *from, int index) {
+    out_tensor tensor = {.dtype = dtype, .data = from, .make = make, .index = index};
+    if (writer->status != AYF_OK) return writer->status;
+    return stick(writer, add_tensor(writer, name, rank, shape, tensor));
 }
 
 static int by_key(const void *a, const void *b) {
@@ -137,14 +147,23 @@ static ayf_status sort_tensors(ayf_st_writer *writer) {
     return AYF_OK;
 }
 
+/* `room` has place for the largest tensor that is made. */
+static ayf_status bytes_of(const out_tensor *tensor, void *room, const void **bytes) {
+    *bytes = tensor->make ? room : tensor->data;
+    return tensor->make ? tensor->make(tensor->data, tensor->index, room) : AYF_OK;
+}
+
 /* As if the caller had set them; of the header there are only zeros yet. */
-static ayf_status add_sums(ayf_st_writer *writer) {
+static ayf_status add_sums(ayf_st_writer *writer, void *room) {
     char *digits = ayf_alloc(writer->ctx, writer->count * AYF_ST_DIGITS + 1, 1);
-    if (!digits) return AYF_E_MEMORY;
-    for (size_t i = 0; i < writer->count; i++)
-        ayf_st_sum_text(ayf_st_sum(writer->tensors[i].data, writer->tensors[i].bytes),
-                        digits + i * AYF_ST_DIGITS);
-    ayf_status status = ayf_st_write_meta(writer, AYF_ST_SUMS, digits);
+    ayf_status status = digits ? AYF_OK : AYF_E_MEMORY;
+    for (size_t i = 0; status == AYF_OK && i < writer->count; i++) {
+        const void *bytes;
+        status = bytes_of(&writer->tensors[i], room, &bytes);
+        if (status == AYF_OK)
+            ayf_st_sum_text(ayf_st_sum(bytes, writer->tensors[i].bytes), digits + i * AYF_ST_DIGITS);
+    }
+    if (status == AYF_OK) status = ayf_st_write_meta(writer, AYF_ST_SUMS, digits);
     if (status == AYF_OK) status = ayf_st_write_meta(writer, AYF_ST_HEADER_SUM, "00000000");
     ayf_free(writer->ctx, digits);
     return status;
@@ -192,15 +211,44 @@ static ayf_status make_header(const ayf_st_writer *writer, ayf_text *text) {
     return text->failed ? AYF_E_MEMORY : AYF_OK;
 }
 
-static ayf_status write_file(const ayf_st_writer *writer, const ayf_text *header, const char *path) {
+static ayf_status write_file(const ayf_st_writer *writer, const ayf_text *header, const char *path,
+                             void *room) {
     ayf_file_writer *file;
     AYF_TRY(ayf_file_begin(writer->ctx, path, &file));
     uint64_t length = header->size;
     ayf_file_put(file, &length, sizeof length);
     ayf_file_put(file, header->data, header->size);
-    for (size_t i = 0; i < writer->count; i++)
-        ayf_file_put(file, writer->tensors[i].data, writer->tensors[i].bytes);
+    for (size_t i = 0; i < writer->count; i++) {
+        const void *bytes;
+        ayf_status status = bytes_of(&writer->tensors[i], room, &bytes);
+        if (status != AYF_OK) {
+            ayf_file_cancel(file);
+            return status;
+        }
+        ayf_file_put(file, bytes, writer->tensors[i].bytes);
+    }
     return ayf_file_commit(file);
+}
+
+static size_t largest_made(const ayf_st_writer *writer) {
+    size_t most = 0;
+    for (size_t i = 0; i < writer->count; i++)
+        if (writer->tensors[i].make && writer->tensors[i].bytes > most) most = writer->tensors[i].bytes;
+    return most;
+}
+
+static ayf_status write_all(ayf_st_writer *writer, ayf_text *header, const char *path) {
+    ayf_context *ctx = writer->ctx;
+    size_t most = largest_made(writer);
+    void *room = most ? ayf_alloc(ctx, most, 1) : NULL;
+    ayf_status status = room || !most ? sort_tensors(writer) : AYF_E_MEMORY;
+    if (status == AYF_OK) status = add_sums(writer, room);
+    if (status == AYF_OK) status = sort_meta(writer);
+    if (status == AYF_OK) status = make_header(writer, header);
+    if (status == AYF_OK) sign_header(header);
+    if (status == AYF_OK) status = write_file(writer, header, path, room);
+    ayf_free(ctx, room);
+    return status;
 }
 
 ayf_status ayf_st_write_end(ayf_st_writer *writer, const char *path) {
@@ -211,12 +259,7 @@ ayf_status ayf_st_write_end(ayf_st_writer *writer, const char *path) {
     } else {
         ayf_text header;
         ayf_text_init(&header, ctx);
-        status = sort_tensors(writer);
-        if (status == AYF_OK) status = add_sums(writer);
-        if (status == AYF_OK) status = sort_meta(writer);
-        if (status == AYF_OK) status = make_header(writer, &header);
-        if (status == AYF_OK) sign_header(&header);
-        if (status == AYF_OK) status = write_file(writer, &header, path);
+        status = write_all(writer, &header, path);
         ayf_text_free(&header);
     }
     ayf_st_write_cancel(writer);

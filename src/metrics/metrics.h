@@ -82,6 +82,14 @@ enum { AYF_NEIGHBOURS = 5 }; /* usual */
 ayf_status ayf_prdc(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb, size_t dim, int k,
                     double out[4]);
 
+/* ---- Nearest neighbours ---- */
+
+/* Median over b of the distance to the nearest sample of a, as RMS per value, in units of the data. `same`: b is
+ * the beginning of a, and no sample is its own neighbour. Far below what real samples have among themselves it
+ * says that samples are copies. AYF_E_USAGE: a set without samples, with `same` a set of one. Time O(na nb dim). */
+ayf_status ayf_nearest_sample(ayf_context *ctx, const float *a, size_t na, const float *b, size_t nb,
+                              size_t dim, bool same, double *median);
+
 /* ---- Sliced Wasserstein distance ---- */
 
 enum { AYF_SLICES = 512 }; /* usual */

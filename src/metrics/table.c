@@ -8,10 +8,11 @@
 
 /* What a metric compares the samples with, in the order of the recipe. */
 typedef enum against {
-    AYF_AGAINST_WHOLE,   /* moments of all real samples */
-    AYF_AGAINST_PART,    /* the real samples that are kept */
-    AYF_AGAINST_PAIRS,   /* as many real samples as there are samples */
-    AYF_AGAINST_NOTHING, /* none: the samples alone are looked at */
+    AYF_AGAINST_WHOLE,    /* moments of all real samples */
+    AYF_AGAINST_PART,     /* the real samples that are kept */
+    AYF_AGAINST_PAIRS,    /* as many real samples as there are samples */
+    AYF_AGAINST_PICTURES, /* the real samples whose pixels are kept */
+    AYF_AGAINST_NOTHING,  /* none: the samples alone are looked at */
     AGAINST_COUNT,
 } against;
 
@@ -38,7 +39,9 @@ static const struct {
 #undef METRIC
 
 /* Of the real samples, not their moments alone. */
-static bool needs_samples(against with) { return with == AYF_AGAINST_PART || with == AYF_AGAINST_PAIRS; }
+static bool needs_samples(against with) {
+    return with == AYF_AGAINST_PART || with == AYF_AGAINST_PAIRS || with == AYF_AGAINST_PICTURES;
+}
 
 static void phrase_of(enum metric_id id, ayf_by by, size_t kept, char text[PHRASE_SIZE]) {
     text[0] = 0;
@@ -123,17 +126,19 @@ static int add_phrases(recipe *r, against with, ayf_by by, size_t kept) {
     return count;
 }
 
-char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept) {
+char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept, size_t pictures) {
     recipe r = {.text = ""};
-    char part[PHRASE_SIZE], pairs[PHRASE_SIZE];
+    char part[PHRASE_SIZE], pairs[PHRASE_SIZE], among[PHRASE_SIZE];
     snprintf(part, sizeof part, " against %zu of it at random", kept);
     snprintf(pairs, sizeof pairs, " of %zu of the samples and as many of the reference", kept);
+    snprintf(among, sizeof among, " among %zu of it", pictures);
     bool any_part = false;
     for (against with = 0; with < AGAINST_COUNT; with++) {
         if ((!kept && needs_samples(with)) || !add_phrases(&r, with, by, kept)) continue;
         if (with == AYF_AGAINST_WHOLE) add(&r, " against the whole reference", "");
         if (with == AYF_AGAINST_PART) add(&r, part, "");
         if (with == AYF_AGAINST_PAIRS) add(&r, pairs, any_part ? "" : " at random");
+        if (with == AYF_AGAINST_PICTURES) add(&r, among, "");
         any_part |= with == AYF_AGAINST_PART;
     }
     if (!kept) add(&r, "; nothing that needs real samples (KID, precision ...): statistics hold none", "");

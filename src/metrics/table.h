@@ -20,8 +20,9 @@ typedef enum ayf_by {
 typedef struct ayf_compared {
     const ayf_moments *moments; /* of the features */
     const float *features;      /* [count][dim]; of points their coordinates */
-    const float *pixels;        /* [count][values] */
-    size_t count; /* of the features; 0 with moments alone: what needs samples is not measured */
+    const float *pixels;        /* [count][values], of the reference [pictures][values] */
+    size_t count;    /* of the features; 0 with moments alone: what needs samples is not measured */
+    size_t pictures; /* of the reference: how many samples have pixels, at least `count` */
 } ayf_compared;
 
 /* Samples and the real ones that they are compared with. A metric looks at nothing else. */
@@ -52,7 +53,8 @@ enum { AYF_FIGURES_MOST = 32 };
 size_t ayf_metrics_figures(ayf_by by, ayf_eval_figure figures[AYF_FIGURES_MOST]);
 
 /* One sentence that says what is compared with what. `kept` is the number of real samples that are compared
- * pairwise or in subsets. The caller frees it; NULL: no memory. */
-char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept);
+ * pairwise or in subsets, `pictures` that of those that the nearest is looked for in. The caller frees it; NULL: no
+ * memory. */
+char *ayf_metrics_recipe(ayf_context *ctx, ayf_by by, size_t kept, size_t pictures);
 
 #endif

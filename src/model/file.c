@@ -75,69 +75,68 @@ ayf_status ayf_model_card_put(ayf_context *ctx, ayf_st_writer *writer, const cha
     return AYF_OK;
 }
 
-/* One parameter in file layout. */
-static ayf_status export_one(const ayf_weights *w, int at, const char *path, float *graph, float *values) {
-    const ayf_param *param = &w->params->at[at];
-    size_t index;
-    AYF_TRY(ayf_buffer_get(w->at[at], graph));
-    ayf_param_export(param, graph, values);
-    const char *bad = ayf_first_not_finite(values, param->size, &index);
+/* Parameter `index` of an ayf_weights_out, in file layout. */
+static ayf_status make_tensor(const void *from, int index, void *to) {
+    const ayf_weights_out *out = from;
+    const ayf_param *param = &out->weights->params->at[index];
+    size_t at;
+    AYF_TRY(ayf_buffer_get(out->weights->at[index], out->room));
+    ayf_param_export(param, out->room, to);
+    const char *bad = ayf_first_not_finite(to, param->size, &at);
     if (!bad) return AYF_OK;
-    return ayf_fail(w->backend->ctx, AYF_E_DIVERGED, "%s was not written: value %zu of tensor '%s' is %s",
-                    path, index, param->name, bad);
+    return ayf_fail(out->weights->backend->ctx, AYF_E_DIVERGED,
+                    "%s was not written: value %zu of tensor '%s' is %s", out->path, at, param->name, bad);
 }
 
-ayf_status ayf_weights_export(const ayf_weights *w, const char *path, float **out) {
-    ayf_context *ctx = w->backend->ctx;
-    size_t total = 0, largest = 0;
-    for (int i = 0; i < w->params->count; i++) {
-        size_t size = w->params->at[i].size;
-        total += size;
-        largest = size > largest ? size : largest;
+ayf_status ayf_weights_put(ayf_st_writer *writer, const ayf_weights_out *out, const char *prefix) {
+    const ayf_params *params = out->weights->params;
+    for (int i = 0; i < params->count; i++) {
+        const ayf_param *param = &params->at[i];
+        char name[sizeof param->name + 16];
+        snprintf(name, sizeof name, "%s%s", prefix, param->name);
+        AYF_TRY(ayf_st_write_made(writer, name, AYF_ST_F32, param->file_rank, param->file_shape, make_tensor,
+                                  out, i));
     }
-    float *values = ayf_alloc(ctx, total, sizeof *values), *graph = ayf_alloc(ctx, largest, sizeof *graph),
-          *next = values;
-    ayf_status status = values && graph ? AYF_OK : AYF_E_MEMORY;
-    for (int i = 0; status == AYF_OK && i < w->params->count; i++) {
-        status = export_one(w, i, path, graph, next);
-        next += w->params->at[i].size;
-    }
-    ayf_free(ctx, graph);
-    if (status != AYF_OK) {
-        ayf_free(ctx, values);
-        values = NULL;
-    }
-    *out = values;
-    return status;
+    return AYF_OK;
 }
 
-ayf_status ayf_model_write_values(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
-                                  const ayf_params *params, const float *values, const ayf_model_card *card) {
+/* A file with its card, to which tensors are added. */
+static ayf_status begin_model(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                              const ayf_model_card *card, ayf_st_writer **writer) {
     if (!ayf_model_role_fits(spec, card->role))
         return ayf_fail(ctx, AYF_E_INTERNAL,
                         "%s: a network of kind '%s' with is_student %s cannot have the role '%s'", path,
                         ayf_model_kind_name(spec->kind), spec->is_student ? "true" : "false",
                         ayf_model_role_name(card->role));
+    AYF_TRY(ayf_st_write_begin(ctx, writer));
+    ayf_status status = ayf_model_card_put(ctx, *writer, AYF_MODEL_FORMAT, spec, card);
+    if (status != AYF_OK) ayf_st_write_cancel(*writer);
+    return status;
+}
+
+ayf_status ayf_model_write_values(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
+                                  const ayf_params *params, const float *values, const ayf_model_card *card) {
     ayf_st_writer *writer;
-    AYF_TRY(ayf_st_write_begin(ctx, &writer));
-    ayf_status status = ayf_model_card_put(ctx, writer, AYF_MODEL_FORMAT, spec, card);
-    for (int i = 0; status == AYF_OK && i < params->count; i++) {
+    AYF_TRY(begin_model(ctx, path, spec, card, &writer));
+    for (int i = 0; i < params->count; i++) { /* a failure is that of the end */
         const ayf_param *param = &params->at[i];
-        status =
-            ayf_st_write_tensor(writer, param->name, AYF_ST_F32, param->file_rank, param->file_shape, values);
+        ayf_st_write_tensor(writer, param->name, AYF_ST_F32, param->file_rank, param->file_shape, values);
         values += param->size;
     }
-    if (status == AYF_OK) return ayf_st_write_end(writer, path);
-    ayf_st_write_cancel(writer);
-    return status;
+    return ayf_st_write_end(writer, path);
 }
 
 ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_model_card *card) {
     ayf_context *ctx = w->backend->ctx;
-    float *values;
-    AYF_TRY(ayf_weights_export(w, path, &values));
-    ayf_status status = ayf_model_write_values(ctx, path, &w->spec, w->params, values, card);
-    ayf_free(ctx, values);
+    ayf_st_writer *writer;
+    AYF_TRY(begin_model(ctx, path, &w->spec, card, &writer));
+    ayf_weights_out out = {w, path, ayf_alloc(ctx, ayf_params_largest(w->params), sizeof(float))};
+    ayf_status status = out.room ? ayf_weights_put(writer, &out, "") : AYF_E_MEMORY;
+    if (status == AYF_OK)
+        status = ayf_st_write_end(writer, path);
+    else
+        ayf_st_write_cancel(writer);
+    ayf_free(ctx, out.room);
     return status;
 }
 

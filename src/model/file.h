@@ -16,9 +16,15 @@ ayf_status ayf_model_write(const char *path, const ayf_weights *w, const ayf_mod
 ayf_status ayf_model_write_values(ayf_context *ctx, const char *path, const ayf_model_spec *spec,
                                   const ayf_params *params, const float *values, const ayf_model_card *card);
 
-/* Such values; the caller owns *out, NULL after a failure. One that is not finite is AYF_E_DIVERGED, with `path` in
- * the message. */
-ayf_status ayf_weights_export(const ayf_weights *w, const char *path, float **out);
+/* Adds all tensors of a network to a file, `prefix` before their names. They are read from the backend one by one,
+ * when the file is written: one that is not finite is AYF_E_DIVERGED then, with `path` in the message. */
+typedef struct ayf_weights_out {
+    const ayf_weights *weights;
+    const char *path;
+    float *room; /* ayf_params_largest() floats */
+} ayf_weights_out;
+/* `out` must outlive the writer. */
+ayf_status ayf_weights_put(ayf_st_writer *writer, const ayf_weights_out *out, const char *prefix);
 
 /* The metadata of a card, in a file of another format too. */
 ayf_status ayf_model_card_put(ayf_context *ctx, ayf_st_writer *writer, const char *format,

@@ -18,36 +18,28 @@ static void name_tensor(int k, const ayf_param *param, char name[NAME_SIZE]) {
 
 /* ---- Writing ---- */
 
-static ayf_status put_average(ayf_st_writer *writer, int k, const ayf_params *params, const float *values) {
-    for (int i = 0; i < params->count; i++) {
-        const ayf_param *param = &params->at[i];
-        char name[NAME_SIZE];
-        name_tensor(k, param, name);
-        AYF_TRY(ayf_st_write_tensor(writer, name, AYF_ST_F32, param->file_rank, param->file_shape, values));
-        values += param->size;
-    }
-    return AYF_OK;
-}
-
 ayf_status ayf_snapshot_write(const char *path, ayf_weights *const *averages, const ayf_reals *widths,
                               const ayf_model_card *card) {
     ayf_context *ctx = averages[0]->backend->ctx;
-    float *values[AYF_LIST_MAX] = {0};
+    ayf_weights_out out[AYF_LIST_MAX];
     char text[AYF_FIELD_SIZE];
     ayf_st_writer *writer;
     AYF_TRY(ayf_st_write_begin(ctx, &writer));
     ayf_field_print(&widths_row, widths, AYF_FIELD_PLAIN, text, sizeof text);
-    ayf_status status = ayf_model_card_put(ctx, writer, AYF_SNAPSHOT_FORMAT, &averages[0]->spec, card);
+    float *room = ayf_alloc(ctx, ayf_params_largest(averages[0]->params), sizeof *room);
+    ayf_status status = room ? AYF_OK : AYF_E_MEMORY;
+    if (status == AYF_OK)
+        status = ayf_model_card_put(ctx, writer, AYF_SNAPSHOT_FORMAT, &averages[0]->spec, card);
     if (status == AYF_OK) status = ayf_st_write_meta(writer, WIDTHS, text);
     for (int k = 0; status == AYF_OK && k < widths->count; k++) {
-        status = ayf_weights_export(averages[k], path, &values[k]);
-        if (status == AYF_OK) status = put_average(writer, k, averages[k]->params, values[k]);
+        out[k] = (ayf_weights_out){averages[k], path, room};
+        status = ayf_weights_put(writer, &out[k], ayf_optim_power(k));
     }
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
     else
         ayf_st_write_cancel(writer);
-    for (int k = 0; k < widths->count; k++) ayf_free(ctx, values[k]);
+    ayf_free(ctx, room);
     return status;
 }
 
@@ -101,10 +93,8 @@ static ayf_status add_average(ayf_context *ctx, const ayf_st *st, int k, const a
 ayf_status ayf_snapshot_add(ayf_context *ctx, const char *path, const ayf_params *params,
                             const double *factors, int widths, double *sum) {
     ayf_st *st;
-    size_t most = 1;
     AYF_TRY(ayf_st_open(ctx, path, &st));
-    for (int i = 0; i < params->count; i++) most = params->at[i].size > most ? params->at[i].size : most;
-    float *values = ayf_alloc(ctx, most, sizeof *values);
+    float *values = ayf_alloc(ctx, ayf_params_largest(params), sizeof *values);
     ayf_status status = values ? AYF_OK : AYF_E_MEMORY;
     for (int k = 0; status == AYF_OK && k < widths; k++)
         status = add_average(ctx, st, k, params, factors[k], values, sum);

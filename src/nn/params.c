@@ -90,6 +90,12 @@ size_t ayf_params_trained(const ayf_params *params) {
     return total;
 }
 
+size_t ayf_params_largest(const ayf_params *params) {
+    size_t most = 1;
+    for (int i = 0; i < params->count; i++) most = params->at[i].size > most ? params->at[i].size : most;
+    return most;
+}
+
 ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage) {
     return ayf_leaf(g, param->role == AYF_PARAM_BUFFER ? AYF_STORE_PARAM : storage, param->name,
                     param->shape);

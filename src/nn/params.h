@@ -73,6 +73,8 @@ const ayf_param *ayf_params_find(const ayf_params *params, const char *name); /*
 bool ayf_param_fits(const ayf_param *param, int rank, const int64_t *shape);
 size_t ayf_params_trained(const ayf_params *params); /* number of trained values */
 
+size_t ayf_params_largest(const ayf_params *params); /* number of values; at least 1 */
+
 /* The leaf of a parameter under the graph's present scope. `storage` is PARAM or STATE; buffers are always
  * PARAM, so that what depends on them alone is computed once. */
 ayf_id ayf_param_leaf(ayf_graph *g, const ayf_param *param, ayf_storage storage);

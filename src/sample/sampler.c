@@ -57,7 +57,7 @@ static ayf_status check_memory(const ayf_sampler *s) {
     return ayf_program_check_memory(s->program, what, "free some memory or use a smaller model");
 }
 
-ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
+static ayf_status compile(const ayf_sampler_spec *spec, ayf_sampler **out) {
     ayf_context *ctx = spec->backend->ctx;
     *out = NULL;
     if (spec->batch < 1 || !spec->student == !spec->teacher)
@@ -71,15 +71,46 @@ ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
     s->onehot = ayf_alloc(ctx, (size_t)spec->batch * (size_t)spec->shape.classes, sizeof *s->onehot);
     s->guidance = ayf_alloc(ctx, (size_t)spec->batch, sizeof *s->guidance);
     ayf_status status = s->x && s->onehot && s->guidance ? AYF_OK : AYF_E_MEMORY;
-    ayf_compile_options compile = {.precision = spec->precision};
-    if (status == AYF_OK) status = ayf_compile(spec->backend, build(spec), &compile, &s->program);
-    if (status == AYF_OK) status = bind(spec, s->program);
+    ayf_compile_options options = {.precision = spec->precision};
+    if (status == AYF_OK) status = ayf_compile(spec->backend, build(spec), &options, &s->program);
+    if (status != AYF_OK) {
+        ayf_sampler_free(s);
+        return status;
+    }
+    *out = s;
+    return AYF_OK;
+}
+
+ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
+    *out = NULL;
+    ayf_sampler *s;
+    AYF_TRY(compile(spec, &s));
+    ayf_status status = bind(spec, s->program);
     if (status == AYF_OK) status = check_memory(s);
     if (status != AYF_OK) {
         ayf_sampler_free(s);
         return status;
     }
     *out = s;
+    return AYF_OK;
+}
+
+/* The solver has its state and stages in numbers of 64 bits, too. */
+static uint64_t bytes_of(const ayf_sampler *s, bool bound) {
+    enum { STATES = 5 };
+    ayf_program_facts facts = ayf_program_describe(s->program);
+    uint64_t leaves = bound ? facts.own_bytes : (uint64_t)s->total * sizeof(float);
+    return facts.arena_bytes + facts.scratch_bytes + leaves + STATES * (uint64_t)s->total * sizeof *s->x;
+}
+
+uint64_t ayf_sampler_bytes(const ayf_sampler *s) { return bytes_of(s, true); }
+
+ayf_status ayf_sampler_plan(const ayf_sampler_spec *spec, uint64_t *bytes) {
+    ayf_sampler *s;
+    *bytes = 0;
+    AYF_TRY(compile(spec, &s));
+    *bytes = bytes_of(s, false);
+    ayf_sampler_free(s);
     return AYF_OK;
 }
 

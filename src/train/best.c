@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "eval/distance.h"
 #include "model/file.h"
 #include "train/checkpoint.h"
 #include "train/kind.h"
@@ -67,9 +68,14 @@ static ayf_status open_reference(ayf_run *run) {
 /* The value in a card is "<name>=<number>; <recipe>": only values of the same name and recipe are compared. */
 static const char *name_of(const ayf_run *run) { return run->best.fidelity ? "eval_fidelity" : "eval_fd"; }
 
+static int images_of(const ayf_run *run) {
+    enum { COMPARED = 64 };
+    return run->cfg.eval.images ? run->cfg.eval.images : run->best.fidelity ? COMPARED : AYF_EVAL_COUNT;
+}
+
 static ayf_status describe(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
-    int images = cfg->eval.images ? cfg->eval.images : run->best.fidelity ? 64 : AYF_EVAL_COUNT;
+    int images = images_of(run);
     run->best.recipe =
         ayf_format(run->ctx, "%d samples, %d %s, guidance %g%s%s", images, calls_of(run),
                    run->type->makes_student ? "calls" : "solver steps", guidance_of(run),
@@ -128,6 +134,37 @@ ayf_status ayf_best_open(ayf_run *run) {
     if (!run->best.fidelity) AYF_TRY(open_reference(run));
     AYF_TRY(describe(run));
     return read_best(run);
+}
+
+static ayf_status count_distance(ayf_run *run, uint64_t images, uint64_t *bytes) {
+    ayf_model_spec features;
+    ayf_model_card card;
+    *bytes = ayf_eval_bytes(images, run->batch.values, run->batch.values); /* points are their features */
+    if (ayf_dataset_info_of(run->data)->points) return AYF_OK;
+    AYF_TRY(ayf_model_read_card(run->ctx, run->cfg.eval.features, &features, &card));
+    ayf_model_card_free(run->ctx, &card);
+    *bytes = ayf_eval_bytes(images, run->batch.values, (uint64_t)features.feature_dim);
+    return AYF_OK;
+}
+
+/* Models are opened from their files. Drawing with one takes about as much as drawing pictures does. */
+ayf_status ayf_best_plan(ayf_run *run, uint64_t *bytes) {
+    enum { SETS = 3 }; /* samples of student and teacher, and what they start from */
+    const ayf_run_teachers *t = &run->teachers;
+    *bytes = 0;
+    if (run->cfg.eval.every == 0 || run->step >= run->steps) return AYF_OK;
+    AYF_TRY(choose_metric(run));
+    uint64_t images = (uint64_t)images_of(run), draws = run->sampler ? ayf_sampler_bytes(run->sampler) : 0;
+    uint64_t networks = 1;
+    if (run->best.fidelity) {
+        networks += (uint64_t)(t->teacher != NULL) + (uint64_t)(t->weak != NULL);
+        *bytes = SETS * images * run->batch.values * sizeof(float) + ayf_weights_bytes(t->teacher) +
+                 ayf_weights_bytes(t->weak);
+    } else {
+        AYF_TRY(count_distance(run, images, bytes));
+    }
+    *bytes += 2 * ayf_weights_bytes(run->learner[0].average) + networks * draws; /* the file, too */
+    return AYF_OK;
 }
 
 void ayf_best_close(ayf_run *run) {

@@ -8,6 +8,9 @@
 /* Before the first step: whether this can be measured, and what an earlier session found best. Reads the
  * reference of a Frechet distance. Does nothing without eval.every. */
 ayf_status ayf_best_open(ayf_run *run);
+/* Whether this can be measured, and about how many bytes a measurement takes; 0 without eval.every. Reads headers
+ * alone. After the pictures' sampler is made. */
+ayf_status ayf_best_plan(ayf_run *run, uint64_t *bytes);
 /* Measures what there is now, into run->best.now, and writes AYF_RUN_BEST when it is the best so far. */
 ayf_status ayf_best_measure(ayf_run *run);
 void ayf_best_close(ayf_run *run);

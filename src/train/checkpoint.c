@@ -39,6 +39,8 @@ enum { NAME_SIZE = sizeof(((ayf_param *)0)->name) + 16 };
 typedef struct part {
     const char *owner; /* the learner's prefix */
     ayf_learner_copy copy;
+    const ayf_run *run; /* while it is written */
+    float *room;
 } part;
 
 enum { PARTS = AYF_RUN_LEARNERS * AYF_LEARNER_COPIES };
@@ -48,7 +50,8 @@ static int parts_of(const ayf_run *run, part out[PARTS]) {
     for (int i = 0; i < run->learners; i++) {
         ayf_learner_copy copies[AYF_LEARNER_COPIES];
         int more = ayf_learner_copies(&run->learner[i], copies);
-        for (int k = 0; k < more; k++) out[count++] = (part){run->learner[i].part, copies[k]};
+        for (int k = 0; k < more; k++)
+            out[count++] = (part){.owner = run->learner[i].part, .copy = copies[k]};
     }
     return count;
 }
@@ -66,16 +69,10 @@ static bool all_finite(const float *values, size_t count) {
     return ayf_first_not_finite(values, count, &index) == NULL;
 }
 
-static size_t largest_parameter(const ayf_params *params) {
-    size_t most = 1;
-    for (int i = 0; i < params->count; i++) most = params->at[i].size > most ? params->at[i].size : most;
-    return most;
-}
-
 static size_t largest_of(const ayf_run *run) {
     size_t most = 1;
     for (int i = 0; i < run->learners; i++) {
-        size_t size = largest_parameter(run->learner[i].weights->params);
+        size_t size = ayf_params_largest(run->learner[i].weights->params);
         most = size > most ? size : most;
     }
     return most;
@@ -101,23 +98,29 @@ ayf_status ayf_run_bad_parameter(const ayf_run *run, const char **name) {
 
 /* ---- Writing ---- */
 
-/* Adds the tensors of one part; their values go to *storage, which moves on. */
-static ayf_status put_part(const ayf_run *run, ayf_st_writer *writer, const part *p, float *graph,
-                           float **storage) {
+/* Tensor `index` of a part. */
+static ayf_status make_tensor(const void *from, int index, void *out) {
+    const part *p = from;
+    const ayf_param *param = &p->copy.at->params->at[index];
+    AYF_TRY(ayf_buffer_get(p->copy.at->at[index], p->room));
+    ayf_param_export(param, p->room, out);
+    if (all_finite(out, param->size)) return AYF_OK;
+    char name[NAME_SIZE];
+    name_tensor(p, param, name);
+    return ayf_fail(p->run->ctx, AYF_E_DIVERGED,
+                    "training has diverged: %s holds a value that is not finite after step %" PRIu64
+                    ", so nothing was saved",
+                    name, p->run->step);
+}
+
+static ayf_status put_part(ayf_st_writer *writer, const part *p) {
     for (int i = 0; i < p->copy.at->params->count; i++) {
         const ayf_param *param = &p->copy.at->params->at[i];
         if (!belongs(p, i)) continue;
         char name[NAME_SIZE];
         name_tensor(p, param, name);
-        AYF_TRY(ayf_buffer_get(p->copy.at->at[i], graph));
-        if (!all_finite(graph, param->size))
-            return ayf_fail(run->ctx, AYF_E_DIVERGED,
-                            "training has diverged: %s holds a value that is not finite after step %" PRIu64
-                            ", so nothing was saved",
-                            name, run->step);
-        ayf_param_export(param, graph, *storage);
-        AYF_TRY(ayf_st_write_tensor(writer, name, AYF_ST_F32, param->file_rank, param->file_shape, *storage));
-        *storage += param->size;
+        AYF_TRY(ayf_st_write_made(writer, name, AYF_ST_F32, param->file_rank, param->file_shape, make_tensor,
+                                  p, i));
     }
     return AYF_OK;
 }
@@ -175,33 +178,31 @@ ayf_status ayf_run_model_write(const ayf_run *run, const char *path, char *measu
     return status;
 }
 
-/* Each file is read from the backend as a whole before it is written. The checkpoint goes first: a model is
- * never newer than the checkpoint that a run goes on from, and a checkpoint makes a model that is missing or
- * older again. */
+/* Tensors are read from the backend one by one. The checkpoint goes first: a model is never newer than the
+ * checkpoint that a run goes on from, and a checkpoint makes a model that is missing or older again. */
 static ayf_status write_files(ayf_run *run, const char *path) {
     ayf_context *ctx = run->ctx;
     part parts[PARTS];
     int count = parts_of(run, parts);
-    size_t total = 0;
-    for (int k = 0; k < count; k++)
-        for (int i = 0; i < parts[k].copy.at->params->count; i++)
-            total += parts[k].copy.at->params->at[i].size;
-    float *storage = ayf_alloc(ctx, total, sizeof *storage), *next = storage;
-    float *graph = ayf_alloc(ctx, largest_of(run), sizeof *graph);
+    float *room = ayf_alloc(ctx, largest_of(run), sizeof *room);
     ayf_st_writer *writer = NULL;
-    ayf_status status = storage && graph ? ayf_st_write_begin(ctx, &writer) : AYF_E_MEMORY;
+    ayf_status status = room ? ayf_st_write_begin(ctx, &writer) : AYF_E_MEMORY;
     if (status == AYF_OK) status = put_meta(run, writer);
-    for (int i = 0; status == AYF_OK && i < count; i++)
-        status = put_part(run, writer, &parts[i], graph, &next);
+    for (int i = 0; status == AYF_OK && i < count; i++) {
+        parts[i].run = run;
+        parts[i].room = room;
+        status = put_part(writer, &parts[i]);
+    }
     if (status == AYF_OK) status = put_records(run, writer);
     if (status == AYF_OK)
         status = ayf_st_write_end(writer, path);
     else
         ayf_st_write_cancel(writer);
-    ayf_free(ctx, graph);
-    ayf_free(ctx, storage);
+    ayf_free(ctx, room);
     return status == AYF_OK ? ayf_run_model_write(run, run->model_path, NULL) : status;
 }
+
+uint64_t ayf_run_checkpoint_room(const ayf_run *run) { return 2 * largest_of(run) * sizeof(float); }
 
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
     char *path = ayf_run_checkpoint_path(run->ctx, run->folder, (int64_t)run->step);

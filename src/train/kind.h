@@ -23,7 +23,7 @@ struct ayf_run_type {
      * configuration, before open(). */
     ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);
 
-    /* Samples of a batch that the graph takes statistics over, and the key that says how many; NULL: each
+    /* Samples of a batch that a step treats together (statistics in the graph, coupling), and the key that says how many; NULL: each
      * stands alone. */
     int (*group)(const ayf_config *cfg);
     const char *group_key;
@@ -39,6 +39,8 @@ struct ayf_run_type {
     ayf_status (*begin)(ayf_run *run);
     /* After a checkpoint was read: fills run->programs and run->program. */
     ayf_status (*compile)(ayf_run *run);
+    /* What the kind keeps in memory in the phase of the step at hand, besides programs, learners and teachers. */
+    uint64_t (*memory)(const ayf_run *run);
 
     /* Work before the first step, a piece for each call of ayf_run_step(). */
     uint64_t (*unprepared)(const ayf_run *run);                  /* pieces that are left; 0: none */

@@ -12,14 +12,15 @@
 /* Images: 16 from the seeds 0 to 15. A student's picture has one row per number of steps, the columns
  * starting from the same noise; a teacher's is 2 x 8. Points: one panel per number of steps, 1024 points
  * each. */
-enum { IMAGES = 16, TEACHER_ROWS = 2, POINTS = 1024, TEACHER_STEPS = 16, PANEL = 256 };
+enum { IMAGES = AYF_PICTURE_IMAGES, TEACHER_ROWS = 2, POINTS = 1024, TEACHER_STEPS = 16, PANEL = 256 };
 static const int student_steps[] = {1, 2, 4};
 static const double panel_reach = 3.2; /* a panel shows [-reach, reach]^2, in standard deviations */
 
 static bool is_student(const ayf_run *run) { return run->type->makes_student; }
-static int panels_of(const ayf_run *run) { return is_student(run) ? (int)AYF_COUNT(student_steps) : 1; }
+static int panels(bool student) { return student ? (int)AYF_COUNT(student_steps) : 1; }
+static int panels_of(const ayf_run *run) { return panels(is_student(run)); }
 
-static ayf_status open_sampler(ayf_run *run) {
+ayf_status ayf_run_picture_open(ayf_run *run) {
     if (run->sampler) return AYF_OK;
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     int batch = info->points ? POINTS : IMAGES;
@@ -39,6 +40,17 @@ static ayf_status open_sampler(ayf_run *run) {
         run->pictures = ayf_alloc(run->ctx, (size_t)panels_of(run) * (size_t)batch * run->batch.values,
                                   sizeof *run->pictures);
     return run->pictures ? ayf_sampler_new(&spec, &run->sampler) : AYF_E_MEMORY;
+}
+
+uint64_t ayf_picture_bytes(bool student, uint64_t sampler, int batch, uint64_t values) {
+    enum { COPIES = 2 }; /* samples, and the picture that is made of them */
+    return sampler + COPIES * (uint64_t)panels(student) * (uint64_t)batch * values * sizeof(float);
+}
+
+uint64_t ayf_run_picture_bytes(const ayf_run *run) {
+    if (!run->sampler) return 0;
+    return ayf_picture_bytes(is_student(run), ayf_sampler_bytes(run->sampler),
+                             ayf_sampler_describe(run->sampler)->batch, run->batch.values);
 }
 
 /* The middle of what the student was trained for. */
@@ -122,7 +134,7 @@ static ayf_status write_picture(ayf_run *run, const ayf_image *image) {
 
 ayf_status ayf_run_picture(ayf_run *run) {
     const bool points = ayf_dataset_info_of(run->data)->points;
-    AYF_TRY(open_sampler(run));
+    AYF_TRY(ayf_run_picture_open(run));
     ayf_sampler_refresh(run->sampler);
     int count = points ? POINTS : IMAGES;
     for (int i = 0; i < panels_of(run); i++)

@@ -1,11 +1,13 @@
 #include "train/program.h"
 
+#include "train/plan/parts.h"
+
 static uint64_t planned(const ayf_run *run) {
     uint64_t bytes = 0;
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++) {
         if (!run->programs[i]) continue;
         ayf_program_facts facts = ayf_program_describe(run->programs[i]);
-        bytes += facts.arena_bytes + facts.scratch_bytes + (i ? 0 : facts.leaf_bytes);
+        bytes += ayf_memory_program(&facts, i == 0);
     }
     return bytes;
 }

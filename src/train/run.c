@@ -131,7 +131,6 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     AYF_TRY(ayf_run_open_data(run));
     AYF_TRY(ayf_run_identity_find(run));
     if (run->resumes) AYF_TRY(ayf_run_identity_compare(run, (uint64_t)latest));
-    ayf_run_note_room(run);
     AYF_TRY(begin_learner(run));
     AYF_TRY(ayf_run_batch_open(run));
     if (type->begin) AYF_TRY(type->begin(run));

@@ -98,7 +98,7 @@ typedef struct ayf_run_best {
 typedef struct ayf_run_batch {
     int count;               /* samples: train.batch / processes / parts */
     int parts, part;         /* of this process's share of the batch, and the one at hand */
-    int group;               /* samples with statistics of their own in the graph; 1 unless fine-tuning */
+    int group;               /* samples that a step treats together (ayf_run_type.group) */
     float *x0, *x1;          /* count x values */
     float *t, *s, *guidance; /* count */
     float *onehot;           /* count x classes */
@@ -166,7 +166,8 @@ struct ayf_run {
     ayf_program *program;                    /* of the step at hand, one of `programs` */
     ayf_program *programs[AYF_RUN_PROGRAMS]; /* NULL: none */
     uint64_t bytes;                          /* planned memory of all programs together */
-    uint64_t room;                           /* what was free before any of it was allocated */
+    ayf_memory_parts memory;                 /* of the run at its peak (train/plan/memory.h) */
+    uint64_t room;                           /* for it: what the process has of it and what is free */
     const char *room_limit;                  /* the narrowest limit: static, "MemAvailable" */
 
     uint64_t step, steps;

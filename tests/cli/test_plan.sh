@@ -9,6 +9,8 @@ cd "$work" || exit 1
 export AYF_THREADS=1
 tiny="--data builtin:ring --set data.labels=false --set model.kind=mlp --set model.hidden=8 --set model.layers=2
       --batch 8 --set train.lr_warmup=0 --set save.grid_every=0"
+images="--set data.resolution=8 --set model.channels=8 --set model.multipliers=1 --set model.blocks=1
+        --set model.attention=[] --batch 4 --set train.lr_warmup=0 --set save.grid_every=0"
 # 1024 x 1024 points: what a step takes is beyond the limit that is set, and its half is not.
 wide="--data builtin:ring --set data.labels=false --set model.kind=mlp --set model.hidden=64 --set model.layers=2
       --set train.precision=highest --steps 1"
@@ -24,7 +26,7 @@ limited() {
 {
     expect "a dry run says what the run takes" 0 "$ayf" train dry $tiny --steps 20 --dry-run
     prints "626 parameters" && prints "per step (median of 3)" && prints "20 of 20 steps" && prints "checkpoints of"
-    prints "memory " && absent dry
+    prints "memory " && prints "(step " && prints ", grids " && prints ", the process itself " && absent dry
 
     expect "a run to look at" 0 "$ayf" train teacher $tiny --steps 6 --set save.every=3
     find teacher -type f -exec cksum {} + | sort >before
@@ -46,6 +48,41 @@ limited() {
     expect "a dry run refuses what the run refuses" 2 "$ayf" train dry $tiny --set data.source=builtin:nothing --dry-run
     absent dry
 
+    expect "data that are kept in memory count" 0 "$ayf" train dry --data builtin:shapes $images --steps 4 --dry-run
+    prints ", data 12.3 MiB" && absent dry
+    expect "so do measurements, which may be the larger part" 0 "$ayf" distill student --teacher teacher $tiny --steps 9 \
+        --set distill.guidance=none --set eval.every=3 --set eval.images=50000 --dry-run
+    prints ", measuring " && absent student
+    expect "a dry run refuses what cannot be measured" 2 "$ayf" train dry $tiny --steps 4 --set eval.every=2 \
+        --set eval.metric=fidelity --dry-run
+    says "eval.metric = fidelity" && one_line && absent dry
+
+    # Fine-tuning: two learners, and two programs unless every step has the penalties.
+    expect "a teacher of pictures" 0 "$ayf" train pictures --data builtin:shapes $images --steps 1
+    expect "a student of pictures" 0 "$ayf" distill small-student --teacher pictures --data builtin:shapes \
+        --set data.resolution=8 --batch 4 --steps 1 --set train.lr_warmup=0 --set distill.guidance=none
+    tune="--set finetune.student=small-student --set finetune.channel_base=64 --set finetune.channel_max=8"
+    for every in 1 3; do
+        expect "a dry run of a fine-tuning, penalties every $every" 0 "$ayf" finetune tuned $tune --batch 4 --steps 6 \
+            --set "finetune.penalty_every=$every" --dry-run
+        prints ", discriminator " && prints "8 x 8 x 3" && prints "6 of 6 steps" && prints "per step (median of 3)"
+        prints ", checkpoint " && absent tuned
+    done
+    expect "a fine-tuning to go on with" 0 "$ayf" finetune tuned $tune --batch 4 --steps 2 --set train.lr_warmup=0
+    find tuned -type f -exec cksum {} + | sort >before
+    expect "a dry run of a fine-tuning that is resumed" 0 "$ayf" finetune tuned --steps 5 --dry-run
+    prints "3 of 5 steps"
+    find tuned -type f -exec cksum {} + | sort >after
+    same before after
+    expect "a dry run of a fine-tuning without its student" 1 "$ayf" finetune other \
+        --set finetune.student=nowhere --steps 6 --dry-run
+    says "nowhere" && one_line && absent other
+    if [ "$sanitizers" = none ]; then
+        expect "a fine-tuning that needs too much names what fits" 1 limited 900000 "$ayf" finetune other $tune \
+            --batch 8192 --steps 6 --dry-run
+        says "8 x 8, batch 8192 needs" && says "are free here (ulimit -v): batch" && one_line && absent other
+    fi
+
     # Sanitizers need more addresses than this limit leaves.
     if [ "$sanitizers" = none ]; then
         expect "memory is compared before it is allocated" 1 limited 1500000 "$ayf" train much $wide --batch 1048576
@@ -61,6 +98,26 @@ limited() {
         absent large
     fi
 }
+
+# The peak of a run beside its plan, once with the parts that are larger than the step. Sanitizers keep what is freed.
+# near NAME VERB WORDS: a dry run and a run of these words in folder NAME
+# shellcheck disable=SC2086
+near() {
+    plan=$("$ayf" "$2" "$1" $3 --dry-run | sed -n 's/^memory *\([0-9.]*\) MiB.*/\1/p')
+    python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[2:], check=True, capture_output=True)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"plan {sys.argv[1]} MiB, peak {peak:.1f} MiB")
+sys.exit(not 0.7 <= peak / float(sys.argv[1]) <= 1.1)' "${plan:-0.1}" "$ayf" "$2" "$1" $3
+}
+if [ "$sanitizers" = none ]; then
+    more="--set data.resolution=16 --set model.channels=16 --batch 32 --steps 2 --set train.lr_warmup=0 --set save.every=1
+          --set save.grid_every=1"
+    expect "the peak of a training lies near the plan" 0 near near-teacher train "--data builtin:shapes $more"
+    expect "that of a distillation with mid-training and measurements" 0 near near-student distill \
+        "--teacher near-teacher $more --set distill.guidance=none --set eval.every=1 --set eval.images=4
+         --set distill.midtrain_steps=1 --set distill.midtrain_trajectories=2000 --set distill.midtrain_solver_steps=2"
+fi
 
 # A full disk, where one can be made.
 mkdir small

@@ -171,12 +171,27 @@ static void sigma_is_the_deviation(void **state) {
     ayf_dataset_close(data);
 }
 
+/* A sorted set: what lies behind the first 2048 counts, too. 2048 of 3000 are looked at. */
+static void sigma_is_of_the_whole_set(void **state) {
+    (void)state;
+    enum { COUNT = 3000, DARK = 2048 };
+    blob b = make_idx(0x803, COUNT, 1, 1);
+    for (int i = 0; i < COUNT; i++) b.bytes[16 + i] = i < DARK ? 0 : 255;
+    put_file("x-images-idx3-ubyte", b.bytes, b.size);
+    free(b.bytes);
+    ayf_dataset *data = open_spec((ayf_dataset_spec){.source = in_folder("x-images-idx3-ubyte")});
+    double sigma, share = (double)DARK / COUNT;
+    assert_int_equal(ayf_dataset_sigma(data, &sigma), AYF_OK);
+    assert_true(fabs(sigma - 2 * sqrt(share * (1 - share))) < 1e-3);
+    ayf_dataset_close(data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ROW(epochs_visit_everything_once),     ROW(flips_are_fair_and_repeatable),
         ROW(points_have_unit_deviation),       ROW(ring_is_eight_gaussians),
         ROW(checkerboard_leaves_fields_empty), ROW(shapes_are_the_same_at_every_size),
-        ROW(sigma_is_the_deviation),
+        ROW(sigma_is_the_deviation),           ROW(sigma_is_of_the_whole_set),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
 }

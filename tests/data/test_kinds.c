@@ -50,6 +50,9 @@ static void other_files_are_named(void **state) {
                 "\5\0\0\0\0\0\0\0\xea\xb2\x04\x3e"
                 "_____",
                 "TFRecord", "PNG"),
+        FILE_OF("a.ttf", "\0\1\0\0\0\0\0\0\0\0\0\0", "not a data set", "builtin:"),
+        FILE_OF("b.ttf", "\0\1\0\0\0\1\0\x10\0\0\0\0", "truncated", "font"),
+        FILE_OF("c.otf", "OTTO\0\1\0\x10\0\0\0\0", "truncated", "font"),
         FILE_OF("one.png", "\x89PNG\r\n\x1a\n", "PNG picture", "folder"),
 #undef FILE_OF
     };

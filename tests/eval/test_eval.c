@@ -280,7 +280,7 @@ static void numbers_are_those_of_the_features(void **state) {
     ok(ayf_eval_data(eval, noise_path, &noise));
     size_t figures;
     assert_string_equal(ayf_eval_figures(eval, &figures)[0].name, "fd_our_features");
-    assert_int_equal(figures, 10);
+    assert_int_equal(figures, 12);
     ayf_eval_close(eval);
     double fd, accuracy;
     float *real = features_of(real_path, REAL, NULL), *held = features_of(held_path, FEW, &accuracy),
@@ -294,6 +294,7 @@ static void numbers_are_those_of_the_features(void **state) {
     assert_int_equal(noise.count, FEW);
     assert_int_equal(noise.reference, REAL);
     assert_int_equal(noise.paired, FEW);
+    assert_true(noise.nearest > floor.nearest && noise.nearest_real == floor.nearest_real);
     if (!(noise.fd > 10 * floor.fd && noise.kid > 10 * fabs(floor.kid) && noise.recall < floor.recall &&
           noise.sliced_wasserstein > 2 * floor.sliced_wasserstein && noise.coverage < 0.5 * floor.coverage))
         fail_msg("noise is not told from shapes: FD %g and %g, KID %g and %g", noise.fd, floor.fd, noise.kid,

@@ -19,6 +19,7 @@
     X(idx, 8000)                                                                                             \
     X(cifar, 4000)                                                                                           \
     X(zip, 3000)                                                                                             \
+    X(font, 8000)                                                                                            \
     X(npz, 6000)                                                                                             \
     X(npy, 10000)                                                                                            \
     X(statistics, 4000)                                                                                      \

@@ -5,6 +5,8 @@
 #include <webp/encode.h>
 
 #include "../support/dataset_fixture.h"
+#include "../support/font_fixture.h"
+#include "data/font.h"
 #include "data/source.h"
 #include "io/gzip.h"
 
@@ -147,6 +149,29 @@ void fuzz_zip_seeds(void) {
     free(b.bytes);
     free(p);
 }
+
+/* ---- Colour fonts ---- */
+
+void fuzz_font(const uint8_t *bytes, size_t size) {
+    const ayf_dataset_spec spec = {
+        .source = fuzz_file("font.ttf", bytes, size), .labels = true, .resolution = 8, .memory = MEMORY};
+    ayf_context *ctx = fuzz_open(size);
+    ayf_font font;
+    if (ayf_font_parse(ctx, "input", bytes, size, &font) == AYF_OK) {
+        FUZZ_CHECK(font.count > 0);
+        for (size_t i = 0; i < font.count; i++) {
+            const ayf_glyph *g = &font.glyphs[i];
+            FUZZ_CHECK(g->size > 0 && g->offset <= size && g->size <= size - g->offset);
+            FUZZ_CHECK(g->length >= 0 && g->length <= AYF_GLYPH_TEXT);
+        }
+        ayf_font_clear(ctx, &font);
+        ayf_source *source;
+        if (ayf_source_open_font(ctx, spec.source, &spec, &source) == AYF_OK) read_all(ctx, &spec, source);
+    }
+    fuzz_close(ctx);
+}
+
+void fuzz_font_seeds(void) { seed_blob("emoji.ttf", make_font()); }
 
 /* ---- IDX. The first byte chooses: pictures, labels, or gzip data that hold pictures ---- */
 

@@ -269,6 +269,61 @@ static void test_writer(void **state) {
     unlink(path);
 }
 
+/* Tensors that are made when the file is written: the bytes of those that are held, one buffer for all, and a
+ * failure in either of the two times that each is made leaves what is there. */
+typedef struct maker {
+    int calls, fail_at;
+} maker;
+
+static ayf_status make(const void *from, int index, void *out) {
+    maker *m = *(maker *const *)from;
+    if (++m->calls == m->fail_at) return ayf_fail(ctx, AYF_E_DIVERGED, "tensor %d is bad", index);
+    for (int i = 0; i < 1000 + index; i++) ((float *)out)[i] = (float)(index * i);
+    return AYF_OK;
+}
+
+static ayf_status write_made(const char *path, maker *m) {
+    enum { TENSORS = 5 };
+    static float held[TENSORS][1000 + TENSORS];
+    ayf_st_writer *w;
+    assert_int_equal(ayf_st_write_begin(ctx, &w), AYF_OK);
+    for (int i = TENSORS; i-- > 0;) {
+        char name[8];
+        snprintf(name, sizeof name, "t%d", i);
+        const int64_t shape[] = {1000 + i};
+        for (int k = 0; k < 1000 + i; k++) held[i][k] = (float)(i * k);
+        ayf_status status = m && i != 2 ? ayf_st_write_made(w, name, AYF_ST_F32, 1, shape, make, &m, i)
+                                        : ayf_st_write_tensor(w, name, AYF_ST_F32, 1, shape, held[i]);
+        assert_int_equal(status, AYF_OK);
+    }
+    return ayf_st_write_end(w, path);
+}
+
+static void test_made(void **state) {
+    (void)state;
+    char path[] = "/tmp/ayf-test-XXXXXX";
+    close(mkstemp(path));
+    void *bytes, *other;
+    size_t size, other_size;
+    assert_int_equal(write_made(path, NULL), AYF_OK);
+    assert_int_equal(ayf_file_read(ctx, path, 0, &bytes, &size), AYF_OK);
+    assert_int_equal(ayf_file_write(ctx, path, "old", 3), AYF_OK);
+    for (int at = 1; at <= 8; at++) {
+        assert_int_equal(write_made(path, &(maker){.fail_at = at}), AYF_E_DIVERGED);
+        expect_message("is bad");
+        assert_int_equal(ayf_file_read(ctx, path, 0, &other, &other_size), AYF_OK);
+        assert_int_equal(other_size, 3);
+        ayf_free(ctx, other);
+    }
+    assert_int_equal(write_made(path, &(maker){0}), AYF_OK);
+    assert_int_equal(ayf_file_read(ctx, path, 0, &other, &other_size), AYF_OK);
+    assert_int_equal(other_size, size);
+    assert_memory_equal(other, bytes, size);
+    ayf_free(ctx, other);
+    ayf_free(ctx, bytes);
+    unlink(path);
+}
+
 static void test_writer_refuses(void **state) {
     (void)state;
     const char *path = "/tmp/ayf-test-never-written";
@@ -419,7 +474,8 @@ int main(void) {
         cmocka_unit_test(test_rules),          cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_values),         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_header_only),    cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_made),           cmocka_unit_test(test_header_only),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, open_ctx, close_ctx);
 }

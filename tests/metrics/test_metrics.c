@@ -406,6 +406,46 @@ static void test_prdc_of_copies(void **state) {
 
 /* ---- Sliced Wasserstein distance ---- */
 
+/* Points of a plane whose neighbours are plain to see; each distance is divided by sqrt 2. */
+static void test_nearest(void **state) {
+    (void)state;
+    static const float a[] = {0, 0, 10, 0, 10, 4, 10, 4, 100, 100}, b[] = {3, 0, 10, 5, 10, -6};
+    double median;
+    ok(ayf_nearest_sample(ctx, a, 5, b, 3, 2, false, &median)); /* 3, 1, 6 */
+    expect_near(median, 3 / sqrt(2), 1e-12);
+    ok(ayf_nearest_sample(ctx, a, 5, b, 2, 2, false, &median)); /* 3, 1 */
+    expect_near(median, 2 / sqrt(2), 1e-12);
+    ok(ayf_nearest_sample(ctx, a, 5, a, 5, 2, true, &median)); /* 10, 4, 0, 0, sqrt(90^2 + 96^2) */
+    expect_near(median, 4 / sqrt(2), 1e-12);
+    ok(ayf_nearest_sample(ctx, a, 5, a, 5, 2, false, &median));
+    assert_true(median == 0);
+    expect_failure(ayf_nearest_sample(ctx, a, 1, a, 1, 2, true, &median), AYF_E_USAGE, "at least 2");
+    expect_failure(ayf_nearest_sample(ctx, a, 0, b, 1, 2, false, &median), AYF_E_USAGE, "at least 1");
+
+    enum { MANY = 2100, FEW = 300, DIM = 3 }; /* several blocks, against the plain way */
+    float *x = normal(31, MANY * DIM), *y = normal(32, FEW * DIM);
+    double *near = calloc(FEW, sizeof *near);
+    for (int i = 0; i < FEW; i++) {
+        near[i] = INFINITY;
+        for (int j = 0; j < MANY; j++) {
+            double sum = 0;
+            for (int k = 0; k < DIM; k++) sum += pow((double)y[i * DIM + k] - x[j * DIM + k], 2);
+            near[i] = fmin(near[i], sqrt(sum / DIM));
+        }
+    }
+    for (int i = 0; i < FEW; i++)
+        for (int j = i; j > 0 && near[j - 1] > near[j]; j--) {
+            double swap = near[j];
+            near[j] = near[j - 1];
+            near[j - 1] = swap;
+        }
+    ok(ayf_nearest_sample(ctx, x, MANY, y, FEW, DIM, false, &median));
+    expect_near(median, (near[FEW / 2 - 1] + near[FEW / 2]) / 2, 1e-9);
+    free(near);
+    free(x);
+    free(y);
+}
+
 static void test_sliced_closed_forms(void **state) {
     (void)state;
     /* on a line it is the Wasserstein distance: 0 1 2 5 to 7 2 2 3 */
@@ -608,15 +648,25 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fixture_of_sets),     cmocka_unit_test(test_fixture_of_scores),
-        cmocka_unit_test(test_fixture_of_images),   cmocka_unit_test(test_frechet_of_turned_gaussians),
-        cmocka_unit_test(test_frechet_invariance),  cmocka_unit_test(test_frechet_of_degenerate_features),
-        cmocka_unit_test(test_moments_in_parts),    cmocka_unit_test(test_kid_of_two_points),
-        cmocka_unit_test(test_kid_of_subsets),      cmocka_unit_test(test_prdc_on_a_line),
-        cmocka_unit_test(test_prdc_of_equal_sets),  cmocka_unit_test(test_prdc_of_copies),
-        cmocka_unit_test(test_sliced_closed_forms), cmocka_unit_test(test_inception_score_limits),
-        cmocka_unit_test(test_images_closed_forms), cmocka_unit_test(test_bad_sets),
-        cmocka_unit_test(test_out_of_memory),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_fixture_of_sets),
+        cmocka_unit_test(test_fixture_of_scores),
+        cmocka_unit_test(test_fixture_of_images),
+        cmocka_unit_test(test_frechet_of_turned_gaussians),
+        cmocka_unit_test(test_frechet_invariance),
+        cmocka_unit_test(test_frechet_of_degenerate_features),
+        cmocka_unit_test(test_moments_in_parts),
+        cmocka_unit_test(test_kid_of_two_points),
+        cmocka_unit_test(test_kid_of_subsets),
+        cmocka_unit_test(test_prdc_on_a_line),
+        cmocka_unit_test(test_prdc_of_equal_sets),
+        cmocka_unit_test(test_prdc_of_copies),
+        cmocka_unit_test(test_sliced_closed_forms),
+        cmocka_unit_test(test_inception_score_limits),
+        cmocka_unit_test(test_images_closed_forms),
+        cmocka_unit_test(test_bad_sets),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

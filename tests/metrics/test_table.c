@@ -30,7 +30,7 @@ static const ayf_by kinds[] = {AYF_BY_FITTED, AYF_BY_INCEPTION, AYF_BY_COORDINAT
 /* No number goes without a name that says what it is by. */
 static void test_figures(void **state) {
     (void)state;
-    static const size_t counts[] = {10, 11, 3};
+    static const size_t counts[] = {12, 13, 3};
     static const char *const first[] = {"fd_our_features", "fid", "fd_coordinates"};
     ayf_eval_figure all[3 * AYF_FIGURES_MOST];
     size_t total = 0;
@@ -54,6 +54,7 @@ static void test_figures(void **state) {
             if (strcmp(all[i].name, all[j].name) == 0)
                 assert_true(all[i].offset == all[j].offset &&
                             (strcmp(all[i].name, "sliced_wasserstein_pixels") == 0 ||
+                             strncmp(all[i].name, "nearest_real_", 13) == 0 ||
                              strcmp(all[i].name, "seconds_to_draw") == 0));
 }
 
@@ -78,8 +79,8 @@ static void test_measure(void **state) {
                         .values = DIM,
                         .classes = DIM,
                         .seed = 3,
-                        .real = {of_a, a, a, N},
-                        .drawn = {of_b, b, b, FEW},
+                        .real = {of_a, a, a, N, N},
+                        .drawn = {of_b, b, b, FEW, FEW},
                         .paired = FEW,
                         .logits = b,
                         .labels = labels};
@@ -122,26 +123,27 @@ static void test_measure(void **state) {
 
 static void test_recipe(void **state) {
     (void)state;
-    static const char *const want[] = {"FD against the whole reference; KID (subsets of 1000) against 2000 "
-                                       "of it at random; precision, recall, "
-                                       "density and coverage (5 neighbours) and sliced Wasserstein (512 "
-                                       "directions) of 2000 of the samples and as "
-                                       "many of the reference",
-                                       "FID against the whole reference; KID (subsets of 1000) against 2000 "
-                                       "of it at random; precision, recall, "
-                                       "density and coverage (5 neighbours) and sliced Wasserstein (512 "
-                                       "directions) of 2000 of the samples and as "
-                                       "many of the reference; Inception score over 10 parts",
-                                       "FD against the whole reference; sliced Wasserstein (512 directions) "
-                                       "of 2000 of the samples and as many of "
-                                       "the reference at random"};
+    static const char *const want[] = {
+        "FD against the whole reference; KID (subsets of 1000) against 2000 "
+        "of it at random; precision, recall, "
+        "density and coverage (5 neighbours) and sliced Wasserstein (512 "
+        "directions) of 2000 of the samples and as "
+        "many of the reference; nearest real picture among 3000 of it",
+        "FID against the whole reference; KID (subsets of 1000) against 2000 "
+        "of it at random; precision, recall, "
+        "density and coverage (5 neighbours) and sliced Wasserstein (512 "
+        "directions) of 2000 of the samples and as "
+        "many of the reference; nearest real picture among 3000 of it; Inception score over 10 parts",
+        "FD against the whole reference; sliced Wasserstein (512 directions) "
+        "of 2000 of the samples and as many of "
+        "the reference at random"};
     for (size_t k = 0; k < AYF_COUNT(kinds); k++) {
-        char *recipe = ayf_metrics_recipe(ctx, kinds[k], 2000);
+        char *recipe = ayf_metrics_recipe(ctx, kinds[k], 2000, 3000);
         assert_non_null(recipe);
         assert_string_equal(recipe, want[k]);
         ayf_free(ctx, recipe);
     }
-    char *few = ayf_metrics_recipe(ctx, AYF_BY_FITTED, 300);
+    char *few = ayf_metrics_recipe(ctx, AYF_BY_FITTED, 300, 300);
     assert_non_null(strstr(few, "KID (subsets of 300) against 300 of it"));
     ayf_free(ctx, few);
 }

@@ -159,6 +159,7 @@ static inline bool is_older(const char *key, const char *value) {
         {"model.time_sigma", "0.5"},
         {"model.time_soft", "0.005"},
         {"distill.regress_steps", "-1"},
+        {"train.coupling", "1"},
         {"distill.guidance_t_max", "1"},
         {"distill.norm_p", "0.5"},
         {"distill.pairs", "gap"},

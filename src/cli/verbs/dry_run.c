@@ -34,13 +34,29 @@ static void print_network(const ayf_run_plan *p) {
     printf(", %s, %.4g GFLOP\n", ayf_precision_name(p->precision), p->step_gflop);
 }
 
+static void print_part(const char *name, uint64_t bytes, const char *before) {
+    char size[AYF_BYTES_SIZE];
+    if (bytes) printf("%s%s %s", before, name, ayf_bytes_text((double)bytes, size));
+}
+
 static void print_memory(const ayf_run_plan *p) {
-    char all[AYF_BYTES_SIZE], step[AYF_BYTES_SIZE], room[AYF_BYTES_SIZE];
+    char all[AYF_BYTES_SIZE], room[AYF_BYTES_SIZE];
+    const ayf_memory_parts *m = &p->memory;
     printf("memory      %s", ayf_bytes_text((double)p->bytes, all));
-    printf(" (step %s, the rest while a checkpoint is written)", ayf_bytes_text((double)p->step_bytes, step));
+    print_part("step", m->step + m->batch, " (");
+    print_part("data", m->data, ", ");
+    print_part("trajectories", m->trajectories, ", ");
+    print_part("grids", m->pictures, ", ");
+    if (m->measuring > m->checkpoint)
+        print_part("measuring", m->measuring, ", ");
+    else
+        print_part("checkpoint", m->checkpoint, ", ");
+    print_part("the process itself", m->process, ", ");
     if (p->free_bytes != UINT64_MAX)
-        printf(" of %s that are free", ayf_bytes_text((double)p->free_bytes, room));
-    printf("; the data are not counted\n");
+        printf(") of %s that it can have", ayf_bytes_text((double)p->free_bytes, room));
+    else
+        printf(")");
+    printf("\n");
 }
 
 static void print_time(const ayf_run_plan *p) {

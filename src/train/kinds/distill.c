@@ -10,10 +10,13 @@
 #include "train/recipe.h"
 #include "train/kinds/teachers.h"
 
-static const ayf_unused_key unused[] = {
-    {"finetune.", NULL},           {"train.init", "the student begins as distill.student_init says"},
-    {"train.time_mean", NULL},     {"train.time_std", NULL},
-    {"train.label_dropout", NULL}, {NULL, NULL}};
+static const ayf_unused_key unused[] = {{"finetune.", NULL},
+                                        {"train.init", "the student begins as distill.student_init says"},
+                                        {"train.time_mean", NULL},
+                                        {"train.time_std", NULL},
+                                        {"train.label_dropout", NULL},
+                                        {"train.coupling", NULL},
+                                        {NULL, NULL}};
 
 static double rate(const ayf_config *cfg) { return cfg->train.lr; }
 
@@ -42,7 +45,9 @@ static ayf_status open(ayf_run *run) {
 }
 
 static ayf_status compile(ayf_run *run) {
-    if (midtrains(run) && !regresses_paths(run)) AYF_TRY(ayf_paths_open(run));
+    /* Of a run that is not to begin, a step after mid-training is what is tried. */
+    if (midtrains(run) && !regresses_paths(run))
+        AYF_TRY(run->dry ? ayf_paths_check(run) : ayf_paths_open(run));
     ayf_distill_step step = ayf_distill_from_config(&run->cfg);
     step.batch = run->batch.count;
     step.optim = run->learner[0].optim;
@@ -74,6 +79,8 @@ static ayf_status draw(ayf_run *run) {
     return AYF_OK;
 }
 
+static uint64_t memory(const ayf_run *run) { return midtrains(run) ? ayf_paths_bytes(run) : 0; }
+
 const ayf_run_type ayf_run_distill = {
     .verb = "distill",
     .unused = unused,
@@ -85,6 +92,7 @@ const ayf_run_type ayf_run_distill = {
     .base = base,
     .open = open,
     .compile = compile,
+    .memory = memory,
     .unprepared = ayf_paths_missing,
     .prepare = ayf_paths_make,
     .save_prepared = ayf_paths_write,

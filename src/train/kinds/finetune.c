@@ -40,6 +40,7 @@ static const ayf_unused_key unused[] = {
     {"train.time_mean", NULL},
     {"train.time_std", NULL},
     {"train.label_dropout", NULL},
+    {"train.coupling", NULL},
     {"distill.student_init", NULL},
     {"distill.regress_steps", NULL},
     {"distill.warmup_steps", NULL},

@@ -160,6 +160,17 @@ static ayf_status read_file(ayf_run *run) {
 
 /* ---- Opening ---- */
 
+uint64_t ayf_paths_bytes(const ayf_run *run) {
+    uint64_t count = (uint64_t)run->cfg.distill.midtrain_trajectories,
+             steps = (uint64_t)run->cfg.distill.midtrain_solver_steps;
+    return count * (2 * steps + 1) * run->batch.values * sizeof(float);
+}
+
+ayf_status ayf_paths_check(const ayf_run *run) {
+    return ayf_available_check(run->ctx, ayf_paths_bytes(run), "the teacher's trajectories",
+                               "lower distill.midtrain_trajectories or distill.midtrain_solver_steps");
+}
+
 static ayf_status allocate(ayf_run *run) {
     ayf_context *ctx = run->ctx;
     ayf_paths *p = run->own;
@@ -167,9 +178,7 @@ static ayf_status allocate(ayf_run *run) {
     p->steps = run->cfg.distill.midtrain_solver_steps;
     p->written = ayf_seconds();
     size_t steps = (size_t)p->steps, bytes = run->batch.values * sizeof(float), n = batch_of(run);
-    AYF_TRY(ayf_available_check(ctx, (uint64_t)p->count * (2 * steps + 1) * bytes,
-                                "the teacher's trajectories",
-                                "lower distill.midtrain_trajectories or distill.midtrain_solver_steps"));
+    AYF_TRY(ayf_paths_check(run));
     p->path = ayf_path_join(ctx, run->folder, AYF_RUN_TRAJECTORIES);
     p->times = ayf_alloc(ctx, steps + 1, sizeof *p->times);
     p->states = ayf_alloc(ctx, p->count, (steps + 1) * bytes);
@@ -193,8 +202,7 @@ ayf_status ayf_paths_open(ayf_run *run) {
     AYF_TRY(allocate(run));
     const ayf_paths *p = run->own;
     if (ayf_path_exists(p->path)) AYF_TRY(read_file(run));
-    double mib =
-        (double)p->count * (2 * p->steps + 1) * (double)(run->batch.values * sizeof(float)) / (1024 * 1024);
+    double mib = (double)ayf_paths_bytes(run) / (1024 * 1024);
     if (p->made == p->count)
         ayf_say(run->ctx, "mid-training: read %zu trajectories (%.1f MiB) from %s", p->count, mib, p->path);
     else

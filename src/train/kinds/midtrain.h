@@ -27,6 +27,10 @@ typedef struct ayf_paths {
     double *state, *velocity, *lambda; /* of one batch */
 } ayf_paths;
 
+/* What the trajectories of a configuration take in memory, and whether that is there (AYF_E_MEMORY). */
+uint64_t ayf_paths_bytes(const ayf_run *run);
+ayf_status ayf_paths_check(const ayf_run *run);
+
 /* Allocates them and reads what the folder has of them. A file that is damaged or of another run is
  * AYF_E_FORMAT. */
 ayf_status ayf_paths_open(ayf_run *run);

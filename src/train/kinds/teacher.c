@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "flow/coupling.h"
 #include "model/file.h"
 #include "train/batch.h"
 #include "train/figures.h"
@@ -12,6 +13,8 @@
 static const ayf_unused_key unused[] = {{"distill.", NULL}, {"finetune.", NULL}, {NULL, NULL}};
 
 static double rate(const ayf_config *cfg) { return cfg->train.lr; }
+
+static int group(const ayf_config *cfg) { return cfg->train.coupling; }
 
 typedef struct teacher {
     ayf_weights *init; /* NULL: random */
@@ -66,7 +69,11 @@ static bool hides_label(const ayf_run *run, uint64_t sample) {
 static ayf_status draw(ayf_run *run) {
     const ayf_config *cfg = &run->cfg;
     size_t n = (size_t)run->batch.count;
+    ayf_run_batch *b = &run->batch;
     AYF_TRY(ayf_run_draw_data(run));
+    if (b->group > 1)
+        AYF_TRY(ayf_couple(run->ctx, b->count / b->group, b->group, b->values, b->x0,
+                           run->spec.label_dim ? b->labels : NULL, b->x1));
     for (size_t i = 0; i < n; i++)
         run->batch.t[i] = ayf_teacher_time(cfg->train.time_mean, cfg->train.time_std,
                                            (uint64_t)cfg->train.seed, run->step, ayf_run_sample(run, i));
@@ -83,6 +90,8 @@ const ayf_run_type ayf_run_train = {
     .validate = ayf_config_validate_train,
     .open = open,
     .compile = compile,
+    .group = group,
+    .group_key = "train.coupling",
     .draw = draw,
     .read = ayf_run_read_teacher_figures,
     .close = close,

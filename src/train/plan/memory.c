@@ -4,58 +4,104 @@
 
 #include "base/available.h"
 #include "model/shape.h"
+#include "train/best.h"
+#include "train/checkpoint.h"
 #include "train/kind.h"
-
-void ayf_run_note_room(ayf_run *run) {
-    ayf_available have = ayf_available_memory("");
-    /* The plan counts the teachers, too. */
-    uint64_t held = ayf_weights_bytes(run->teachers.teacher) + ayf_weights_bytes(run->teachers.weak);
-    run->room = have.bytes > UINT64_MAX - held ? UINT64_MAX : have.bytes + held;
-    run->room_limit = have.limit;
-}
+#include "train/pictures.h"
+#include "train/plan/parts.h"
 
 uint64_t ayf_run_checkpoint_bytes(const ayf_run *run) {
-    uint64_t elements = 0;
+    uint64_t bytes = 0;
     for (int i = 0; i < run->learners; i++) {
         ayf_learner_copy copies[AYF_LEARNER_COPIES];
         int count = ayf_learner_copies(&run->learner[i], copies);
         for (int k = 0; k < count; k++)
-            for (int j = 0; j < copies[k].at->params->count; j++)
-                if (!copies[k].trained_only || copies[k].at->params->at[j].role != AYF_PARAM_BUFFER)
-                    elements += copies[k].at->params->at[j].size;
+            bytes += ayf_memory_copy(copies[k].at->params, copies[k].trained_only);
     }
-    return elements * sizeof(float);
+    return bytes;
 }
 
 uint64_t ayf_run_model_bytes(const ayf_run *run) {
-    uint64_t elements = 0;
-    const ayf_params *params = run->learner[0].average->params;
-    for (int i = 0; i < params->count; i++) elements += params->at[i].size;
-    return elements * sizeof(float);
+    return ayf_memory_copy(run->learner[0].average->params, false);
 }
 
-uint64_t ayf_run_memory(const ayf_run *run) {
-    return run->bytes + (ayf_run_leads(run) ? ayf_run_checkpoint_bytes(run) : 0);
+/* ---- The sum ---- */
+
+/* The weights that the first learner began as are kept, and are a teacher's or others. */
+static uint64_t begun_with(const ayf_run *run) {
+    return run->begins_as == run->teachers.teacher ? 0 : ayf_weights_bytes(run->begins_as);
+}
+
+static uint64_t kernels_of(const ayf_run *run) {
+    uint64_t kernels = 0;
+    for (int i = 0; i < AYF_RUN_PROGRAMS; i++)
+        if (run->programs[i]) kernels += ayf_program_describe(run->programs[i]).steps;
+    return kernels;
+}
+
+/* With the programs that are compiled, for a batch of `count`. */
+static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) {
+    *parts = (ayf_memory_parts){.step = run->bytes + begun_with(run),
+                                .batch = ayf_memory_batch(count, ayf_model_shape(&run->spec)),
+                                .data = ayf_dataset_bytes(run->data),
+                                .trajectories = run->type->memory ? run->type->memory(run) : 0,
+                                .process = ayf_memory_process(kernels_of(run))};
+    if (!ayf_run_leads(run)) return AYF_OK;
+    AYF_TRY(ayf_run_picture_open(run));
+    parts->pictures = ayf_run_picture_bytes(run);
+    parts->checkpoint = ayf_run_checkpoint_room(run);
+    return ayf_best_plan(run, &parts->measuring);
+}
+
+/* What of the parts is still to be allocated. */
+static uint64_t missing(const ayf_run *run, const ayf_memory_parts *parts) {
+    uint64_t passing = parts->checkpoint > parts->measuring ? parts->checkpoint : parts->measuring;
+    uint64_t bytes = parts->pictures + passing + ayf_memory_reserve();
+    for (int i = 0; i < AYF_RUN_PROGRAMS; i++)
+        if (run->programs[i]) bytes += ayf_program_missing_bytes(run->programs[i]);
+    return run->dry ? bytes + parts->trajectories : bytes;
+}
+
+static void note_room(ayf_run *run, const ayf_memory_parts *parts) {
+    ayf_available have = ayf_available_memory("");
+    uint64_t held = ayf_memory_total(parts) - missing(run, parts);
+    run->room = have.bytes > UINT64_MAX - held ? UINT64_MAX : have.bytes + held;
+    run->room_limit = have.limit;
 }
 
 /* ---- Smaller batches ---- */
 
 /* Plans the run with `count` samples at a time; nothing is to be run with it. */
 static bool fits(ayf_run *run, int count) {
-    int parts = run->batch.parts * (run->batch.count / count), was = run->batch.count;
+    ayf_memory_parts parts;
+    int shares = run->batch.parts * (run->batch.count / count), was = run->batch.count;
     run->batch.count = count;
-    for (int i = 0; i < run->learners; i++) run->learner[i].optim.parts = parts > 1;
+    for (int i = 0; i < run->learners; i++) run->learner[i].optim.parts = shares > 1;
     ayf_status status = run->type->compile(run);
     run->batch.count = was;
-    return status == AYF_OK && ayf_run_memory(run) <= run->room;
+    return status == AYF_OK && count_parts(run, count, &parts) == AYF_OK &&
+           ayf_memory_total(&parts) <= run->room;
+}
+
+/* What grows with the batch: at most what is not one of the shared leaves. */
+static uint64_t growing(const ayf_run *run, const ayf_memory_parts *parts) {
+    uint64_t bytes = parts->batch;
+    for (int i = 0; i < AYF_RUN_PROGRAMS; i++) {
+        if (!run->programs[i]) continue;
+        ayf_program_facts facts = ayf_program_describe(run->programs[i]);
+        bytes += ayf_memory_program(&facts, false);
+    }
+    return bytes;
 }
 
 /* The largest share of the batch's samples that fits, by halves or less; 0: none. Memory grows at most in proportion
  * to the samples, so what cannot fit by that is not planned: planning takes seconds. */
-static int find_fitting(ayf_run *run, uint64_t needed) {
+static int find_fitting(ayf_run *run, const ayf_memory_parts *parts) {
     enum { TRIES = 3 };
     int count = run->batch.count, group = run->batch.group, tries = 0;
-    int most = (int)((double)count * ((double)run->room / (double)needed));
+    uint64_t grows = growing(run, parts), rest = ayf_memory_total(parts) - grows;
+    if (run->room <= rest) return 0;
+    int most = (int)((double)count * ((double)(run->room - rest) / (double)grows));
     if (most > count / 2) most = count / 2;
     for (int n = most, tried = 2 * most; n >= group && tries < TRIES; n--) {
         if (n > tried / 2 || count % n || n % group) continue;
@@ -75,12 +121,12 @@ static void name_work(const ayf_run *run, char *text, size_t size) {
         snprintf(text + used, size - (size_t)used, " in %d parts", parts);
 }
 
-static ayf_status refuse(ayf_run *run, uint64_t needed) {
+static ayf_status refuse(ayf_run *run, const ayf_memory_parts *parts) {
     char work[96], needs[AYF_BYTES_SIZE], have[AYF_BYTES_SIZE];
     int before = run->batch.count, shares = run->batch.parts * run->comm->ranks,
-        count = find_fitting(run, needed);
+        count = find_fitting(run, parts);
     name_work(run, work, sizeof work);
-    ayf_bytes_text((double)needed, needs);
+    ayf_bytes_text((double)ayf_memory_total(parts), needs);
     ayf_bytes_text((double)run->room, have);
     if (!count)
         return ayf_fail(
@@ -99,19 +145,23 @@ static ayf_status refuse(ayf_run *run, uint64_t needed) {
 
 /* ---- The run itself ---- */
 
+/* The phase that takes most is remembered. */
 static ayf_status compile_and_check(ayf_run *run) {
+    ayf_memory_parts parts;
     AYF_TRY(run->type->compile(run));
-    uint64_t needed = ayf_run_memory(run);
-    return needed <= run->room ? AYF_OK : refuse(run, needed);
+    AYF_TRY(count_parts(run, run->batch.count, &parts));
+    note_room(run, &parts);
+    if (ayf_memory_total(&parts) > run->room) return refuse(run, &parts);
+    if (ayf_memory_total(&parts) > ayf_memory_total(&run->memory)) run->memory = parts;
+    return AYF_OK;
 }
 
+/* A step after mid-training is what is tried in a dry run, so it comes last there. */
 ayf_status ayf_run_compile_checked(ayf_run *run) {
     uint64_t at = run->step, later = (uint64_t)run->cfg.distill.midtrain_steps;
-    if (at < later) {
-        run->step = later;
-        AYF_TRY(compile_and_check(run));
-        if (run->dry) return AYF_OK; /* such a step is what is tried */
-        run->step = at;
-    }
+    if (at >= later) return compile_and_check(run);
+    run->step = run->dry ? at : later;
+    AYF_TRY(compile_and_check(run));
+    run->step = run->dry ? later : at;
     return compile_and_check(run);
 }

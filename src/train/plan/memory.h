@@ -4,18 +4,13 @@
 
 #include "train/state.h"
 
-/* Notes what is free, as run->room; the teachers and the data are open and nothing else is. */
-void ayf_run_note_room(ayf_run *run);
-
-/* Compiles the programs of the step at hand, and looks first at those of the steps after mid-training. AYF_E_MEMORY
- * names what is needed, what was free, and the batch that fits. */
+/* Compiles the programs of the step at hand, and looks first at those of the steps after mid-training. Leaves the sum of
+ * the phase that takes most in run->memory, and what there is for it in run->room. Teachers, data and learners are
+ * there. AYF_E_MEMORY names what is needed, what is free, and the batch that fits. */
 ayf_status ayf_run_compile_checked(ayf_run *run);
 
-/* What the first checkpoint takes in memory while it is written, and on the disk; the same of the model. */
+/* What the first checkpoint takes on the disk; the same of the model. */
 uint64_t ayf_run_checkpoint_bytes(const ayf_run *run);
 uint64_t ayf_run_model_bytes(const ayf_run *run);
-
-/* Everything that run->room must have room for, with the programs that are compiled. */
-uint64_t ayf_run_memory(const ayf_run *run);
 
 #endif
