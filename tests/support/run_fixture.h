@@ -157,7 +157,7 @@ static inline bool is_older(const char *key, const char *value) {
         {"train.ema_widths", "[]"},
         {"model.time_label", "t"},
         {"model.time_sigma", "0.5"},
-        {"model.time_soft", "0.005"},
+        {"model.time_soft", "0.01"},
         {"distill.regress_steps", "-1"},
         {"train.coupling", "1"},
         {"distill.guidance_t_max", "1"},
