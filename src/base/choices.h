@@ -12,6 +12,9 @@
 #define AYF_PRECISIONS(X)                                                                                    \
     X(AYF_PRECISION_HIGHEST, highest) X(AYF_PRECISION_BF16, bf16) X(AYF_PRECISION_AUTO, auto)
 
+#define AYF_RECOMPUTES(X)                                                                                    \
+    X(AYF_RECOMPUTE_NONE, none) X(AYF_RECOMPUTE_CHEAP, cheap) X(AYF_RECOMPUTE_BLOCKS, blocks)
+
 #define AYF_RESIZES(X) X(AYF_RESIZE_LANCZOS, lanczos) X(AYF_RESIZE_DHARIWAL, dhariwal) X(AYF_RESIZE_BOX, box)
 #define AYF_BACKGROUNDS(X) X(AYF_BACKGROUND_WHITE, white) X(AYF_BACKGROUND_BLACK, black)
 
@@ -27,6 +30,10 @@ typedef enum ayf_target { AYF_TARGETS(AYF_CHOICE_CONSTANT) AYF_TARGET_GIVEN } ay
 
 /* How the tangent is normalised. */
 typedef enum ayf_norm { AYF_NORMS(AYF_CHOICE_CONSTANT) } ayf_norm;
+
+/* What is computed again instead of being kept (pass/recompute.h): nothing, everything but convolutions and matrix
+ * products, everything within a block of a network. */
+typedef enum ayf_recompute { AYF_RECOMPUTES(AYF_CHOICE_CONSTANT) } ayf_recompute;
 
 /* How pictures get smaller or larger (image/image.h). */
 typedef enum ayf_resize { AYF_RESIZES(AYF_CHOICE_CONSTANT) } ayf_resize;

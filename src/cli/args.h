@@ -225,7 +225,7 @@ typedef enum cli_verb {
       "weak teacher that guides the teacher")                                                                \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
-    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                    \
+    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL, NULL,                    \
       "how a teacher is solved; default heun")                                                               \
     X(precision, "precision", "highest|bf16|auto", CLI_SAMPLE | CLI_EVAL, NULL,                              \
       "how MODEL computes: highest = 32 bits (default), auto = bf16 where that is faster here")              \
@@ -252,6 +252,8 @@ typedef enum cli_verb {
     X(label, "label", NULL, CLI_SAMPLE, NULL, "write the class, or the seed, under each image of the grid")  \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
     X(export_format, "format", "onnx|safetensors|c", CLI_EXPORT, NULL, "what to write")                      \
+    X(export_solver, "solver", "euler|heun", CLI_EXPORT, NULL,                                               \
+      "onnx with --steps, c: how a teacher is solved; default heun")                                         \
     X(dtype, "dtype", "f32|f16|bf16", CLI_EXPORT, NULL, "how weights are stored; default f32")               \
     X(export_out, "out", "FILE", CLI_EXPORT, NULL, "the file to be written")                                 \
     X(export_steps, "steps", "N", CLI_EXPORT, NULL,                                                          \

@@ -14,6 +14,7 @@ static const char *const names_ayf_target[] = {AYF_TARGETS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_norm[] = {AYF_NORMS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_resize[] = {AYF_RESIZES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_background[] = {AYF_BACKGROUNDS(AYF_CHOICE_NAME)};
+static const char *const names_ayf_recompute[] = {AYF_RECOMPUTES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_precision[] = {AYF_PRECISIONS(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_lr_schedule[] = {AYF_CFG_LR_SCHEDULES(AYF_CHOICE_NAME)};
 static const char *const names_ayf_cfg_ema_kind[] = {AYF_CFG_EMA_KINDS(AYF_CHOICE_NAME)};
@@ -42,6 +43,7 @@ static const char *const time_names[] = {
 #define TYPE_PRECOND NAMED(precond_names)
 #define TYPE_TIME NAMED(time_names)
 #define TYPE_INT .type = AYF_FIELD_INT
+#define TYPE_BOOL .type = AYF_FIELD_BOOL
 #define TYPE_REAL .type = AYF_FIELD_REAL
 #define TYPE_INTS .type = AYF_FIELD_INTS
 

@@ -43,9 +43,9 @@ typedef struct ayf_backend_ops {
     /* May be slow: compile, choose an implementation, allocate. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
                           ayf_kernel_memory *memory);
-    /* PARAM leaves may have changed: what the kernel of a step with a fixed input keeps of it is out of date.
-     * NULL: kernels keep nothing. */
-    void (*changed)(ayf_backend *, void *kernel);
+    /* The fixed input of a kernel that keeps something of it is new and in `memory`, which launch() does not read
+     * then. Errors surface in sync. NULL: kernels keep nothing. */
+    void (*keep)(ayf_backend *, void *kernel, const void *memory);
     /* args: step.in then step.out. Never allocates; errors surface in sync. */
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */

@@ -21,6 +21,7 @@ struct ayf_program {
     ayf_buffer **leaf; /* per leaf: bound or own */
     bool *own;
     bool *filled; /* per leaf: set or bound */
+    bool *keeps;  /* per step: its kernel keeps something of its fixed input */
     bool *late;   /* per leaf: its update is made in the last part of a batch only */
     void ***args; /* per step: in then out */
     bool placed;  /* memory is there and args are resolved */
@@ -88,22 +89,50 @@ static ayf_status prepare_all(ayf_program *p) {
     uint32_t count = p->schedule->count;
     p->kernel = ayf_alloc(ctx, count, sizeof *p->kernel);
     p->args = ayf_alloc(ctx, count, sizeof *p->args);
+    p->keeps = ayf_alloc(ctx, count, sizeof *p->keeps);
     p->leaf = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->leaf);
     p->own = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->own);
     p->filled = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->filled);
     p->late = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->late);
-    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled || !p->late) return AYF_E_MEMORY;
+    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled || !p->late || !p->keeps)
+        return AYF_E_MEMORY;
     AYF_TRY(mark_late(p));
     for (uint32_t i = 0; i < count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         ayf_kernel_memory memory = {0};
-        AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &memory));
+        if (step->again)
+            p->kernel[i] = p->kernel[step->origin];
+        else
+            AYF_TRY(p->backend->ops->prepare(p->backend, p->g, step, &p->kernel[i], &memory));
         if (memory.scratch > p->scratch_bytes) p->scratch_bytes = memory.scratch;
         p->kept_bytes += memory.kept;
+        p->keeps[i] = step->again ? p->keeps[step->origin] : memory.kept > 0;
         p->args[i] = ayf_alloc(ctx, (size_t)step->in_count + step->out_count, sizeof **p->args);
         if (!p->args[i]) return AYF_E_MEMORY;
     }
     return AYF_OK;
+}
+
+/* What frozen steps make and only they read, or kernels that keep it in a form of their own. */
+static void mark_passing(const ayf_program *p, bool *passing) {
+    const ayf_schedule *s = p->schedule;
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t k = 0; s->step[i].frozen && k < s->step[i].out_count; k++)
+            passing[s->step[i].out[k]] = true;
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t k = 0; !s->step[i].frozen && k < s->step[i].in_count; k++)
+            if (k != 1 || !p->keeps[i]) passing[s->step[i].in[k]] = false;
+    for (uint32_t i = 0; i < p->g->output_count; i++)
+        passing[ayf_stored_as(p->g, p->g->output[i].id)] = false;
+}
+
+static ayf_status plan_all(ayf_program *p) {
+    bool *passing = ayf_alloc(p->backend->ctx, p->g->count, sizeof *passing);
+    if (!passing) return AYF_E_MEMORY;
+    mark_passing(p, passing);
+    p->plan = ayf_plan_make(p->g, p->schedule, p->backend->ops->element_size, passing, p->mode);
+    ayf_free(p->backend->ctx, passing);
+    return p->plan ? AYF_OK : p->backend->ctx->status;
 }
 
 /* The schedule that the backend wants, with the elements of its tensors. */
@@ -134,10 +163,10 @@ ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_opt
     p->mode = options ? options->plan : AYF_PLAN_REUSE;
     p->stale = true;
     ayf_status status = schedule_all(p, options ? options->precision : AYF_PRECISION_HIGHEST);
-    if (status == AYF_OK) {
-        p->plan = ayf_plan_make(g, p->schedule, backend->ops->element_size, p->mode);
-        status = p->plan ? prepare_all(p) : ctx->status;
-    }
+    if (status == AYF_OK && options)
+        status = ayf_schedule_recompute(g, p->schedule, backend->ops->element_size, &options->recompute);
+    if (status == AYF_OK) status = prepare_all(p);
+    if (status == AYF_OK) status = plan_all(p);
     if (status != AYF_OK) {
         ayf_program_free(p);
         return status;
@@ -153,7 +182,8 @@ void ayf_program_free(ayf_program *p) {
     if (p->trace) ayf_trace_totals(p->trace);
     ayf_trace_free(ctx, p->trace);
     for (uint32_t i = 0; p->schedule && i < p->schedule->count; i++) {
-        if (p->kernel && p->kernel[i]) backend->ops->drop(backend, p->kernel[i]);
+        if (p->kernel && p->kernel[i] && !p->schedule->step[i].again)
+            backend->ops->drop(backend, p->kernel[i]);
         if (p->args) ayf_free(ctx, p->args[i]);
     }
     for (uint32_t i = 0; p->own && i < p->g->leaf_count; i++)
@@ -166,6 +196,7 @@ void ayf_program_free(ayf_program *p) {
     ayf_free(ctx, p->own);
     ayf_free(ctx, p->filled);
     ayf_free(ctx, p->late);
+    ayf_free(ctx, p->keeps);
     ayf_plan_free(p->plan);
     ayf_schedule_free(p->schedule);
     ayf_graph_free(p->g);
@@ -184,6 +215,7 @@ ayf_program_facts ayf_program_describe(const ayf_program *p) {
         const ayf_step *step = &p->schedule->step[i];
         if (step->frozen) continue;
         facts.steps++;
+        facts.kernels += !step->again;
         if (step->node) facts.flops += ayf_node_flops(p->g, step->node);
     }
     facts.nodes = p->g->count;
@@ -331,11 +363,26 @@ ayf_status ayf_program_ready(ayf_program *p) {
     return AYF_OK;
 }
 
+/* Whether step `at` is the last that makes or reads a tensor, or the last before it is made again. What lasts does
+ * not die, and what is kept in another form has died before. */
+static bool dies_after(const ayf_program *p, ayf_id id, uint32_t at) {
+    if (p->plan->last_use[id] == at) return true;
+    if (p->plan->last_use[id] < at || p->plan->last_use[id] > p->schedule->count) return false;
+    for (uint32_t i = at + 1; i < p->schedule->count; i++) {
+        const ayf_step *step = &p->schedule->step[i];
+        for (uint32_t k = 0; k < step->in_count; k++)
+            if (step->in[k] == id) return false;
+        for (uint32_t k = 0; k < step->out_count; k++)
+            if (step->out[k] == id) return true;
+    }
+    return true;
+}
+
 static ayf_status poison_dead(ayf_program *p, uint32_t at) {
     const ayf_step *step = &p->schedule->step[at];
     for (uint32_t k = 0; k < step->in_count + step->out_count; k++) {
         ayf_id id = k < step->in_count ? step->in[k] : step->out[k - step->in_count];
-        if (p->plan->last_use[id] != at || p->plan->offset[id] == AYF_NOWHERE) continue;
+        if (p->plan->offset[id] == AYF_NOWHERE || !dies_after(p, id, at)) continue;
         size_t bytes = ayf_elements(p->g, id) * p->backend->ops->element_size[step->element[k]];
         AYF_TRY(p->backend->ops->poison(p->backend, memory_of(p, id), bytes));
     }
@@ -346,11 +393,21 @@ static bool exchanges(const ayf_program *p, const ayf_step *step) {
     return step->node && ayf_at(p->g, step->node)->op == AYF_OP_ALLREDUCE;
 }
 
+/* Hands a tensor to the kernels that keep something of it. */
+static void keep_all(ayf_program *p, ayf_id id) {
+    for (uint32_t i = 0; i < p->schedule->count; i++)
+        if (p->keeps[i] && !p->schedule->step[i].again && p->schedule->step[i].in[1] == id)
+            p->backend->ops->keep(p->backend, p->kernel[i], memory_of(p, id));
+}
+
+static void keep_leaves(ayf_program *p) {
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (p->g->leaf[i].storage == AYF_STORE_PARAM) keep_all(p, p->g->leaf[i].id);
+}
+
 static ayf_status launch_all(ayf_program *p, bool last) {
     ayf_status status = AYF_OK;
-    void (*changed)(ayf_backend *, void *) = p->backend->ops->changed;
-    for (uint32_t i = 0; changed && p->stale && i < p->schedule->count; i++)
-        if (p->schedule->step[i].fixed) changed(p->backend, p->kernel[i]);
+    if (p->stale) keep_leaves(p);
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         if ((step->last && !last) || (step->frozen && !p->stale)) continue;
@@ -362,6 +419,8 @@ static ayf_status launch_all(ayf_program *p, bool last) {
         } else {
             p->backend->ops->launch(p->backend, p->kernel[i], p->args[i], p->scratch);
         }
+        for (uint32_t k = 0; step->frozen && status == AYF_OK && k < step->out_count; k++)
+            keep_all(p, step->out[k]);
         if (p->mode == AYF_PLAN_POISON && status == AYF_OK) status = poison_dead(p, i);
     }
     return status;

@@ -12,6 +12,7 @@
 
 #include "exec/backend.h"
 #include "pass/plan.h"
+#include "pass/recompute.h"
 
 /* A tensor in a backend's memory that several programs can share. */
 typedef struct ayf_buffer {
@@ -36,7 +37,8 @@ typedef struct ayf_program ayf_program;
 
 typedef struct ayf_compile_options { /* all zero = defaults */
     ayf_plan_mode plan;
-    ayf_precision precision; /* HIGHEST or BF16; AUTO is settled before, by ayf_backend_precision() */
+    ayf_precision precision;         /* HIGHEST or BF16; AUTO is settled before, by ayf_backend_precision() */
+    ayf_recompute_options recompute; /* ayf_recompute_default() */
 } ayf_compile_options;
 
 /* Takes ownership of `g`, also on failure (the graph's own sticky failure is reported here). `backend` must
@@ -53,6 +55,7 @@ typedef struct ayf_program_facts {
     size_t own_bytes;     /* of leaf_bytes, those that are not bound */
     double flops;         /* of convolutions and matrix products in one run, steps that run once excluded */
     uint32_t steps;       /* kernels launched per run */
+    uint32_t kernels;     /* of those without the repetitions */
     uint32_t nodes;       /* of the graph */
 } ayf_program_facts;
 ayf_program_facts ayf_program_describe(const ayf_program *p);

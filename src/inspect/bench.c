@@ -116,7 +116,9 @@ static ayf_status bind(const networks *n, ayf_program *p) {
 static ayf_status time_graph(ayf_backend *backend, ayf_graph *g, ayf_precision precision, const networks *n,
                              const ayf_bench_plan *plan, ayf_timing *out) {
     ayf_program *p = NULL;
-    AYF_TRY(ayf_compile(backend, g, &(ayf_compile_options){.precision = precision}, &p));
+    ayf_compile_options options = {.precision = precision,
+                                   .recompute = ayf_recompute_default(plan->recompute)};
+    AYF_TRY(ayf_compile(backend, g, &options, &p));
     double taken[AYF_BENCH_MOST];
     ayf_status status = bind(n, p);
     if (status == AYF_OK) status = fill_inputs(backend->ctx, p, &n->student->spec, plan->batch);
@@ -210,6 +212,7 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     if (status == AYF_OK) status = check_network(ctx, &cfg);
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
+    plan->recompute = cfg.train.recompute;
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
     ayf_config_free(ctx, &cfg);
     return status;

@@ -11,6 +11,7 @@ enum { AYF_BENCH_MOST = 100 }; /* repeats */
 typedef struct ayf_bench_plan {
     ayf_model_spec network, discriminator;
     int batch, repeats;
+    ayf_recompute recompute;
     ayf_precision precision; /* as asked for */
 } ayf_bench_plan;
 

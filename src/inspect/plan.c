@@ -12,6 +12,7 @@ typedef struct planner {
     ayf_backend *backend;
     ayf_params *teacher, *student;
     ayf_data_shape shape;
+    ayf_recompute recompute;
     uint64_t teacher_pictures[AYF_PRECISION_AUTO], student_pictures[AYF_PRECISION_AUTO];
 } planner;
 
@@ -19,14 +20,15 @@ typedef struct planner {
 static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *row, const ayf_params *params,
                           uint64_t pictures, uint64_t *bytes, double *gflop) {
     ayf_program *program;
-    AYF_TRY(ayf_compile(p->backend, g, &(ayf_compile_options){.precision = row->precision}, &program));
+    ayf_compile_options options = {.precision = row->precision,
+                                   .recompute = ayf_recompute_default(p->recompute)};
+    AYF_TRY(ayf_compile(p->backend, g, &options, &program));
     ayf_program_facts facts = ayf_program_describe(program);
     ayf_memory_parts parts = {.step = ayf_memory_program(&facts, true),
                               .batch = ayf_memory_batch(row->batch, p->shape),
                               .pictures = pictures,
-                              .checkpoint =
-                                  2 * (ayf_memory_copy(params, false) + ayf_memory_copy(params, true)),
-                              .process = ayf_memory_process(facts.steps)};
+                              .checkpoint = ayf_memory_writing(params),
+                              .process = ayf_memory_process(facts.kernels)};
     *bytes = ayf_memory_total(&parts);
     *gflop = facts.flops * 1e-9;
     ayf_program_free(program);
@@ -85,6 +87,7 @@ ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ay
     planner p = {.ctx = ctx};
     *facts = (ayf_plan_facts){0};
     AYF_TRY(ayf_bench_read(ctx, options, 1, 1, &bench));
+    p.recompute = bench.recompute;
     ayf_status status = open_planner(&p, &bench.network);
     for (int i = 0; i < count && status == AYF_OK; i++) {
         if (rows[i].batch < 1 || rows[i].batch > AYF_PLAN_BATCH_MOST ||

@@ -37,6 +37,7 @@ void ayf_graph_free(ayf_graph *g) {
     ayf_free(g->ctx, g->leaf);
     ayf_free(g->ctx, g->output);
     ayf_free(g->ctx, g->filter);
+    ayf_free(g->ctx, g->border);
     ayf_free(g->ctx, g->bucket);
     ayf_free(g->ctx, g->node);
     ayf_free(g->ctx, g);

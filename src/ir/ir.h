@@ -107,7 +107,9 @@ typedef struct ayf_graph {
     uint32_t output_count;
     ayf_filter *filter;
     uint32_t filter_count;
-    size_t node_capacity, leaf_capacity, output_capacity, filter_capacity;
+    ayf_id *border;
+    uint32_t border_count;
+    size_t node_capacity, leaf_capacity, output_capacity, filter_capacity, border_capacity;
     char scope[96];    /* prefix of leaf names and error messages, e.g. "student.unet." */
     ayf_status status; /* sticky */
 } ayf_graph;
@@ -140,6 +142,8 @@ int ayf_leaf_find(const ayf_graph *g, const char *name); /* index in g->leaf (fu
 /* Can be fetched after a run. An output that is a STATE leaf itself shows the value after its update. */
 void ayf_output(ayf_graph *g, const char *name, ayf_id id);
 void ayf_update(ayf_graph *g, ayf_id leaf, ayf_id value); /* leaf := value after the run (STATE only) */
+/* What a network hands on from one block to the next: recomputation (pass/recompute.h) begins there. */
+void ayf_border(ayf_graph *g, ayf_id id);
 void ayf_scope(ayf_graph *g, const char *format, ...) AYF_PRINTF(2, 3);
 
 /* Multiply-adds times two of one node (conv and gemm; 0 for the rest). */

@@ -54,6 +54,12 @@ void ayf_output(ayf_graph *g, const char *name, ayf_id id) {
         ayf_free(g->ctx, full);
 }
 
+void ayf_border(ayf_graph *g, ayf_id id) {
+    if (g->status != AYF_OK || id == 0) return;
+    g->status = ayf_reserve(g->ctx, &g->border, g->border_count, &g->border_capacity, sizeof *g->border);
+    if (g->status == AYF_OK) g->border[g->border_count++] = id;
+}
+
 static bool is_memory_of_leaf(const ayf_graph *g, ayf_id id) {
     while (ayf_at(g, id)->op == AYF_OP_RESHAPE) id = ayf_at(g, id)->in[0];
     return ayf_at(g, id)->op == AYF_OP_INPUT;

@@ -94,10 +94,9 @@ ayf_id ayf_net_leaf(const ayf_net *net, const char *prefix, const char *suffix) 
 
 static const double lowest_sigma = 0.002, highest_sigma = 80;
 
-ayf_id ayf_net_time(const ayf_net *net) {
+ayf_id ayf_net_time(const ayf_net *net, ayf_id t) {
     ayf_graph *g = net->g;
     const ayf_model_spec *spec = net->spec;
-    ayf_id t = net->condition.t;
     if (spec->time_label == AYF_TIME_T) return t;
     double sd = spec->time_sigma, soft = spec->is_student ? spec->time_soft : 0;
     if (soft == 0)

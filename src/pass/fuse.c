@@ -19,6 +19,9 @@
 enum {
     LOCAL_COST = 9,   /* a value is recomputed when that takes at most so many cheap operations */
     ROW_LIMIT = 8192, /* longest row that is reduced and used again inside one group */
+    /* The same where there are many rows: an update of such weights is one group, and no gradient waits for it. */
+    LONG_ROW_LIMIT = 32768,
+    MANY_ROWS = 64,
     /* Joining stops here: a last member can still bring the local values that it needs. */
     VALUE_LIMIT = AYF_GROUP_MAX_VALUES - 8 * LOCAL_COST,
 };
@@ -245,12 +248,13 @@ static bool can_resolve(const fuser *f, ayf_id id, bool row) {
 /* The split of a reduction that keeps the leading axes and removes the trailing ones, or -1. */
 static int row_split(const fuser *f, const ayf_node *n) {
     int split = f->open.rank;
-    int64_t length = 1;
+    int64_t length = 1, rows = 1;
     while (split > 0 && n->dim[split - 1] == 1) length *= f->open.dim[--split];
     while (split < f->open.rank && f->open.dim[split] == 1) split++;
-    for (int i = 0; i < split; i++)
+    for (int i = 0; i < split; rows *= f->open.dim[i++])
         if (n->dim[i] != f->open.dim[i]) return -1;
-    bool too_long = n->op != AYF_OP_ROWMAX && length > ROW_LIMIT; /* a maximum has no other form */
+    int64_t longest = rows < MANY_ROWS ? ROW_LIMIT : LONG_ROW_LIMIT;
+    bool too_long = n->op != AYF_OP_ROWMAX && length > longest; /* a maximum has no other form */
     return split == f->open.rank || too_long ? -1 : split;
 }
 

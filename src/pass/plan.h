@@ -23,9 +23,11 @@ typedef struct ayf_plan {
     size_t bytes;       /* size of the arena */
 } ayf_plan;
 
-/* `element_size`: bytes of one element, by ayf_element. NULL: no memory. */
+/* `element_size`: bytes of one element, by ayf_element. `passing`: per node id, whether what a frozen step makes is
+ * read by frozen steps alone, or kept in another form by the kernels that read it; NULL: nothing is. NULL: no
+ * memory. */
 ayf_plan *ayf_plan_make(const ayf_graph *g, const ayf_schedule *schedule,
-                        const size_t element_size[AYF_ELEMENTS], ayf_plan_mode mode);
+                        const size_t element_size[AYF_ELEMENTS], const bool *passing, ayf_plan_mode mode);
 void ayf_plan_free(ayf_plan *plan);
 
 #endif

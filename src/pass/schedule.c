@@ -46,6 +46,7 @@ void ayf_schedule_free(ayf_schedule *s) {
     if (!s) return;
     for (uint32_t i = 0; i < s->count; i++) {
         ayf_group *group = s->step[i].group;
+        if (s->step[i].again) continue;
         if (group) {
             ayf_free(s->ctx, group->value);
             ayf_free(s->ctx, group->view);

@@ -60,6 +60,8 @@ typedef struct ayf_step {
     bool frozen;      /* depends on PARAM leaves and constants only: runs once */
     bool fixed;       /* NODE steps that are not frozen: the second input is */
     bool last;        /* depends on a LAST leaf: runs in the last part of a batch only */
+    bool again;       /* repeats step `origin` before it, whose arrays it shares (pass/recompute.h) */
+    uint32_t origin;
 } ayf_step;
 
 static inline ayf_element ayf_out_element(const ayf_step *step, uint32_t out) {

@@ -202,8 +202,6 @@ static ayf_status write_files(ayf_run *run, const char *path) {
     return status == AYF_OK ? ayf_run_model_write(run, run->model_path, NULL) : status;
 }
 
-uint64_t ayf_run_checkpoint_room(const ayf_run *run) { return 2 * largest_of(run) * sizeof(float); }
-
 ayf_status ayf_run_checkpoint_write(ayf_run *run) {
     char *path = ayf_run_checkpoint_path(run->ctx, run->folder, (int64_t)run->step);
     if (!path) return AYF_E_MEMORY;

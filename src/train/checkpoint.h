@@ -8,8 +8,6 @@
 /* Writes the model file and a checkpoint, then removes checkpoints beyond save.keep. Weights that are not
  * finite are AYF_E_DIVERGED, and then, or when they cannot be read, nothing is written. */
 ayf_status ayf_run_checkpoint_write(ayf_run *run);
-/* What that allocates at most, in bytes: two copies of the largest parameter. */
-uint64_t ayf_run_checkpoint_room(const ayf_run *run);
 /* AYF_OK when the checkpoint of a step is one of this kind of run, whose identity it reads into run->past. */
 ayf_status ayf_run_checkpoint_check(ayf_run *run, int64_t step);
 /* Restores weights, average, moments and run->step from the checkpoint of a step. */

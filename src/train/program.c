@@ -20,7 +20,8 @@ static ayf_status bind_all(const ayf_run *run, ayf_program *program) {
 
 /* Of every program of a run: steps of all kinds, with and without the penalties of fine-tuning. */
 static ayf_compile_options options_of(const ayf_run *run) {
-    return (ayf_compile_options){.precision = run->cfg.train.precision};
+    return (ayf_compile_options){.precision = run->cfg.train.precision,
+                                 .recompute = ayf_recompute_default(run->cfg.train.recompute)};
 }
 
 ayf_status ayf_run_compile(ayf_run *run, int index, ayf_graph *g) {

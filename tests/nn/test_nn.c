@@ -324,6 +324,7 @@ static const char *const configs[][18] = {
      NULL},
     {"model_channels", "8", "label_balance", "1", "concat_balance", "0", "res_balance", "1", "label_dim", "4",
      NULL},
+    {"is_student", "true", "time_split", "true", "label_dim", "4", NULL},
     {"kind", "mlp", NULL},
     {"kind", "mlp", "is_student", "true", "mlp_dim", "3", "mlp_layers", "1", "label_dim", "2", NULL},
     {"kind", "mlp", "precond", "velocity", "mlp_hidden", "7", NULL},

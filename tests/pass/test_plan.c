@@ -83,11 +83,58 @@ static void test_unet_on_every_backend(void **state) {
     test_result_free(&want);
 }
 
+/* Convolutions with weights that are made once, the first of them for two convolutions. */
+enum { LAYERS = 4, WIDTH = 128 };
+
+static ayf_graph *make_frozen(ayf_context *ctx, uint64_t seed, int kind) {
+    (void)seed, (void)kind;
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_id x = ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(1, 16, 16, WIDTH)), shared = 0;
+    for (int i = 0; i < LAYERS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "w%d", i);
+        ayf_id w = ayf_leaf(g, AYF_STORE_PARAM, name, AYF_SHAPE(WIDTH, 3, 3, WIDTH));
+        w = ayf_mulc(g, ayf_tanh(g, w), 0.1);
+        if (i == 0) shared = w;
+        x = ayf_silu(g, ayf_conv(g, x, w, 1, 1));
+    }
+    ayf_output(g, "y", ayf_conv(g, x, shared, 1, 1));
+    ayf_output(g, "w", ayf_leaf(g, AYF_STORE_PARAM, "w1", AYF_SHAPE(WIDTH, 3, 3, WIDTH)));
+    return g;
+}
+
+/* What kernels keep in a form of their own does not stay besides. */
+static void test_kept_once(void **state) {
+    (void)state;
+    static const size_t element_size[AYF_ELEMENTS] = {[AYF_F32] = 4, [AYF_BF16] = 2};
+    const size_t weight = (size_t)WIDTH * 9 * WIDTH * sizeof(float);
+    modes_agree(make_frozen, 1, 1, 3);
+    ayf_context *ctx = test_open(NULL);
+    ayf_graph *g = make_frozen(ctx, 0, 0);
+    ayf_schedule *s = ayf_schedule_fused(g);
+    bool *passing = calloc(g->count, sizeof *passing);
+    assert_true(s && passing);
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t k = 0; s->step[i].frozen && k < s->step[i].out_count; k++)
+            passing[s->step[i].out[k]] = true;
+    ayf_plan *all = ayf_plan_make(g, s, element_size, NULL, AYF_PLAN_REUSE),
+             *once = ayf_plan_make(g, s, element_size, passing, AYF_PLAN_REUSE);
+    assert_true(all && once);
+    assert_in_range(all->bytes, LAYERS * weight, (LAYERS + 1) * weight);
+    assert_in_range(once->bytes, weight, 2 * weight);
+    free(passing);
+    ayf_plan_free(all);
+    ayf_plan_free(once);
+    ayf_schedule_free(s);
+    ayf_graph_free(g);
+    ayf_close(ctx);
+}
+
 /* ---- The plan itself ---- */
 
 static void check_plan(const ayf_graph *g, const ayf_schedule *s, ayf_plan_mode mode) {
     static const size_t element_size[AYF_ELEMENTS] = {[AYF_F32] = 4, [AYF_BF16] = 2};
-    ayf_plan *plan = ayf_plan_make(g, s, element_size, mode);
+    ayf_plan *plan = ayf_plan_make(g, s, element_size, NULL, mode);
     assert_non_null(plan);
     struct span {
         size_t at, end;
@@ -631,6 +678,8 @@ static void test_every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+
+        cmocka_unit_test(test_kept_once),
         cmocka_unit_test(test_modes_on_random_graphs),
         cmocka_unit_test(test_modes_on_unet),
         cmocka_unit_test(test_unet_on_every_backend),

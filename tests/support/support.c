@@ -143,7 +143,8 @@ void test_run(ayf_context *ctx, const test_backend *backend, ayf_graph *g, uint6
     if (!options) options = &defaults;
     test_ok(ctx, test_verify(g));
     test_ok(ctx, backend->open(ctx, &b));
-    ayf_compile_options compile = {.plan = options->plan, .precision = options->precision};
+    ayf_compile_options compile = {
+        .plan = options->plan, .precision = options->precision, .recompute = options->recompute};
     test_ok(ctx, ayf_compile(b, g, &compile, &p));
     ayf_buffer **buffer = must(calloc((size_t)g->leaf_count + 1, sizeof(ayf_buffer *)));
     for (uint32_t i = 0; i < g->leaf_count; i++) {

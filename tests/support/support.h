@@ -65,6 +65,7 @@ void test_fill(const char *leaf, uint64_t seed, double *values, size_t count);
 typedef struct test_run_options { /* all zero = defaults */
     ayf_plan_mode plan;
     ayf_precision precision;
+    ayf_recompute_options recompute;
     int runs; /* 0 = 1; INPUT leaves are filled anew before each run */
     bool f32; /* fetch as float */
 } test_run_options;

@@ -63,23 +63,6 @@ static void check_best(const char *folder, const char *name, int count) {
     assert_false(ayf_path_exists(candidate));
 }
 
-/* The bytes of all tensors; the settings of the runs differ. */
-static void expect_same_tensors(const char *a, const char *b) {
-    ayf_st *x, *y;
-    assert_int_equal(ayf_st_open(ctx, a, &x), AYF_OK);
-    assert_int_equal(ayf_st_open(ctx, b, &y), AYF_OK);
-    assert_true(ayf_st_count(x) > 4);
-    assert_int_equal(ayf_st_count(x), ayf_st_count(y));
-    for (size_t i = 0; i < ayf_st_count(x); i++) {
-        const ayf_st_tensor *p = ayf_st_at(x, i), *q = ayf_st_find(y, p->name);
-        assert_non_null(q);
-        assert_int_equal(p->count, q->count);
-        assert_memory_equal(p->data, q->data, p->count * ayf_st_dtype_size(p->dtype));
-    }
-    ayf_st_close(x);
-    ayf_st_close(y);
-}
-
 /* With and without: the same checkpoints; killed and resumed: the same best model. */
 static void check_measuring(ayf_run_kind kind, const char *name, settings set, settings eval,
                             const char *figure) {

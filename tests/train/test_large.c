@@ -43,9 +43,69 @@ static void test_saving(void **state) {
     ayf_run_close(run);
 }
 
+/* ---- Recomputation ---- */
+
+static settings unet(void) {
+    return join(tiny_unet(), SET("model.channels=16", "model.channels_per_head=16", "train.steps=6"));
+}
+
+static settings student(const char *precision) {
+    static char teacher[600], weak[600];
+    snprintf(teacher, sizeof teacher, "distill.teacher=%s/teacher/model.safetensors", root);
+    snprintf(weak, sizeof weak, "distill.weak=%s/weak/model.safetensors", root);
+    return join(unet(), SET(teacher, weak, precision));
+}
+
+static uint64_t planned(ayf_run_kind kind, settings set) {
+    ayf_run *run;
+    if (open_run(kind, in_root("plan"), set, &run) != AYF_OK) fail_msg("%s", ayf_error(ctx));
+    uint64_t bytes = run->bytes;
+    ayf_run_close(run);
+    nftw(in_root("plan"), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return bytes;
+}
+
+/* The same weights whatever is computed again, from less memory, in both precisions, in parts, with a
+ * discriminator, and when a run goes on in another way than it began. */
+static void check_recomputation(ayf_run_kind kind, const char *name, settings set) {
+    static const char *const ways[] = {"train.recompute=none", "train.recompute=cheap",
+                                       "train.recompute=blocks"};
+    char file[64];
+    snprintf(file, sizeof file, "checkpoints/step-%08d.safetensors", 6);
+    uint64_t bytes[AYF_COUNT(ways)];
+    for (size_t i = 0; i < AYF_COUNT(ways); i++) {
+        bytes[i] = planned(kind, join(set, SET(ways[i])));
+        run_to(kind, in_root("%s-%zu", name, i), join(set, SET(ways[i])), i == 1 ? 3 : 6);
+        if (i == 1) run_to(kind, in_root("%s-%zu", name, i), join(set, SET(ways[2])), 6);
+        if (i > 0) {
+            expect_same_tensors(in_root("%s-0/%s", name, file), in_root("%s-%zu/%s", name, i, file));
+            assert_in_range(bytes[i], 1, bytes[i - 1] - 1);
+        }
+    }
+}
+
+static void test_recomputation(void **state) {
+    (void)state;
+    run_to(AYF_RUN_TRAIN, in_root("teacher"), unet(), 6);
+    run_to(AYF_RUN_TRAIN, in_root("weak"), join(unet(), SET("model.channels=8")), 2);
+    check_recomputation(AYF_RUN_TRAIN, "t", unet());
+    check_recomputation(AYF_RUN_DISTILL, "f", student("train.precision=highest"));
+    check_recomputation(AYF_RUN_DISTILL, "b", student("train.precision=bf16"));
+    check_recomputation(AYF_RUN_DISTILL, "p",
+                        join(student("train.precision=highest"), SET("train.accumulate=2")));
+    static char from[600];
+    snprintf(from, sizeof from, "finetune.student=%s/f-0/model.safetensors", root);
+    check_recomputation(AYF_RUN_FINETUNE, "d",
+                        SET(from, "train.steps=6", "train.lr_warmup=2", "train.precision=highest",
+                            "save.every=0", "save.grid_every=0", "finetune.channel_base=64",
+                            "finetune.channel_max=16", "finetune.deviation_group=2",
+                            "finetune.penalty_every=2"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_saving, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_recomputation, open_root, close_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

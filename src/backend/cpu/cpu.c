@@ -23,7 +23,6 @@ typedef struct cpu_kernel {
     ayf_heavy_kernel *heavy; /* conv, gemm */
     ayf_exchange *exchange;  /* allreduce */
     void *packed;            /* a fixed second input as `heavy` likes it; NULL: not kept */
-    bool packed_now;         /* `packed` is up to date */
     ayf_node out, in[AYF_MAX_INPUTS];
     ayf_element element[AYF_MAX_INPUTS + 1]; /* of the inputs, then of the output */
     ayf_filter filter;
@@ -105,15 +104,14 @@ static ayf_moved moved(const cpu_kernel *k, void *const *args, int i, int inputs
     return (ayf_moved){i < inputs ? &k->in[i] : &k->out, k->element[i], args[i]};
 }
 
-static void cpu_changed(ayf_backend *backend, void *kernel) {
-    (void)backend;
-    ((cpu_kernel *)kernel)->packed_now = false;
+static void cpu_keep(ayf_backend *backend, void *kernel, const void *memory) {
+    cpu_backend *b = (cpu_backend *)backend;
+    cpu_kernel *k = kernel;
+    if (b->failed == AYF_OK) b->failed = ayf_heavy_pack(k->heavy, memory, k->packed);
 }
 
 static ayf_status run_heavy(cpu_kernel *k, void *const *args, void *scratch) {
     if (!k->packed) return ayf_heavy_run(k->heavy, args[0], args[1], args[2], scratch);
-    if (!k->packed_now) AYF_TRY(ayf_heavy_pack(k->heavy, args[1], k->packed));
-    k->packed_now = true;
     return ayf_heavy_run_packed(k->heavy, args[0], k->packed, args[2], scratch);
 }
 
@@ -227,7 +225,7 @@ static const ayf_backend_ops cpu_ops = {
     .poison = cpu_poison,
     .prepare = cpu_prepare,
     .launch = cpu_launch,
-    .changed = cpu_changed,
+    .keep = cpu_keep,
     .describe = cpu_describe,
     .drop = cpu_drop,
     .sync = cpu_sync,

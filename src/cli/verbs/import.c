@@ -20,7 +20,7 @@ int cli_import(cli *c, const cli_args *args) {
         (code = cli_get_int(args, CLI_OPT_channels_per_head, 1, 4096, &options.channels_per_head)))
         return code;
     if (!out || !*out) return cli_error(c, AYF_E_USAGE, "name the file to be written: --out FILE");
-    if ((code = cli_check_output(c, out, false))) return code;
+    if ((code = cli_check_output(c, out, false, 0))) return code;
     if (ayf_model_import(c->ctx, args->positional[0], &options, out, &facts) != AYF_OK) return cli_fail(c);
     describe(c, out, &facts, role == 1);
     cli_print_line(NULL, out);

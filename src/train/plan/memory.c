@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "base/available.h"
+#include "base/wait.h"
 #include "model/shape.h"
 #include "train/best.h"
-#include "train/checkpoint.h"
 #include "train/kind.h"
 #include "train/pictures.h"
 #include "train/plan/parts.h"
@@ -35,7 +35,7 @@ static uint64_t begun_with(const ayf_run *run) {
 static uint64_t kernels_of(const ayf_run *run) {
     uint64_t kernels = 0;
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++)
-        if (run->programs[i]) kernels += ayf_program_describe(run->programs[i]).steps;
+        if (run->programs[i]) kernels += ayf_program_describe(run->programs[i]).kernels;
     return kernels;
 }
 
@@ -49,7 +49,10 @@ static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) 
     if (!ayf_run_leads(run)) return AYF_OK;
     AYF_TRY(ayf_run_picture_open(run));
     parts->pictures = ayf_run_picture_bytes(run);
-    parts->checkpoint = ayf_run_checkpoint_room(run);
+    for (int i = 0; i < run->learners; i++) {
+        uint64_t writing = ayf_memory_writing(run->learner[i].weights->params);
+        parts->checkpoint = writing > parts->checkpoint ? writing : parts->checkpoint;
+    }
     return ayf_best_plan(run, &parts->measuring);
 }
 
@@ -147,6 +150,8 @@ static ayf_status refuse(ayf_run *run, const ayf_memory_parts *parts) {
 
 /* The phase that takes most is remembered. */
 static ayf_status compile_and_check(ayf_run *run) {
+    ayf_task_begin(run->ctx, "planning a step", 0);
+    AYF_TRY(ayf_task_go_on(run->ctx));
     ayf_memory_parts parts;
     AYF_TRY(run->type->compile(run));
     AYF_TRY(count_parts(run, run->batch.count, &parts));

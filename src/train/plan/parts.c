@@ -23,6 +23,10 @@ uint64_t ayf_memory_copy(const ayf_params *params, bool trained_only) {
     return elements * sizeof(float);
 }
 
+uint64_t ayf_memory_writing(const ayf_params *params) {
+    return 2 * ayf_params_largest(params) * sizeof(float);
+}
+
 uint64_t ayf_memory_total(const ayf_memory_parts *p) {
     uint64_t passing = p->checkpoint > p->measuring ? p->checkpoint : p->measuring;
     return p->step + p->batch + p->data + p->trajectories + p->pictures + passing + p->process;

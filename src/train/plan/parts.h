@@ -21,5 +21,7 @@ uint64_t ayf_memory_batch(int count, ayf_data_shape shape);
 
 /* One copy of the parameters in a file; moments are of those that are trained. */
 uint64_t ayf_memory_copy(const ayf_params *params, bool trained_only);
+/* What writing that takes: tensor by tensor. */
+uint64_t ayf_memory_writing(const ayf_params *params);
 
 #endif
