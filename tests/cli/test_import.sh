@@ -162,7 +162,7 @@ print(errors)
 assert len(errors) == 40 and sum(errors[33:38]) < 0.8 * sum(errors[:5])'
 }
 expect "in the steps before the derivative counts" 0 learns
-expect "ayf info says what it sees of the time" 0 grep -a -c '"model.time_soft":"0.005"' run/model.safetensors
+expect "ayf info says what it sees of the time" 0 grep -a -c '"model.time_soft":"0.01"' run/model.safetensors
 expect "another softness" 0 "$ayf" distill other --teacher teacher.safetensors --data data.npz --steps 1 --batch 4 \
     --set distill.guidance=none --set model.time_soft=0.02
 expect "is kept" 0 grep -a -c '"model.time_soft":"0.02"' other/model.safetensors

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "ayf/model.h"
 #include "backend/ref/ref.h"
 #include "data/source.h"
 #include "eval/features_fitted.h"
 #include "eval/statistics.h"
+#include "io/file.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
 #include "model/file.h"
@@ -276,6 +278,58 @@ void fuzz_model_seeds(void) {
     seed_model("mlp", AYF_MODEL_ROLE_TEACHER, mlp);
     seed_model("discriminator", AYF_MODEL_ROLE_DISCRIMINATOR, discriminator);
     seed_model("features", AYF_MODEL_ROLE_FEATURES, fitted);
+}
+
+/* ---- A network of EDM2: an error, or a model that is read ---- */
+
+void fuzz_import(const uint8_t *bytes, size_t size) {
+    const char *path = fuzz_file("edm2.safetensors", bytes, size), *out = fuzz_path("imported.safetensors");
+    ayf_context *ctx = fuzz_open(size);
+    ayf_import_facts facts;
+    remove(out);
+    if (ayf_model_import(ctx, path, NULL, out, &facts) == AYF_OK) {
+        ayf_model_spec spec;
+        ayf_model_card card;
+        FUZZ_CHECK(ayf_model_read_card(ctx, out, &spec, &card) == AYF_OK);
+        FUZZ_CHECK(spec.img_resolution == facts.height && card.sigma_data == facts.sigma_data);
+        ayf_model_card_free(ctx, &card);
+    } else {
+        FUZZ_CHECK(*ayf_error(ctx) && !ayf_path_exists(out));
+    }
+    fuzz_close(ctx);
+}
+
+void fuzz_import_seeds(void) {
+    static const setting network[] = {
+        {"img_resolution", "4"},   {"img_channels", "1"},      {"label_dim", "2"},
+        {"model_channels", "2"},   {"num_blocks", "1"},        {"channel_mult", "1,2"},
+        {"attn_resolutions", "2"}, {"channels_per_head", "2"}, {NULL, NULL}};
+    ayf_context *ctx = fuzz_open(1 << 16);
+    ayf_model_spec spec = ayf_model_spec_default();
+    ayf_params *params;
+    for (const setting *s = network; s->key; s++)
+        FUZZ_CHECK(ayf_model_spec_set(ctx, &spec, s->key, s->value) == AYF_OK);
+    FUZZ_CHECK(ayf_params_new(ctx, &spec, &params) == AYF_OK);
+    static const uint16_t values[4096];
+    for (int bare = 0; bare < 2; bare++) {
+        ayf_st_writer *w;
+        FUZZ_CHECK(ayf_st_write_begin(ctx, &w) == AYF_OK);
+        FUZZ_CHECK(ayf_st_write_meta(w, "edm2.channels_per_head", "2") == AYF_OK);
+        FUZZ_CHECK(ayf_st_write_meta(w, "edm2.sigma_data", "0.5") == AYF_OK);
+        for (int i = 0; i < params->count; i++) {
+            const ayf_param *p = &params->at[i];
+            FUZZ_CHECK(p->size <= AYF_COUNT(values));
+            FUZZ_CHECK(ayf_st_write_tensor(w, bare ? p->name + 5 : p->name, AYF_ST_F16, p->file_rank,
+                                           p->file_shape, values) == AYF_OK);
+        }
+        const char *name = bare ? "bare" : "whole";
+        FUZZ_CHECK(ayf_st_write_end(w, fuzz_path(name)) == AYF_OK);
+        FUZZ_CHECK(ayf_model_import(ctx, fuzz_path(name), NULL, fuzz_path("imported.safetensors"), NULL) ==
+                   AYF_OK);
+        fuzz_seed_file(name, fuzz_path(name));
+    }
+    ayf_params_free(params);
+    fuzz_close(ctx);
 }
 
 /* ---- Features: an error, or a network that gives features of a picture ---- */

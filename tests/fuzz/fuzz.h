@@ -25,6 +25,7 @@
     X(statistics, 4000)                                                                                      \
     X(safetensors, 6000)                                                                                     \
     X(model, 2000)                                                                                           \
+    X(import, 3000)                                                                                          \
     X(features, 2000)                                                                                        \
     X(checkpoint, 1000)                                                                                      \
     X(trajectories, 300)                                                                                     \
