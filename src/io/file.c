@@ -360,6 +360,30 @@ static ayf_status fail_held(ayf_context *ctx, const char *folder, int fd) {
                     folder, *pid ? pid : "(unknown)");
 }
 
+static bool is_at(int fd, const char *path) {
+    struct stat held, there;
+    return fstat(fd, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino &&
+           held.st_dev == there.st_dev;
+}
+
+/* The lock of `path` in *fd. Whoever abandons a folder removes the file while holding it, so what was locked may be
+ * gone from its path: then again. */
+static ayf_status hold(ayf_context *ctx, const char *folder, const char *path, int *fd) {
+    for (;;) {
+        int result;
+        *fd = open_retry(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
+        if (*fd < 0 && errno == ELOOP) return ayf_fail_errno(ctx, errno, "write", path);
+        if (*fd < 0) return ayf_fail_errno(ctx, errno, "use this folder", folder);
+        do result = flock(*fd, LOCK_EX | LOCK_NB);
+        while (result != 0 && errno == EINTR);
+        if (result != 0 && errno == EWOULDBLOCK) return fail_held(ctx, folder, *fd);
+        if (result != 0) /* a file system without locks: the run is worth more than the guard */
+            ayf_say(ctx, "%s: this file system has no locks; do not start a second run here", folder);
+        if (result != 0 || is_at(*fd, path)) return AYF_OK;
+        close(*fd);
+    }
+}
+
 ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder_lock **out) {
     *out = NULL;
     ayf_folder_lock *lock = ayf_alloc(ctx, 1, sizeof *lock);
@@ -369,20 +393,7 @@ ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder
         return AYF_E_MEMORY;
     }
     lock->ctx = ctx;
-    lock->fd = open_retry(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
-    ayf_status status = AYF_OK;
-    if (lock->fd < 0) {
-        status = errno == ELOOP ? ayf_fail_errno(ctx, errno, "write", path)
-                                : ayf_fail_errno(ctx, errno, "use this folder", folder);
-    } else {
-        int result;
-        do result = flock(lock->fd, LOCK_EX | LOCK_NB);
-        while (result != 0 && errno == EINTR);
-        if (result != 0 && errno == EWOULDBLOCK)
-            status = fail_held(ctx, folder, lock->fd);
-        else if (result != 0) /* a file system without locks: the run is worth more than the guard */
-            ayf_say(ctx, "%s: this file system has no locks; do not start a second run here", folder);
-    }
+    ayf_status status = hold(ctx, folder, path, &lock->fd);
     if (status == AYF_OK) {
         char pid[24];
         int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());

@@ -110,6 +110,8 @@ model.safetensors.index.json is the index of a model in several files
 pets.zip is a ZIP archive, not a model
 mnist/train-images-idx3-ubyte is an IDX file
 END
+expect "doctor of data" 3 "$ayf" doctor pets.zip
+says "is a ZIP archive, not a model" && one_line
 expect "info of a PyTorch file" 3 "$ayf" info weights.pt
 says "PyTorch file" && one_line
 
