@@ -46,6 +46,7 @@ static ayf_status draw(ayf_model *model, const char *path) {
     if (status == AYF_OK && (!file || fwrite(images, sizeof *images, values, file) != values))
         status = AYF_E_IO;
     if (file && fclose(file) != 0) status = AYF_E_IO;
+    if (status == AYF_E_IO) fprintf(stderr, "%s: cannot be written\n", path);
     free(images);
     return status;
 }
@@ -63,7 +64,8 @@ int main(int argc, char **argv) {
     ayf_status status = ctx ? ayf_model_open_memory(ctx, bytes, size, &model) : AYF_E_MEMORY;
     free(bytes);
     if (status == AYF_OK) status = draw(model, argv[2]);
-    if (status != AYF_OK) fprintf(stderr, "%s: %s\n", ayf_status_text(status), ayf_error(ctx));
+    const char *reason = ctx ? ayf_error(ctx) : "";
+    if (status != AYF_OK) fprintf(stderr, "%s%s%s\n", ayf_status_text(status), *reason ? ": " : "", reason);
     ayf_model_close(model);
     ayf_close(ctx);
     return ayf_exit_code(status);

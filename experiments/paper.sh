@@ -449,6 +449,7 @@ switches() {
         plain emd "$seed"
         plain no-zero "$seed" --set distill.p_s0=0
         plain sorted "$seed" --set distill.pairs=sorted --set distill.p_s0=0 --set distill.p_st=0.75
+        plain split "$seed" --set model.time_split=true
         plain power-75 "$seed" --set distill.norm_p=0.75
         plain power-0 "$seed" --set distill.norm_p=0
         guided autoguidance "$seed"
@@ -463,6 +464,7 @@ switches() {
         row "defaults" emd %.3f $what 1 2 4
         row "p_s0 = 0" no-zero %.3f $what 1 2 4
         row "MeanFlow's time pairs" sorted %.3f $what 1 2 4
+        row "time_split" split %.3f $what 1 2 4
         row "norm_p = 0.75" power-75 %.3f $what 1 2 4
         row "norm_p = 0" power-0 %.3f $what 1 2 4
     done

@@ -2,11 +2,13 @@
  *
  *     ayf_context *ctx = ayf_open(NULL);
  *     ayf_model *model;
+ *     if (!ctx) return puts("out of memory"), 1;
  *     if (ayf_model_open(ctx, "student.safetensors", &model) != AYF_OK) return puts(ayf_error(ctx)), 1;
  *     ayf_model_facts facts = ayf_model_describe(model);
  *     float *images = malloc(sizeof *images * 16 * (size_t)(facts.height * facts.width * facts.channels));
- *     if (ayf_model_sample(model, &(ayf_sample_options){.steps = 2}, 16, images, NULL) == AYF_OK)
- *         ayf_grid_write(ctx, "grid.png", images, 16, 4, facts.height, facts.width, facts.channels);
+ *     if (!images || ayf_model_sample(model, &(ayf_sample_options){.steps = 2}, 16, images, NULL) != AYF_OK ||
+ *         ayf_grid_write(ctx, "grid.png", images, 16, 4, facts.height, facts.width, facts.channels) != AYF_OK)
+ *         puts(images ? ayf_error(ctx) : "out of memory");
  *     free(images);
  *     ayf_model_close(model);
  *     ayf_close(ctx);

@@ -53,6 +53,13 @@ AYF_API AYF_CHECKED ayf_status ayf_batch_write(ayf_context *ctx, const char *pat
 AYF_API AYF_CHECKED ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder,
                                                 uint64_t bytes);
 
+/* Whether writing to `path`, a file or a folder, takes nothing away: of the `count` inputs (names of files and folders;
+ * NULL is fine, and so is what is no path) none is the same file, also through links, none is a folder of data in
+ * which `path` lies, and it is not among what a run keeps in its folder (config.yaml, log.jsonl, its models,
+ * checkpoints/, samples/, snapshots/ ...). AYF_E_USAGE with the reason. */
+AYF_API AYF_CHECKED ayf_status ayf_output_spare(ayf_context *ctx, const char *path, const char *const *inputs,
+                                                int count);
+
 /* Writes a file as a whole or not at all: into a temporary file beside it, which takes its place when it is complete.
  * Symbolic links are followed. */
 AYF_API AYF_CHECKED ayf_status ayf_output_write(ayf_context *ctx, const char *path, const void *bytes,

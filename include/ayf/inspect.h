@@ -147,6 +147,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     double sigma;      /* data of one size: standard deviation in [-1,1] units */
     char *fingerprint; /* data of one size: what identifies it wherever it lies: equal text, equal data */
     ayf_precision precision; /* run, model that draws: in which it is or was trained */
+    bool running;            /* run: a process is training it now */
 } ayf_path_facts;
 
 /* Finds only the kind, by names and first bytes. No file is read as a whole, and any safetensors file counts

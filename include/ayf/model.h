@@ -26,9 +26,10 @@ typedef struct ayf_model_facts {
     uint64_t parameters;               /* number of trained values */
     uint64_t step;                     /* number of training steps done */
     double guidance_min, guidance_max; /* range of ayf_sample_options.guidance, above 0; equal: fixed */
-    double guidance_t_max; /* up to which time a teacher is guided, or the teacher of a student was; 1: always */
-    double sigma_data;                 /* standard deviation of the data in [-1,1] units */
-    ayf_precision precision;           /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
+    double
+        guidance_t_max; /* up to which time a teacher is guided, or the teacher of a student was; 1: always */
+    double sigma_data;  /* standard deviation of the data in [-1,1] units */
+    ayf_precision precision; /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
 } ayf_model_facts;
 
 /* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
@@ -38,6 +39,28 @@ AYF_API AYF_CHECKED ayf_status ayf_model_open(ayf_context *ctx, const char *path
  * it "model in memory". */
 AYF_API AYF_CHECKED ayf_status ayf_model_open_memory(ayf_context *ctx, const void *bytes, size_t size,
                                                      ayf_model **out);
+
+/* What the names and shapes of a network of EDM2 do not tell. 0: what the file's metadata say (those of
+ * scripts/convert_edm2.py), else EDM2's usual value. */
+typedef struct ayf_import_options {
+    double sigma_data;     /* 0.5 */
+    int channels_per_head; /* 64 */
+} ayf_import_options;
+typedef struct ayf_import_facts {
+    int height, width, channels; /* of a sample, in pixels */
+    int classes;                 /* 0 = unconditional */
+    uint64_t parameters;         /* number of trained values */
+    double sigma_data;
+} ayf_import_facts;
+/* Makes the model file `out` of a safetensors file with a network of EDM2 (arXiv 2312.02696, config G) under the names
+ * of its state_dict: a teacher with the velocity of its probability-flow ODE. The network is read off names and shapes,
+ * every one of which is checked; the tensors keep their type (F16, BF16, F32, F64), and `logvar_*` is left out.
+ * `options` and `facts` may be NULL. AYF_E_FORMAT, with the tensor, for a file that is damaged, of another network, or
+ * draws latents; AYF_E_USAGE when `options` do not suit the network. */
+AYF_API AYF_CHECKED ayf_status ayf_model_import(ayf_context *ctx, const char *path,
+                                                const ayf_import_options *options, const char *out,
+                                                ayf_import_facts *facts);
+
 AYF_API void ayf_model_close(ayf_model *model); /* NULL is fine */
 AYF_API ayf_model_facts ayf_model_describe(const ayf_model *model);
 

@@ -74,6 +74,9 @@ class Cancelled(Error):
     """The progress function gave False. What is open stays usable."""
 
 
+for _class in (Error, OutOfMemory, FileError, UsageError, ConfigError, FormatError, Diverged, CheckFailed, Cancelled):
+    _class.__module__ = "ayf"  # where users find them
+
 _ERRORS = {
     "AYF_E_MEMORY": OutOfMemory,
     "AYF_E_IO": FileError,

@@ -69,8 +69,9 @@ class AyfTest(unittest.TestCase):
                     raise KeyboardInterrupt
         with ayf.train(self.folder / "left", context=self.context) as run:
             self.assertEqual(run.step, 1)
-        with self.assertRaises(ayf.UsageError):
+        with self.assertRaises(ayf.UsageError) as caught:
             run.save()
+        self.assertEqual(caught.exception.__class__.__module__, "ayf")
 
     def test_facts_and_samples(self):
         model = self.model(self.student)

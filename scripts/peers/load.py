@@ -15,6 +15,8 @@ def load(path):
     ints = lambda key: [int(x) for x in meta[key].split(",") if x]
     if meta["kind"] != "unet" or meta["resample_filter"] != "1,1":
         raise ValueError(f"{path}: only a U-Net with the filter 1,1 is written down in unet.py")
+    if meta.get("time_split") == "true":
+        raise ValueError(f"{path}: a student with model.time_split is not written down in unet.py")
     net = UNet(img_resolution=int(meta["img_resolution"]), img_channels=int(meta["img_channels"]),
                label_dim=int(meta["label_dim"]), model_channels=int(meta["model_channels"]),
                channel_mult=ints("channel_mult"), num_blocks=int(meta["num_blocks"]),

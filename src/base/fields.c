@@ -128,6 +128,16 @@ static ayf_status out_of_range(ayf_context *ctx, const ayf_field_row *f, const c
                     ayf_field_is_list(f) ? ": the element" : " =", text, range);
 }
 
+static ayf_status too_large(ayf_context *ctx, const ayf_field_row *f, const char *text) {
+    char most[AYF_REAL_SIZE];
+    if (is_whole(f) && f->high >= (double)INT64_MAX)
+        snprintf(most, sizeof most, "%lld", (long long)INT64_MAX);
+    else
+        snprintf(most, sizeof most, "%.*g", is_whole(f) ? 15 : 10, f->high);
+    return ayf_fail(ctx, AYF_E_CONFIG, "%s%s %.80s is too large; at most %s", f->name,
+                    ayf_field_is_list(f) ? ": the element" : " =", text, most);
+}
+
 static ayf_status not_a_number(ayf_context *ctx, const ayf_field_row *f, const char *text) {
     const char *kind = is_whole(f) ? "whole number" : "number";
     if (ayf_field_is_list(f))
@@ -139,9 +149,13 @@ static ayf_status not_a_number(ayf_context *ctx, const ayf_field_row *f, const c
 /* A number or an element of a list. */
 static ayf_status parse_number(ayf_context *ctx, const ayf_field_row *f, const char *text, int64_t *whole,
                                double *real) {
-    if (!(is_whole(f) ? parse_whole(text, whole) : ayf_parse_real(text, real)))
-        return not_a_number(ctx, f, text);
+    if (!(is_whole(f) ? parse_whole(text, whole) : ayf_parse_real(text, real))) {
+        bool digits = is_whole(f) && *text && !text[strspn(text, "0123456789")];
+        return digits ? too_large(ctx, f, text) : not_a_number(ctx, f, text);
+    }
     if (is_whole(f)) *real = (double)*whole;
+    if (*real > f->high && f->high >= (is_whole(f) ? NO_WHOLE_LIMIT : NO_REAL_LIMIT))
+        return too_large(ctx, f, text);
     return *real < f->low || *real > f->high ? out_of_range(ctx, f, text) : AYF_OK;
 }
 

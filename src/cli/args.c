@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,6 +230,9 @@ int cli_get_u64(const cli_args *args, cli_option option, uint64_t *out) {
     const char *text = args->value[option], *end;
     if (!text) return 0;
     if (read_u64(text, &end, out) && !*end) return 0;
+    if (*text && !text[strspn(text, "0123456789")])
+        return usage_error("--%s %s: too large; at most %" PRIu64, cli_options[option].name, text,
+                           UINT64_MAX);
     return usage_error("--%s %s: not a whole number", cli_options[option].name, text);
 }
 
@@ -290,6 +294,18 @@ int cli_get_duration(const cli_args *args, cli_option option, double *out) {
                        cli_options[option].name, text);
 }
 
+/* A range that falls is told as that. */
+static int not_a_list(const char *option, const char *text) {
+    uint64_t first, last;
+    for (const char *at = text; read_u64(at, &at, &first); at++) {
+        if (*at == '-' && read_u64(at + 1, &at, &last) && last < first)
+            return usage_error("--%s %s: %" PRIu64 "-%" PRIu64 " falls; a range rises: %" PRIu64 "-%" PRIu64,
+                               option, text, first, last, last, first);
+        if (*at != ',') break;
+    }
+    return usage_error("--%s %s: must be a list like 0-63 or 1,5,9-12", option, text);
+}
+
 /* "a" or "a-b" at *text; moves on over it. */
 static bool read_range(const char **text, uint64_t most, uint64_t *first, uint64_t *last) {
     if (!read_u64(*text, text, first)) return false;
@@ -310,8 +326,7 @@ int cli_get_list(const cli_args *args, cli_option option, uint64_t most, size_t 
         do {
             uint64_t first, last;
             at += *at == ',' && at > text;
-            if (!read_range(&at, most, &first, &last) || (*at && *at != ','))
-                return usage_error("--%s %s: must be a list like 0-63 or 1,5,9-12", name, text);
+            if (!read_range(&at, most, &first, &last) || (*at && *at != ',')) return not_a_list(name, text);
             if (last - first >= limit - n)
                 return usage_error("--%s %s: more than %zu values", name, text, limit);
             for (uint64_t v = first;; v++) {

@@ -63,6 +63,15 @@ extern bool cli_silent;
       "    ayf export runs/student --format onnx --steps 2 --out student.onnx\n"                             \
       "    ayf export runs/student --format c --dtype bf16 --out student.c\n"                                \
       "    ayf export runs/teacher --format safetensors --dtype bf16 --out weights.safetensors")             \
+    X(import, "FILE", 1, 1, "make a model of a network of EDM2",                                             \
+      "FILE is a safetensors file with the weights of an EDM2 network (arXiv 2312.02696, config G) under\n"  \
+      "the names of its state_dict; scripts/convert_edm2.py makes one of NVIDIA's pickles. The network is\n" \
+      "read off names and shapes. The model samples, guides, is measured and distilled like a teacher of\n"  \
+      "ayf train; a weak model of another width guides it as --weak. See docs/import.md.\n\n"                \
+      "    scripts/convert_edm2.py edm2-img64-s-1073741-0.045.pkl s.safetensors\n"                           \
+      "    ayf import s.safetensors --out teacher.safetensors\n"                                             \
+      "    ayf import xs.safetensors --role weak --out weak.safetensors\n"                                   \
+      "    ayf sample teacher.safetensors --weak weak.safetensors --guidance 1.7 --out grid.png")            \
     X(ema, "RUN", 1, 1, "make a model of another average of a run's weights",                                \
       "RUN is the folder of a run that keeps power-function averages (train.ema_widths). From their\n"       \
       "snapshots, the average of any width is made by least squares (post-hoc EMA, EDM2's paper), without\n" \
@@ -161,6 +170,7 @@ typedef enum cli_verb {
 #define CLI_DATA (1u << CLI_VERB_data)
 #define CLI_EXPORT (1u << CLI_VERB_export)
 #define CLI_BENCH (1u << CLI_VERB_bench)
+#define CLI_IMPORT (1u << CLI_VERB_import)
 #define CLI_EMA (1u << CLI_VERB_ema)
 #define CLI_PLAN (1u << CLI_VERB_plan)
 #define CLI_REPORT (1u << CLI_VERB_report)
@@ -215,7 +225,7 @@ typedef enum cli_verb {
       "weak teacher that guides the teacher")                                                                \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
-    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                    \
+    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL, NULL,                    \
       "how a teacher is solved; default heun")                                                               \
     X(precision, "precision", "highest|bf16|auto", CLI_SAMPLE | CLI_EVAL, NULL,                              \
       "how MODEL computes: highest = 32 bits (default), auto = bf16 where that is faster here")              \
@@ -224,6 +234,14 @@ typedef enum cli_verb {
       "stdout")                                                                                              \
     X(sample_format, "format", "png|npz|csv", CLI_SAMPLE, NULL,                                              \
       "what is written where the name of --out does not say it: --out - --format npz")                       \
+    X(import_role, "role", "teacher|weak", CLI_IMPORT, NULL,                                                 \
+      "what the model is for; default teacher. The file is the same, and what is printed says how to use "   \
+      "it")                                                                                                  \
+    X(sigma_data, "sigma-data", "X", CLI_IMPORT, NULL,                                                       \
+      "standard deviation of the data that the network was made for; default: as FILE says, else 0.5")       \
+    X(channels_per_head, "channels-per-head", "N", CLI_IMPORT, NULL,                                         \
+      "channels per attention head, which shapes do not tell; default: as FILE says, else 64")               \
+    X(import_out, "out", "FILE", CLI_IMPORT, NULL, "the model file")                                         \
     X(ema_width, "width", "W", CLI_EMA, NULL, "width of the average, 0.001 to 0.28")                         \
     X(ema_step, "step", "N", CLI_EMA, NULL, "a step that has a snapshot; default: the last one")             \
     X(ema_out, "out", "FILE", CLI_EMA, NULL, "the model file")                                               \
@@ -234,6 +252,8 @@ typedef enum cli_verb {
     X(label, "label", NULL, CLI_SAMPLE, NULL, "write the class, or the seed, under each image of the grid")  \
     X(scale, "scale", "N", CLI_SAMPLE, NULL, "show each pixel as N x N pixels; default 1")                   \
     X(export_format, "format", "onnx|safetensors|c", CLI_EXPORT, NULL, "what to write")                      \
+    X(export_solver, "solver", "euler|heun", CLI_EXPORT, NULL,                                               \
+      "onnx with --steps, c: how a teacher is solved; default heun")                                         \
     X(dtype, "dtype", "f32|f16|bf16", CLI_EXPORT, NULL, "how weights are stored; default f32")               \
     X(export_out, "out", "FILE", CLI_EXPORT, NULL, "the file to be written")                                 \
     X(export_steps, "steps", "N", CLI_EXPORT, NULL,                                                          \

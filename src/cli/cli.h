@@ -19,10 +19,13 @@ typedef struct cli {
     ayf_context *ctx;
     cli_progress *progress; /* drawn on stderr at the moment; NULL = none */
     int argc;
-    char **argv;     /* of the program, for "to go on: ..." */
-    int processes;   /* that share a run */
-    double started;  /* seconds of the monotonic clock, when the program began */
-    double max_time; /* --max-time in seconds from there; 0 = no limit */
+    char **argv;       /* of the program, for "to go on: ..." */
+    const cli_args *args;
+    int processes;     /* that share a run */
+    double started;    /* seconds of the monotonic clock, when the program began */
+    const char *task;  /* that the library works on (cli_show_task()) */
+    double task_shown; /* when that was begun, or said */
+    double max_time;   /* --max-time in seconds from there; 0 = no limit */
 } cli;
 
 /* The number of processes that a launcher has started with this one, 1 without a launcher. Sets cli_silent. */
@@ -62,8 +65,12 @@ int cli_get_threads(const cli_args *args, int *out);
  * read before it. */
 void cli_choose_waiting(char **argv, int threads);
 
-/* Whether the file, or files in the folder, can be written: asked before the work (ayf_output_check()). */
-int cli_check_output(cli *c, const char *path, bool folder);
+/* Whether the file, or files in the folder, can be written (ayf_output_check()) and take away nothing that the command
+ * reads or that a run keeps (ayf_output_spare()). Asked before the work, for everything that a verb writes; "-" is
+ * refused. Returns an exit code. */
+int cli_check_output(cli *c, const char *path, bool folder, uint64_t bytes);
+/* Whether the name does not promise another format than PNG. `option` is for the message. */
+int cli_check_png(cli *c, const char *option, const char *path);
 
 /* Makes a folder and its parents. */
 int cli_make_folder(cli *c, const char *path);
@@ -114,6 +121,10 @@ void cli_progress_update(cli_progress *p, const ayf_run_report *report);
 void cli_progress_end(cli_progress *p);
 /* Removes the bar for a line of text. */
 void cli_progress_hide(cli_progress *p);
+
+/* An ayf_progress_fn of runs, which are ended otherwise; `user` is the cli. A line for every ten seconds of what is done
+ * before and between steps, none for what is done sooner. */
+bool cli_show_task(void *user, const char *what, uint64_t done, uint64_t total);
 
 /* ---- Signals and descriptors ---- */
 

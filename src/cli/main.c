@@ -38,11 +38,15 @@ void cli_say(cli *c, const char *format, ...) {
     fputc('\n', stderr);
 }
 
+/* Why stdout was lost before the end; 0: it was not. */
+static int stdout_error;
+
 void cli_print_line(void *user, const char *line) {
     (void)user;
     cli_put(stdout, "%s", line);
     putchar('\n');
-    fflush(stdout);
+    errno = 0;
+    if (fflush(stdout) != 0 && !stdout_error) stdout_error = errno;
 }
 
 void cli_json_number(double value) {
@@ -50,10 +54,6 @@ void cli_json_number(double value) {
         printf("%.9g", value);
     else
         fputs("null", stdout);
-}
-
-int cli_check_output(cli *c, const char *path, bool folder) {
-    return ayf_output_check(c->ctx, path, folder, 0) == AYF_OK ? 0 : cli_fail(c);
 }
 
 int cli_make_folder(cli *c, const char *path) {
@@ -137,7 +137,9 @@ int cli_check_times(cli *c, const cli_args *args, size_t count, int *steps) {
 int cli_get_solver(const cli_args *args, ayf_solver *out) {
     static const char *const names[] = {"euler", "heun", "reference"};
     static const ayf_solver solvers[] = {AYF_SOLVER_EULER, AYF_SOLVER_HEUN, AYF_SOLVER_REFERENCE};
-    int found = -1, code = cli_get_choice(args, CLI_OPT_solver, names, 3, &found);
+    bool fixed = args->verb == CLI_VERB_export; /* number of steps */
+    int found = -1, code = cli_get_choice(args, fixed ? CLI_OPT_export_solver : CLI_OPT_solver, names,
+                                          fixed ? 2 : 3, &found);
     if (found >= 0) *out = solvers[found];
     return code;
 }
@@ -160,7 +162,7 @@ static verb_function *const verb_functions[] = {
 };
 
 static int run(int argc, char **argv, const cli_args *args, int processes, double started) {
-    cli c = {.argc = argc, .argv = argv, .processes = processes, .started = started};
+    cli c = {.argc = argc, .argv = argv, .args = args, .processes = processes, .started = started};
     /* A run finishes its step and saves. */
     bool runs = (CLI_RUNS >> args->verb & 1u) || args->verb == CLI_VERB_demo;
     /* The environment belongs to the program: the library never reads it. */
@@ -168,7 +170,8 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     ayf_options options = {.log = log_line,
                            .log_user = &c,
                            .mpi = processes > 1,
-                           .progress = runs ? NULL : cli_cancel_go_on,
+                           .progress = runs ? cli_show_task : cli_cancel_go_on,
+                           .progress_user = &c,
                            .trace = trace && *trace && strcmp(trace, "0") != 0};
     int code = cli_get_threads(args, &options.threads);
     if (code) return code;
@@ -189,17 +192,22 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     return code;
 }
 
-/* What a run is for lies in its folder: a reader of its talk that went away, or a full disk behind stdout,
- * takes nothing from it. */
+/* What a run is for lies in its folder: a reader of its talk that went away, or never was, takes nothing from it. */
+static bool need_no_reader(const cli_args *args) {
+    return CLI_RUNS >> args->verb & 1u && !args->value[CLI_OPT_dry_run];
+}
+
 static int finish_stdout(const cli_args *args, int code) {
     if (cli_text_lost() && !code) {
         fputs("ayf: out of memory for some of the results\n", stderr);
         code = ayf_exit_code(AYF_E_MEMORY);
     }
     errno = 0;
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || CLI_RUNS >> args->verb & 1u) return code;
-    fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", errno ? ": " : "",
-            errno ? strerror(errno) : "");
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    int error = stdout_error ? stdout_error : errno;
+    if ((error == EPIPE || error == EBADF) && need_no_reader(args)) return code;
+    fprintf(stderr, "ayf: cannot write the results to stdout%s%s\n", error ? ": " : "",
+            error ? strerror(error) : "");
     return code ? code : ayf_exit_code(AYF_E_IO);
 }
 

@@ -45,16 +45,19 @@ static void print_rows(const char *title, const row *rows, int count) {
     for (int i = 0; i < count; i++) printf("  %-9s %s\n", rows[i].name, rows[i].text);
 }
 
+void cli_help_exits(void) { print_rows("exit codes", exits, COUNT(exits)); }
+
 void cli_help_all(void) {
     printf("ayf - %s (Align Your Flow, arXiv 2506.14603)\n\nusage: ayf VERB [arguments] [options]\n\n",
            about);
     for (int i = 0; i < CLI_VERB_COUNT; i++) printf("  %-9s %s\n", cli_verbs[i].name, cli_verbs[i].line);
-    printf("\nayf help VERB explains a verb, ayf help config the configuration, ayf help train.lr a key of "
-           "it and\n"
-           "ayf help --gamma an option. ayf --version prints the version.\n\n%s\n",
-           processes);
+    printf(
+        "\nayf help VERB explains a verb, ayf help config the configuration, ayf help train.lr a key of "
+        "it and\n"
+        "ayf help --gamma an option, ayf help exit the exit codes. ayf --version prints the version.\n\n%s\n",
+        processes);
     print_rows("environment", environment, COUNT(environment));
-    print_rows("exit codes", exits, COUNT(exits));
+    cli_help_exits();
 }
 
 void cli_help_verb(cli_verb verb) {

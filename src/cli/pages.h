@@ -4,9 +4,10 @@
 
 #include "cli.h"
 
-/* For a terminal: the program, a verb. */
+/* For a terminal: the program, a verb, the exit codes. */
 void cli_help_all(void);
 void cli_help_verb(cli_verb verb);
+void cli_help_exits(void);
 
 /* A line "train, distill and finetune" of those verbs whose bit is set, each after `before`. */
 void cli_put_verbs(unsigned verbs, const char *before);

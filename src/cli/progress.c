@@ -131,3 +131,21 @@ void cli_progress_end(cli_progress *p) {
     }
     p->c->progress = NULL;
 }
+
+bool cli_show_task(void *user, const char *what, uint64_t done, uint64_t total) {
+    const double quiet = 10;
+    cli *c = user;
+    double now = cli_now();
+    if (!c->task || strcmp(c->task, what) != 0) {
+        /* What comes before may have been silent for as long. */
+        if (!c->task) c->task_shown = c->started;
+        c->task = what;
+    }
+    if (now - c->task_shown < quiet || (total && done >= total)) return true;
+    c->task_shown = now;
+    if (total)
+        cli_say(c, "%s: %llu of %llu", what, (unsigned long long)done, (unsigned long long)total);
+    else
+        cli_say(c, "%s ...", what);
+    return true;
+}

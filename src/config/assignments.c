@@ -34,11 +34,18 @@ void ayf_assignments_free(ayf_assignments *list) {
 
 ayf_context *ayf_assignments_context(const ayf_assignments *list) { return list->ctx; }
 
+/* Whether `where` is a setting "key=value" of this key, so that a message that names the key needs no more. */
+static bool is_setting(const char *where, const char *key) {
+    size_t size = strlen(key);
+    return strncmp(where, key, size) == 0 && strchr(" \t=", where[size]);
+}
+
 static ayf_status check_value(ayf_context *ctx, const char *where, const ayf_field_row *r, const char *text) {
     if (r->type == AYF_FIELD_STRING && !ayf_utf8_valid(text))
         return ayf_fail(ctx, AYF_E_CONFIG, "%s: %s is not UTF-8; rename the file or folder it names", where,
                         r->name);
-    return ayf_field_accepts(ctx, r, text) == AYF_OK ? AYF_OK : ayf_fail_prefix(ctx, "%s: ", where);
+    if (ayf_field_accepts(ctx, r, text) == AYF_OK) return AYF_OK;
+    return is_setting(where, r->name) ? ctx->status : ayf_fail_prefix(ctx, "%s: ", where);
 }
 
 ayf_status ayf_assignments_add(ayf_assignments *list, ayf_giver giver, const char *where, int row,

@@ -33,11 +33,17 @@ static const char *const precond_names[] = {
 #define PRECOND(constant, name) #name,
 #include "nn/spec.def"
 };
+static const char *const time_names[] = {
+#define TIME(constant, name) #name,
+#include "nn/spec.def"
+};
 
 #define NAMED(names) .type = AYF_FIELD_CHOICE, .choices = names, .choice_count = (int)AYF_COUNT(names)
 #define TYPE_KIND NAMED(flow_names)
 #define TYPE_PRECOND NAMED(precond_names)
+#define TYPE_TIME NAMED(time_names)
 #define TYPE_INT .type = AYF_FIELD_INT
+#define TYPE_BOOL .type = AYF_FIELD_BOOL
 #define TYPE_REAL .type = AYF_FIELD_REAL
 #define TYPE_INTS .type = AYF_FIELD_INTS
 

@@ -136,7 +136,7 @@ static ayf_status no_pictures(ayf_archive *a, const selection *s) {
         snprintf(words, sizeof words, "%zu file%s such as %s", s->other_count, s->other_count == 1 ? "" : "s",
                  s->other[0].name);
     return ayf_fail(a->ctx, AYF_E_FORMAT, "%s: holds no pictures (.png, .jpg, .jpeg, .webp)%s%s", a->name,
-                    *words ? ", but " : "", words);
+                    *words ? ", but " : "; name a folder or a ZIP that has some", words);
 }
 
 /* Takes over the entry: it is no picture. */
@@ -238,6 +238,11 @@ static ayf_status labels_from_files(archive_source *s, const selection *chosen, 
         .ctx = ctx, .quiet = quiet, .names = names, .count = a->count, .labels = s->base.labels};
     ayf_status status = read_label_files(s, chosen, &labels);
     bool present = labels.present;
+    if (status == AYF_OK && labels.strangers)
+        status =
+            ayf_note(ctx, &s->base.note, "%zu label%s of dataset.json %s of pictures that are not there (%s)",
+                     labels.strangers, labels.strangers == 1 ? "" : "s", labels.strangers == 1 ? "is" : "are",
+                     labels.stranger);
     if (status == AYF_OK) {
         s->base.classes = labels.classes;
         labels.classes = (ayf_classes){0};

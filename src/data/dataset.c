@@ -5,6 +5,8 @@
 #include "data/points.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t memory_of(const ayf_dataset_spec *spec) {
@@ -23,7 +25,7 @@ struct ayf_dataset {
     uint8_t *cache;     /* [count][height][width][channels] or NULL when that is too large */
     uint8_t *cached;    /* [count], NULL = all are */
     uint8_t *line;      /* one picture, for those that are not cached */
-    double sigma;       /* 0 = not measured yet */
+    double sigma, mean; /* sigma 0 = neither is measured yet */
 };
 
 /* ---- One picture ---- */
@@ -201,10 +203,51 @@ static ayf_status leave_out(ayf_dataset *d, shape *shapes) {
     return AYF_OK;
 }
 
+static int by_area(const void *a, const void *b) {
+    const shape *x = a, *y = b;
+    int64_t of_x = (int64_t)x->height * x->width, of_y = (int64_t)y->height * y->width;
+    if (of_x != of_y) return of_x < of_y ? -1 : 1;
+    return (x->width > y->width) - (x->width < y->width);
+}
+
+/* One sentence for all pictures: `sizes`, of which there are `count`, are sorted. */
+static ayf_status refuse_mixture(const ayf_dataset *d, const shape *sizes, size_t count, bool colours) {
+    char size[160] = "", channels[96] = "";
+    size_t kinds = 1;
+    for (size_t i = 1; i < count; i++) kinds += by_area(&sizes[i], &sizes[i - 1]) != 0;
+    if (kinds > 1)
+        snprintf(size, sizeof size, "have %zu different sizes, from %d x %d to %d x %d", kinds,
+                 sizes[0].width, sizes[0].height, sizes[count - 1].width, sizes[count - 1].height);
+    if (colours)
+        snprintf(channels, sizeof channels, "%sare partly grey and partly RGB", *size ? " and " : "");
+    return ayf_fail(d->ctx, AYF_E_FORMAT, "%s: the pictures %s%s:%s%s", d->name, size, channels,
+                    *size ? " --set data.resolution=32" : "", *channels ? " --set data.channels=3" : "");
+}
+
+/* Few pictures that differ are named one by one; many are how the data are. */
+static ayf_status check_mixture(const ayf_dataset *d, const shape *shapes, shape usual) {
+    enum { FEW = 8 };
+    size_t count = 0, others = 0, recoloured = 0;
+    shape *sizes = ayf_alloc(d->ctx, d->info.count, sizeof *sizes);
+    if (!sizes) return AYF_E_MEMORY;
+    for (size_t i = 0; i < d->info.count; i++) {
+        if (!shapes[i].height) continue;
+        shape s = relevant(d, shapes[i]);
+        others += !same_shape(s, usual);
+        recoloured += s.channels != usual.channels;
+        sizes[count++] = s;
+    }
+    qsort(sizes, count, sizeof *sizes, by_area);
+    ayf_status status = AYF_OK;
+    if (others > FEW || 2 * others > count) status = refuse_mixture(d, sizes, count, recoloured > 0);
+    ayf_free(d->ctx, sizes);
+    return status;
+}
+
 static ayf_status survey(ayf_dataset *d, shape *shapes) {
     ayf_context *ctx = d->ctx;
     size_t memory = memory_of(&d->spec);
-    ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
+    ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet, .all = d->spec.skip_bad > 0};
     ayf_task_begin(ctx, "reading", d->info.count);
     for (size_t i = 0; i < d->info.count; i++) {
         AYF_TRY(ayf_task_add(ctx, i > 0));
@@ -221,6 +264,7 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
         problems = (ayf_problems){.ctx = ctx, .quiet = d->spec.quiet};
     }
     shape usual = usual_shape(d, shapes);
+    if (!problems.count) AYF_TRY(check_mixture(d, shapes, usual));
     shape wanted = {d->info.height, d->info.width, d->info.channels};
     for (size_t i = 0; i < d->info.count; i++) {
         shape s = relevant(d, shapes[i]);
@@ -471,10 +515,13 @@ ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size
 }
 
 ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
-    enum { MOST = 2048 };
+    enum { MOST = 2048, LEAST = 256, DRAWN_MOST = 1 << 26 };
     *sigma = d->sigma;
     if (d->sigma > 0) return AYF_OK;
     size_t size = sample_bytes(d), used = d->info.count < MOST ? d->info.count : MOST;
+    /* Large pictures take long to draw, and each says much. */
+    if (d->source && d->source->generated && used > LEAST && used > DRAWN_MOST / size)
+        used = DRAWN_MOST / size > LEAST ? DRAWN_MOST / size : LEAST;
     double sum = 0, squares = 0, n = (double)used * (double)size;
     for (size_t i = 0; i < used; i++) {
         const uint8_t *bytes;
@@ -489,5 +536,13 @@ ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
     if (!(variance > 1e-12))
         return ayf_fail(d->ctx, AYF_E_FORMAT, "%s: all its pixels have the same value", d->name);
     *sigma = d->sigma = sqrt(variance);
+    d->mean = sum / n;
+    return AYF_OK;
+}
+
+ayf_status ayf_dataset_mean(ayf_dataset *d, double *mean) {
+    double sigma;
+    AYF_TRY(ayf_dataset_sigma(d, &sigma));
+    *mean = d->mean;
     return AYF_OK;
 }

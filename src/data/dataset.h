@@ -101,6 +101,7 @@ int ayf_dataset_label(const ayf_dataset *data, size_t index);
 /* Standard deviation of the values about their common mean, over at most 2048 samples spread evenly over the
  * set: the sigma_data that scales a model. 1 for points, which are made so. */
 ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
+ayf_status ayf_dataset_mean(ayf_dataset *data, double *mean); /* their common mean; 0 for points */
 
 /* Sample `index` < count: out[height][width][channels], pictures in [-1,1], flipped left to right if `flip`
  * (points never are); *label in [0, classes), -1 without labels. `label` may be NULL. */

@@ -1,4 +1,5 @@
 #include "data/fingerprint.h"
+#include "base/wait.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -45,7 +46,8 @@ ayf_status ayf_dataset_fingerprint(ayf_dataset *data, ayf_fingerprint *out) {
     ayf_status status = AYF_OK;
     for (size_t i = 0; i < used && status == AYF_OK; i++) {
         size_t index = used > 1 ? i * (info->count - 1) / (used - 1) : 0;
-        status = ayf_dataset_get(data, index, false, sample, NULL);
+        status = ayf_task_go_on(ctx);
+        if (status == AYF_OK) status = ayf_dataset_get(data, index, false, sample, NULL);
         if (status == AYF_OK) out->content = hash_values(out->content, sample, values, info->points);
     }
     ayf_free(ctx, sample);

@@ -13,7 +13,9 @@ enum { NONE = -1, FIRST_TEXT = -2 };
 void ayf_labels_clear(ayf_labels *l) {
     ayf_classes_clear(l->ctx, &l->classes);
     json_decref(l->texts);
+    ayf_free(l->ctx, l->stranger);
     l->texts = NULL;
+    l->stranger = NULL;
 }
 
 /* ---- Names of pictures ---- */
@@ -37,7 +39,7 @@ typedef struct reading {
     bool any_labels;             /* the key was there */
     char *example;               /* the first name in the file; owned */
     const char *const **by_base; /* pointers into l->names, sorted by base name; NULL: full names count */
-    size_t matched;              /* labels of this file that found a picture */
+    size_t matched, strangers;   /* labels of this file that found a picture, and that did not */
 } reading;
 
 /* The picture that `name` stands for, or l->count. */
@@ -128,7 +130,11 @@ static ayf_status add(reading *r, const char *name, const json_t *value) {
     int label;
     if (!r->example && !(r->example = ayf_strdup(l->ctx, name))) return AYF_E_MEMORY;
     AYF_TRY(find(r, name, &index));
-    if (index == l->count) return AYF_OK;
+    if (index == l->count) {
+        r->strangers++;
+        if (!l->stranger && !(l->stranger = ayf_strdup(l->ctx, name))) return AYF_E_MEMORY;
+        return AYF_OK;
+    }
     AYF_TRY(read_class(l, r->file, name, value, &label));
     r->matched++;
     if (label != NONE && l->labels[index] != NONE && l->labels[index] != label)
@@ -252,7 +258,9 @@ ayf_status ayf_labels_read(ayf_labels *l, const char *file, const char *folder, 
     ayf_status status = read_all(&r, bytes, size);
     if (status == AYF_OK && r.total && !r.matched) {
         r.any_labels = false;
-        r.total = 0;
+        r.total = r.strangers = 0;
+        ayf_free(l->ctx, l->stranger);
+        l->stranger = NULL;
         status = sort_by_base(&r);
         if (status == AYF_OK) status = read_all(&r, bytes, size);
         if (status == AYF_OK && !r.matched)
@@ -261,6 +269,7 @@ ayf_status ayf_labels_read(ayf_labels *l, const char *file, const char *folder, 
                          "%s: names no picture of this set: it says '%s' where the pictures are called '%s'",
                          file, r.example ? r.example : "", l->count ? l->names[0] : "");
     }
+    l->strangers += r.strangers;
     ayf_free(l->ctx, r.by_base);
     ayf_free(l->ctx, r.example);
     return status;

@@ -21,9 +21,10 @@ typedef struct ayf_labels {
     int *labels;         /* [count], filled by ayf_labels_end(); -1 = none. The caller's */
     ayf_classes classes; /* their number and names, when the files tell more than the labels; no pictures */
     bool present;        /* false: "labels" is null or absent everywhere */
+    size_t strangers;    /* labels of pictures that are not there */
+    char *stranger;      /* the name in one of them; NULL: none */
     /* Inner state. */
     json_t *texts; /* {text: its number}: labels that are texts */
-    size_t matched;
     bool started, numbers;
 } ayf_labels;
 

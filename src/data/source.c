@@ -12,8 +12,9 @@ bool ayf_problems_add(ayf_problems *p) {
     ayf_plain_text(p->ctx->message, line, sizeof line); /* cuts it between characters */
     size_t length = strlen(line);
     if (p->count++ == 0) p->status = p->ctx->status;
-    if (p->count <= MAX_LOGGED && !p->quiet) ayf_say(p->ctx, "%s", line);
-    if (p->shown + 1 == p->count && p->used + length + 3 <= sizeof p->text) {
+    bool fits = p->shown + 1 == p->count && p->used + length + 3 <= sizeof p->text;
+    if ((!fits || p->all) && p->count <= MAX_LOGGED && !p->quiet) ayf_say(p->ctx, "%s", line);
+    if (fits) {
         p->used +=
             (size_t)snprintf(p->text + p->used, sizeof p->text - p->used, "%s%s", p->used ? "; " : "", line);
         p->shown++;
@@ -23,8 +24,10 @@ bool ayf_problems_add(ayf_problems *p) {
 
 ayf_status ayf_problems_report(ayf_problems *p, const char *name, size_t total, const char *what) {
     if (p->count == 0) return AYF_OK;
-    char more[48] = "";
-    if (p->shown < p->count) snprintf(more, sizeof more, "; and %zu more", p->count - p->shown);
+    char more[64] = "";
+    if (p->shown < p->count)
+        snprintf(more, sizeof more, "; and %zu more%s", p->count - p->shown,
+                 p->quiet ? "" : ", listed above");
     return ayf_fail(p->ctx, p->status,
                     "%s: %zu of %zu %s cannot be used (repair, convert or remove them): %s%s", name, p->count,
                     total, what, p->text, more);

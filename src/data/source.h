@@ -12,6 +12,8 @@
 typedef struct ayf_problems { /* {.ctx = ctx} to begin */
     ayf_context *ctx;
     bool quiet; /* no lines to the log */
+    bool
+        all; /* a line for each, as there may be no message at the end; else for those that it has no room for */
     size_t count, shown;
     ayf_status status;
     char text[640];

@@ -8,11 +8,21 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* A link to nothing, or in a circle. */
+static bool leads_nowhere(const char *path) {
+    struct stat info;
+    return stat(path, &info) != 0 && (errno == ENOENT || errno == ELOOP) && lstat(path, &info) == 0 &&
+           S_ISLNK(info.st_mode);
+}
+
 static ayf_status folder_read(ayf_archive *a, const ayf_archive_entry *entry, size_t most, void **bytes,
                               size_t *size) {
     char *path = ayf_path_join(a->ctx, a->name, entry->name);
     if (!path) return AYF_E_MEMORY;
-    ayf_status status = ayf_file_read(a->ctx, path, most, bytes, size);
+    ayf_status status = leads_nowhere(path)
+                            ? ayf_fail(a->ctx, AYF_E_FORMAT,
+                                       "%s: is a broken link: what it leads to is not there", entry->name)
+                            : ayf_file_read(a->ctx, path, most, bytes, size);
     ayf_free(a->ctx, path);
     return status;
 }
@@ -34,6 +44,8 @@ static bool folder_explain(ayf_archive *a, const ayf_archive_entry *entry, char 
         snprintf(words, size, "%s, which is %s: name its folder, %s/%.*s", entry->name,
                  idx ? kind->name : "a binary file of CIFAR", a->name, (int)(slash - entry->name),
                  entry->name);
+    else if (kind && (kind->use == AYF_KIND_ZIP || kind->use == AYF_KIND_NPZ))
+        snprintf(words, size, "%s, which is %s: name the file itself, %s", entry->name, kind->name, path);
     else if (kind)
         snprintf(words, size, "%s, which is %s%s%s", entry->name, kind->name, kind->as_data ? ": " : "",
                  kind->as_data ? kind->as_data : "");
@@ -53,7 +65,9 @@ static ayf_status visit(ayf_archive *a, const char *below, const char *name, int
     char *path = relative ? ayf_path_join(a->ctx, a->name, relative) : NULL;
     ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
     struct stat info;
-    if (path && stat(path, &info) != 0)
+    if (path && leads_nowhere(path))
+        status = ayf_archive_add(a, relative, 0); /* told when it is read, if it is a picture */
+    else if (path && stat(path, &info) != 0)
         status = ayf_fail_errno(a->ctx, errno, "be read", path);
     else if (path && S_ISDIR(info.st_mode))
         status = enter(a, relative, depth + 1);

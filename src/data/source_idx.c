@@ -218,8 +218,11 @@ static ayf_status read_labels(idx_source *s, const ayf_dataset_spec *spec) {
     ayf_status status = read_maybe_gzip(ctx, path, spec->memory, &bytes, &size);
     if (status == AYF_OK) status = ayf_idx_parse(ctx, path, bytes, size, 1, &idx);
     if (status == AYF_OK && idx.count != s->idx.count)
-        status = ayf_fail(ctx, AYF_E_FORMAT, "%s: has %zu labels for the %zu pictures of %s", path, idx.count,
-                          s->idx.count, s->name);
+        status = ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: has %zu labels for the %zu pictures of %s: they do not belong together; fetch or make both "
+            "again, or train without labels (data.labels=false)",
+            path, idx.count, s->idx.count, s->name);
     if (status == AYF_OK) {
         s->base.labels = ayf_alloc(ctx, idx.count, sizeof(int));
         if (!s->base.labels)

@@ -56,6 +56,12 @@ static ayf_status read_pictures(npz_source *s, ayf_npz *file, const char *path, 
     char shape[128];
     AYF_TRY(ayf_npz_look(file, key, &a));
     print_shape(&a, shape, sizeof shape);
+    if (a.rank == 2 && a.shape[1] == 2)
+        return ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: '%s' is %s: points, of which no files are read; ayf eval draws them itself when the "
+            "model is named",
+            path, key, shape);
     if (a.type != AYF_NPY_U8 || (a.rank != 3 && a.rank != 4) ||
         (a.rank == 4 && a.shape[3] != 1 && a.shape[3] != 3))
         return ayf_fail(

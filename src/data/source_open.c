@@ -99,16 +99,26 @@ static ayf_status note_choice(const names *n, size_t taken, ayf_source *source) 
                     n->count - taken > 1 ? "one" : "the file");
 }
 
-static ayf_status open_files(names *n, bool idx, const ayf_dataset_spec *spec, ayf_source **out) {
+static ayf_status open_idx(ayf_context *ctx, const char *path, const ayf_dataset_spec *spec,
+                           ayf_source **out) {
     static const char emnist[] = "emnist";
+    AYF_TRY(ayf_source_open_idx(ctx, path, spec, out));
+    if (strncmp(base_name(path), emnist, strlen(emnist)) != 0) return AYF_OK;
+    ayf_status status =
+        ayf_note(ctx, &(*out)->note, "EMNIST's pictures are transposed and are read as they are stored");
+    if (status != AYF_OK) {
+        ayf_source_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static ayf_status open_files(names *n, bool idx, const ayf_dataset_spec *spec, ayf_source **out) {
     size_t first = put_first_rank_first(n), taken = idx ? 1 : first;
     const char *chosen = n->items[0];
-    AYF_TRY(idx ? ayf_source_open_idx(n->ctx, chosen, spec, out)
+    AYF_TRY(idx ? open_idx(n->ctx, chosen, spec, out)
                 : ayf_source_open_cifar(n->ctx, (const char *const *)n->items, taken, spec, out));
     ayf_status status = note_choice(n, taken, *out);
-    if (status == AYF_OK && idx && strncmp(base_name(chosen), emnist, strlen(emnist)) == 0)
-        status = ayf_note(n->ctx, &(*out)->note,
-                          "EMNIST's pictures are transposed and are read as they are stored");
     if (status != AYF_OK) {
         ayf_source_close(*out);
         *out = NULL;
@@ -144,6 +154,7 @@ static ayf_status peek(ayf_context *ctx, const char *path, unsigned char *head, 
 }
 
 static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_source **out) {
+    static const char points[] = "seed,class,x,y"; /* as ayf sample writes it */
     const char *path = spec->source;
     unsigned char head[AYF_KIND_HEAD];
     size_t size = 0;
@@ -152,14 +163,20 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
     const ayf_kind *kind = ayf_kind_of(head, size);
     ayf_kind_use use = kind ? kind->use : AYF_KIND_FOREIGN;
     if (use == AYF_KIND_NPZ) return ayf_source_open_npz(ctx, path, spec, out);
-    if (use == AYF_KIND_IDX) return ayf_source_open_idx(ctx, path, spec, out);
+    if (use == AYF_KIND_IDX) return open_idx(ctx, path, spec, out);
     if (use == AYF_KIND_FONT) return ayf_source_open_font(ctx, path, spec, out);
     if (use == AYF_KIND_ZIP) return ayf_source_open_zip(ctx, path, spec, out);
     if (ends_with(path, ".bin") && (!kind || size == AYF_KIND_HEAD))
         return ayf_source_open_cifar(ctx, &path, 1, spec, out);
     if (kind) return ayf_fail_kind_data(ctx, path, kind);
+    if (size >= strlen(points) && memcmp(head, points, strlen(points)) == 0)
+        return ayf_fail(
+            ctx, AYF_E_FORMAT,
+            "%s: is a table of points, which is not read; ayf eval draws them itself when the model "
+            "is named",
+            path);
     if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
-    if (strstr(base_name(path), "idx")) return ayf_source_open_idx(ctx, path, spec, out);
+    if (strstr(base_name(path), "idx")) return open_idx(ctx, path, spec, out);
     if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a safetensors file (a model?), not a data set", path);
     return ayf_fail(ctx, AYF_E_FORMAT,

@@ -3,6 +3,7 @@
 #include "eval/distance.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/rng.h"
 #include "eval/features_fitted.h"
@@ -467,8 +468,16 @@ static ayf_status open_all(ayf_eval *e, const ayf_eval_options *o) {
     return AYF_OK;
 }
 
+/* By two names, perhaps. */
+static bool same_place(const char *a, const char *b) {
+    struct stat one, other;
+    if (strcmp(a, b) == 0) return true;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
 static void warn_of_other_features(const ayf_eval *e, const ayf_eval_options *o) {
-    if (!e->net || !e->net->data || e->statistics || strcmp(e->net->data, o->data) == 0) return;
+    if (!e->net || !e->net->data || e->statistics || same_place(e->net->data, o->data)) return;
     ayf_say(e->ctx,
             "%s were fitted to %s and are used with %s here: compare these numbers with others only if "
             "both are the same data",

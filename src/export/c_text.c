@@ -194,33 +194,71 @@ const char *const ayf_c_decode_end =
 
 #define MAIN_START                                                                                           \
     "#ifndef %_NO_MAIN\n"                                                                                    \
+    "#include <ctype.h>\n"                                                                                   \
+    "#include <errno.h>\n"                                                                                   \
     "#include <stdio.h>\n"                                                                                   \
     "#include <stdlib.h>\n"                                                                                  \
     "\n"                                                                                                     \
+    "static int usage(const char *wrong) {\n"                                                                \
+    "    fprintf(stderr, \"%s: not one of the arguments [SEED [CLASS [STEPS [text]]]]\\n\"\n"                \
+    "                    \"SEED: from 0; CLASS: -1 (drawn from the seed) to %d; STEPS: 0 (the usual \"\n"    \
+    "                    \"number) to %d\\n\", wrong, %_CLASSES - 1, 1000000);\n"                            \
+    "    return 2;\n"                                                                                        \
+    "}\n"                                                                                                    \
+    "\n"                                                                                                     \
+    "static int read_number(const char *word, long least, long most, int *out) {\n"                          \
+    "    char *end;\n"                                                                                       \
+    "    long value;\n"                                                                                      \
+    "    errno = 0;\n"                                                                                       \
+    "    value = strtol(word, &end, 10);\n"                                                                  \
+    "    *out = (int)value;\n"                                                                               \
+    "    return !errno && end != word && !*end && value >= least && value <= most;\n"                        \
+    "}\n"                                                                                                    \
+    "\n"                                                                                                     \
+    "static int read_seed(const char *word, unsigned long long *out) {\n"                                    \
+    "    char *end;\n"                                                                                       \
+    "    errno = 0;\n"                                                                                       \
+    "    *out = strtoull(word, &end, 10);\n"                                                                 \
+    "    return !errno && isdigit((unsigned char)*word) && !*end;\n"                                         \
+    "}\n"                                                                                                    \
+    "\n"                                                                                                     \
+    "static int finish(void) {\n"                                                                            \
+    "    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;\n"                                            \
+    "    perror(\"cannot write to stdout\");\n"                                                              \
+    "    return 1;\n"                                                                                        \
+    "}\n"                                                                                                    \
+    "\n"                                                                                                     \
     "int main(int argc, char **argv) {\n"                                                                    \
     "    static float out[%_VALUES];\n"                                                                      \
-    "    const unsigned long long seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;\n"                      \
-    "    const int label = argc > 2 ? atoi(argv[2]) : -1, steps = argc > 3 ? atoi(argv[3]) : 0;\n"
+    "    unsigned long long seed = 0;\n"                                                                     \
+    "    int label = -1, steps = 0;\n"                                                                       \
+    "    if (argc > 1 && !read_seed(argv[1], &seed)) return usage(argv[1]);\n"                               \
+    "    if (argc > 2 && !read_number(argv[2], -1, %_CLASSES - 1, &label)) return usage(argv[2]);\n"         \
+    "    if (argc > 3 && !read_number(argv[3], 0, 1000000, &steps)) return usage(argv[3]);\n"                \
+    "    if (argc > 4 && strcmp(argv[4], \"text\") != 0) return usage(argv[4]);\n"                         \
+    "    if (argc > 5) return usage(argv[5]);\n"
 
 const char *const ayf_c_main_images =
-    "/* a.out [SEED [CLASS [STEPS [text]]]]: an image on stdout, as PGM or PPM; text: its numbers. "
-    "*/\n" MAIN_START "    const int c = %_CHANNELS;\n"
+    "/* a.out [SEED [CLASS [STEPS [text]]]]: an image on stdout, as PGM or PPM; text: its numbers. The exit\n"
+    " * code is 1 when stdout cannot be written, 2 for other arguments. */\n" MAIN_START
+    "    const int c = %_CHANNELS;\n"
     "    @_sample(seed, label, steps, out);\n"
     "    if (argc > 4 || (c != 1 && c != 3)) {\n"
     "        for (int i = 0; i < %_VALUES; i++) printf(\"%.9g\\n\", (double)out[i]);\n"
-    "        return 0;\n"
+    "        return finish();\n"
     "    }\n"
     "    printf(\"P%d\\n%d %d\\n255\\n\", c == 1 ? 5 : 6, %_WIDTH, %_HEIGHT);\n"
     "    for (int i = 0; i < %_VALUES; i++) putchar((int)fminf((out[i] + 1) * 127.5f + 0.5f, 255));\n"
-    "    return 0;\n"
+    "    return finish();\n"
     "}\n"
     "#endif\n";
 
 const char *const ayf_c_main_points =
-    "/* a.out [SEED [CLASS [STEPS]]]: a point on stdout. */\n" MAIN_START
-    "    @_sample(seed, label, steps, out);\n"
+    "/* a.out [SEED [CLASS [STEPS [text]]]]: a point on stdout, always as text. The exit code is 1 when "
+    "stdout\n"
+    " * cannot be written, 2 for other arguments. */\n" MAIN_START "    @_sample(seed, label, steps, out);\n"
     "    for (int i = 0; i < %_VALUES; i++)\n"
     "        printf(\"%.9g%c\", (double)out[i], i + 1 < %_VALUES ? ',' : '\\n');\n"
-    "    return 0;\n"
+    "    return finish();\n"
     "}\n"
     "#endif\n";

@@ -48,8 +48,11 @@ static ayf_status open_builtin(ayf_opened_data *data) {
 
 static ayf_status open_stored(ayf_opened_data *data) {
     ayf_context *ctx = data->ctx;
+    bool unlabelled = false;
+    data->spec.unlabelled = &unlabelled;
     ayf_status status = ayf_source_open(ctx, &data->spec, &data->source);
-    if (status != AYF_E_FORMAT || !data->spec.labels) return status;
+    data->spec.unlabelled = NULL;
+    if (status != AYF_E_FORMAT || !unlabelled) return status; /* labels that are wrong stop training too */
     data->no_classes = ayf_strdup(ctx, ayf_error(ctx));
     if (!data->no_classes) return AYF_E_MEMORY;
     data->spec.labels = false;

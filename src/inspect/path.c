@@ -87,6 +87,7 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
     if (status == AYF_OK) status = ayf_run_latest(ctx, folder, &step);
     facts->step = step > 0 ? (uint64_t)step : 0;
     facts->precision = cfg.train.precision;
+    facts->running = ayf_folder_is_held(ctx, folder);
     facts->finished = status == AYF_OK && step >= cfg.train.steps;
     ayf_config_free(ctx, &cfg);
     ayf_free(ctx, path);

@@ -418,6 +418,18 @@ void ayf_folder_unlock(ayf_folder_lock *lock) {
     ayf_free(lock->ctx, lock);
 }
 
+/* The lock is only tried when its file names a process, as a crash leaves it, so that whoever takes it meanwhile is not
+ * in the way of this. */
+bool ayf_folder_is_held(ayf_context *ctx, const char *folder) {
+    char *path = ayf_path_join(ctx, folder, AYF_FOLDER_LOCK), pid;
+    int fd = path ? open_retry(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) : -1;
+    ayf_free(ctx, path);
+    if (fd < 0) return false;
+    bool held = read_up_to(fd, &pid, 1) == 1 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return held;
+}
+
 ayf_status ayf_file_append(ayf_context *ctx, int fd, const char *path, const void *bytes, size_t size) {
     const char *from = bytes;
     off_t start = lseek(fd, 0, SEEK_END);

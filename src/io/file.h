@@ -79,6 +79,9 @@ typedef struct ayf_folder_lock ayf_folder_lock;
 ayf_status ayf_folder_lock_take(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
 void ayf_folder_unlock(ayf_folder_lock *lock); /* NULL is fine */
 
+/* Whether somebody holds `folder` now. False where the system does not say. */
+bool ayf_folder_is_held(ayf_context *ctx, const char *folder);
+
 /* AYF_E_IO with "<path>: cannot <doing>: <text of errno>" and a way out for the usual reasons. */
 ayf_status ayf_fail_errno(ayf_context *ctx, int error, const char *doing, const char *path);
 

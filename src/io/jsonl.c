@@ -18,24 +18,27 @@ struct ayf_jsonl {
     ayf_text line;
 };
 
-/* Whether a finished line belongs to a run that has reached `last_step`. What we cannot read is not ours to
- * throw away. */
+/* Whether a finished line belongs to a run that has reached `last_step`. What is no JSON object, as a write that was
+ * torn leaves it, would stop every reader of the log; it is counted. */
 static ayf_status keep_line(ayf_context *ctx, const char *path, const char *line, size_t size,
-                            int64_t last_step, bool *keep) {
+                            int64_t last_step, bool *keep, size_t *damaged) {
     *keep = false;
     if (last_step < 0) return AYF_OK;
     json_error_t error;
     json_t *object;
     if (ayf_json_parse(ctx, path, line, size, 0, &object, &error) == AYF_E_MEMORY) return AYF_E_MEMORY;
     json_t *step = object ? json_object_get(object, "step") : NULL;
-    *keep = !json_is_integer(step) || json_integer_value(step) <= last_step;
+    if (json_is_object(object))
+        *keep = !json_is_integer(step) || json_integer_value(step) <= last_step;
+    else
+        ++*damaged;
     json_decref(object);
     return AYF_OK;
 }
 
 static ayf_status drop_later_lines(ayf_context *ctx, const char *path, int64_t last_step) {
     void *bytes;
-    size_t size, kept = 0;
+    size_t size, kept = 0, damaged = 0;
     AYF_TRY(ayf_file_read(ctx, path, 0, &bytes, &size));
     char *text = bytes;
     ayf_status status = AYF_OK;
@@ -44,7 +47,7 @@ static ayf_status drop_later_lines(ayf_context *ctx, const char *path, int64_t l
         if (!newline) break;
         size_t length = (size_t)(newline - (text + at)) + 1;
         bool keep;
-        status = keep_line(ctx, path, text + at, length, last_step, &keep);
+        status = keep_line(ctx, path, text + at, length, last_step, &keep, &damaged);
         if (keep) {
             memmove(text + kept, text + at, length);
             kept += length;
@@ -52,6 +55,8 @@ static ayf_status drop_later_lines(ayf_context *ctx, const char *path, int64_t l
         at += length;
     }
     if (status == AYF_OK && kept != size) status = ayf_file_write(ctx, path, text, kept);
+    if (status == AYF_OK && damaged)
+        ayf_say(ctx, "%s: %zu line%s not JSON and left out", path, damaged, damaged == 1 ? " was" : "s were");
     ayf_free(ctx, bytes);
     return status;
 }

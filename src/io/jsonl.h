@@ -15,7 +15,8 @@
 typedef struct ayf_jsonl ayf_jsonl;
 
 /* Opens `path` for appending, making it when absent. Lines of an earlier run whose "step" is above
- * `last_step` are removed first, and so is an unfinished last line; last_step < 0 removes all. A pipe and a
+ * `last_step` are removed first, and so are an unfinished last line and lines that are not JSON objects, which are
+ * said; last_step < 0 removes all. A pipe and a
  * symbolic link are refused. */
 ayf_status ayf_jsonl_open(ayf_context *ctx, const char *path, int64_t last_step, ayf_jsonl **log);
 

@@ -17,11 +17,16 @@
 #define AGAIN "fetch the file again"
 #define ONE_PICTURE "a data set is a folder or a ZIP of pictures; name the folder"
 #define OWN_MODELS                                                                                           \
-    "ayf opens the models that it wrote itself, the model.safetensors of a run; weights of other programs "  \
-    "are not read"
+    "ayf opens the models that it wrote itself, the model.safetensors of a run; of other programs, it "      \
+    "reads "                                                                                                 \
+    "weights of EDM2 (docs/import.md)"
 #define SAVEZ                                                                                                \
     "in Python, numpy.savez('FILE.npz', images=..., labels=...) with images of uint8 (N, H, W, C) writes a " \
     "file that is read"
+#define EDM2                                                                                                 \
+    "ayf runs no pickles; scripts/convert_edm2.py FILE.pkl FILE.safetensors and then ayf import make a "     \
+    "model "                                                                                                 \
+    "of a network of EDM2"
 #define PICKLE "of CIFAR-10 and CIFAR-100 there is a binary version, which is read; for others: " SAVEZ
 
 enum { TAR_MAGIC = 257, ZIP_NAME = 30, GZIP_ONLY = 16 };
@@ -87,7 +92,7 @@ static const ayf_kind bmp = {"a BMP picture", CONVERT, OWN_MODELS, AYF_KIND_FORE
                                  AYF_KIND_FOREIGN},
                       json = {"JSON text", NULL, OWN_MODELS, AYF_KIND_FOREIGN},
                       torch = {"a PyTorch file (.pt, .pth)", SAVEZ, OWN_MODELS, AYF_KIND_FOREIGN},
-                      pickle = {"a Python pickle (.pkl, .pt, .pth)", PICKLE, OWN_MODELS, AYF_KIND_FOREIGN},
+                      pickle = {"a Python pickle (.pkl, .pt, .pth)", PICKLE, EDM2, AYF_KIND_FOREIGN},
                       npz = {"a NumPy archive (.npz)", NULL, OWN_MODELS, AYF_KIND_NPZ},
                       zip = {"a ZIP archive", UNPACK, OWN_MODELS, AYF_KIND_ZIP},
                       idx = {"an IDX file, as MNIST's", NULL, OWN_MODELS, AYF_KIND_IDX},

@@ -1,6 +1,7 @@
 /* Looking at a place before hours are spent on what will be written there, and writing to it. */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -65,8 +66,13 @@ static ayf_status check_folder(ayf_context *ctx, const char *path, char *place) 
     char *inside = ayf_path_join(ctx, place, "ayf-probe");
     if (!inside) return AYF_E_MEMORY;
     ayf_status status = ayf_file_probe(ctx, inside);
+    const char *reason = ayf_error(ctx); /* of a file that nobody asked for: it is the folder that counts */
+    if (status != AYF_OK && strncmp(reason, inside, strlen(inside)) == 0) {
+        char words[AYF_MESSAGE_SIZE];
+        snprintf(words, sizeof words, "%s", reason + strlen(inside));
+        ayf_fail(ctx, status, "%s%s", path, words);
+    }
     ayf_free(ctx, inside);
-    if (status != AYF_OK) ayf_fail_prefix(ctx, "%s: ", path);
     return status;
 }
 

@@ -210,6 +210,13 @@ static ayf_id fold(ayf_graph *g, const ayf_node *n) {
 /* ---- Emitting ---- */
 
 static ayf_id refuse(ayf_graph *g, const ayf_node *n, const char *why) {
+    if (why == ayf_rule_size) { /* what the user asks for, in words without the graph */
+        g->status =
+            ayf_fail(g->ctx, AYF_E_CONFIG,
+                     "too large: a tensor of this network would have more than 2^40 numbers; choose a "
+                     "smaller network, resolution or batch");
+        return 0;
+    }
     char own[64], in[AYF_MAX_INPUTS][64] = {"-", "-"};
     const ayf_op_info *info = n->op < AYF_OP_COUNT ? &ayf_op_table[n->op] : NULL;
     for (int k = 0; info && k < info->inputs; k++)

@@ -120,6 +120,8 @@ static shape_rule *const rules[AYF_OP_COUNT] = {
 #include "ir/ops.def"
 };
 
+const char ayf_rule_size[] = "the tensor is too large";
+
 const char *ayf_broken_rule(const ayf_graph *g, const ayf_node *n) {
     if (n->op <= AYF_OP_NONE || n->op >= AYF_OP_COUNT) return "there is no such op";
     if (n->rank < 1 || n->rank > AYF_MAX_RANK) return "the rank must be 1 to 5";
@@ -127,7 +129,7 @@ const char *ayf_broken_rule(const ayf_graph *g, const ayf_node *n) {
     for (int i = 0; i < n->rank; i++) {
         if (n->dim[i] < 1) return "every size must be at least 1";
         if (__builtin_mul_overflow(total, (size_t)n->dim[i], &total) || total > (size_t)1 << 40)
-            return "the tensor is too large";
+            return ayf_rule_size;
     }
     const ayf_node *in[AYF_MAX_INPUTS] = {NULL};
     for (int k = 0; k < ayf_op_table[n->op].inputs; k++) {

@@ -4,6 +4,8 @@
 
 #include "ir/ir.h"
 
+extern const char ayf_rule_size[]; /* what ayf_broken_rule() gives for a tensor that is too large */
+
 /* The rule of its op that `n`, in the graph or not yet, breaks; NULL: none. */
 const char *ayf_broken_rule(const ayf_graph *g, const ayf_node *n);
 

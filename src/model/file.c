@@ -187,7 +187,9 @@ static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
     if (!format || strcmp(format, AYF_MODEL_FORMAT) != 0)
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s is not an ayf model: its metadata has no format '" AYF_MODEL_FORMAT
-                        "'; use a run's folder or its model.safetensors (checkpoints are for resuming)",
+                        "'; use a run's folder or its model.safetensors (checkpoints are for resuming; ayf "
+                        "import makes a "
+                        "model of EDM2's weights)",
                         ayf_st_path(st));
     return AYF_OK;
 }
@@ -196,8 +198,8 @@ static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
-    if (strcmp(key, "guidance_t_max") == 0) return spec->is_student;
-    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0) return ayf_model_is_flow(spec);
+    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0 || strcmp(key, "guidance_t_max") == 0)
+        return ayf_model_is_flow(spec);
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
         if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return ayf_model_spec_has(spec, i);
@@ -208,6 +210,7 @@ static ayf_status read_field(ayf_context *ctx, const ayf_st *st, const char *nam
     char key[64];
     const char *text;
     snprintf(key, sizeof key, SPEC_PREFIX "%s", name);
+    if (!ayf_st_meta(st, key) && ayf_model_spec_added(name)) return AYF_OK;
     AYF_TRY(required(ctx, st, key, &text));
     if (ayf_model_spec_set(ctx, spec, name, text) == AYF_OK) return AYF_OK;
     ayf_fail_prefix(ctx, "%s: metadata: " SPEC_PREFIX, ayf_st_path(st));

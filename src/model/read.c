@@ -15,9 +15,7 @@ static ayf_status check_tensor(ayf_context *ctx, const ayf_st *st, const ayf_par
                                const char *whose) {
     const ayf_st_tensor *tensor = ayf_st_get(st, param->name);
     if (!tensor) return ayf_last_status(ctx);
-    bool same = tensor->rank == param->file_rank;
-    for (int i = 0; same && i < tensor->rank; i++) same = tensor->shape[i] == param->file_shape[i];
-    if (same) return AYF_OK;
+    if (ayf_param_fits(param, tensor->rank, tensor->shape)) return AYF_OK;
     char want[96], got[192];
     print_shape(want, sizeof want, param->file_rank, param->file_shape);
     print_shape(got, sizeof got, tensor->rank, tensor->shape);

@@ -67,19 +67,14 @@ ayf_status ayf_snapshot_read_card(ayf_context *ctx, const char *path, ayf_reals 
     return status;
 }
 
-static bool fits(const ayf_st_tensor *tensor, const ayf_param *param) {
-    bool same = tensor && tensor->rank == param->file_rank;
-    for (int i = 0; same && i < tensor->rank; i++) same = tensor->shape[i] == param->file_shape[i];
-    return same;
-}
-
 static ayf_status add_average(ayf_context *ctx, const ayf_st *st, int k, const ayf_params *params,
                               double factor, float *values, double *sum) {
     for (int i = 0; i < params->count; sum += params->at[i++].size) {
         const ayf_param *param = &params->at[i];
         char name[NAME_SIZE];
         name_tensor(k, param, name);
-        if (!fits(ayf_st_find(st, name), param))
+        const ayf_st_tensor *tensor = ayf_st_find(st, name);
+        if (!tensor || !ayf_param_fits(param, tensor->rank, tensor->shape))
             return ayf_fail(ctx, AYF_E_FORMAT,
                             "%s: does not hold '%s' as the network of the newest snapshot has it",
                             ayf_st_path(st), name);

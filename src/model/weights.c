@@ -63,16 +63,10 @@ ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed) {
     return AYF_OK;
 }
 
-static bool same_shape(const ayf_param *a, const ayf_param *b) {
-    bool same = a->file_rank == b->file_rank;
-    for (int i = 0; same && i < a->file_rank; i++) same = a->file_shape[i] == b->file_shape[i];
-    return same;
-}
-
 ayf_status ayf_weights_copy(ayf_weights *to, const ayf_weights *from) {
     for (int i = 0; i < to->params->count; i++) {
         const ayf_param *param = &to->params->at[i], *source = ayf_params_find(from->params, param->name);
-        if (source && same_shape(param, source))
+        if (source && ayf_param_fits(param, source->file_rank, source->file_shape))
             AYF_TRY(ayf_buffer_copy(to->at[i], from->at[source - from->params->at]));
     }
     return AYF_OK;

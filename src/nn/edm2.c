@@ -16,10 +16,11 @@ static ayf_status check_halving(ayf_context *ctx, const ayf_model_spec *spec) {
     if (spec->img_resolution % coarsest == 0) return AYF_OK;
     char times[24] = "once";
     if (levels > 2) snprintf(times, sizeof times, "%d times", levels - 1);
-    return ayf_fail(ctx, AYF_E_CONFIG,
-                    "a resolution of %d cannot be halved %s; use a multiple of %d (data.resolution), or fewer "
-                    "values in model.multipliers",
-                    spec->img_resolution, times, coarsest);
+    return ayf_fail(
+        ctx, AYF_E_CONFIG,
+        "a resolution of %d cannot be halved %s; use a multiple of %d (data.resolution), or fewer "
+        "values in model.multipliers",
+        spec->img_resolution, times, coarsest);
 }
 
 static ayf_status check_heads(ayf_context *ctx, const ayf_model_spec *spec) {
@@ -49,9 +50,8 @@ static ayf_status check_filter(ayf_context *ctx, const ayf_reals *taps) {
 
 ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec) {
     if (spec->channel_mult.count < 1)
-        return ayf_fail(
-            ctx, AYF_E_CONFIG,
-            "model.multipliers is empty; give one multiple per level, for example 1,2,2");
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "model.multipliers is empty; give one multiple per level, for example 1,2,2");
     AYF_TRY(check_halving(ctx, spec));
     AYF_TRY(check_heads(ctx, spec));
     return check_filter(ctx, &spec->resample_filter);
@@ -152,7 +152,7 @@ static bool list_stages(ayf_context *ctx, const ayf_model_spec *spec, stages *li
 /* ---- Parameters ---- */
 
 static bool add_gain(ayf_params *p, const char *name) {
-    return ayf_params_add(p, AYF_PARAM_GAIN, name, 1, (const int[]){1}) != NULL;
+    return ayf_params_add(p, AYF_PARAM_GAIN, name, 0, NULL) != NULL;
 }
 
 static bool add_linear(ayf_params *p, const char *name, int out, int in) {
@@ -198,10 +198,12 @@ static bool add_embeddings(ayf_params *p, int embedding) {
                 (spec->channel_mult_noise ? spec->channel_mult_noise : spec->channel_mult.at[0]);
     if (!ayf_params_add_fourier(p, "unet.emb_fourier", noise, spec->bandwidth_noise)) return false;
     if (!add_linear(p, "unet.emb_noise.weight", embedding, noise)) return false;
-    if (spec->is_student) {
+    if (spec->is_student && !spec->time_split) {
         if (!ayf_params_add_fourier(p, "unet.emb_gap_fourier", noise, spec->bandwidth_gap)) return false;
         if (!add_linear(p, "unet.emb_gap.weight", embedding, noise)) return false;
         if (!add_gain(p, "unet.emb_gap_gain")) return false;
+    }
+    if (spec->is_student) {
         if (!ayf_params_add_fourier(p, "unet.emb_guidance_fourier", noise, spec->bandwidth_guidance))
             return false;
         if (!add_linear(p, "unet.emb_guidance.weight", embedding, noise)) return false;
@@ -334,19 +336,25 @@ static ayf_id branch(const ayf_net *net, const char *fourier, const char *layer,
     return ayf_mul(net->g, e, gain);
 }
 
-static ayf_id embedding(const ayf_net *net) {
+/* Of the time `t` (N), and of what else the network is told. */
+static ayf_id embedding(const ayf_net *net, ayf_id t) {
     ayf_graph *g = net->g;
     const ayf_model_spec *spec = net->spec;
     double share = net->condition.onehot ? main_part(spec->label_balance) : 1;
-    ayf_id features = ayf_net_fourier(net, "unet.emb_fourier", net->condition.t), e;
+    ayf_id features = ayf_net_fourier(net, "unet.emb_fourier", ayf_net_time(net, t)), e;
     if (spec->is_student) {
-        ayf_id g1 = ayf_net_leaf(net, "unet", "emb_gap_gain"),
-               g2 = ayf_net_leaf(net, "unet", "emb_guidance_gain");
+        ayf_id gain = ayf_net_leaf(net, "unet", "emb_guidance_gain"),
+               square = ayf_addc(g, ayf_square(g, gain), 1);
         e = linear(net, features, "unet.emb_noise", "weight", sqrt(2));
-        e = ayf_add(g, e, branch(net, "unet.emb_gap_fourier", "unet.emb_gap", g1, net->gap));
+        if (!spec->time_split) {
+            ayf_id of_gap = ayf_net_leaf(net, "unet", "emb_gap_gain");
+            e = ayf_add(g, e, branch(net, "unet.emb_gap_fourier", "unet.emb_gap", of_gap, net->gap));
+            square = ayf_add(g, square, ayf_square(g, of_gap));
+        }
         e = ayf_add(
-            g, e, branch(net, "unet.emb_guidance_fourier", "unet.emb_guidance", g2, net->condition.guidance));
-        ayf_id norm = ayf_sqrt(g, ayf_addc(g, ayf_add(g, ayf_square(g, g1), ayf_square(g, g2)), 1));
+            g, e,
+            branch(net, "unet.emb_guidance_fourier", "unet.emb_guidance", gain, net->condition.guidance));
+        ayf_id norm = ayf_sqrt(g, square);
         if (!norm) return 0;
         e = ayf_mul(g, e, ayf_div(g, ayf_const_like(g, norm, share), norm));
     } else {
@@ -371,12 +379,13 @@ static ayf_id unet(const ayf_net *net, const stages *list, ayf_id x) {
     ayf_graph *g = net->g;
     ayf_shape ones = ayf_shape_of(g, x);
     ones.dim[3] = 1;
-    ayf_id emb = embedding(net);
+    bool split = net->spec->is_student && net->spec->time_split;
+    ayf_id emb = embedding(net, net->condition.t), late = split ? embedding(net, net->condition.s) : emb;
     x = ayf_concat(g, x, ayf_full(g, ones, 1), 3);
     for (int i = 0; i < list->count; i++) {
         stage *at = &list->at[i];
         if (at->skip >= 0) x = join(g, x, list->at[at->skip].output, net->spec->concat_balance);
-        x = at->conv ? conv3(net, x, at->name, "weight", 1) : block(net, at, x, emb);
+        x = at->conv ? conv3(net, x, at->name, "weight", 1) : block(net, at, x, at->decoder ? late : emb);
         at->output = x;
         ayf_border(g, x);
     }

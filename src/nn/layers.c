@@ -92,6 +92,19 @@ ayf_id ayf_net_leaf(const ayf_net *net, const char *prefix, const char *suffix) 
 
 /* ---- Layers ---- */
 
+static const double lowest_sigma = 0.002, highest_sigma = 80;
+
+ayf_id ayf_net_time(const ayf_net *net, ayf_id t) {
+    ayf_graph *g = net->g;
+    const ayf_model_spec *spec = net->spec;
+    if (spec->time_label == AYF_TIME_T) return t;
+    double sd = spec->time_sigma, soft = spec->is_student ? spec->time_soft : 0;
+    if (soft == 0)
+        t = ayf_clamp(g, t, lowest_sigma / (lowest_sigma + sd), highest_sigma / (highest_sigma + sd));
+    ayf_id data = ayf_log(g, ayf_addc(g, ayf_neg(g, t), 1 + soft)), noise = ayf_log(g, ayf_addc(g, t, soft));
+    return ayf_mulc(g, ayf_addc(g, ayf_sub(g, noise, data), log(sd)), 0.25);
+}
+
 ayf_id ayf_net_fourier(const ayf_net *net, const char *prefix, ayf_id t) {
     ayf_graph *g = net->g;
     ayf_id freqs = ayf_net_leaf(net, prefix, "freqs"), phases = ayf_net_leaf(net, prefix, "phases");

@@ -31,6 +31,12 @@ bool ayf_net_takes_images(const ayf_net *net, ayf_id x); /* (N,H,W,C) */
 ayf_id ayf_net_leaf(const ayf_net *net, const char *prefix, const char *suffix);
 bool ayf_net_has(const ayf_net *net, const char *prefix, const char *suffix);
 
+/* What the features of a time t (N) see (model.time_label): t itself, or c = ln(sigma)/4 with sigma = sd t/(1-t), sd =
+ * time_sigma, where t is kept where sigma is from 0.002 to 80, so that c is finite at both ends and constant beyond
+ * EDM2's schedule. A student sees ln(sd (t+d)/(1-t+d))/4, d = time_soft > 0, with a slope of at most
+ * (1/d + 1/(1+d))/4. */
+ayf_id ayf_net_time(const ayf_net *net, ayf_id t);
+
 /* cos(t freqs + phases), (N) -> (N,count), with the buffers `prefix`.freqs and .phases. Times sqrt(2) it has
  * unit variance: the layer behind it carries that factor. */
 ayf_id ayf_net_fourier(const ayf_net *net, const char *prefix, ayf_id t);

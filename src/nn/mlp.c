@@ -55,7 +55,7 @@ static ayf_id points(const ayf_net *net, ayf_id x) {
         return ayf_graph_fail(g, AYF_E_USAGE, "the network takes points of %d numbers (mlp_dim), not %zu",
                               net->spec->mlp_dim, ayf_elements(g, x) / (size_t)batch);
     ayf_id h = linear(net, ayf_reshape(g, x, AYF_SHAPE(batch, net->spec->mlp_dim)), "mlp.in_x");
-    h = ayf_add(g, h, linear(net, fourier(net, "mlp.fourier", net->condition.t), "mlp.in_noise"));
+    h = ayf_add(g, h, linear(net, fourier(net, "mlp.fourier", ayf_net_time(net, net->condition.t)), "mlp.in_noise"));
     if (net->spec->is_student) {
         h = ayf_add(g, h, linear(net, fourier(net, "mlp.gap_fourier", net->gap), "mlp.in_gap"));
         h = ayf_add(

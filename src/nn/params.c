@@ -19,6 +19,7 @@ ayf_param *ayf_params_add(ayf_params *p, ayf_param_role role, const char *name, 
     w->file_rank = rank;
     w->shape.rank = rank;
     w->size = 1;
+    if (rank == 0) w->shape = AYF_SHAPE(1);
     for (int i = 0; i < rank; i++) {
         w->file_shape[i] = w->shape.dim[i] = file_shape[i];
         w->size *= (size_t)file_shape[i];
@@ -73,6 +74,13 @@ const ayf_param *ayf_params_find(const ayf_params *params, const char *name) {
     for (int i = 0; i < params->count; i++)
         if (strcmp(params->at[i].name, name) == 0) return &params->at[i];
     return NULL;
+}
+
+bool ayf_param_fits(const ayf_param *param, int rank, const int64_t *shape) {
+    if (param->file_rank == 0 && rank == 1) return shape[0] == 1;
+    bool same = rank == param->file_rank;
+    for (int i = 0; same && i < rank; i++) same = shape[i] == param->file_shape[i];
+    return same;
 }
 
 size_t ayf_params_trained(const ayf_params *params) {

@@ -68,7 +68,10 @@ typedef struct ayf_params {
 void ayf_params_free(ayf_params *params); /* NULL is fine */
 
 const ayf_param *ayf_params_find(const ayf_params *params, const char *name); /* NULL: there is none */
-size_t ayf_params_trained(const ayf_params *params);                          /* number of trained values */
+/* Whether a tensor of a file has the parameter's shape. A scalar has rank 0, or is [1] as in files of earlier
+ * versions. */
+bool ayf_param_fits(const ayf_param *param, int rank, const int64_t *shape);
+size_t ayf_params_trained(const ayf_params *params); /* number of trained values */
 
 size_t ayf_params_largest(const ayf_params *params); /* number of values; at least 1 */
 
@@ -88,7 +91,7 @@ void ayf_param_export(const ayf_param *param, const float *graph, float *file);
 
 /* Each appends one parameter and returns it, valid until the next is added; NULL without memory. */
 
-/* The leaf has the file's shape; start values 0. */
+/* The leaf has the file's shape, a scalar (rank 0) the shape (1); start values 0. */
 ayf_param *ayf_params_add(ayf_params *p, ayf_param_role role, const char *name, int rank,
                           const int *file_shape);
 

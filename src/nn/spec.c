@@ -19,6 +19,16 @@ static const char *const precond_names[] = {
 #include "nn/spec.def"
 };
 
+static const char *const time_names[] = {
+#define TIME(constant, name) #name,
+#include "nn/spec.def"
+};
+
+static const char *const added[] = {
+#define ADDED(field) #field,
+#include "nn/spec.def"
+};
+
 #define ONLY(constant) (1u << AYF_MODEL_##constant)
 #define BUT(constant) (ANY & ~ONLY(constant))
 enum {
@@ -31,6 +41,7 @@ enum {
 #define CHOICE(names) .type = AYF_FIELD_CHOICE, .choices = names, .choice_count = (int)AYF_COUNT(names)
 #define TYPE_KIND CHOICE(kind_names)
 #define TYPE_PRECOND CHOICE(precond_names)
+#define TYPE_TIME CHOICE(time_names)
 #define TYPE_BOOL .type = AYF_FIELD_BOOL
 #define TYPE_INT .type = AYF_FIELD_INT
 #define TYPE_REAL .type = AYF_FIELD_REAL
@@ -75,6 +86,12 @@ const char *ayf_model_spec_key(size_t index) { return fields[index].name; }
 
 bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index) {
     return kinds_of[index] >> spec->kind & 1u;
+}
+
+bool ayf_model_spec_added(const char *key) {
+    for (size_t i = 0; i < AYF_COUNT(added); i++)
+        if (strcmp(added[i], key) == 0) return true;
+    return false;
 }
 
 bool ayf_model_kind_uses(ayf_model_kind kind, size_t index) { return users_of[index] >> kind & 1u; }

@@ -24,6 +24,12 @@ typedef enum ayf_precond {
 #include "nn/spec.def"
 } ayf_precond;
 
+typedef enum ayf_time_label {
+#define TIME(constant, name) AYF_TIME_##constant,
+#include "nn/spec.def"
+} ayf_time_label;
+
+#define AYF_SPEC_TIME ayf_time_label
 #define AYF_SPEC_KIND ayf_model_kind
 #define AYF_SPEC_PRECOND ayf_precond
 #define AYF_SPEC_BOOL bool
@@ -47,6 +53,7 @@ ayf_model_spec ayf_model_spec_default(void);
 size_t ayf_model_spec_keys(void);
 const char *ayf_model_spec_key(size_t index);
 bool ayf_model_spec_has(const ayf_model_spec *spec, size_t index); /* is it a field of the spec's kind? */
+bool ayf_model_spec_added(const char *key); /* files of earlier versions lack it, and mean its default */
 bool ayf_model_kind_uses(ayf_model_kind kind, size_t index); /* of a KEY row: does the network look at it? */
 void ayf_model_spec_get(const ayf_model_spec *spec, size_t index, char *text, size_t size);
 

@@ -95,7 +95,9 @@ void ayf_advice_json(ayf_text *json, const ayf_path_facts *facts, const ayf_run_
                      *seconds = ayf_history_find(history, "seconds"),
                      *rollback = ayf_history_find(history, "rollback");
     ayf_text_print(json, "[");
-    if (facts->diverged)
+    if (facts->running)
+        add(&a, "The run is going on: this page shows it up to its last line of the log.");
+    else if (facts->diverged)
         add(&a, "The run has diverged (%s). Its command says what may help.", facts->diverged);
     else if (!facts->finished)
         add(&a, "The run is not finished: the same command resumes it from step %llu.",
@@ -105,7 +107,10 @@ void ayf_advice_json(ayf_text *json, const ayf_path_facts *facts, const ayf_run_
             "The run diverged and went back to an earlier checkpoint %zu time%s, each time with a lower "
             "rate.",
             rollback->count, rollback->count == 1 ? "" : "s");
-    if (!facts->model_path) add(&a, "The run has no model yet; it gets one with its first checkpoint.");
+    if (!facts->model_path)
+        add(&a, facts->diverged && !facts->running
+                    ? "The run has no model: it diverged before its first checkpoint."
+                    : "The run has no model yet; it gets one with its first checkpoint.");
     if (!history->count) add(&a, "The log has no figures yet.");
     if (history->damaged)
         add(&a, "%zu of %zu lines of log.jsonl are no JSON objects with a step and are left out.",

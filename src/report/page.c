@@ -64,7 +64,8 @@ static ayf_status put_run(ayf_context *ctx, const char *folder, const ayf_report
     ayf_text_print(json, "{\"folder\":");
     ayf_text_json(json, folder);
     ayf_text_print(json, ",\"step\":%llu,\"state\":\"%s\",\"advice\":", (unsigned long long)facts.step,
-                   facts.diverged   ? "diverged"
+                   facts.running    ? "running"
+                   : facts.diverged ? "diverged"
                    : facts.finished ? "finished"
                                     : "unfinished");
     if (status == AYF_OK) ayf_advice_json(json, &facts, &history);

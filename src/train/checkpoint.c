@@ -268,9 +268,8 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
         char name[NAME_SIZE];
         name_tensor(p, param, name);
         const ayf_st_tensor *tensor = ayf_st_find(st, name);
-        bool fits = tensor && tensor->dtype == AYF_ST_F32 && tensor->rank == param->file_rank;
-        for (int k = 0; fits && k < tensor->rank; k++) fits = tensor->shape[k] == param->file_shape[k];
-        if (!fits) return other_network(run, st, name);
+        if (!tensor || tensor->dtype != AYF_ST_F32 || !ayf_param_fits(param, tensor->rank, tensor->shape))
+            return other_network(run, st, name);
         AYF_TRY(ayf_st_check_finite(st, name));
         AYF_TRY(ayf_st_read_f32(st, name, file, param->size));
         ayf_param_import(param, file, graph);

@@ -92,12 +92,15 @@ static ayf_status open_data(fit *f, const char *source, int resolution, int chan
     spec.labels = true;
     spec.mirror = false;
     spec.classes = classes;
+    bool unlabelled = false;
+    spec.unlabelled = &unlabelled;
     ayf_status status = ayf_dataset_open(f->ctx, &spec, out);
-    if (status == AYF_E_FORMAT)
-        ayf_fail_prefix(f->ctx, "%s",
-                        classes ? "the held-out samples need the classes of the data: "
-                                : "features are fitted to the classes of a data set (without classes, "
-                                  "--inception takes Inception's weights instead): ");
+    if (status == AYF_E_FORMAT && unlabelled)
+        return ayf_fail(f->ctx, AYF_E_FORMAT, "%s has no classes: %s", source,
+                        classes ? "the held-out samples need those of the data"
+                                : "features are fitted by telling classes apart; make a sub-folder for each "
+                                  "class or add a dataset.json, or take Inception's weights (--inception), "
+                                  "which need no classes");
     if (status != AYF_OK) return status;
     const ayf_dataset_info *info = ayf_dataset_info_of(*out);
     if (info->points)

@@ -8,6 +8,7 @@
 #include "config/table.h"
 #include "data/fingerprint.h"
 #include "io/text.h"
+#include "model/file.h"
 #include "train/kind.h"
 #include "train/recipe.h"
 #include "train/settings.h"
@@ -45,6 +46,7 @@ ayf_status ayf_run_identity_read(ayf_run *run, const ayf_st *st) {
     AYF_TRY(take(run, st, "config", &run->past.config));
     AYF_TRY(take(run, st, "data", &run->past.data));
     AYF_TRY(take(run, st, "teachers_hash", &run->past.teachers));
+    AYF_TRY(take(run, st, "begins_hash", &run->past.begins));
     AYF_TRY(take(run, st, "machine", &run->past.machine));
     AYF_TRY(take(run, st, "changes", &run->past.changes));
     run->past.known = run->past.changes ? strlen(run->past.changes) : 0;
@@ -52,13 +54,21 @@ ayf_status ayf_run_identity_read(ayf_run *run, const ayf_st *st) {
 }
 
 void ayf_run_identity_clear(ayf_run *run) {
-    char *owned[] = {run->past.config, run->past.data, run->past.teachers, run->past.machine,
-                     run->past.changes};
+    char *owned[] = {run->past.config, run->past.data,    run->past.teachers,
+                     run->past.begins, run->past.machine, run->past.changes};
     for (size_t i = 0; i < AYF_COUNT(owned); i++) ayf_free(run->ctx, owned[i]);
     run->past = (ayf_run_past){0};
 }
 
 static void print_hash(uint64_t hash, char text[24]) { snprintf(text, 24, "%016" PRIx64, hash); }
+
+/* A run that is resumed keeps what it was begun with. */
+static ayf_status put_beginning(const ayf_run *run, ayf_st_writer *writer) {
+    char now[24];
+    print_hash(run->begins_hash, now);
+    if (run->past.begins) return ayf_st_write_meta(writer, "begins_hash", run->past.begins);
+    return run->begins_hash ? ayf_st_write_meta(writer, "begins_hash", now) : AYF_OK;
+}
 
 ayf_status ayf_run_identity_put(const ayf_run *run, ayf_st_writer *writer) {
     char teachers[24], *config = ayf_config_text(run->ctx, &run->cfg);
@@ -68,6 +78,7 @@ ayf_status ayf_run_identity_put(const ayf_run *run, ayf_st_writer *writer) {
     ayf_free(run->ctx, config);
     AYF_TRY(status);
     AYF_TRY(ayf_st_write_meta(writer, "teachers_hash", teachers));
+    AYF_TRY(put_beginning(run, writer));
     AYF_TRY(ayf_st_write_meta(writer, "data", run->data_print));
     AYF_TRY(ayf_st_write_meta(writer, "machine", run->machine));
     return run->past.changes ? ayf_st_write_meta(writer, "changes", run->past.changes) : AYF_OK;
@@ -92,6 +103,12 @@ ayf_status ayf_run_identity_find(ayf_run *run) {
 
 /* ---- Comparing ---- */
 
+/* Of a network's inputs. */
+static bool same_form(const ayf_fingerprint *a, const ayf_fingerprint *b) {
+    return a->height == b->height && a->width == b->width && a->channels == b->channels &&
+           a->classes == b->classes;
+}
+
 static ayf_status compare_data(ayf_run *run, uint64_t step, const char *path_then) {
     ayf_fingerprint then, now;
     char words[AYF_FINGERPRINT_WORDS] = "there is no fingerprint in checkpoints of earlier versions";
@@ -103,6 +120,12 @@ static ayf_status compare_data(ayf_run *run, uint64_t step, const char *path_the
         if (!same_path) ayf_say(run->ctx, "%s: the data are the same, now at %s", run->folder, path);
         return AYF_OK;
     }
+    if (known && !same_form(&then, &now))
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "%s: %s are not the data that this run was begun with (%s): %s, which its weights depend on; "
+            "give those or use a new folder",
+            run->folder, path, path_then, words);
     if (run->allow_change) return note(run, step, "the data are others from here on: %s", words);
     return ayf_fail(run->ctx, AYF_E_CONFIG,
                     "%s: %s are not the data that this run was begun with (%s): %s; give those, add "
@@ -138,8 +161,42 @@ static ayf_status compare_teachers(ayf_run *run, uint64_t step) {
     return status;
 }
 
+/* Of the model file, or the run, that `path` names; 0 when there is none that can be read. */
+static ayf_status hash_model(const ayf_run *run, const char *path, uint64_t *hash) {
+    ayf_weights *weights = NULL;
+    ayf_model_card card;
+    *hash = 0;
+    if (!*path) return AYF_OK;
+    char *file = ayf_run_model_file(run->ctx, path);
+    if (!file) return AYF_E_MEMORY;
+    ayf_status status = ayf_model_read_flow(run->backend, file, &weights, &card);
+    ayf_free(run->ctx, file);
+    if (status != AYF_OK) return status == AYF_E_MEMORY || status == AYF_E_CANCELLED ? status : AYF_OK;
+    *hash = AYF_HASH_START;
+    status = ayf_weights_hash(weights, hash);
+    ayf_model_card_free(run->ctx, &card);
+    ayf_weights_free(weights);
+    return status;
+}
+
+/* The steps so far come from this model, whatever --allow-change says; it may lie elsewhere now. */
+static ayf_status compare_beginning(ayf_run *run, const ayf_config *then, uint64_t step) {
+    const ayf_run_type *type = run->type;
+    const char *was = type->begins ? type->begins(then) : "",
+               *is = type->begins ? type->begins(&run->cfg) : "";
+    uint64_t hash_was = 0, hash_is = run->begins_hash;
+    char text[24];
+    if (strcmp(was, is) == 0) return AYF_OK;
+    if (!hash_is) AYF_TRY(hash_model(run, is, &hash_is));
+    if (!run->past.begins) AYF_TRY(hash_model(run, was, &hash_was));
+    print_hash(hash_is, text);
+    bool same = run->past.begins ? strcmp(run->past.begins, text) == 0 : hash_was == hash_is;
+    return same && hash_is ? AYF_OK : ayf_run_settings_refuse(run, then, type->begins_key, step);
+}
+
 static ayf_status compare_machine(ayf_run *run, uint64_t step) {
     if (!run->past.machine || strcmp(run->past.machine, run->machine) == 0) return AYF_OK;
+    if (step >= run->steps) return AYF_OK; /* nothing is computed */
     return note(
         run, step,
         "goes on with %s; it was computed with %s so far, so its bytes will differ from those of a run "
@@ -173,11 +230,10 @@ static ayf_status compare_rows(ayf_run *run, const ayf_config *then, uint64_t st
         AYF_TRY(ayf_run_settings_differ(run, then, row, step, change, sizeof change, &differs));
         if (differs) AYF_TRY(note(run, step, "%s", change));
     }
-    return note_schedule(run, then, step);
+    return step < run->steps ? note_schedule(run, then, step) : AYF_OK;
 }
 
-/* Only when nothing was refused: a refusal is one message. */
-static void say_changes(const ayf_run *run) {
+void ayf_run_identity_say(const ayf_run *run) {
     const char *line = run->changed ? run->past.changes + run->past.known : "";
     for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
         const char *what = strstr(line, ": ") + 2; /* behind "step 12" */
@@ -191,10 +247,10 @@ ayf_status ayf_run_identity_compare(ayf_run *run, uint64_t step) {
     run->past.config_hash = ayf_run_settings_hash(run->ctx, &then);
     ayf_status status = compare_rows(run, &then, step);
     if (status == AYF_OK) status = compare_data(run, step, then.data.source);
+    if (status == AYF_OK) status = compare_beginning(run, &then, step);
     if (status == AYF_OK) status = compare_teachers(run, step);
     if (status == AYF_OK) status = compare_machine(run, step);
     ayf_config_free(run->ctx, &then);
-    if (status == AYF_OK) say_changes(run);
     return status;
 }
 

@@ -18,8 +18,11 @@ ayf_status ayf_run_identity_find(ayf_run *run);
 
 /* Compares with run->past, after ayf_run_identity_find(), for a run that goes on after `step`. AYF_E_CONFIG
  * names the first thing that differs and may not; what may, or is allowed on purpose (run->allow_change), is
- * said and noted in the history. */
+ * noted in the history. */
 ayf_status ayf_run_identity_compare(ayf_run *run, uint64_t step);
+
+/* Says what was noted. To be called when nothing can be refused any more: a refusal is one message. */
+void ayf_run_identity_say(const ayf_run *run);
 
 /* The data, teachers and models that a configuration names, by their absolute paths, so that they are found
  * from other folders. */

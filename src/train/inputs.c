@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/wait.h"
 #include "model/match.h"
 #include "model/shape.h"
 #include "nn/network.h"
@@ -76,16 +77,30 @@ static ayf_status find_sigma(ayf_run *run) {
 
 /* A student that starts from another network has that network. */
 static ayf_status take_network(ayf_run *run, const ayf_model_spec *from) {
+    if (run->cfg.data.center && from->data_mean == 0)
+        ayf_say(run->ctx, "data.center is not used: the network that this run begins with does without");
+    run->cfg.data.center = from->data_mean != 0;
     ayf_config taken = run->cfg; /* strings stay run->cfg's */
     run->spec = *from;
     if (run->type->makes_student && !from->is_student) {
         run->spec.is_student = true;
+        run->spec.time_split = run->cfg.model.time_split;
         run->spec.bandwidth_gap = run->cfg.model.bandwidth_gap;
         run->spec.bandwidth_guidance = run->cfg.model.bandwidth_guidance;
+        run->spec.time_soft = run->cfg.model.time_soft;
     }
     taken.model = run->spec;
     AYF_TRY(ayf_run_settings_take_model(run, &taken));
     return ayf_network_check(run->ctx, &run->spec);
+}
+
+/* Measured once: the configuration of a run keeps it. */
+static ayf_status find_mean(ayf_run *run) {
+    double mean, *own = &run->cfg.model.data_mean;
+    if (!run->cfg.data.center || *own != 0) return AYF_OK;
+    AYF_TRY(ayf_dataset_mean(run->data, &mean));
+    *own = mean / run->sigma_data;
+    return AYF_OK;
 }
 
 static ayf_status find_network(ayf_run *run) {
@@ -93,19 +108,26 @@ static ayf_status find_network(ayf_run *run) {
         AYF_TRY(ayf_run_settings_check(run));
         return take_network(run, &run->begins_as->spec);
     }
+    AYF_TRY(find_mean(run));
     AYF_TRY(ayf_spec_from_config(run->ctx, &run->cfg, ayf_dataset_info_of(run->data), &run->spec));
     run->spec.is_student = run->type->makes_student;
     return ayf_run_settings_check(run); /* after what says that the network does not go with the data */
 }
 
+static ayf_status open_failed(ayf_run *run) {
+    if (run->data_of)
+        return ayf_fail_prefix(
+            run->ctx,
+            "the data of the %s (if they were moved, or for others, give --data PATH): ", run->data_of);
+    if (!run->resumes || !*run->cfg.data.source) return run->ctx->status;
+    return ayf_fail_prefix(run->ctx,
+                           "the data of this run (if they were moved, say where they are: --data PATH): ");
+}
+
 ayf_status ayf_run_open_data(ayf_run *run) {
     const ayf_weights *teacher = run->teachers.teacher, *begins_as = run->begins_as;
-    if (open_data(run) != AYF_OK)
-        return !run->resumes || !*run->cfg.data.source
-                   ? run->ctx->status
-                   : ayf_fail_prefix(run->ctx,
-                                     "the data of this run (if they were moved, say where they are: "
-                                     "--data PATH): ");
+    if (open_data(run) != AYF_OK) return open_failed(run);
+    ayf_task_begin(run->ctx, "measuring the data", 0);
     if (teacher) AYF_TRY(check_shapes(run, "distill.teacher", run->cfg.distill.teacher, &teacher->spec));
     if (begins_as && begins_as != teacher)
         AYF_TRY(check_shapes(run, run->begins_key, run->begins_path, &begins_as->spec));

@@ -19,6 +19,9 @@ struct ayf_run_type {
     bool makes_student;                    /* the model is a flow map; otherwise a teacher */
     const char *rate_key;                  /* "train.lr" */
     double (*rate)(const ayf_config *cfg); /* the highest learning rate of the first learner */
+    /* The model that a run begins with and that its steps do not need any more, and its key; NULL: there is none. */
+    const char *(*begins)(const ayf_config *cfg);
+    const char *begins_key; /* "train.init" */
     /* The rules between keys: one of config.h's, and what the kind adds to it. Never NULL; asked of the whole
      * configuration, before open(). */
     ayf_status (*validate)(ayf_context *ctx, const ayf_config *cfg);

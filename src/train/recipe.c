@@ -120,11 +120,22 @@ double ayf_ema_from_config(const ayf_config *cfg, uint64_t step) {
     return 0;
 }
 
+/* Steps that regress the velocity. A student of its teacher's weights that sees a softened time is not quite its
+ * teacher when it begins. */
+static int64_t regress_steps(const ayf_config *cfg) {
+    bool softened = cfg->model.time_label == AYF_TIME_LOGSNR && cfg->model.time_soft > 0 &&
+                    cfg->distill.student_init == AYF_CFG_INIT_TEACHER;
+    int64_t usual = cfg->train.steps / 10 < 300 ? cfg->train.steps / 10 : 300;
+    if (cfg->distill.regress_steps >= 0) return cfg->distill.regress_steps;
+    return softened ? usual : 0;
+}
+
 double ayf_tangent_weight_from_config(const ayf_config *cfg, uint64_t step) {
-    int64_t warmup = cfg->distill.warmup_steps, midtrain = cfg->distill.midtrain_steps;
-    if (warmup < 0) warmup = (cfg->train.steps - midtrain) / 10;
-    double share = warmup > 0 ? ((double)step - (double)midtrain + 1) / (double)warmup : 1;
-    return cfg->distill.r_max * fmax(fmin(share, 1), 0);
+    int64_t warmup = cfg->distill.warmup_steps, before = cfg->distill.midtrain_steps + regress_steps(cfg);
+    if ((double)step < (double)before) return 0;
+    if (warmup < 0) warmup = (cfg->train.steps - before) / 10;
+    double share = warmup > 0 ? ((double)step - (double)before + 1) / (double)warmup : 1;
+    return cfg->distill.r_max * fmin(share, 1);
 }
 
 ayf_time_sampler ayf_times_from_config(const ayf_config *cfg) {

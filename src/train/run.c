@@ -47,14 +47,26 @@ static ayf_status begin_learner(ayf_run *run) {
     return ayf_learner_begin(&run->learner[0], (uint64_t)run->cfg.train.seed, run->begins_as);
 }
 
-static ayf_status resume(ayf_run *run, int64_t latest) {
-    AYF_TRY(ayf_run_checkpoint_read(run, latest));
-    if (run->step > run->steps)
-        return ayf_fail(run->ctx, AYF_E_CONFIG,
-                        "%s: the run in this folder has done %" PRIu64
-                        " steps, more than train.steps = %" PRIu64
-                        "; ask for at least as many or use a new folder",
-                        run->folder, run->step, run->steps);
+static ayf_status check_steps(const ayf_run *run, int64_t latest) {
+    if (latest < 0 || (uint64_t)latest <= run->steps) return AYF_OK;
+    return ayf_fail(run->ctx, AYF_E_CONFIG,
+                    "%s: the run in this folder has done %" PRId64 " steps, more than train.steps = %" PRIu64
+                    "; ask for at least as many or use a new folder",
+                    run->folder, latest, run->steps);
+}
+
+/* A run writes pictures, which would be read as data when it is resumed. */
+static ayf_status check_apart(const ayf_run *run) {
+    const char *const keys[] = {"data.source", "eval.reference"}, *const sources[] = {
+                                                                      run->cfg.data.source,
+                                                                      run->cfg.eval.reference};
+    for (size_t i = 0; i < AYF_COUNT(keys); i++)
+        if (ayf_run_lies_in(run->folder, sources[i]))
+            return ayf_fail(
+                run->ctx, AYF_E_CONFIG,
+                "%s: lies in the data (%s = %s), and what a run writes must not become data; name a run "
+                "folder outside of them",
+                run->folder, keys[i], sources[i]);
     return AYF_OK;
 }
 
@@ -62,9 +74,13 @@ static ayf_status resume(ayf_run *run, int64_t latest) {
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     *latest = -1;
     AYF_TRY(name_files(run, options->folder));
+    if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_folder(run->ctx, run->folder));
     run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
     AYF_TRY(ayf_run_settings_read(run));
-    if (!run->saved_config) AYF_TRY(ayf_run_settings_load(run, options, false));
+    if (!run->saved_config) {
+        AYF_TRY(ayf_run_settings_load(run, options, false));
+        AYF_TRY(check_apart(run));
+    }
     if (!ayf_run_leads(run) || (run->dry && !run->saved_config)) return AYF_OK;
     if (!run->dry) AYF_TRY(ayf_run_begin(run->ctx, run->folder, &run->lock));
     return ayf_run_latest(run->ctx, run->folder, latest);
@@ -93,8 +109,10 @@ static ayf_status settle(ayf_run *run, const ayf_run_options *options, int64_t l
                 "%s: there is no checkpoint yet; what is not given now is as in %s (remove it for the "
                 "defaults)",
                 run->folder, run->config_path);
+    if (!run->resumes) AYF_TRY(check_apart(run));
     AYF_TRY(ayf_run_identity_locate(run));
     run->steps = (uint64_t)run->cfg.train.steps;
+    AYF_TRY(check_steps(run, latest));
     return ayf_run_batch_share(run);
 }
 
@@ -134,7 +152,7 @@ static ayf_status load(ayf_run *run, const ayf_run_options *options, int64_t lat
     AYF_TRY(begin_learner(run));
     AYF_TRY(ayf_run_batch_open(run));
     if (type->begin) AYF_TRY(type->begin(run));
-    if (latest >= 0) AYF_TRY(resume(run, latest));
+    if (latest >= 0) AYF_TRY(ayf_run_checkpoint_read(run, latest));
     if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_diverged(run));
     if (latest < 0 && ayf_path_exists(run->model_path))
         ayf_say(run->ctx, "%s: there is no checkpoint, so the run begins again and will replace %s",
@@ -172,6 +190,7 @@ static ayf_status record_data(ayf_run *run) {
 
 static ayf_status save_settings(ayf_run *run) {
     AYF_TRY(ayf_output_check(run->ctx, run->folder, true, ayf_run_disk(run)));
+    AYF_TRY(ayf_run_make_inside(run->ctx, run->folder));
     AYF_TRY(ayf_best_open(run));
     AYF_TRY(ayf_run_settings_save(run));
     if (run->precision_settled && run->cfg.train.precision == AYF_PRECISION_BF16)
@@ -209,6 +228,17 @@ static ayf_status open_backend(ayf_run *run) {
     return AYF_OK;
 }
 
+/* Data that nobody has named are named once nothing was refused. */
+static void say_data(const ayf_run *run) {
+    if (!ayf_run_leads(run) || run->resumes) return;
+    if (run->data_of)
+        ayf_say(run->ctx, "%s: trains on the data of its %s, %s (--data gives others)", run->folder,
+                run->data_of, run->cfg.data.source);
+    else if (!ayf_assignments_last(run->given, "data.source"))
+        ayf_say(run->ctx, "%s: trains on %s, as no data are given (--data)", run->folder,
+                run->cfg.data.source);
+}
+
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
     agenda own, first;
@@ -220,6 +250,8 @@ static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     first = own;
     AYF_TRY(ayf_comm_broadcast(run->comm, &first, sizeof first, 0));
     AYF_TRY(ayf_comm_agree(run->comm, compare_agendas(run, &own, &first)));
+    if (run->changed) ayf_run_identity_say(run);
+    say_data(run);
     if (run->dry) return AYF_OK;
     AYF_TRY(ayf_comm_agree(run->comm, ayf_run_leads(run) ? save_settings(run) : AYF_OK));
     return ayf_comm_agree(run->comm, ayf_run_leads(run) ? make_up(run) : AYF_OK);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,17 +37,18 @@ static int64_t step_of(const char *name, const char *end) {
     return read_digits(name + prefix, size - prefix - suffix);
 }
 
-/* Whether a run writes files or makes folders of this name in its folder or inside it. */
-static bool is_ours(const char *name) {
-    static const char *const whole[] = {AYF_RUN_CONFIG,    AYF_RUN_LOG,      AYF_RUN_MODEL,
-                                        AYF_RUN_BEST,      AYF_RUN_DIVERGED, AYF_RUN_TRAJECTORIES,
-                                        CHECKPOINT_FOLDER, SAMPLE_FOLDER,    SNAPSHOT_FOLDER};
-    static const char *const begun[] = {CHECKPOINT_PREFIX, AYF_EVENTS_PREFIX};
+bool ayf_run_keeps(const char *name) {
+    static const char *const whole[] = {
+        AYF_RUN_CONFIG,       AYF_RUN_LOG,     AYF_RUN_MODEL,     AYF_RUN_BEST,  AYF_RUN_DIVERGED,
+        AYF_RUN_TRAJECTORIES, AYF_FOLDER_LOCK, CHECKPOINT_FOLDER, SAMPLE_FOLDER, SNAPSHOT_FOLDER};
     for (size_t i = 0; i < AYF_COUNT(whole); i++)
         if (strcmp(name, whole[i]) == 0) return true;
-    for (size_t i = 0; i < AYF_COUNT(begun); i++)
-        if (strncmp(name, begun[i], strlen(begun[i])) == 0) return true;
-    return false;
+    return strncmp(name, AYF_EVENTS_PREFIX, strlen(AYF_EVENTS_PREFIX)) == 0;
+}
+
+/* Whether a run writes files or makes folders of this name in its folder or inside it. */
+static bool is_ours(const char *name) {
+    return ayf_run_keeps(name) || strncmp(name, CHECKPOINT_PREFIX, strlen(CHECKPOINT_PREFIX)) == 0;
 }
 
 /* Whether io/file.c made this name for a temporary file: "<target>.<pid>-<attempt>.tmp". */
@@ -72,6 +74,90 @@ static ayf_status next_entry(ayf_context *ctx, const char *folder, DIR *dir, con
     *entry = readdir(dir);
     return *entry || !errno ? AYF_OK : ayf_fail_errno(ctx, errno, "list", folder);
 }
+
+/* ---- Before a run is begun ---- */
+
+static bool may_lie_beside(const char *name) {
+    static const char *const ends[] = {".yaml", ".yml", ".json", ".txt", ".log",
+                                       ".out",  ".err", ".sh",   ".md"};
+    size_t size = strlen(name);
+    for (size_t i = 0; i < AYF_COUNT(ends); i++) {
+        size_t end = strlen(ends[i]);
+        if (size > end && strcmp(name + size - end, ends[i]) == 0) return true;
+    }
+    return name[0] == '.' || is_ours(name) || is_leftover(name);
+}
+
+/* The first of the other things by name, "" for none. */
+static void find_foreign(DIR *dir, char foreign[NAME_MAX + 1]) {
+    const struct dirent *entry;
+    foreign[0] = 0;
+    while ((entry = readdir(dir))) {
+        if (strcmp(entry->d_name, AYF_RUN_CONFIG) == 0 || strcmp(entry->d_name, CHECKPOINT_FOLDER) == 0) {
+            foreign[0] = 0;
+            break;
+        }
+        if (!may_lie_beside(entry->d_name) && (!foreign[0] || strcmp(entry->d_name, foreign) < 0))
+            snprintf(foreign, NAME_MAX + 1, "%s", entry->d_name);
+    }
+}
+
+/* Only of a folder that cannot be there because a file is in its way. */
+static ayf_status check_above(ayf_context *ctx, const char *folder) {
+    struct stat info;
+    char *part = ayf_strdup(ctx, folder), *slash;
+    if (!part) return AYF_E_MEMORY;
+    while (stat(part, &info) != 0 && errno == ENOTDIR && (slash = strrchr(part, '/'))) *slash = 0;
+    ayf_status status = ayf_fail(
+        ctx, AYF_E_IO, "%s: is a file where a folder is needed; remove it or use another folder", part);
+    ayf_free(ctx, part);
+    return status;
+}
+
+ayf_status ayf_run_check_folder(ayf_context *ctx, const char *folder) {
+    struct stat info;
+    char foreign[NAME_MAX + 1];
+    if (stat(folder, &info) != 0) return errno == ENOTDIR ? check_above(ctx, folder) : AYF_OK;
+    if (!S_ISDIR(info.st_mode))
+        return ayf_fail(ctx, AYF_E_IO, "%s: is a file, and a run needs a folder of its own; name a new one",
+                        folder);
+    DIR *dir = opendir(folder);
+    if (!dir) return AYF_OK;
+    find_foreign(dir, foreign);
+    closedir(dir);
+    if (!foreign[0]) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_USAGE,
+        "%s: holds other things than a run (%s); name a new folder, as a run needs one of its own", folder,
+        foreign);
+}
+
+/* The nearest folder that is there, without links. */
+static bool find_place(const char *path, char place[PATH_MAX]) {
+    char part[PATH_MAX];
+    if (strlen(path) >= sizeof part) return false;
+    strcpy(part, path);
+    while (!realpath(part, place)) {
+        char *slash = strrchr(part, '/');
+        if (errno != ENOENT || strcmp(part, ".") == 0) return false;
+        if (slash)
+            slash[slash == part] = 0;
+        else
+            strcpy(part, ".");
+    }
+    return true;
+}
+
+bool ayf_run_lies_in(const char *folder, const char *around) {
+    char inner[PATH_MAX], outer[PATH_MAX];
+    struct stat info;
+    if (stat(around, &info) != 0 || !S_ISDIR(info.st_mode)) return false;
+    if (!realpath(around, outer) || !find_place(folder, inner)) return false;
+    size_t size = strcmp(outer, "/") == 0 ? 0 : strlen(outer);
+    return strncmp(inner, outer, size) == 0 && (inner[size] == '/' || !inner[size]);
+}
+
+/* ---- The folder ---- */
 
 /* What a link leads to is nobody's but its owner's: it is neither written nor removed through the run. */
 static ayf_status clean_entry(ayf_context *ctx, DIR *dir, const char *folder, const char *name) {
@@ -113,9 +199,9 @@ static ayf_status prepare_inside(ayf_context *ctx, const char *folder, const cha
     return status;
 }
 
-/* Runs that keep no averages have no such folder. */
-static ayf_status clean_snapshots(ayf_context *ctx, const char *folder) {
-    char *path = ayf_path_join(ctx, folder, SNAPSHOT_FOLDER);
+/* A run that is not begun yet, or does not keep such files, has no such folder. */
+static ayf_status clean_inside(ayf_context *ctx, const char *folder, const char *name) {
+    char *path = ayf_path_join(ctx, folder, name);
     ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
     if (path && ayf_path_exists(path)) status = clean_folder(ctx, path);
     ayf_free(ctx, path);
@@ -127,14 +213,19 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
     AYF_TRY(ayf_make_folders(ctx, folder));
     AYF_TRY(ayf_folder_lock_take(ctx, folder, lock));
     ayf_status status = clean_folder(ctx, folder);
-    if (status == AYF_OK) status = prepare_inside(ctx, folder, CHECKPOINT_FOLDER);
-    if (status == AYF_OK) status = prepare_inside(ctx, folder, SAMPLE_FOLDER);
-    if (status == AYF_OK) status = clean_snapshots(ctx, folder);
+    if (status == AYF_OK) status = clean_inside(ctx, folder, CHECKPOINT_FOLDER);
+    if (status == AYF_OK) status = clean_inside(ctx, folder, SAMPLE_FOLDER);
+    if (status == AYF_OK) status = clean_inside(ctx, folder, SNAPSHOT_FOLDER);
     if (status != AYF_OK) {
         ayf_folder_unlock(*lock);
         *lock = NULL;
     }
     return status;
+}
+
+ayf_status ayf_run_make_inside(ayf_context *ctx, const char *folder) {
+    AYF_TRY(prepare_inside(ctx, folder, CHECKPOINT_FOLDER));
+    return prepare_inside(ctx, folder, SAMPLE_FOLDER);
 }
 
 void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
@@ -212,10 +303,6 @@ static ayf_status list_inside(ayf_context *ctx, const char *folder, const char *
     return status;
 }
 
-static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
-    return list_inside(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
-}
-
 /* None when there is no such folder. */
 static ayf_status list_if_there(ayf_context *ctx, const char *folder, const char *inside, const char *end,
                                 int64_t **steps, size_t *count) {
@@ -226,6 +313,13 @@ static ayf_status list_if_there(ayf_context *ctx, const char *folder, const char
     bool there = ayf_path_exists(path);
     ayf_free(ctx, path);
     return there ? list_inside(ctx, folder, inside, end, steps, count) : AYF_OK;
+}
+
+/* A run that is not begun yet has none. */
+static ayf_status list_steps(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {
+    if (!ayf_path_exists(folder))
+        return list_inside(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
+    return list_if_there(ctx, folder, CHECKPOINT_FOLDER, CHECKPOINT_SUFFIX, steps, count);
 }
 
 ayf_status ayf_run_snapshots(ayf_context *ctx, const char *folder, int64_t **steps, size_t *count) {

@@ -16,9 +16,23 @@
 #define AYF_CHECKPOINT_FORMAT "ayf-checkpoint-1"
 #define AYF_TRAJECTORIES_FORMAT "ayf-trajectories-1"
 
-/* Makes the folder and those inside it, takes its lock (ayf_folder_unlock) and removes what interrupted
+/* Whether a run may be kept in `folder`: it is not there, is empty, has a run or its config.yaml, or holds nothing but
+ * what people put beside a run (text, scripts, hidden files). AYF_E_IO for a file, AYF_E_USAGE for other things. A
+ * folder that cannot be listed is left to ayf_run_begin(). */
+ayf_status ayf_run_check_folder(ayf_context *ctx, const char *folder);
+
+/* Whether `folder`, which need not be there, is `around` or lies in it; links are followed. False for an `around` that
+ * is no folder. */
+bool ayf_run_lies_in(const char *folder, const char *around);
+/* Whether a run keeps a file or a folder of this name in its folder. */
+bool ayf_run_keeps(const char *name);
+
+/* Makes the folder, takes its lock (ayf_folder_unlock) and removes what interrupted
  * atomic writes left. `folder` may be a symbolic link; one inside it by a name that runs write is AYF_E_IO. */
 ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock **lock);
+
+/* Makes the folders of checkpoints and sample grids in a folder that is locked. */
+ayf_status ayf_run_make_inside(ayf_context *ctx, const char *folder);
 
 /* Takes back what ayf_run_begin() made in a folder in which no run was begun after all: the lock's file and
  * the folders that are empty, the outer one only if it is `ours`. The lock is held; what cannot be removed
@@ -53,7 +67,7 @@ ayf_status ayf_run_pictures(ayf_context *ctx, const char *folder, int64_t **step
 /* Removes the snapshots of `step` and of later ones. */
 ayf_status ayf_run_drop_snapshots(ayf_context *ctx, const char *folder, uint64_t step);
 
-/* The highest step that has a checkpoint, -1 when none has. AYF_E_IO when the folder was never begun. Needs
+/* The highest step that has a checkpoint, -1 when none has. AYF_E_IO when there is no such folder. Needs
  * no lock. */
 ayf_status ayf_run_latest(ayf_context *ctx, const char *folder, int64_t *step);
 

@@ -9,6 +9,7 @@
 #include "config/table.h"
 #include "exec/program.h"
 #include "train/kind.h"
+#include "train/recipe.h"
 
 /* ---- One key at a time ---- */
 
@@ -59,25 +60,45 @@ uint64_t ayf_run_settings_hash(ayf_context *ctx, const ayf_config *cfg) {
     return hash ? hash : 1;
 }
 
-/* Where something lies decides nothing: what is there is compared. What a run begins with is behind it. */
-static bool names_a_place(int row) {
-    static const char *const keys[] = {"data.source",  "train.init",       "distill.teacher",
-                                       "distill.weak", "finetune.student", "distill.student_init"};
+/* Where something lies decides nothing: train/identity.c compares what is there. A teacher that is not opened has
+ * nothing but its name. */
+static bool names_a_place(const ayf_run *run, int row) {
+    static const char *const keys[] = {"data.source", "train.init", "finetune.student"};
+    const char *name = ayf_config_row(row)->name;
+    if (strcmp(name, "distill.teacher") == 0) return run->teachers.teacher != NULL;
+    if (strcmp(name, "distill.weak") == 0) return run->teachers.weak != NULL;
     return is_one_of(row, keys, AYF_COUNT(keys));
 }
 
-/* The weights and moments of a checkpoint fit one shape and one scale of the data. */
+/* The weights and moments of a checkpoint fit one shape and one scale of the data, and come from one beginning. */
 static bool is_fixed(int row) {
-    static const char *const keys[] = {"data.resolution",       "data.channels",       "data.labels",
-                                       "data.sigma_data",       "train.ema",           "train.ema_widths",
-                                       "finetune.channel_base", "finetune.channel_max",
-                                       "finetune.disc_guidance"};
+    static const char *const keys[] = {"data.resolution",
+                                       "data.channels",
+                                       "data.labels",
+                                       "data.sigma_data",
+                                       "data.center",
+                                       "train.ema",
+                                       "train.ema_widths",
+                                       "train.init",
+                                       "distill.student_init",
+                                       "finetune.channel_base",
+                                       "finetune.channel_max",
+                                       "finetune.disc_guidance",
+                                       "finetune.student"};
     return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
-static ayf_status refuse_change(const ayf_run *run, int row, const char *was, const char *is, uint64_t step) {
+/* A discriminator that is told the strength of guidance has inputs for it. */
+static bool reshapes_discriminator(const ayf_config *then, const ayf_config *now, int row) {
+    static const char *const keys[] = {"distill.guidance", "distill.guidance_min", "distill.guidance_max"};
+    return is_one_of(row, keys, AYF_COUNT(keys)) &&
+           ayf_disc_sees_guidance(then) != ayf_disc_sees_guidance(now);
+}
+
+static ayf_status refuse_change(const ayf_run *run, bool fixed, int row, const char *was, const char *is,
+                                uint64_t step) {
     const char *name = ayf_config_row(row)->name;
-    if (is_fixed(row))
+    if (fixed)
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,
             "%s: the run in this folder was begun with %s = %s, which its weights depend on, so it "
@@ -97,16 +118,27 @@ ayf_status ayf_run_settings_differ(const ayf_run *run, const ayf_config *then, i
     bool same;
     *differs = false;
     AYF_TRY(compare_row(ctx, row, then, &run->cfg, &same));
-    if (same || names_a_place(row) || in_section(row, "save.")) return AYF_OK;
+    if (same || names_a_place(run, row) || in_section(row, "save.")) return AYF_OK;
     char *was = ayf_config_value(ctx, then, row), *is = ayf_config_value(ctx, &run->cfg, row);
     ayf_status status = was && is ? AYF_OK : AYF_E_MEMORY;
-    if (status == AYF_OK && !may_change(row) && (is_fixed(row) || !run->allow_change))
-        status = refuse_change(run, row, was, is, step);
+    bool fixed = is_fixed(row) || reshapes_discriminator(then, &run->cfg, row);
+    if (status == AYF_OK && !may_change(row) && (fixed || !run->allow_change))
+        status = refuse_change(run, fixed, row, was, is, step);
     if (status == AYF_OK)
         snprintf(change, size, "%s = %s from here on, %s before", ayf_config_row(row)->name, is, was);
     *differs = status == AYF_OK;
     ayf_free(ctx, was);
     ayf_free(ctx, is);
+    return status;
+}
+
+ayf_status ayf_run_settings_refuse(const ayf_run *run, const ayf_config *then, const char *key,
+                                   uint64_t step) {
+    int row = ayf_config_row_named(key);
+    char *was = ayf_config_value(run->ctx, then, row), *is = ayf_config_value(run->ctx, &run->cfg, row);
+    ayf_status status = was && is ? refuse_change(run, is_fixed(row), row, was, is, step) : AYF_E_MEMORY;
+    ayf_free(run->ctx, was);
+    ayf_free(run->ctx, is);
     return status;
 }
 
@@ -209,7 +241,10 @@ static ayf_status check_idle(const ayf_run *run, const ayf_config *cfg, const ay
 
 ayf_status ayf_run_settings_check(const ayf_run *run) {
     ayf_config cfg = run->cfg, untouched; /* strings stay run->cfg's */
-    if (run->begins_as) cfg.model.kind = run->begins_as->spec.kind;
+    if (run->begins_as) {
+        cfg.model.kind = run->begins_as->spec.kind;
+        cfg.model.time_label = run->begins_as->spec.time_label;
+    }
     AYF_TRY(ayf_config_defaults(run->ctx, &untouched));
     bool by_hand = !is_complete(run->given);
     ayf_status status = AYF_OK;

@@ -28,6 +28,10 @@ ayf_status ayf_run_settings_then(const ayf_run *run, ayf_config *then);
 ayf_status ayf_run_settings_differ(const ayf_run *run, const ayf_config *then, int row, uint64_t step,
                                    char *change, size_t size, bool *differs);
 
+/* Always AYF_E_CONFIG, or without memory AYF_E_MEMORY: the message that refuses the change of `key`. */
+ayf_status ayf_run_settings_refuse(const ayf_run *run, const ayf_config *then, const char *key,
+                                   uint64_t step);
+
 /* Writes run->cfg into the folder unless that is what it has. */
 ayf_status ayf_run_settings_save(const ayf_run *run);
 

@@ -96,13 +96,13 @@ typedef struct ayf_run_best {
 
 /* Inputs and outputs of one run of the program, allocated once. */
 typedef struct ayf_run_batch {
-    int count;               /* samples: train.batch / processes / parts */
-    int parts, part;         /* of this process's share of the batch, and the one at hand */
-    int group;               /* samples that a step treats together (ayf_run_type.group) */
-    float *x0, *x1;          /* count x values */
-    float *t, *s, *guidance; /* count */
-    float *onehot;           /* count x classes */
-    int *labels;             /* count; -1: none */
+    int count;                           /* samples: train.batch / processes / parts */
+    int parts, part;                     /* of this process's share of the batch, and the one at hand */
+    int group;                           /* samples that a step treats together (ayf_run_type.group) */
+    float *x0, *x1;                      /* count x values */
+    float *t, *s, *guidance;             /* count */
+    float *onehot;                       /* count x classes */
+    int *labels;                         /* count; -1: none */
     float *loss, *tangent, *error, *jvp; /* count */
     float r;                             /* weight of the derivative in the tangent */
     size_t values;                       /* of one sample */
@@ -121,6 +121,7 @@ typedef struct ayf_run_teachers {
 /* What the checkpoint says that a run goes on from; NULL: it says nothing. See train/identity.h. */
 typedef struct ayf_run_past {
     char *config, *data, *teachers, *machine;
+    char *begins;  /* hash of the model that train.init or finetune.student named at the beginning */
     char *changes; /* the history, a line each; what is new is behind the first `known` bytes */
     size_t known;
     uint64_t config_hash; /* of the configuration it went by */
@@ -152,6 +153,8 @@ struct ayf_run {
     bool precision_settled; /* train.precision was auto */
     ayf_precision faster;   /* what train.precision = auto comes to: the first process decides */
     ayf_dataset *data;
+    const char
+        *data_of;      /* "teacher" or "student": whose data are taken, as none were given; NULL otherwise */
     double sigma_data; /* 0: not known yet */
     ayf_run_teachers teachers;
 
@@ -159,6 +162,8 @@ struct ayf_run {
     const ayf_weights *begins_as;
     const char *begins_key;
     const char *begins_path;
+    uint64_t
+        begins_hash; /* of the model of train.init or finetune.student, when it was read; 0: it was not */
 
     ayf_model_spec spec;                   /* of the network that the run is about */
     ayf_learner learner[AYF_RUN_LEARNERS]; /* that network first; its average is the model */

@@ -88,6 +88,65 @@ python3 -c 'import json, os, sys
 pair, = json.load(open("out"))["duplicate_pairs"]
 sys.exit(not all(os.path.exists(os.fsencode("names/") + n.encode("utf-8", "surrogateescape")) for n in pair))' || bad "not a name of a file"
 
+# ---- What training refuses, data check does not pass ----
+make_set comma.zip '{"labels": [["a000.png", 0], ["b000.png", 1],]}' a b
+make_set vector.zip '{"labels": [["a000.png", [0.3, 0.7]], ["b000.png", 1]]}' a b
+make_set twice.zip '{"labels": [["a000.png", 0], ["a000.png", 1], ["b000.png", 1]]}' a b
+make_set stranger.zip '{"labels": [["c.png", 0]]}' a b
+mkdir wrong && cp mnist/train-images-idx3-ubyte wrong/
+python3 -c '
+import struct
+open("wrong/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 0x801, 2) + bytes(2))'
+while read -r set words; do
+    expect "info of $set" 3 "$ayf" info "$set"
+    says "$words"
+    expect "data check of $set" 3 "$ayf" data check "$set"
+    says "$words" && one_line
+    expect "training on $set" 3 "$ayf" train no-run --data "$set" $tiny --steps 1
+    says "$words" && one_line
+    expect "its pictures without them" 0 "$ayf" data check "$set" --set data.labels=false
+done <<'END'
+comma.zip dataset.json
+vector.zip the label of a000.png is not a whole number
+twice.zip is labelled twice
+stranger.zip names no picture of this set
+wrong has 2 labels for the 3 pictures
+END
+expect "the way out of labels for others" 3 "$ayf" data check wrong
+says "data.labels=false"
+make_set none.zip - a
+expect "data without classes are good" 0 "$ayf" data check none.zip
+prints "classes      none: "
+
+# ---- Folders ----
+mkdir alone && cp pets.zip alone/
+expect "a ZIP alone in a folder" 3 "$ayf" info alone
+says "pets.zip, which is a ZIP archive: name the file itself, alone/pets.zip" && one_line && says_not "unpack"
+mkdir hollow
+expect "an empty folder" 3 "$ayf" info hollow
+says "hollow: holds no pictures" && says "name a folder or a ZIP" && one_line
+mkdir linked && cp names/a.png linked/
+ln -s nowhere linked/notes.txt && ln -s loop linked/loop
+expect "broken links that are no pictures" 0 "$ayf" info linked
+prints "samples      1"
+ln -s nowhere linked/x.png
+expect "one that is" 5 "$ayf" data check linked
+prints "x.png: is a broken link"
+expect "training names it" 3 "$ayf" train no-run --data linked --set data.labels=false $tiny --steps 1
+says "x.png: is a broken link" && one_line
+expect "and can leave it out" 0 "$ayf" train some --data linked --skip-bad 1 --set data.labels=false $tiny --steps 1
+says "x.png: is a broken link"
+cp mnist/train-images-idx3-ubyte emnist-letters-train-images-idx3-ubyte
+expect "EMNIST's file" 0 "$ayf" info emnist-letters-train-images-idx3-ubyte
+prints "EMNIST's pictures are transposed"
+
+# ---- Many bad pictures are listed once ----
+mkdir bad && cp names/a.png bad/
+for i in $(seq 10 49); do echo no >bad/$i.png; done
+expect "each is named once" 3 "$ayf" train no-run --data bad --set data.labels=false $tiny --steps 1
+for i in 10 30 49; do [ "$(grep -o "$i.png: " err | wc -l)" -eq 1 ] || bad "$i.png is not named once"; done
+says "40 of 41 pictures cannot be used" && says "more, listed above"
+
 # ---- Files of other kinds as models ----
 python3 - <<'END'
 import zipfile

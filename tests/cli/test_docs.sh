@@ -81,4 +81,24 @@ mistake 'ayf train runs/a --set data.resolutoin=8' "there is no key data.resolut
 mistake 'The key `train.rate` is said.' "there is no key train.rate"
 mistake 'ayf train runs/a --config configs/none.yaml' "there is no configs/none.yaml"
 
+# ---- C ----
+cat >"$work/fragment.py" <<'PY'
+# The first fragment of C of README.md, or that in the first comment of ayf.h, as a program.
+import re, sys
+text = open(sys.argv[1]).read()
+if sys.argv[1].endswith(".md"):
+    code = re.search(r"```c\n(.*?)```", text, re.S)[1]
+else:
+    code = "".join(re.findall(r"^ \*     (.*\n)", text.split("*/")[0], re.M))
+assert "ayf_open" in code and "ayf_close" in code
+print("#include <stdio.h>\n#include <stdlib.h>\n#include <ayf.h>\nint main(void) {\n%s    return 0;\n}" % code)
+PY
+for page in README.md include/ayf.h; do
+    expect "the fragment of $page" 0 python3 "$work/fragment.py" "$source/$page"
+    cp "$work/out" "$work/fragment.c"
+    grep -q 'if (!ctx)' "$work/fragment.c" || bad "ayf_open() is not checked"
+    expect "compiles without a warning" 0 ${CC:-cc} -std=c11 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror \
+        -I"$source/include" -c "$work/fragment.c" -o "$work/fragment.o"
+done
+
 finish

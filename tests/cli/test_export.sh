@@ -34,6 +34,26 @@ expect "a C program" 0 "$ayf" export student --format c --steps 2 --out student.
 expect "it compiles" 0 ${CC:-cc} -std=c99 -pedantic -Wall -Wextra -Werror -O2 student.c -o student.bin -lm
 expect "it draws what ayf draws" 0 sh -c "./student.bin 7 >seven.ppm && head -c 2 seven.ppm"
 prints "P6"
+expect "a full disk" 1 sh -c "./student.bin 7 >/dev/full"
+says "cannot write"
+while read -r arguments; do
+    # shellcheck disable=SC2086
+    expect "./student.bin $arguments" 2 ./student.bin $arguments
+    says "CLASS"
+done <<'END'
+abc
+-1
+7x
+99999999999999999999
+7 99
+7 -2
+7 cat
+7 1 -1
+7 1 two
+7 1 2 picture
+7 1 2 text more
+END
+expect "a class, steps, text" 0 ./student.bin 7 3 1 text
 expect "ayf's picture" 0 "$ayf" sample student --seeds 7 --steps 2 --out seven/
 if has "numpy, PIL"; then
     expect "the same pixels" 0 "$python" -c 'import sys, glob, numpy as np
@@ -46,9 +66,14 @@ fi
 expect "no format" 2 "$ayf" export student --out x
 says "--format onnx, safetensors or c" && one_line
 expect "an unknown format" 2 "$ayf" export student --format onx --out x
-says "did you mean onnx" && one_line
+says "must be onnx, safetensors or c" && says "did you mean onnx" && one_line
 expect "diffusers" 2 "$ayf" export student --format diffusers --out x
 says "docs/export.md" && one_line
+expect "the reference solver" 2 "$ayf" export teacher --format c --solver reference --out x
+says "must be euler or heun" && one_line
+expect "what export takes" 0 "$ayf" help export
+prints "euler|heun" && prints "onnx|safetensors|c"
+! grep -q "reference\|diffusers" out || bad "help offers what is refused"
 expect "no file" 2 "$ayf" export student --format onnx
 says "--out FILE" && one_line
 expect "an unknown type" 2 "$ayf" export student --format onnx --dtype f8 --out x

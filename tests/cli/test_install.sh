@@ -101,6 +101,15 @@ if [ "$sanitizers" = none ]; then
 fi
 
 # shellcheck disable=SC2086,SC2046
+{
+    # The recipe of docs/library.md.
+    expect "the whole library links statically beside shared ones" 0 ${CC:-cc} $flags "$root/examples/embedded.c" -o beside \
+        $(pkg-config --cflags ayf) "$libdir/libayf.a" $(pkg-config --static --libs ayf | sed 's/-layf //')
+    expect "and needs no library of ayf" 0 env -u LD_LIBRARY_PATH ./beside $model beside.f32
+    same whole.f32 beside.f32
+}
+
+# shellcheck disable=SC2086,SC2046
 expect "a program in C++ builds" 0 ${CXX:-c++} -Wall -Wextra -Wpedantic -Werror -std=c++11 $sanitize \
     "$root/examples/embedded.cpp" -o cpp $(pkg-config --cflags --libs ayf_sample)
 expect "and draws" 0 ./cpp $model cpp.f32
@@ -126,6 +135,9 @@ EOF
         expect "$consumer draws" 0 "project/build/$consumer" $model cmake.f32
         near sampler.f32 cmake.f32
     done
+    expect "CMake says what it leaves out" 1 cmake -S project -B project/without -DROOT="$root" \
+        -Dayf_DIR="$libdir/cmake/ayf" -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON -DCMAKE_CXX_FLAGS="$sanitize"
+    prints "no target ayf::ayf_static: pkg-config"
 else
     echo "skipped: there is no cmake"
 fi

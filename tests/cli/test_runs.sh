@@ -85,7 +85,7 @@ open("slow/0.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack
         kill "-${pair%%:*}" "$pid"
         expect "SIG${pair%%:*} while data is read" 75 await
         says "stopped before the first step"
-        absent waits/config.yaml
+        absent waits/config.yaml && absent waits/checkpoints && absent waits/samples
     done
 
     $usual "$ayf" eval --fit-features features.safetensors --data builtin:shapes --set data.resolution=16 \
@@ -123,9 +123,9 @@ open("slow/0.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack
     done
     expect "time that is over saves" 75 "$ayf" train timed $tiny --steps 100000000 --max-time 0.2s
     says "a checkpoint is saved" && says "--max-time" && exists timed/model.safetensors
-    expect "a limit too short for a step still makes one" 75 "$ayf" train slow $tiny --steps 100000000 --max-time 0.000001s
+    expect "a limit too short for a step still makes one" 75 "$ayf" train short $tiny --steps 100000000 --max-time 0.000001s
     says "stopped at step 1 of"
-    expect "and the next time another" 75 "$ayf" train slow $tiny --steps 100000000 --max-time 0.000001s
+    expect "and the next time another" 75 "$ayf" train short $tiny --steps 100000000 --max-time 0.000001s
     says "stopped at step 2 of"
     expect "a limit that is far away" 0 "$ayf" train inside $tiny --steps 30 --max-time 1h30m
     same inside/model.safetensors open/model.safetensors

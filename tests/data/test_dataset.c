@@ -183,6 +183,9 @@ static void sigma_is_of_the_whole_set(void **state) {
     double sigma, share = (double)DARK / COUNT;
     assert_int_equal(ayf_dataset_sigma(data, &sigma), AYF_OK);
     assert_true(fabs(sigma - 2 * sqrt(share * (1 - share))) < 1e-3);
+    double mean;
+    assert_int_equal(ayf_dataset_mean(data, &mean), AYF_OK);
+    assert_true(fabs(mean - (1 - 2 * share)) < 1e-3);
     ayf_dataset_close(data);
 }
 

@@ -247,7 +247,7 @@ static void expect_no_fit(const char *data, const char *setting, ayf_status want
 
 static void what_cannot_be_fitted_is_refused(void **state) {
     (void)state;
-    expect_no_fit(noise_path, NULL, AYF_E_FORMAT, "classes of a data set");
+    expect_no_fit(noise_path, NULL, AYF_E_FORMAT, "telling classes apart");
     expect_no_fit("builtin:ring", NULL, AYF_E_USAGE, "coordinates");
     expect_no_fit(NULL, NULL, AYF_E_USAGE, "--data");
     assert_int_equal(ayf_features_fit(ctx, path_of("wild"), NULL, NULL), AYF_E_USAGE);

@@ -282,7 +282,6 @@ static void test_errors_name_builder_and_shapes(void **state) {
         {"filter", bad_filter, {"filter", "8"}},
         {"upfirdn", bad_upfirdn, {"UPFIRDN", "2x3"}},
         {"empty leaf", empty_leaf, {"INPUT", "2x0"}},
-        {"huge leaf", huge_leaf, {"INPUT", "too large"}},
         {"leaf without rank", no_rank, {"INPUT", "rank"}},
     };
     for (size_t i = 0; i < AYF_COUNT(row); i++) {
@@ -306,6 +305,18 @@ static void test_errors_name_builder_and_shapes(void **state) {
         assert_int_equal(test_verify(f.g), AYF_E_INTERNAL);
         close_fixture(&f);
     }
+}
+
+/* Sizes are the user's, who knows nothing of graphs. */
+static void test_too_large(void **state) {
+    (void)state;
+    fixture f = open_fixture();
+    ayf_scope(f.g, "student.");
+    assert_int_equal(huge_leaf(&f), 0);
+    assert_int_equal(ayf_graph_check(f.g), AYF_E_CONFIG);
+    if (strncmp(ayf_error(f.ctx), "too large: ", 11) != 0) fail_msg("'%s'", ayf_error(f.ctx));
+    assert_int_equal(ayf_silu(f.g, f.x), 0);
+    close_fixture(&f);
 }
 
 static void test_builders_pass_zero_on(void **state) {
@@ -426,6 +437,7 @@ int main(void) {
         cmocka_unit_test(test_permutations_compose),
         cmocka_unit_test(test_broadcasting_shapes),
         cmocka_unit_test(test_errors_name_builder_and_shapes),
+        cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_builders_pass_zero_on),
         cmocka_unit_test(test_update_rules),
         cmocka_unit_test(test_verify_finds_damage),

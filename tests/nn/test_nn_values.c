@@ -132,6 +132,40 @@ static void test_velocity_precond(void **state) {
     ayf_program_free(p);
 }
 
+/* The values of F at x, for a network of one mean. */
+static void values_of(const ayf_model_spec *spec, const double *x, size_t count, double *out) {
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_output(g, "F", velocity(g, spec, 2, ""));
+    ayf_program *p;
+    ok(ayf_compile(ref, g, NULL, &p));
+    upload_params(p, spec, "", 1);
+    upload_conditions(p);
+    ok(ayf_program_set_f64(p, "x", x, count));
+    ok(ayf_program_run(p));
+    ok(ayf_program_get_f64(p, "F", out, count));
+    ayf_program_free(p);
+}
+
+/* The same weights with a mean m: F(x,t,s) = F'(x - (1-t) m, t, s) - m. The jump is then that of the centred data,
+ * moved back: f(x,t,s) = f'(x - (1-t) m, t, s) + (1-s) m. */
+static void test_velocity_of_centred_data(void **state) {
+    (void)state;
+    enum { COUNT = 2 * 8 * 8 * 3 };
+    const double mean = 0.875;
+    ayf_model_spec plain = SPEC(SMALL_UNET, "is_student", "true"), centred = plain;
+    centred.data_mean = mean;
+    double x[COUNT], moved[COUNT], want[COUNT], got[COUNT];
+    random_values(x, COUNT, 5, 1);
+    for (int i = 0; i < COUNT; i++) moved[i] = x[i] - (1 - times[i / (COUNT / 2)]) * mean;
+    values_of(&plain, moved, COUNT, want);
+    values_of(&centred, x, COUNT, got);
+    for (int i = 0; i < COUNT; i++) {
+        double t = times[i / (COUNT / 2)], s = targets[i / (COUNT / 2)];
+        assert_true(fabs(got[i] - (want[i] - mean)) < 1e-12);
+        assert_true(fabs(x[i] + (s - t) * got[i] - (moved[i] + (s - t) * want[i] + (1 - s) * mean)) < 1e-12);
+    }
+}
+
 /* A student whose extra gains (or weights) are 0 is its teacher for every s and guidance; otherwise it is
  * not. */
 static void test_student_starts_as_teacher(void **state) {
@@ -168,11 +202,42 @@ static void test_student_starts_as_teacher(void **state) {
     }
 }
 
+/* A student whose decoder sees s is its teacher where s = t, and only there. */
+static void test_split_student(void **state) {
+    (void)state;
+    ayf_model_spec student = SPEC(SMALL_UNET, "is_student", "true", "time_split", "true"),
+                   teacher = SPEC(SMALL_UNET);
+    ayf_graph *g = ayf_graph_new(ctx);
+    ayf_output(g, "student", velocity(g, &student, 2, "student."));
+    ayf_output(g, "teacher", velocity(g, &teacher, 2, "teacher."));
+    ayf_program *p;
+    ok(ayf_compile(ref, g, NULL, &p));
+    upload_conditions(p);
+    upload_params(p, &teacher, "teacher.", 1);
+    upload_params(p, &student, "student.", 1);
+    ok(ayf_program_set_f64(p, "student.unet.emb_guidance_gain", (double[]){0}, 1));
+    enum { COUNT = 2 * 8 * 8 * 3 };
+    double *x = uploaded_random(p, "x", COUNT, 2, 1), a[COUNT], b[COUNT];
+    for (int same = 0; same < 2; same++) {
+        ok(ayf_program_set_f64(p, "s", same ? times : targets, 2));
+        ok(ayf_program_run(p));
+        ok(ayf_program_get_f64(p, "student", a, COUNT));
+        ok(ayf_program_get_f64(p, "teacher", b, COUNT));
+        double apart = distance(a, b, COUNT);
+        if (same ? !(apart < 1e-12) : !(apart > 1e-3)) fail_msg("s = t: %d, apart %g", same, apart);
+    }
+    free(x);
+    ayf_program_free(p);
+}
+
 /* dF/dt along (v,1,0) includes the gap t-s: against a central difference. */
 static void test_student_tangent(void **state) {
     (void)state;
     ayf_model_spec specs[] = {SPEC(SMALL_UNET, "is_student", "true", "precond", "velocity"),
-                              SPEC(SMALL_MLP, "is_student", "true")};
+                              SPEC(SMALL_MLP, "is_student", "true"),
+                              SPEC(SMALL_UNET, "is_student", "true", "time_split", "true"),
+                              SPEC(SMALL_UNET, "is_student", "true", "time_label", "logsnr"),
+                              SPEC(SMALL_MLP, "is_student", "true", "time_label", "logsnr")};
     for (size_t i = 0; i < AYF_COUNT(specs); i++) {
         ayf_graph *g = ayf_graph_new(ctx);
         ayf_id f = velocity(g, &specs[i], 2, ""), df;
@@ -374,7 +439,9 @@ int main(void) {
     if (!ctx || ayf_ref_open(ctx, &ref) != AYF_OK) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_velocity_precond),
+        cmocka_unit_test(test_velocity_of_centred_data),
         cmocka_unit_test(test_student_starts_as_teacher),
+        cmocka_unit_test(test_split_student),
         cmocka_unit_test(test_student_tangent),
         cmocka_unit_test(test_mlp),
         cmocka_unit_test(test_adam),

@@ -169,10 +169,25 @@ static inline void expect_same_tensors(const char *a, const char *b) {
 /* A key that was added later and has the value of before it was there. */
 static inline bool is_older(const char *key, const char *value) {
     static const char *const older[][2] = {
-        {"data.skip_bad", "0"},          {"data.background", "white"},  {"train.init", "\"\""},
-        {"train.ema_widths", "[]"},      {"train.coupling", "1"},       {"distill.guidance_t_max", "1"},
-        {"distill.norm_p", "0.5"},       {"distill.pairs", "gap"},      {"distill.sorted_mean_a", "-0.6"},
-        {"distill.sorted_mean_b", "-4"}, {"distill.sorted_std", "1.6"}, {"finetune.disc_guidance", "false"},
+        {"data.skip_bad", "0"},
+        {"data.background", "white"},
+        {"data.center", "false"},
+        {"model.data_mean", "0"},
+        {"train.init", "\"\""},
+        {"train.ema_widths", "[]"},
+        {"train.coupling", "1"},
+        {"model.time_label", "t"},
+        {"model.time_split", "false"},
+        {"model.time_sigma", "0.5"},
+        {"model.time_soft", "0.005"},
+        {"distill.regress_steps", "-1"},
+        {"distill.guidance_t_max", "1"},
+        {"distill.norm_p", "0.5"},
+        {"distill.pairs", "gap"},
+        {"distill.sorted_mean_a", "-0.6"},
+        {"distill.sorted_mean_b", "-4"},
+        {"distill.sorted_std", "1.6"},
+        {"finetune.disc_guidance", "false"},
     };
     for (size_t i = 0; i < AYF_COUNT(older); i++)
         if (strcmp(key, older[i][0]) == 0) return strcmp(value, older[i][1]) == 0;

@@ -290,9 +290,10 @@ static void test_unreadable_weights_are_not_saved(void **state) {
         assert_int_equal(files_in(in_root("run")), files_in(in_root("two")));
     }
     faulty_end(run->backend);
-    /* The model; of the checkpoint weights, average and two moments, which buffers have none of. */
-    assert_true(reads > 4 * run->learner[0].weights->params->count &&
-                reads <= 5 * run->learner[0].weights->params->count);
+    /* Twice (for the checksum, and to be written) the model; of the checkpoint weights, average and two moments, which
+     * buffers have none of. */
+    assert_true(reads > 8 * run->learner[0].weights->params->count &&
+                reads <= 10 * run->learner[0].weights->params->count);
     ayf_run_close(run);
     expect_same_file(in_root("run/model.safetensors"), in_root("three/model.safetensors"));
     expect_same_file(in_root("run/checkpoints/step-00000003.safetensors"),

@@ -511,7 +511,8 @@ static void test_bad_files(void **state) {
                    AYF_E_CONFIG, "distill.midtrain_steps = 11 is longer than the run");
 }
 
-/* r begins to rise where mid-training ends. */
+/* r begins to rise where mid-training and the regression of the velocity end. A student that sees the time as its teacher
+ * does needs no such regression. */
 static void test_tangent_weight(void **state) {
     (void)state;
     ayf_config cfg;
@@ -526,6 +527,17 @@ static void test_tangent_weight(void **state) {
     near("r", 40, ayf_tangent_weight_from_config(&cfg, 40), 0.99 / 20, 1e-12);
     near("r", 49, ayf_tangent_weight_from_config(&cfg, 49), 0.99 / 2, 1e-12);
     near("r", 80, ayf_tangent_weight_from_config(&cfg, 80), 0.99, 1e-12);
+    cfg.distill.regress_steps = 10;
+    near("r", 49, ayf_tangent_weight_from_config(&cfg, 49), 0, 0);
+    near("r", 59, ayf_tangent_weight_from_config(&cfg, 59), 0.99 / 2, 1e-12);
+    cfg.distill.regress_steps = -1;
+    cfg.model.time_label = AYF_TIME_LOGSNR; /* a tenth of the run */
+    near("r", 59, ayf_tangent_weight_from_config(&cfg, 59), 0.99 / 2, 1e-12);
+    cfg.train.steps = 5000;
+    near("r", 339, ayf_tangent_weight_from_config(&cfg, 339), 0, 0);
+    near("r", 340, ayf_tangent_weight_from_config(&cfg, 340), 0.99 / 20, 1e-12);
+    cfg.model.time_soft = 0;
+    near("r", 49, ayf_tangent_weight_from_config(&cfg, 49), 0.99 / 2, 1e-12);
     ayf_config_free(ctx, &cfg);
 }
 

@@ -212,8 +212,9 @@ static void print_section(const section *s) {
 }
 
 static void print_table(const bench *b, const char *processor, const section *sections, int count) {
-    printf("ayf %s, %s, %d thread%s, batch %d\n", ayf_version(), processor, b->threads,
-           b->threads == 1 ? "" : "s", b->options.batch);
+    printf("ayf %s, %s, %d thread%s", ayf_version(), processor, b->threads, b->threads == 1 ? "" : "s");
+    if (b->step || b->discriminator) printf(", batch %d", b->options.batch); /* a call has its own */
+    putchar('\n');
     if (b->parameters) printf("network of %.2f M parameters\n", 1e-6 * (double)b->parameters);
     if (b->discriminator_parameters)
         printf("discriminator of %.2f M parameters for %d x %d x %d\n",

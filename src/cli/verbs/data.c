@@ -271,10 +271,14 @@ int cli_data(cli *c, const cli_args *args) {
     const char *source = args->positional[1];
     if (strcmp(args->positional[0], "check") != 0)
         return cli_error(c, AYF_E_USAGE, "ayf data %s: there is only ayf data check", args->positional[0]);
+    const char *sheet = args->value[CLI_OPT_sheet];
+    int code = sheet ? cli_check_png(c, "sheet", sheet) : 0;
+    if (sheet && !code) code = cli_check_output(c, sheet, false, 0);
+    if (code) return code;
     ayf_data_options options = {
         .source = source, .settings = args->settings, .setting_count = args->setting_count};
     ayf_data_report report;
-    int code = ayf_data_check(c->ctx, &options, &report) == AYF_OK ? 0 : cli_fail(c);
+    code = ayf_data_check(c->ctx, &options, &report) == AYF_OK ? 0 : cli_fail(c);
     if (!code || report.bad_count) {
         if (args->value[CLI_OPT_json])
             put_report(source, &report);

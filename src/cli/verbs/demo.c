@@ -208,7 +208,7 @@ int cli_demo(cli *c, const cli_args *args) {
     demo d = {.c = c,
               .folder = args->positional_count ? args->positional[0] : "ayf-demo",
               .again = cli_command_line(c)};
-    int code = d.again ? cli_check_output(c, d.folder, true) : cli_error(c, AYF_E_MEMORY, "out of memory");
+    int code = d.again ? cli_check_output(c, d.folder, true, 0) : cli_error(c, AYF_E_MEMORY, "out of memory");
     if (!code) code = train_all(&d);
     if (!code) code = show(&d);
     ayf_model_close(d.tuned);

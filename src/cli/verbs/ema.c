@@ -21,7 +21,7 @@ int cli_ema(cli *c, const cli_args *args) {
     if (args->value[CLI_OPT_ema_step] && options.step == 0)
         return cli_error(c, AYF_E_USAGE, "--step 0: there is no average before the first step");
     if (!out || !*out) return cli_error(c, AYF_E_USAGE, "name the file to be written: --out FILE");
-    if ((code = check_run(c, run))) return code;
+    if ((code = check_run(c, run)) || (code = cli_check_output(c, out, false, 0))) return code;
     if (ayf_run_average(c->ctx, run, &options, out, &facts) != AYF_OK) return cli_fail(c);
     cli_say(c, "width %g at step %llu, from %llu averages in %llu snapshots; profile error %.2g %%%s",
             options.width, (unsigned long long)facts.step, (unsigned long long)facts.averages,

@@ -136,7 +136,7 @@ static void name_others(void *user, const ayf_config_key *key) {
     quest *q = user;
     size_t size = strlen(q->word);
     if (strncmp(key->name, q->word, size) == 0 && key->name[size] == '.' && !q->found++)
-        printf("\nThe keys %s.* of the configuration: ayf help %s.\n", q->word, q->word);
+        printf("\n\"ayf help %s.\" explains the keys %s.* of the configuration.\n", q->word, q->word);
 }
 
 int cli_help(cli *c, const cli_args *args) {
@@ -151,6 +151,10 @@ int cli_help(cli *c, const cli_args *args) {
     }
     if (strcmp(word, "config") == 0)
         return ayf_config_explain(c->ctx, cli_print_line, NULL) == AYF_OK ? 0 : cli_fail(c);
+    if (strcmp(word, "exit") == 0) {
+        cli_help_exits();
+        return 0;
+    }
     for (int i = 0; i < CLI_VERB_COUNT; i++) {
         if (strcmp(cli_verbs[i].name, word) != 0) continue;
         quest q = {.found = 0};

@@ -158,7 +158,9 @@ int cli_info(cli *c, const cli_args *args) {
             "is missing");
     } else if (f.kind == AYF_PATH_RUN) {
         row("run", "%s", path);
-        if (f.diverged)
+        if (f.running)
+            row("state", "running");
+        else if (f.diverged)
             row("state", "diverged in %s", f.diverged);
         else
             row("state", "%s", f.finished ? "finished" : "unfinished; the same command resumes it");

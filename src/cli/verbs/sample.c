@@ -75,7 +75,10 @@ int cli_sample_draw(job *j, size_t first, size_t count, float *images, int *clas
     ayf_sample_options options = j->options;
     options.seeds = j->seeds + first;
     options.classes = j->classes ? j->classes + first : NULL;
-    return ayf_model_sample(j->model, &options, (int)count, images, classes) == AYF_OK ? 0 : cli_fail(j->c);
+    ayf_status status = ayf_model_sample(j->model, &options, (int)count, images, classes);
+    if (status == AYF_E_CANCELLED && j->seed_count > count) /* the library knows of these `count` alone */
+        return cli_error(j->c, status, "drawing was cancelled after %zu of %zu images", first, j->seed_count);
+    return status == AYF_OK ? 0 : cli_fail(j->c);
 }
 
 int cli_sample(cli *c, const cli_args *args) {

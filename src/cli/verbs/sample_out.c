@@ -130,8 +130,7 @@ int cli_sample_choose_output(job *j) {
                          "--out -: a picture is nothing for a terminal; send it to a file or a pipe");
     if (!code && j->kind == CLI_SAMPLE_GRID && !j->facts.points) code = check_size(j);
     if (code) return code;
-    ayf_status status = ayf_output_check(j->c->ctx, j->out, j->kind == CLI_SAMPLE_FOLDER, bytes_needed(j));
-    return status == AYF_OK ? 0 : cli_fail(j->c);
+    return cli_check_output(j->c, j->out, j->kind == CLI_SAMPLE_FOLDER, bytes_needed(j));
 }
 
 /* ---- What the picture says ---- */

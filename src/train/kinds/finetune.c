@@ -42,6 +42,7 @@ static const ayf_unused_key unused[] = {
     {"train.label_dropout", NULL},
     {"train.coupling", NULL},
     {"distill.student_init", NULL},
+    {"distill.regress_steps", NULL},
     {"distill.warmup_steps", NULL},
     {"distill.midtrain_steps", NULL},
     {"distill.midtrain_trajectories", NULL},
@@ -49,6 +50,8 @@ static const ayf_unused_key unused[] = {
     {NULL, NULL}};
 
 static double rate(const ayf_config *cfg) { return cfg->finetune.lr; }
+
+static const char *begins(const ayf_config *cfg) { return cfg->finetune.student; }
 
 static int group(const ayf_config *cfg) { return cfg->finetune.deviation_group; }
 
@@ -59,6 +62,8 @@ static ayf_status base(ayf_run *run, const ayf_assignments *given) {
     const char *path = ayf_assignments_last(given, "finetune.student");
     if (!path || !*path) return AYF_OK;
     AYF_TRY(ayf_run_student_read(run, &f->student, path));
+    AYF_TRY(ayf_run_check_data_known(run, given, "finetune.student", path, &f->student.card));
+    if (!ayf_assignments_last(given, "data.source")) run->data_of = "student";
     return ayf_run_student_inherit(run, &f->student, path);
 }
 
@@ -81,6 +86,8 @@ static ayf_status open(ayf_run *run) {
                                  "name the teacher it was distilled from"));
     }
     run->sigma_data = student.sigma_data;
+    run->begins_hash = AYF_HASH_START;
+    AYF_TRY(ayf_weights_hash(f->student.weights, &run->begins_hash));
     return ayf_weights_hash(f->student.weights, &run->teachers.hash);
 }
 
@@ -246,6 +253,8 @@ const ayf_run_type ayf_run_finetune = {
     .makes_student = true,
     .rate_key = "finetune.lr",
     .rate = rate,
+    .begins = begins,
+    .begins_key = "finetune.student",
     .validate = ayf_config_validate_finetune,
     .group = group,
     .group_key = "finetune.deviation_group",

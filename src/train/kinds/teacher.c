@@ -14,6 +14,8 @@ static const ayf_unused_key unused[] = {{"distill.", NULL}, {"finetune.", NULL},
 
 static double rate(const ayf_config *cfg) { return cfg->train.lr; }
 
+static const char *begins(const ayf_config *cfg) { return cfg->train.init; }
+
 static int group(const ayf_config *cfg) { return cfg->train.coupling; }
 
 typedef struct teacher {
@@ -28,7 +30,8 @@ static ayf_status read_init(ayf_run *run, const char *file) {
     bool teaches = card.role == AYF_MODEL_ROLE_TEACHER;
     run->sigma_data = card.sigma_data;
     ayf_model_card_free(run->ctx, &card);
-    if (teaches) return AYF_OK;
+    run->begins_hash = AYF_HASH_START;
+    if (teaches) return ayf_weights_hash(own->init, &run->begins_hash);
     return ayf_fail(
         run->ctx, AYF_E_CONFIG,
         "train.init: %s is a student (a flow map), and this run trains a teacher; name a model made "
@@ -87,6 +90,8 @@ const ayf_run_type ayf_run_train = {
     .own_size = sizeof(teacher),
     .rate_key = "train.lr",
     .rate = rate,
+    .begins = begins,
+    .begins_key = "train.init",
     .validate = ayf_config_validate_train,
     .open = open,
     .compile = compile,

@@ -35,28 +35,54 @@ static ayf_status take_reading(ayf_run *run, const ayf_assignments *given, const
     return AYF_OK;
 }
 
+ayf_status ayf_run_check_data_known(const ayf_run *run, const ayf_assignments *given, const char *key,
+                                    const char *path, const ayf_model_card *card) {
+    ayf_assignments *list;
+    if (ayf_assignments_last(given, "data.source")) return AYF_OK;
+    AYF_TRY(ayf_assignments_new(run->ctx, &list));
+    ayf_status status = AYF_OK;
+    if (*card->config) status = ayf_assignments_add_text(list, path, card->config, strlen(card->config));
+    if (status == AYF_OK && !ayf_assignments_last(list, "data.source"))
+        status = ayf_fail(run->ctx, AYF_E_CONFIG,
+                          "%s: %s does not say on which data it was trained; give --data", key, path);
+    ayf_assignments_free(list);
+    return status;
+}
+
+static ayf_status take_data(ayf_run *run, const ayf_assignments *given, const char *file,
+                            const ayf_model_card *card) {
+    ayf_config seen, fresh = run->cfg; /* strings stay run->cfg's */
+    AYF_TRY(ayf_run_check_data_known(run, given, "distill.teacher", file, card));
+    if (!*card->config) return AYF_OK;
+    AYF_TRY(ayf_config_defaults_of_file(run->ctx, &seen));
+    ayf_status status = ayf_config_parse(run->ctx, file, card->config, strlen(card->config), &seen);
+    if (ayf_assignments_last(given, "data.source")) {
+        if (status != AYF_E_MEMORY) status = status == AYF_OK ? take_reading(run, given, &seen) : AYF_OK;
+    } else if (status == AYF_OK) {
+        run->cfg.data = seen.data;
+        run->data_of = "teacher";
+        seen.data = fresh.data;
+    }
+    ayf_config_free(run->ctx, &seen);
+    return status;
+}
+
 /* A teacher that cannot be read is reported when it is opened. */
 ayf_status ayf_run_read_as_teacher(ayf_run *run, const ayf_assignments *given) {
     ayf_context *ctx = run->ctx;
     const char *path = ayf_assignments_last(given, "distill.teacher");
     ayf_model_card card;
-    ayf_config seen;
     if (!path || !*path || strcmp(path, "analytic") == 0) return AYF_OK;
     char *file = ayf_run_model_file(ctx, path);
     if (!file) return AYF_E_MEMORY;
     ayf_status status = ayf_model_read_card(ctx, file, NULL, &card);
-    if (status == AYF_OK) {
-        status = ayf_config_defaults_of_file(ctx, &seen);
-        if (status == AYF_OK) {
-            bool told = *card.config;
-            status = ayf_config_parse(ctx, file, card.config, strlen(card.config), &seen);
-            if (status == AYF_OK && told) status = take_reading(run, given, &seen);
-            ayf_config_free(ctx, &seen);
-        }
+    bool read = status == AYF_OK;
+    if (read) {
+        status = take_data(run, given, file, &card);
         ayf_model_card_free(ctx, &card);
     }
     ayf_free(ctx, file);
-    return status == AYF_E_MEMORY ? status : AYF_OK;
+    return read || status == AYF_E_MEMORY ? status : AYF_OK;
 }
 
 /* Reads the model that `key` names; it must be a teacher. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/available.h"
+#include "base/wait.h"
 #include "model/shape.h"
 #include "train/best.h"
 #include "train/kind.h"
@@ -149,6 +150,8 @@ static ayf_status refuse(ayf_run *run, const ayf_memory_parts *parts) {
 
 /* The phase that takes most is remembered. */
 static ayf_status compile_and_check(ayf_run *run) {
+    ayf_task_begin(run->ctx, "planning a step", 0);
+    AYF_TRY(ayf_task_go_on(run->ctx));
     ayf_memory_parts parts;
     AYF_TRY(run->type->compile(run));
     AYF_TRY(count_parts(run, run->batch.count, &parts));

@@ -145,13 +145,14 @@ int cli_eval(cli *c, const cli_args *args) {
     if (args->value[CLI_OPT_fit_features]) return cli_eval_fit(c, args);
     const char *save = args->value[CLI_OPT_save_stats];
     enum { STATISTICS_MOST = 2048 * 2049 * 8 };
-    if (save && ayf_output_check(c->ctx, save, false, STATISTICS_MOST) != AYF_OK) return cli_fail(c);
+    int code = save ? cli_check_output(c, save, false, STATISTICS_MOST) : 0;
+    if (code) return code;
     if (save && !args->positional_count) return cli_eval_save(c, args);
     if (!args->positional_count)
         return cli_error(c, AYF_E_USAGE,
                          "measure what? usage: ayf eval SUBJECT [options]; ayf help eval explains");
     cli_eval_job j = {.c = c, .args = args, .subject = args->positional[0]};
-    int code = evaluate(&j);
+    code = evaluate(&j);
     ayf_eval_close(j.eval);
     ayf_model_close(j.model);
     ayf_model_close(j.teacher);

@@ -25,6 +25,7 @@ int cli_eval_fit(cli *c, const cli_args *args) {
                              "--fit-features takes --data, --heldout, --skip-bad and --set only (--set "
                              "train.seed=1 for a seed)");
     int code = cli_get_int(args, CLI_OPT_eval_skip_bad, 0, INT_MAX, &skip_bad);
+    if (!code) code = cli_check_output(c, path, false, 0);
     if (code) return code;
     char skipped[48];
     snprintf(skipped, sizeof skipped, "data.skip_bad=%d", skip_bad);

@@ -1,5 +1,5 @@
-/* ayf eval in parts. eval.c reads the command line. eval_fit.c, eval_fidelity.c and eval_distance.c measure.
- * eval_print.c prints the results. */
+/* ayf eval in parts. eval.c reads the command line. fit.c, fidelity.c and distance.c measure.
+ * print.c prints the results. */
 #ifndef AYF_CLI_EVAL_H
 #define AYF_CLI_EVAL_H
 

@@ -1,0 +1,335 @@
+/* Networks of EDM2: names and shapes tell what the network is, and its tensors go into the model file as they are.
+ *
+ * EDM2's denoiser is D(y; sigma) = c_skip y + c_out U(c_in y, ln(sigma)/4). With x = y (1-t)/sigma_data and sigma =
+ * sigma_data t/(1-t), the velocity (x - D/sigma_data)/t is that of model.precond = velocity (flow/map.h) with
+ * model.time_label = logsnr. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ayf/model.h"
+#include "base/number.h"
+#include "model/file.h"
+#include "nn/network.h"
+
+typedef struct import {
+    ayf_context *ctx;
+    const ayf_st *st;
+    char prefix[64]; /* of the network's tensors: "unet." as EDM2's Precond has it, "" */
+    ayf_model_spec spec;
+    double sigma_data;
+} import;
+
+#define OWN_PREFIX "unet." /* of nn/edm2.h */
+#define META "edm2."       /* of scripts/convert_edm2.py */
+
+static ayf_status refuse(const import *in, const char *why) {
+    return ayf_fail(in->ctx, AYF_E_FORMAT,
+                    "%s: %s; ayf import reads networks of EDM2 (config G) with the names of their state_dict",
+                    ayf_st_path(in->st), why);
+}
+
+/* ---- What the names tell ---- */
+
+/* The tensor "<prefix><name>" with this rank; NULL: there is none. */
+static const ayf_st_tensor *find(const import *in, int rank, const char *name) {
+    char full[sizeof in->prefix + 96];
+    snprintf(full, sizeof full, "%s%s", in->prefix, name);
+    const ayf_st_tensor *tensor = ayf_st_find(in->st, full);
+    return tensor && tensor->rank == rank ? tensor : NULL;
+}
+
+static const ayf_st_tensor *find_at(const import *in, int rank, const char *part, int resolution,
+                                    const char *name) {
+    char full[96];
+    snprintf(full, sizeof full, "%s.%dx%d_%s", part, resolution, resolution, name);
+    return find(in, rank, full);
+}
+
+/* The first dimension, which a network may have; 0: something else. */
+static int rows_of(const ayf_st_tensor *tensor) {
+    return tensor && tensor->shape[0] > 0 && tensor->shape[0] <= 1 << 20 ? (int)tensor->shape[0] : 0;
+}
+
+static int columns_of(const ayf_st_tensor *tensor) {
+    return tensor && tensor->shape[1] > 0 && tensor->shape[1] <= 1 << 20 ? (int)tensor->shape[1] : 0;
+}
+
+/* The prefix: what stands before the name of the one tensor that every such network has once. */
+static ayf_status find_prefix(import *in) {
+    static const char last[] = "out_conv.weight";
+    for (size_t i = 0; i < ayf_st_count(in->st); i++) {
+        const char *name = ayf_st_at(in->st, i)->name;
+        size_t length = strlen(name), own = length - (sizeof last - 1);
+        if (length < sizeof last - 1 || strcmp(name + own, last) != 0 || own >= sizeof in->prefix) continue;
+        snprintf(in->prefix, sizeof in->prefix, "%.*s", (int)own, name);
+        return AYF_OK;
+    }
+    return refuse(in, "it has no tensor 'unet.out_conv.weight'");
+}
+
+static ayf_status find_resolution(import *in) {
+    size_t own = strlen(in->prefix);
+    int height, width, end;
+    for (size_t i = 0; i < ayf_st_count(in->st); i++) {
+        const char *name = ayf_st_at(in->st, i)->name;
+        if (strncmp(name, in->prefix, own) != 0) continue;
+        end = 0;
+        if (sscanf(name + own, "enc.%5dx%5d_conv.weight%n", &height, &width, &end) != 2 || !end ||
+            name[own + (size_t)end])
+            continue;
+        if (height == width && height > 0 && height <= 4096) {
+            in->spec.img_resolution = height;
+            return AYF_OK;
+        }
+    }
+    return refuse(in, "it has no tensor 'unet.enc.RxR_conv.weight', whose name tells the resolution");
+}
+
+static int divisor(int a, int b) { return b ? divisor(b, a % b) : a; }
+
+/* Channels of the levels, blocks and attention. `widths` takes AYF_LIST_MAX. */
+static ayf_status find_levels(import *in, int *widths, int *levels) {
+    ayf_model_spec *spec = &in->spec;
+    char name[48];
+    spec->attn_resolutions.count = 0;
+    for (*levels = 0; *levels < AYF_LIST_MAX; ++*levels) {
+        int r = spec->img_resolution >> *levels;
+        const ayf_st_tensor *first =
+            find_at(in, 4, "enc", r, *levels ? "down.conv_res0.weight" : "conv.weight");
+        if (!first) break;
+        widths[*levels] = rows_of(find_at(in, 4, "enc", r, "block0.conv_res1.weight"));
+        if (!widths[*levels])
+            return ayf_fail(
+                in->ctx, AYF_E_FORMAT,
+                "%s: tensor '%senc.%dx%d_block0.conv_res1.weight' is missing or has another rank than 4",
+                ayf_st_path(in->st), in->prefix, r, r);
+        if (find_at(in, 4, "enc", r, "block0.attn_qkv.weight"))
+            spec->attn_resolutions.at[spec->attn_resolutions.count++] = r;
+        if (r % 2) {
+            ++*levels;
+            break;
+        }
+    }
+    spec->num_blocks = 0;
+    do {
+        snprintf(name, sizeof name, "block%d.conv_res0.weight", spec->num_blocks);
+    } while (find_at(in, 4, "enc", spec->img_resolution, name) && ++spec->num_blocks < 1000);
+    return *levels ? AYF_OK : refuse(in, "its first convolution is not of rank 4");
+}
+
+static ayf_status find_network(import *in) {
+    ayf_model_spec *spec = &in->spec;
+    int widths[AYF_LIST_MAX], levels, most = 0;
+    AYF_TRY(find_resolution(in));
+    AYF_TRY(find_levels(in, widths, &levels));
+    int noise = rows_of(find(in, 1, "emb_fourier.freqs")),
+        embedding = rows_of(find(in, 2, "emb_noise.weight"));
+    if (!noise || !embedding)
+        return refuse(
+            in, "it has no tensors 'unet.emb_fourier.freqs' and 'unet.emb_noise.weight' of ranks 1 and 2");
+    int channels = divisor(noise, embedding);
+    for (int i = 0; i < levels; i++) channels = divisor(channels, widths[i]);
+    spec->model_channels = channels;
+    spec->channel_mult.count = levels;
+    for (int i = 0; i < levels; i++) {
+        spec->channel_mult.at[i] = widths[i] / channels;
+        most = widths[i] > most ? widths[i] : most;
+    }
+    spec->channel_mult_noise = noise == widths[0] ? 0 : noise / channels;
+    spec->channel_mult_emb = embedding == most ? 0 : embedding / channels;
+    spec->img_channels = rows_of(find(in, 4, "out_conv.weight"));
+    spec->label_dim = columns_of(find(in, 2, "emb_label.weight"));
+    return AYF_OK;
+}
+
+/* ---- What the metadata and the options tell ---- */
+
+static ayf_status take_metadata(import *in, const ayf_import_options *options) {
+    static const char *const fields[] = {"channels_per_head", "label_balance", "concat_balance",
+                                         "res_balance",       "attn_balance",  "clip_act",
+                                         "resample_filter"};
+    const ayf_st *st = in->st;
+    const char *sigma = ayf_st_meta(st, META "sigma_data");
+    char key[64];
+    ayf_model_spec plain = ayf_model_spec_default();
+    in->spec.resample_filter = plain.resample_filter;
+    for (size_t i = 0; i < AYF_COUNT(fields); i++) {
+        snprintf(key, sizeof key, META "%s", fields[i]);
+        const char *value = ayf_st_meta(st, key);
+        if (value && ayf_model_spec_set(in->ctx, &in->spec, fields[i], value) != AYF_OK) {
+            ayf_fail_prefix(in->ctx, "%s: metadata " META, ayf_st_path(st));
+            return in->ctx->status = AYF_E_FORMAT;
+        }
+    }
+    in->sigma_data = 0.5;
+    if (sigma &&
+        (!ayf_parse_real(sigma, &in->sigma_data) || !(in->sigma_data >= 1e-6) || in->sigma_data > 1e6))
+        return ayf_fail(in->ctx, AYF_E_FORMAT,
+                        "%s: metadata '" META "sigma_data': '%s' is not a number from 1e-6 to 1e6",
+                        ayf_st_path(st), sigma);
+    if (options->sigma_data > 0) in->sigma_data = options->sigma_data;
+    if (options->channels_per_head > 0) in->spec.channels_per_head = options->channels_per_head;
+    in->spec.precond = AYF_PRECOND_VELOCITY;
+    in->spec.time_label = AYF_TIME_LOGSNR;
+    in->spec.time_sigma = in->sigma_data;
+    return AYF_OK;
+}
+
+static ayf_status check_origin(const import *in) {
+    const char *format = ayf_st_meta(in->st, "format"), *producer = ayf_st_meta(in->st, "producer");
+    if (format && strcmp(format, AYF_MODEL_FORMAT) == 0)
+        return ayf_fail(in->ctx, AYF_E_FORMAT, "%s is a model of ayf already; use it as it is",
+                        ayf_st_path(in->st));
+    if (producer && strncmp(producer, "ayf ", 4) == 0)
+        return ayf_fail(in->ctx, AYF_E_FORMAT,
+                        "%s was written by ayf export for other programs; use the model that it was made of",
+                        ayf_st_path(in->st));
+    return AYF_OK;
+}
+
+/* Shapes are the same for every number of heads, so a number that cannot be is the only one that is noticed. */
+static ayf_status check_heads(const import *in) {
+    const ayf_model_spec *spec = &in->spec;
+    int last = spec->channel_mult.count - 1, least = spec->model_channels * spec->channel_mult.at[last];
+    for (int i = 0; i <= last; i++)
+        for (int k = 0; k < spec->attn_resolutions.count; k++) {
+            int channels = spec->model_channels * spec->channel_mult.at[i];
+            if (spec->attn_resolutions.at[k] == spec->img_resolution >> i && channels < least)
+                least = channels;
+        }
+    if (least >= spec->channels_per_head) return AYF_OK;
+    return ayf_fail(
+        in->ctx, AYF_E_FORMAT,
+        "%s: a block of %d channels has attention, so there are not %d channels per head; say how many "
+        "(--channels-per-head)",
+        ayf_st_path(in->st), least, spec->channels_per_head);
+}
+
+static ayf_status check_pictures(const import *in) {
+    const char *encoder = ayf_st_meta(in->st, "encoder.class_name");
+    bool latents = encoder && strstr(encoder, "VAE");
+    if (!latents && (in->spec.img_channels == 1 || in->spec.img_channels == 3)) return AYF_OK;
+    return ayf_fail(in->ctx, AYF_E_FORMAT,
+                    "%s: the network draws latents of %d x %d x %d (EDM2's ImageNet-512 models), which need "
+                    "a decoder that "
+                    "ayf does not have; use a network of pictures, such as EDM2's ImageNet-64 models (img64)",
+                    ayf_st_path(in->st), in->spec.img_resolution, in->spec.img_resolution,
+                    in->spec.img_channels);
+}
+
+/* ---- The tensors ---- */
+
+static bool is_dropped(const char *name) {
+    return strstr(name, "logvar_fourier.") || strstr(name, "logvar_linear.");
+}
+
+static void name_in_file(const import *in, const ayf_param *param, char *name, size_t size) {
+    snprintf(name, size, "%s%s", in->prefix, param->name + strlen(OWN_PREFIX));
+}
+
+static ayf_status check_tensor(const import *in, const ayf_param *param) {
+    char name[sizeof in->prefix + sizeof param->name], want[96] = "[", got[192] = "[";
+    name_in_file(in, param, name, sizeof name);
+    const ayf_st_tensor *tensor = ayf_st_get(in->st, name);
+    if (!tensor) return ayf_last_status(in->ctx);
+    if (tensor->dtype == AYF_ST_I64 || tensor->dtype == AYF_ST_U8)
+        return ayf_fail(in->ctx, AYF_E_FORMAT, "%s: tensor '%s' is of type %s; use F16, BF16, F32 or F64",
+                        ayf_st_path(in->st), name, ayf_st_dtype_name(tensor->dtype));
+    if (ayf_param_fits(param, tensor->rank, tensor->shape)) return ayf_st_check_finite(in->st, name);
+    for (int i = 0; i < param->file_rank; i++)
+        snprintf(want + strlen(want), sizeof want - strlen(want), i ? ",%lld" : "%lld",
+                 (long long)param->file_shape[i]);
+    for (int i = 0; i < tensor->rank; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), i ? ",%lld" : "%lld",
+                 (long long)tensor->shape[i]);
+    return ayf_fail(in->ctx, AYF_E_FORMAT,
+                    "%s: tensor '%s' has the shape %s], but the network of the other tensors needs %s]",
+                    ayf_st_path(in->st), name, got, want);
+}
+
+static ayf_status check_tensors(const import *in, const ayf_params *params) {
+    size_t own = strlen(in->prefix);
+    for (int i = 0; i < params->count; i++) AYF_TRY(check_tensor(in, &params->at[i]));
+    for (size_t i = 0; i < ayf_st_count(in->st); i++) {
+        const char *name = ayf_st_at(in->st, i)->name;
+        char ours[sizeof in->prefix + 128];
+        if (is_dropped(name)) continue;
+        snprintf(ours, sizeof ours, OWN_PREFIX "%s", strncmp(name, in->prefix, own) == 0 ? name + own : "");
+        if (!ayf_params_find(params, ours))
+            return ayf_fail(in->ctx, AYF_E_FORMAT, "%s: tensor '%s' belongs to no network of EDM2 (config G)",
+                            ayf_st_path(in->st), name);
+    }
+    return AYF_OK;
+}
+
+/* ---- The model file ---- */
+
+/* EDM2's networks always see the class. Its instructions for ImageNet crop and resize as `dhariwal`. */
+static const char *config_of(const ayf_model_spec *spec) {
+    return spec->label_dim == 1000
+               ? "data:\n  resize: dhariwal\n  upright: false\ntrain:\n  label_dropout: 0\n"
+               : "data:\n  resize: lanczos\n  upright: false\ntrain:\n  label_dropout: 0\n";
+}
+
+static ayf_status write_model(const import *in, const ayf_params *params, const char *out) {
+    const char *data = ayf_st_meta(in->st, "dataset");
+    const ayf_model_card card = {.role = AYF_MODEL_ROLE_TEACHER,
+                                 .sigma_data = in->sigma_data,
+                                 .guidance_min = 1,
+                                 .guidance_max = 1,
+                                 .data = (char *)(data ? data : ""),
+                                 .config = (char *)config_of(&in->spec)};
+    ayf_st_writer *writer;
+    AYF_TRY(ayf_st_write_begin(in->ctx, &writer));
+    ayf_status status = ayf_model_card_put(in->ctx, writer, AYF_MODEL_FORMAT, &in->spec, &card);
+    for (int i = 0; status == AYF_OK && i < params->count; i++) {
+        const ayf_param *param = &params->at[i];
+        char name[sizeof in->prefix + sizeof param->name];
+        name_in_file(in, param, name, sizeof name);
+        const ayf_st_tensor *tensor = ayf_st_find(in->st, name);
+        status = ayf_st_write_tensor(writer, param->name, tensor->dtype, param->file_rank, param->file_shape,
+                                     tensor->data);
+    }
+    if (status == AYF_OK) return ayf_st_write_end(writer, out);
+    ayf_st_write_cancel(writer);
+    return status;
+}
+
+static ayf_status read_network(import *in, const ayf_import_options *options) {
+    AYF_TRY(check_origin(in));
+    AYF_TRY(find_prefix(in));
+    AYF_TRY(find_network(in));
+    AYF_TRY(take_metadata(in, options));
+    AYF_TRY(check_pictures(in));
+    AYF_TRY(check_heads(in));
+    if (ayf_network_check(in->ctx, &in->spec) == AYF_OK) return AYF_OK;
+    ayf_fail_prefix(in->ctx, "%s: ", ayf_st_path(in->st));
+    return in->ctx->status = options->channels_per_head ? AYF_E_USAGE : AYF_E_FORMAT;
+}
+
+static void describe(const import *in, const ayf_params *params, ayf_import_facts *facts) {
+    *facts = (ayf_import_facts){.height = in->spec.img_resolution,
+                                .width = in->spec.img_resolution,
+                                .channels = in->spec.img_channels,
+                                .classes = in->spec.label_dim,
+                                .parameters = ayf_params_trained(params),
+                                .sigma_data = in->sigma_data};
+}
+
+ayf_status ayf_model_import(ayf_context *ctx, const char *path, const ayf_import_options *options,
+                            const char *out, ayf_import_facts *facts) {
+    static const ayf_import_options usual = {0};
+import in = {.ctx = ctx, .spec = ayf_model_spec_default() };
+    ayf_params *params = NULL;
+    ayf_st *st;
+    AYF_TRY(ayf_st_open(ctx, path, &st));
+    in.st = st;
+    ayf_status status = read_network(&in, options ? options : &usual);
+    if (status == AYF_OK) status = ayf_params_new(ctx, &in.spec, &params);
+    if (status == AYF_OK) status = check_tensors(&in, params);
+    if (status == AYF_OK) status = write_model(&in, params, out);
+    if (status == AYF_OK && facts) describe(&in, params, facts);
+    ayf_params_free(params);
+    ayf_st_close(st);
+    return status;
+}
