@@ -134,10 +134,10 @@ static ayf_status refuse(ayf_run *run, const ayf_memory_parts *parts) {
     if (!count)
         return ayf_fail(
             run->ctx, AYF_E_MEMORY,
-            "%s needs %s, and %s are free here (%s); a smaller batch does not help enough, so take a "
-            "smaller "
-            "network or lower data.resolution",
-            work, needs, have, run->room_limit);
+            "%s needs %s, and %s are free here (%s); a smaller batch does not help enough, so take %sa "
+            "smaller network or lower data.resolution",
+            work, needs, have, run->room_limit,
+            run->cfg.train.recompute == AYF_RECOMPUTE_BLOCKS ? "" : "train.recompute = blocks, ");
     return ayf_fail(
         run->ctx, AYF_E_MEMORY,
         "%s needs %s, and %s are free here (%s): batch %d fits (train.batch = %d), and so does the "
