@@ -174,12 +174,12 @@ static ayf_status measure(demo *d, ayf_eval *eval) {
         CHECKED(ayf_eval_model(eval, all[i].model, &how, &row));
         print_row(all[i].name, per_step * all[i].judged_steps, &row);
     }
-    printf("\nnearest: RMS of the pixels, in [-1, 1], to the nearest picture of the data (median). Pictures "
-           "of the data have\n"
-           "%.3f among themselves. Samples that are much nearer than that are copies: runs of many times "
-           "this length learn\n"
-           "the pictures by heart.\n",
-           row.nearest_real);
+    printf(
+        "\nnearest: RMS of the pixels, in [-1, 1], to the nearest picture of the data (median); pictures of "
+        "the\n"
+        "data have %.3f among themselves. Samples that are much nearer are copies: runs of many times this\n"
+        "length may learn the pictures by heart.\n",
+        row.nearest_real);
     return AYF_OK;
 }
 
