@@ -28,9 +28,9 @@ static void describe(ayf_config_need *need, const char *values) {
     need->switched = !*values;
     size_t used = (size_t)snprintf(need->values, sizeof need->values, "%s %s",
                                    ayf_config_row(need->row)->name, *values ? "= " : "above 0");
-    for (const char *v = values; *v && used < sizeof need->values; v += strcspn(v, "|"), v += *v == '|')
-        used += (size_t)snprintf(need->values + used, sizeof need->values - used, "%s%.*s",
-                                 v == values ? "" : " or ", (int)strcspn(v, "|"), v);
+    for (const char *v = values; *v && used < sizeof need->values; v++)
+        used += (size_t)(*v == '|' ? snprintf(need->values + used, sizeof need->values - used, " or ")
+                                   : snprintf(need->values + used, sizeof need->values - used, "%c", *v));
 }
 
 static bool lacks_kind(const ayf_config *cfg, int row, ayf_config_need *need) {

@@ -198,8 +198,8 @@ static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
-    if (strcmp(key, "guidance_t_max") == 0) return spec->is_student;
-    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0) return ayf_model_is_flow(spec);
+    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0 || strcmp(key, "guidance_t_max") == 0)
+        return ayf_model_is_flow(spec);
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
         if (strcmp(key + strlen(SPEC_PREFIX), ayf_model_spec_key(i)) == 0) return ayf_model_spec_has(spec, i);

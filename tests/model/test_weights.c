@@ -345,11 +345,13 @@ static void test_round_trip(void **state) {
         if (!ayf_model_is_flow(&specs[k])) role = AYF_MODEL_ROLE_DISCRIMINATOR;
         ayf_model_card card = example_card(role), back;
         ayf_weights *w = random_weights(cpu, &specs[k], k), *read;
+        card.guidance_t_max = role == AYF_MODEL_ROLE_STUDENT ? 0.7 : 1;
         ok(ayf_model_write(path_of("a.safetensors"), w, &card));
         ok(ayf_model_read(cpu, path_of("a.safetensors"), &read, &back));
         assert_true(spec_equal(&read->spec, &specs[k]));
         assert_int_equal(back.role, card.role);
         assert_true(back.sigma_data == card.sigma_data && back.guidance_max == 3 && back.step == card.step);
+        assert_true(back.guidance_t_max == card.guidance_t_max);
         assert_string_equal(back.data, card.data);
         assert_string_equal(back.config, card.config);
         ok(ayf_model_write(path_of("b.safetensors"), read, &back));
