@@ -1,5 +1,5 @@
 # make             build/ayf
-# make demo        teacher to one-step student on drawn shapes, five to nine minutes on two cores
+# make demo        teacher to one-step student on emoji, six to ten minutes on two cores
 # make test        every test
 # make bench       time a training step and a call, then a small network alone and beside a busy processor
 # make bench-peers the same beside PyTorch, ONNX Runtime and OpenVINO, from PyPI in build/peers (some GB)

@@ -141,13 +141,15 @@ extern bool cli_silent;
       "run folders:\n\n"                                                                                     \
       "    ayf eval runs/a --data photos.zip --features f.safetensors --json > runs/a/eval.json\n"           \
       "    ayf report runs/a runs/b --out report.html")                                                      \
-    X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on drawn shapes, in minutes",                     \
-      "Trains a teacher and a weak teacher on built-in pictures, distils them into a student and\n"          \
+    X(demo, "[FOLDER]", 0, 1, "teacher to one-step student on emoji, in minutes",                            \
+      "Trains a teacher and a weak teacher on the emoji of an installed font (apt install\n"                 \
+      "fonts-noto-color-emoji), 16 x 16 pixels in colour, distils them into a student and\n"                 \
       "fine-tunes the student. Writes demo.png, whose rows start from the same noise: the teacher with\n"    \
       "many steps, the student with 1, 2 and 4 calls, and the fine-tuned student with 1 call. Prints the\n"  \
       "distance of the student to the teacher's own solution, and the distance of each model to the\n"       \
       "data.\n"                                                                                              \
-      "FOLDER defaults to ayf-demo.")                                                                        \
+      "FOLDER defaults to ayf-demo. --data builtin:shapes needs no font; any pictures with classes will "    \
+      "do.")                                                                                                 \
     X(help, "[VERB | KEY | OPTION | config]", 0, 1, "explain a verb, an option or the configuration",        \
       "ayf help config lists every configuration key with its default and meaning. KEY is one of them\n"     \
       "(train.lr, or lr where only one ends so) or a section of them (train.), OPTION an option of any\n"    \
@@ -173,6 +175,7 @@ typedef enum cli_verb {
 #define CLI_IMPORT (1u << CLI_VERB_import)
 #define CLI_EMA (1u << CLI_VERB_ema)
 #define CLI_PLAN (1u << CLI_VERB_plan)
+#define CLI_DEMO (1u << CLI_VERB_demo)
 #define CLI_REPORT (1u << CLI_VERB_report)
 #define CLI_HELP (1u << CLI_VERB_help)
 #define CLI_FINETUNE (1u << CLI_VERB_finetune)
@@ -261,6 +264,8 @@ typedef enum cli_verb {
     X(export_batch, "batch", "N", CLI_EXPORT, NULL, "onnx: exactly N samples per run; default: any number")  \
     X(export_name, "name", "NAME", CLI_EXPORT, NULL,                                                         \
       "c: what the names in the file begin with; default ayf")                                               \
+    X(demo_data, "data", "SOURCE", CLI_DEMO, NULL,                                                           \
+      "pictures with classes to learn (default: builtin:emoji)")                                             \
     X(eval_data, "data", "SOURCE", CLI_EVAL, NULL,                                                           \
       "real samples for the comparison, or for fitting features")                                            \
     X(eval_skip_bad, "skip-bad", "N", CLI_EVAL, NULL,                                                        \

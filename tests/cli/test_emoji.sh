@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/cli/test_emoji.sh AYF
-# Colour fonts as data.
+# tests/cli/test_emoji.sh AYF SOURCE
+# Colour fonts as data, and the demo that learns one.
 set -u
 ayf=$1
 . "$(dirname "$0")/../support/cases.sh"
@@ -69,6 +69,22 @@ lines=1
 says "data.center is not used" && has center false plain/config.yaml
 expect "drawing with it" 0 "$ayf" sample student --seeds 0-3 --steps 2 --out centred.png
 
+# ---- Models of half the size ----
+narrow=$2/scripts/narrow_model.py
+expect "a model is narrowed" 0 python3 "$narrow" student/model.safetensors narrow.safetensors
+[ "$(wc -c <narrow.safetensors)" -lt $(($(wc -c <student/model.safetensors) * 3 / 4)) ] || bad "it is as large as before"
+! grep -aq "$work" narrow.safetensors && grep -aq "/centred" narrow.safetensors || bad "it names the folders of this machine"
+expect "it draws the same but for rounding" 0 "$ayf" sample narrow.safetensors --seeds 0-3 --steps 2 --out narrow.npz
+"$ayf" sample student --seeds 0-3 --steps 2 --out wide.npz >/dev/null 2>&1
+python3 -c '
+import zipfile
+a, b = (zipfile.ZipFile(name + ".npz").read("arr_0.npy") for name in ("narrow", "wide"))
+assert len(a) == len(b) and a != b and max(abs(x - y) for x, y in zip(a, b)) < 12' 2>/dev/null || bad "the pictures differ"
+expect "the model of the repository draws" 0 "$ayf" sample "$2/models/emoji.safetensors" --class faces,flags --seeds 0-3 --steps 1 --out ready.png
+exists ready.png
+expect "what is no model is not narrowed" 1 python3 "$narrow" small.ttf x.safetensors
+says "is not a model file of ayf" && absent x.safetensors
+
 expect "a font without pictures" 3 "$ayf" info plain.ttf
 says "plain.ttf: is a font without finished colour pictures" && says "fonts-noto-color-emoji" && one_line
 head -c 300 small.ttf >cut.ttf
@@ -81,7 +97,13 @@ if "$ayf" info builtin:emoji >/dev/null 2>&1; then
 else
     expect "no font is installed" 1 "$ayf" info builtin:emoji
     says "apt install fonts-noto-color-emoji" && says "--data PATH/NotoColorEmoji.ttf" && one_line
+    expect "a demo without the font" 1 "$ayf" demo new
+    says "apt install fonts-noto-color-emoji" && absent new/teacher/model.safetensors
 fi
+expect "a demo of data that are not there" 1 "$ayf" demo new --data missing.ttf
+says "missing.ttf" && one_line
+expect "a demo of points" 2 "$ayf" demo new --data builtin:ring
+says "builtin:ring"
 expect "a built-in set that is not there" 2 "$ayf" info builtin:emojis
 says "did you mean builtin:emoji?"
 
