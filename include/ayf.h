@@ -31,6 +31,7 @@
 #include "ayf/export.h"
 #include "ayf/image.h"
 #include "ayf/inspect.h"
+#include "ayf/latents.h"
 #include "ayf/model.h"
 #include "ayf/report.h"
 #include "ayf/run.h"

@@ -35,12 +35,14 @@ AYF_API AYF_CHECKED ayf_status ayf_grid_write_labelled(ayf_context *ctx, const c
 AYF_API void ayf_image_quantise(const float *in, uint8_t *out, size_t count);
 
 /* Many samples in one file, as NumPy reads it (.npz) and as ADM and the consistency models exchange them: arr_0 has
- * the pictures, uint8 [count][height][width][channels], or the points, float32 [count][2]; arr_1 has the classes, int64
+ * the pictures, uint8 [count][height][width][channels], the points, float32 [count][2], or latents,
+ * float32 [count][height][width][channels]; arr_1 has the classes, int64
  * [count]. */
 typedef struct ayf_batch {
     int count, height, width, channels;
-    const uint8_t *pixels; /* one of pixels and points is given */
+    const uint8_t *pixels; /* one of pixels, points and latents is given */
     const float *points;
+    const float *latents;
     const int *classes; /* NULL: no arr_1 */
 } ayf_batch;
 /* Writes the file atomically; the same batch gives the same bytes. */

@@ -120,7 +120,7 @@ typedef enum ayf_path_kind {
 typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or false */
     ayf_path_kind kind;
     char *model_path; /* model: the path; run: its newest model file, NULL while it has none */
-    char *role;       /* model: "teacher", "student", "features", "discriminator" or "inception" */
+    char *role;       /* model: "teacher", "student", "features", "discriminator", "inception" or "decoder" */
     bool draws;       /* model: it draws samples, so ayf_model_open() opens it */
     char *data;       /* model: the data source it was trained on */
     char *config;     /* run, model: resolved configuration (YAML) */
@@ -133,11 +133,12 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose
      * class they find. NULL: the file does not say. */
     char *comment;
-    int height, width, channels; /* image, data, model that does not draw; 0 = differs between pictures */
-    int classes;                 /* data, model that does not draw; 0 = without classes */
-    uint64_t parameters;         /* model that does not draw: trained values of its network */
-    char *no_classes;            /* data without classes: the reason */
-    bool bad_labels;             /* data: it has labels, which cannot be used for that reason */
+    /* Image, data, model that does not draw (decoder: channels of latents); 0 = differs between pictures. */
+    int height, width, channels;
+    int classes;         /* data, model that does not draw; 0 = without classes */
+    uint64_t parameters; /* model that does not draw: trained values of its network */
+    char *no_classes;    /* data without classes: the reason */
+    bool bad_labels;     /* data: it has labels, which cannot be used for that reason */
     /* Data, model that draws: [classes], the names of the classes and how many pictures each has; NULL: unknown. */
     char **class_names;
     uint64_t *class_pictures;

@@ -18,6 +18,7 @@ typedef struct ayf_model_facts {
     const char *config; /* resolved configuration (YAML) it was trained with */
     int height, width, channels; /* of a sample, in pixels */
     bool points;                 /* samples are points in the plane (1 x 1 x 2), not images */
+    bool latents;                /* samples are latents of a VAE, not images: see ayf/latents.h */
     int classes;                 /* 0 = unconditional */
     /* [classes]: their names, and how many pictures of each the data had. A class without pictures is drawn only
      * when it is asked for. NULL: unknown, as in files of earlier versions. */
@@ -48,6 +49,7 @@ typedef struct ayf_import_options {
 } ayf_import_options;
 typedef struct ayf_import_facts {
     int height, width, channels; /* of a sample, in pixels */
+    bool latents;                /* samples are latents, not pictures */
     int classes;                 /* 0 = unconditional */
     uint64_t parameters;         /* number of trained values */
     double sigma_data;
@@ -55,8 +57,9 @@ typedef struct ayf_import_facts {
 /* Makes the model file `out` of a safetensors file with a network of EDM2 (arXiv 2312.02696, config G) under the names
  * of its state_dict: a teacher with the velocity of its probability-flow ODE. The network is read off names and shapes,
  * every one of which is checked; the tensors keep their type (F16, BF16, F32, F64), and `logvar_*` is left out.
- * `options` and `facts` may be NULL. AYF_E_FORMAT, with the tensor, for a file that is damaged, of another network, or
- * draws latents; AYF_E_USAGE when `options` do not suit the network. */
+ * A network of 4 channels draws latents, whose scale the file says or is EDM2's. `options` and `facts` may be NULL.
+ * AYF_E_FORMAT, with the tensor, for a file that is damaged or of another network; AYF_E_USAGE when `options` do not
+ * suit the network. */
 AYF_API AYF_CHECKED ayf_status ayf_model_import(ayf_context *ctx, const char *path,
                                                 const ayf_import_options *options, const char *out,
                                                 ayf_import_facts *facts);
@@ -106,7 +109,7 @@ typedef struct ayf_sample_options { /* all zero = defaults */
 } ayf_sample_options;
 
 /* Draws `count` samples. `images` receives count x height x width x channels floats in [-1,1] (points: data
- * units); the caller owns it. `classes` (may be NULL) receives the class of each image, -1 without classes.
+ * units; latents: the units of their VAE, as its decoder takes them); the caller owns it. `classes` (may be NULL) receives the class of each image, -1 without classes.
  * AYF_E_USAGE if steps, times, gamma, guidance, the solver or a class is out of range or does not suit the
  * model. AYF_E_DIVERGED if the network gives values that are not finite. */
 AYF_API AYF_CHECKED ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,

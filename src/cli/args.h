@@ -47,6 +47,9 @@ extern bool cli_silent;
       "for\n"                                                                                                \
       "NumPy as ADM and the consistency models exchange them: arr_0 are the pictures (uint8, NHWC) or\n"     \
       "points (float32), arr_1 the classes (int64). Whether all of it can be written is checked first.\n"    \
+      "A model of latents writes them to FILE.npz (float32, NHWC, in the units of their VAE), and "          \
+      "pictures\n"                                                                                           \
+      "with --decoder.\n"                                                                                    \
       "With --precision bf16, large activations are kept in bfloat16. Pictures then differ slightly, and\n"  \
       "processors with AMX or AVX512-BF16 draw them faster. auto chooses by the processor, so it may give\n" \
       "other pictures on another machine; the default does not.\n\n"                                         \
@@ -63,15 +66,19 @@ extern bool cli_silent;
       "    ayf export runs/student --format onnx --steps 2 --out student.onnx\n"                             \
       "    ayf export runs/student --format c --dtype bf16 --out student.c\n"                                \
       "    ayf export runs/teacher --format safetensors --dtype bf16 --out weights.safetensors")             \
-    X(import, "FILE", 1, 1, "make a model of a network of EDM2",                                             \
+    X(import, "FILE", 1, 1, "make a model of a network of EDM2, or of a VAE's decoder",                      \
       "FILE is a safetensors file with the weights of an EDM2 network (arXiv 2312.02696, config G) under\n"  \
       "the names of its state_dict; scripts/convert_edm2.py makes one of NVIDIA's pickles. The network is\n" \
       "read off names and shapes. The model samples, guides, is measured and distilled like a teacher of\n"  \
-      "ayf train; a weak model of another width guides it as --weak. See docs/import.md.\n\n"                \
+      "ayf train; a weak model of another width guides it as --weak. Networks of ImageNet-512 draw "         \
+      "latents,\n"                                                                                           \
+      "which the decoder of a VAE shows (AutoencoderKL of diffusers, --role decoder). See "                  \
+      "docs/import.md.\n\n"                                                                                  \
       "    scripts/convert_edm2.py edm2-img64-s-1073741-0.045.pkl s.safetensors\n"                           \
       "    ayf import s.safetensors --out teacher.safetensors\n"                                             \
       "    ayf import xs.safetensors --role weak --out weak.safetensors\n"                                   \
-      "    ayf sample teacher.safetensors --weak weak.safetensors --guidance 1.7 --out grid.png")            \
+      "    ayf sample teacher.safetensors --weak weak.safetensors --guidance 1.7 --out grid.png\n"           \
+      "    ayf import diffusion_pytorch_model.safetensors --role decoder --out decoder.safetensors")         \
     X(ema, "RUN", 1, 1, "make a model of another average of a run's weights",                                \
       "RUN is the folder of a run that keeps power-function averages (train.ema_widths). From their\n"       \
       "snapshots, the average of any width is made by least squares (post-hoc EMA, EDM2's paper), without\n" \
@@ -223,12 +230,14 @@ typedef enum cli_verb {
     X(guidance, "guidance", "L", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                   \
       "L teacher + (1 - L) weak teacher; students: within the trained range. Default 1, or nearest")         \
     X(guidance_t_max, "guidance-t-max", "T", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                       \
-      "guide a teacher at times up to T only; default 1 = at all times")   \
+      "guide a teacher at times up to T only; default 1 = at all times")                                     \
     X(weak, "weak", "MODEL", CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                       \
       "weak teacher that guides the teacher")                                                                \
+    X(decoder, "decoder", "FILE", CLI_SAMPLE, NULL,                                                          \
+      "shows what a model of latents draws; ayf import --role decoder makes it of a VAE")                    \
     X(cfg, "cfg", NULL, CLI_SAMPLE | CLI_EVAL | CLI_EXPORT, NULL,                                            \
       "classifier-free guidance by the teacher without the class, in place of a weak teacher")               \
-    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL, NULL,                    \
+    X(solver, "solver", "euler|heun|reference", CLI_SAMPLE | CLI_EVAL, NULL,                                 \
       "how a teacher is solved; default heun")                                                               \
     X(precision, "precision", "highest|bf16|auto", CLI_SAMPLE | CLI_EVAL, NULL,                              \
       "how MODEL computes: highest = 32 bits (default), auto = bf16 where that is faster here")              \
@@ -237,13 +246,15 @@ typedef enum cli_verb {
       "stdout")                                                                                              \
     X(sample_format, "format", "png|npz|csv", CLI_SAMPLE, NULL,                                              \
       "what is written where the name of --out does not say it: --out - --format npz")                       \
-    X(import_role, "role", "teacher|weak", CLI_IMPORT, NULL,                                                 \
-      "what the model is for; default teacher. The file is the same, and what is printed says how to use "   \
-      "it")                                                                                                  \
+    X(import_role, "role", "teacher|weak|decoder", CLI_IMPORT, NULL,                                         \
+      "what the model is for; default teacher. A weak teacher is the same file. decoder: FILE is a VAE "     \
+      "(AutoencoderKL of diffusers)")                                                                        \
     X(sigma_data, "sigma-data", "X", CLI_IMPORT, NULL,                                                       \
       "standard deviation of the data that the network was made for; default: as FILE says, else 0.5")       \
     X(channels_per_head, "channels-per-head", "N", CLI_IMPORT, NULL,                                         \
       "channels per attention head, which shapes do not tell; default: as FILE says, else 64")               \
+    X(norm_groups, "norm-groups", "N", CLI_IMPORT, NULL,                                                     \
+      "decoder: groups of its normalisation, which shapes do not tell; default: as FILE says, else 32")      \
     X(import_out, "out", "FILE", CLI_IMPORT, NULL, "the model file")                                         \
     X(ema_width, "width", "W", CLI_EMA, NULL, "width of the average, 0.001 to 0.28")                         \
     X(ema_step, "step", "N", CLI_EMA, NULL, "a step that has a snapshot; default: the last one")             \

@@ -9,7 +9,7 @@
 /* Options that name what is written; every other FILE, MODEL and SOURCE is read. */
 static const cli_option outputs[] = {CLI_OPT_out,        CLI_OPT_ema_out,      CLI_OPT_export_out,
                                      CLI_OPT_report_out, CLI_OPT_fit_features, CLI_OPT_save_stats,
-                                     CLI_OPT_sheet};
+                                     CLI_OPT_sheet,      CLI_OPT_import_out};
 
 static bool is_input(cli_option option) {
     static const char *const values[] = {"FILE", "MODEL", "SOURCE"};

@@ -114,6 +114,12 @@ ayf_status ayf_export_plan_make(ayf_model *model, const ayf_export_options *opti
     AYF_TRY(ayf_model_guidance(model, o->guidance, &plan->guidance));
     ayf_model_facts facts = ayf_model_describe(model);
     bool whole = o->format == AYF_EXPORT_C || o->steps > 0;
+    if (whole && facts.latents)
+        return ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s draws latents, and exported samplers make pictures; export one call of the network (--format "
+            "onnx without --steps) or its weights (--format safetensors)",
+            model->path);
     plan->takes_guidance = !whole && o->guidance == 0 && facts.guidance_min < facts.guidance_max;
     return AYF_OK;
 }

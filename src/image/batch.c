@@ -4,18 +4,18 @@
 
 ayf_status ayf_batch_write(ayf_context *ctx, const char *path, const ayf_batch *batch) {
     const ayf_batch *b = batch;
-    if (b->count < 0 || !b->pixels == !b->points ||
-        (b->pixels && (b->height < 1 || b->width < 1 || b->channels < 1)))
+    if (b->count < 0 || !!b->pixels + !!b->points + !!b->latents != 1 ||
+        (!b->points && (b->height < 1 || b->width < 1 || b->channels < 1)))
         return ayf_fail(ctx, AYF_E_USAGE, "%s: a batch of %d samples of %d x %d x %d cannot be written", path,
                         b->count, b->height, b->width, b->channels);
     size_t count = (size_t)b->count;
     ayf_npz_member members[2] = {{.key = "arr_0"}, {.key = "arr_1"}};
-    if (b->pixels)
+    if (!b->points)
         members[0].array =
-            (ayf_npy){.type = AYF_NPY_U8,
+            (ayf_npy){.type = b->pixels ? AYF_NPY_U8 : AYF_NPY_F32,
                       .rank = 4,
                       .shape = {count, (size_t)b->height, (size_t)b->width, (size_t)b->channels},
-                      .data = (void *)(uintptr_t)b->pixels};
+                      .data = (void *)(b->pixels ? (uintptr_t)b->pixels : (uintptr_t)b->latents)};
     else
         members[0].array = (ayf_npy){
             .type = AYF_NPY_F32, .rank = 2, .shape = {count, 2}, .data = (void *)(uintptr_t)b->points};

@@ -198,10 +198,13 @@ static ayf_status describe_image(ayf_context *ctx, const char *path, ayf_path_fa
 static ayf_status describe_tool(ayf_context *ctx, const ayf_model_spec *spec, ayf_path_facts *facts) {
     ayf_params *params;
     AYF_TRY(ayf_params_new(ctx, spec, &params));
-    facts->height = facts->width = spec->img_resolution;
-    facts->channels = spec->img_channels;
-    facts->classes = spec->label_dim;
+    bool decoder = spec->kind == AYF_MODEL_DECODER;
+    facts->height = facts->width = decoder ? 0 : spec->img_resolution;
+    facts->channels = decoder ? spec->latent_channels : spec->img_channels;
+    facts->classes = decoder ? 0 : spec->label_dim;
     facts->parameters = ayf_params_trained(params);
+    for (int i = 0; i < params->count && decoder; i++)
+        facts->parameters += params->at[i].size; /* all are frozen */
     ayf_params_free(params);
     return AYF_OK;
 }

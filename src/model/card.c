@@ -15,8 +15,10 @@ const char *ayf_model_role_name(ayf_model_role role) {
         return ayf_model_kind_name(AYF_MODEL_DISCRIMINATOR);
     case AYF_MODEL_ROLE_FEATURES:
         return ayf_model_kind_name(AYF_MODEL_FEATURES);
-    default:
+    case AYF_MODEL_ROLE_INCEPTION:
         return ayf_model_kind_name(AYF_MODEL_INCEPTION);
+    default:
+        return ayf_model_kind_name(AYF_MODEL_DECODER);
     }
 }
 

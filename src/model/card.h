@@ -8,9 +8,10 @@
 typedef enum ayf_model_role {
     AYF_MODEL_ROLE_TEACHER,
     AYF_MODEL_ROLE_STUDENT,
-    AYF_MODEL_ROLE_DISCRIMINATOR, /* this and the next two: the only role of their kinds of network */
+    AYF_MODEL_ROLE_DISCRIMINATOR, /* this and the next three: the only role of their kinds of network */
     AYF_MODEL_ROLE_FEATURES,
     AYF_MODEL_ROLE_INCEPTION,
+    AYF_MODEL_ROLE_DECODER,
     AYF_MODEL_ROLES
 } ayf_model_role;
 const char *ayf_model_role_name(ayf_model_role role); /* "teacher", ... */

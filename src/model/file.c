@@ -188,8 +188,7 @@ static ayf_status check_format(ayf_context *ctx, const ayf_st *st) {
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s is not an ayf model: its metadata has no format '" AYF_MODEL_FORMAT
                         "'; use a run's folder or its model.safetensors (checkpoints are for resuming; ayf "
-                        "import makes a "
-                        "model of EDM2's weights)",
+                        "import makes models of EDM2's weights and of VAEs)",
                         ayf_st_path(st));
     return AYF_OK;
 }

@@ -8,13 +8,13 @@
 
 #include "ayf/model.h"
 #include "base/number.h"
-#include "model/file.h"
+#include "model/foreign.h"
 #include "nn/network.h"
 
 typedef struct import {
     ayf_context *ctx;
     const ayf_st *st;
-    char prefix[64]; /* of the network's tensors: "unet." as EDM2's Precond has it, "" */
+    ayf_foreign file; /* prefix: "unet." as EDM2's Precond has it, or "" */
     ayf_model_spec spec;
     double sigma_data;
 } import;
@@ -30,12 +30,8 @@ static ayf_status refuse(const import *in, const char *why) {
 
 /* ---- What the names tell ---- */
 
-/* The tensor "<prefix><name>" with this rank; NULL: there is none. */
 static const ayf_st_tensor *find(const import *in, int rank, const char *name) {
-    char full[sizeof in->prefix + 96];
-    snprintf(full, sizeof full, "%s%s", in->prefix, name);
-    const ayf_st_tensor *tensor = ayf_st_find(in->st, full);
-    return tensor && tensor->rank == rank ? tensor : NULL;
+    return ayf_foreign_find(&in->file, rank, name);
 }
 
 static const ayf_st_tensor *find_at(const import *in, int rank, const char *part, int resolution,
@@ -45,34 +41,15 @@ static const ayf_st_tensor *find_at(const import *in, int rank, const char *part
     return find(in, rank, full);
 }
 
-/* The first dimension, which a network may have; 0: something else. */
-static int rows_of(const ayf_st_tensor *tensor) {
-    return tensor && tensor->shape[0] > 0 && tensor->shape[0] <= 1 << 20 ? (int)tensor->shape[0] : 0;
-}
-
-static int columns_of(const ayf_st_tensor *tensor) {
-    return tensor && tensor->shape[1] > 0 && tensor->shape[1] <= 1 << 20 ? (int)tensor->shape[1] : 0;
-}
-
-/* The prefix: what stands before the name of the one tensor that every such network has once. */
-static ayf_status find_prefix(import *in) {
-    static const char last[] = "out_conv.weight";
-    for (size_t i = 0; i < ayf_st_count(in->st); i++) {
-        const char *name = ayf_st_at(in->st, i)->name;
-        size_t length = strlen(name), own = length - (sizeof last - 1);
-        if (length < sizeof last - 1 || strcmp(name + own, last) != 0 || own >= sizeof in->prefix) continue;
-        snprintf(in->prefix, sizeof in->prefix, "%.*s", (int)own, name);
-        return AYF_OK;
-    }
-    return refuse(in, "it has no tensor 'unet.out_conv.weight'");
-}
+static int rows_of(const ayf_st_tensor *tensor) { return ayf_foreign_size(tensor, 0); }
+static int columns_of(const ayf_st_tensor *tensor) { return ayf_foreign_size(tensor, 1); }
 
 static ayf_status find_resolution(import *in) {
-    size_t own = strlen(in->prefix);
+    size_t own = strlen(in->file.prefix);
     int height, width, end;
     for (size_t i = 0; i < ayf_st_count(in->st); i++) {
         const char *name = ayf_st_at(in->st, i)->name;
-        if (strncmp(name, in->prefix, own) != 0) continue;
+        if (strncmp(name, in->file.prefix, own) != 0) continue;
         end = 0;
         if (sscanf(name + own, "enc.%5dx%5d_conv.weight%n", &height, &width, &end) != 2 || !end ||
             name[own + (size_t)end])
@@ -102,7 +79,7 @@ static ayf_status find_levels(import *in, int *widths, int *levels) {
             return ayf_fail(
                 in->ctx, AYF_E_FORMAT,
                 "%s: tensor '%senc.%dx%d_block0.conv_res1.weight' is missing or has another rank than 4",
-                ayf_st_path(in->st), in->prefix, r, r);
+                ayf_st_path(in->st), in->file.prefix, r, r);
         if (find_at(in, 4, "enc", r, "block0.attn_qkv.weight"))
             spec->attn_resolutions.at[spec->attn_resolutions.count++] = r;
         if (r % 2) {
@@ -175,18 +152,6 @@ static ayf_status take_metadata(import *in, const ayf_import_options *options) {
     return AYF_OK;
 }
 
-static ayf_status check_origin(const import *in) {
-    const char *format = ayf_st_meta(in->st, "format"), *producer = ayf_st_meta(in->st, "producer");
-    if (format && strcmp(format, AYF_MODEL_FORMAT) == 0)
-        return ayf_fail(in->ctx, AYF_E_FORMAT, "%s is a model of ayf already; use it as it is",
-                        ayf_st_path(in->st));
-    if (producer && strncmp(producer, "ayf ", 4) == 0)
-        return ayf_fail(in->ctx, AYF_E_FORMAT,
-                        "%s was written by ayf export for other programs; use the model that it was made of",
-                        ayf_st_path(in->st));
-    return AYF_OK;
-}
-
 /* Shapes are the same for every number of heads, so a number that cannot be is the only one that is noticed. */
 static ayf_status check_heads(const import *in) {
     const ayf_model_spec *spec = &in->spec;
@@ -205,16 +170,68 @@ static ayf_status check_heads(const import *in) {
         ayf_st_path(in->st), least, spec->channels_per_head);
 }
 
-static ayf_status check_pictures(const import *in) {
+/* ---- Latents ---- */
+
+static ayf_status parse_list(const import *in, const char *key, ayf_reals *list) {
+    const char *text = ayf_st_meta(in->st, key);
+    ayf_model_spec room = in->spec;
+    if (!text) return AYF_OK;
+    if (ayf_model_spec_set(in->ctx, &room, "latent_mean", text) != AYF_OK) {
+        ayf_fail_prefix(in->ctx, "%s: metadata '%s': ", ayf_st_path(in->st), key);
+        return in->ctx->status = AYF_E_FORMAT;
+    }
+    *list = room.latent_mean;
+    return AYF_OK;
+}
+
+/* EDM2's StabilityVAEEncoder makes raw scale + bias of the raw latents of a VAE that sees pictures in [0,1]. Where a
+ * file does not say scale and bias, they are EDM2's: a deviation of 0.5 and mean 0 of these raw latents. */
+static ayf_status find_latents(import *in) {
+    static const double raw_mean[] = {5.81, 3.25, 0.12, -2.15}, raw_std[] = {4.17, 4.62, 3.71, 3.28},
+                        final_std = 0.5;
+    ayf_model_spec *spec = &in->spec;
+    int channels = spec->img_channels;
+    ayf_reals scale = {.count = (int)AYF_COUNT(raw_std)}, bias = scale;
+    for (int i = 0; i < scale.count; i++) {
+        scale.at[i] = final_std / raw_std[i];
+        bias.at[i] = -raw_mean[i] * scale.at[i];
+    }
+    AYF_TRY(parse_list(in, "encoder.scale", &scale));
+    AYF_TRY(parse_list(in, "encoder.bias", &bias));
+    if (scale.count != channels || bias.count != channels)
+        return ayf_fail(
+            in->ctx, AYF_E_FORMAT,
+            "%s: the network draws latents of %d channels, but its VAE has a scale for %d and a bias for %d",
+            ayf_st_path(in->st), channels, scale.count, bias.count);
+    spec->latent_mean.count = spec->latent_scale.count = channels;
+    for (int i = 0; i < channels; i++) {
+        if (!(scale.at[i] >= 1e-6))
+            return ayf_fail(in->ctx, AYF_E_FORMAT,
+                            "%s: metadata 'encoder.scale': %g is not a scale of latents", ayf_st_path(in->st),
+                            scale.at[i]);
+        spec->latent_scale.at[i] = 1 / scale.at[i];
+        spec->latent_mean.at[i] = -bias.at[i] / scale.at[i];
+    }
+    spec->latent_black = 0;
+    return AYF_OK;
+}
+
+/* Pictures, or latents of the one encoder that EDM2 has. */
+static ayf_status find_encoder(import *in) {
     const char *encoder = ayf_st_meta(in->st, "encoder.class_name");
-    bool latents = encoder && strstr(encoder, "VAE");
-    if (!latents && (in->spec.img_channels == 1 || in->spec.img_channels == 3)) return AYF_OK;
-    return ayf_fail(in->ctx, AYF_E_FORMAT,
-                    "%s: the network draws latents of %d x %d x %d (EDM2's ImageNet-512 models), which need "
-                    "a decoder that "
-                    "ayf does not have; use a network of pictures, such as EDM2's ImageNet-64 models (img64)",
-                    ayf_st_path(in->st), in->spec.img_resolution, in->spec.img_resolution,
-                    in->spec.img_channels);
+    int channels = in->spec.img_channels;
+    if (encoder ? strcmp(encoder, "StabilityVAEEncoder") == 0 : channels == 4) return find_latents(in);
+    if (encoder && strcmp(encoder, "StandardRGBEncoder") != 0)
+        return ayf_fail(
+            in->ctx, AYF_E_FORMAT,
+            "%s: the network draws what an encoder '%s' makes, which ayf does not know; use a network of "
+            "pictures or of EDM2's latents (StabilityVAEEncoder)",
+            ayf_st_path(in->st), encoder);
+    if (channels == 1 || channels == 3) return AYF_OK;
+    return ayf_fail(
+        in->ctx, AYF_E_FORMAT,
+        "%s: the network draws %d channels, and is no network of pictures (1 or 3) or of EDM2's latents (4)",
+        ayf_st_path(in->st), channels);
 }
 
 /* ---- The tensors ---- */
@@ -223,38 +240,19 @@ static bool is_dropped(const char *name) {
     return strstr(name, "logvar_fourier.") || strstr(name, "logvar_linear.");
 }
 
-static void name_in_file(const import *in, const ayf_param *param, char *name, size_t size) {
-    snprintf(name, size, "%s%s", in->prefix, param->name + strlen(OWN_PREFIX));
-}
-
-static ayf_status check_tensor(const import *in, const ayf_param *param) {
-    char name[sizeof in->prefix + sizeof param->name], want[96] = "[", got[192] = "[";
-    name_in_file(in, param, name, sizeof name);
-    const ayf_st_tensor *tensor = ayf_st_get(in->st, name);
-    if (!tensor) return ayf_last_status(in->ctx);
-    if (tensor->dtype == AYF_ST_I64 || tensor->dtype == AYF_ST_U8)
-        return ayf_fail(in->ctx, AYF_E_FORMAT, "%s: tensor '%s' is of type %s; use F16, BF16, F32 or F64",
-                        ayf_st_path(in->st), name, ayf_st_dtype_name(tensor->dtype));
-    if (ayf_param_fits(param, tensor->rank, tensor->shape)) return ayf_st_check_finite(in->st, name);
-    for (int i = 0; i < param->file_rank; i++)
-        snprintf(want + strlen(want), sizeof want - strlen(want), i ? ",%lld" : "%lld",
-                 (long long)param->file_shape[i]);
-    for (int i = 0; i < tensor->rank; i++)
-        snprintf(got + strlen(got), sizeof got - strlen(got), i ? ",%lld" : "%lld",
-                 (long long)tensor->shape[i]);
-    return ayf_fail(in->ctx, AYF_E_FORMAT,
-                    "%s: tensor '%s' has the shape %s], but the network of the other tensors needs %s]",
-                    ayf_st_path(in->st), name, got, want);
+static void name_in_file(const ayf_foreign *file, const ayf_param *param, char name[AYF_FOREIGN_NAME]) {
+    snprintf(name, AYF_FOREIGN_NAME, "%s%s", file->prefix, param->name + strlen(OWN_PREFIX));
 }
 
 static ayf_status check_tensors(const import *in, const ayf_params *params) {
-    size_t own = strlen(in->prefix);
-    for (int i = 0; i < params->count; i++) AYF_TRY(check_tensor(in, &params->at[i]));
+    size_t own = strlen(in->file.prefix);
+    AYF_TRY(ayf_foreign_check(&in->file, params));
     for (size_t i = 0; i < ayf_st_count(in->st); i++) {
         const char *name = ayf_st_at(in->st, i)->name;
-        char ours[sizeof in->prefix + 128];
+        char ours[sizeof in->file.prefix + 128];
         if (is_dropped(name)) continue;
-        snprintf(ours, sizeof ours, OWN_PREFIX "%s", strncmp(name, in->prefix, own) == 0 ? name + own : "");
+        snprintf(ours, sizeof ours, OWN_PREFIX "%s",
+                 strncmp(name, in->file.prefix, own) == 0 ? name + own : "");
         if (!ayf_params_find(params, ours))
             return ayf_fail(in->ctx, AYF_E_FORMAT, "%s: tensor '%s' belongs to no network of EDM2 (config G)",
                             ayf_st_path(in->st), name);
@@ -279,28 +277,20 @@ static ayf_status write_model(const import *in, const ayf_params *params, const 
                                  .guidance_max = 1,
                                  .data = (char *)(data ? data : ""),
                                  .config = (char *)config_of(&in->spec)};
-    ayf_st_writer *writer;
-    AYF_TRY(ayf_st_write_begin(in->ctx, &writer));
-    ayf_status status = ayf_model_card_put(in->ctx, writer, AYF_MODEL_FORMAT, &in->spec, &card);
-    for (int i = 0; status == AYF_OK && i < params->count; i++) {
-        const ayf_param *param = &params->at[i];
-        char name[sizeof in->prefix + sizeof param->name];
-        name_in_file(in, param, name, sizeof name);
-        const ayf_st_tensor *tensor = ayf_st_find(in->st, name);
-        status = ayf_st_write_tensor(writer, param->name, tensor->dtype, param->file_rank, param->file_shape,
-                                     tensor->data);
-    }
-    if (status == AYF_OK) return ayf_st_write_end(writer, out);
-    ayf_st_write_cancel(writer);
-    return status;
+    return ayf_foreign_write(&in->file, params, &card, out);
 }
 
 static ayf_status read_network(import *in, const ayf_import_options *options) {
-    AYF_TRY(check_origin(in));
-    AYF_TRY(find_prefix(in));
+    AYF_TRY(ayf_foreign_check_origin(&in->file));
+    /* The one tensor that every such network has once. */
+    if (!ayf_foreign_find_prefix(&in->file, "out_conv.weight"))
+        return refuse(in,
+                      ayf_st_find(in->st, "decoder.conv_in.weight")
+                          ? "it has no tensor 'unet.out_conv.weight', but a VAE's decoder (--role decoder)"
+                          : "it has no tensor 'unet.out_conv.weight'");
     AYF_TRY(find_network(in));
     AYF_TRY(take_metadata(in, options));
-    AYF_TRY(check_pictures(in));
+    AYF_TRY(find_encoder(in));
     AYF_TRY(check_heads(in));
     if (ayf_network_check(in->ctx, &in->spec) == AYF_OK) return AYF_OK;
     ayf_fail_prefix(in->ctx, "%s: ", ayf_st_path(in->st));
@@ -311,6 +301,7 @@ static void describe(const import *in, const ayf_params *params, ayf_import_fact
     *facts = (ayf_import_facts){.height = in->spec.img_resolution,
                                 .width = in->spec.img_resolution,
                                 .channels = in->spec.img_channels,
+                                .latents = ayf_model_draws_latents(&in->spec),
                                 .classes = in->spec.label_dim,
                                 .parameters = ayf_params_trained(params),
                                 .sigma_data = in->sigma_data};
@@ -319,11 +310,11 @@ static void describe(const import *in, const ayf_params *params, ayf_import_fact
 ayf_status ayf_model_import(ayf_context *ctx, const char *path, const ayf_import_options *options,
                             const char *out, ayf_import_facts *facts) {
     static const ayf_import_options usual = {0};
-import in = {.ctx = ctx, .spec = ayf_model_spec_default() };
+import in = {.ctx = ctx, .file = {.ctx = ctx, .name = name_in_file }, .spec = ayf_model_spec_default() };
     ayf_params *params = NULL;
     ayf_st *st;
     AYF_TRY(ayf_st_open(ctx, path, &st));
-    in.st = st;
+    in.st = in.file.st = st;
     ayf_status status = read_network(&in, options ? options : &usual);
     if (status == AYF_OK) status = ayf_params_new(ctx, &in.spec, &params);
     if (status == AYF_OK) status = check_tensors(&in, params);

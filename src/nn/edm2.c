@@ -48,12 +48,22 @@ static ayf_status check_filter(ayf_context *ctx, const ayf_reals *taps) {
         "resample_filter must have an even number of taps (2 to 8) with a sum other than 0, such as 1,1");
 }
 
+static ayf_status check_latents(ayf_context *ctx, const ayf_model_spec *spec) {
+    int means = spec->latent_mean.count, scales = spec->latent_scale.count;
+    if (means == scales && (means == 0 || means == spec->img_channels)) return AYF_OK;
+    return ayf_fail(
+        ctx, AYF_E_CONFIG,
+        "latent_mean and latent_scale have %d and %d values; give one per channel (%d), or none for pictures",
+        means, scales, spec->img_channels);
+}
+
 ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec) {
     if (spec->channel_mult.count < 1)
         return ayf_fail(ctx, AYF_E_CONFIG,
                         "model.multipliers is empty; give one multiple per level, for example 1,2,2");
     AYF_TRY(check_halving(ctx, spec));
     AYF_TRY(check_heads(ctx, spec));
+    AYF_TRY(check_latents(ctx, spec));
     return check_filter(ctx, &spec->resample_filter);
 }
 

@@ -7,6 +7,7 @@
 #include "nn/inception.h"
 #include "nn/mlp.h"
 #include "nn/sg2.h"
+#include "nn/vae.h"
 
 /* One row per kind of nn/spec.def. `check` is NULL where every spec within its limits will do. `params` builds
  * the table, and in a flow network it also sets params->output_layer. `velocity` is NULL where the kind is not
@@ -21,6 +22,7 @@ static const struct {
     [AYF_MODEL_DISCRIMINATOR] = {ayf_sg2_check, ayf_sg2_params, NULL},
     [AYF_MODEL_FEATURES] = {ayf_features_check, ayf_features_params, NULL},
     [AYF_MODEL_INCEPTION] = {NULL, ayf_inception_params, NULL},
+    [AYF_MODEL_DECODER] = {ayf_vae_check, ayf_vae_params, NULL},
 };
 
 ayf_status ayf_network_check(ayf_context *ctx, const ayf_model_spec *spec) {

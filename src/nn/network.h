@@ -8,7 +8,7 @@
  *
  * The leaves of a network are those of its table with the graph's scope in front; `storage` is their
  * storage (PARAM: frozen, STATE: trained). Calling twice with the same arguments gives the same node. The
- * other networks have headers of their own: nn/sg2.h, nn/feature_net.h, nn/inception.h.
+ * other networks have headers of their own: nn/sg2.h, nn/feature_net.h, nn/inception.h, nn/vae.h.
  */
 #ifndef AYF_NETWORK_H
 #define AYF_NETWORK_H

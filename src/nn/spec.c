@@ -99,6 +99,9 @@ bool ayf_model_kind_uses(ayf_model_kind kind, size_t index) { return users_of[in
 const char *ayf_model_kind_name(ayf_model_kind kind) { return kind_names[kind]; }
 bool ayf_model_is_flow(const ayf_model_spec *spec) { return kinds[spec->kind].flow; }
 bool ayf_model_makes_points(const ayf_model_spec *spec) { return kinds[spec->kind].points; }
+bool ayf_model_draws_latents(const ayf_model_spec *spec) {
+    return ayf_model_is_flow(spec) && spec->latent_mean.count > 0;
+}
 
 ayf_model_kind ayf_model_kind_for(bool points) {
     int kind = 0;

@@ -69,6 +69,8 @@ const char *ayf_model_kind_name(ayf_model_kind kind);    /* "unet", ... */
 bool ayf_model_is_flow(const ayf_model_spec *spec);      /* has a velocity: a teacher or a student */
 bool ayf_model_makes_points(const ayf_model_spec *spec); /* makes points, not images */
 
+bool ayf_model_draws_latents(const ayf_model_spec *spec); /* of a VAE, not pictures or points */
+
 /* The flow network for points or for images that a message can name. */
 ayf_model_kind ayf_model_kind_for(bool points);
 

@@ -94,6 +94,7 @@ ayf_model_facts ayf_model_describe(const ayf_model *model) {
                              .width = shape.width,
                              .channels = shape.channels,
                              .points = shape.points,
+                             .latents = ayf_model_draws_latents(&model->weights->spec),
                              .classes = shape.classes,
                              .class_names = (const char *const *)model->card.classes.names,
                              .class_pictures = model->card.classes.pictures,
@@ -276,9 +277,23 @@ static ayf_status choose(const ayf_model *model, const ayf_sample_options *o, in
     return AYF_OK;
 }
 
-/* Pixels beyond [-1,1] cannot be shown; points have no limits. */
+/* From units of sigma_data to those of the VAE. */
+static void scale_latents(const ayf_model *model, float *latents, size_t values) {
+    const ayf_model_spec *spec = &model->weights->spec;
+    for (size_t i = 0; i < values; i++) {
+        int channel = (int)(i % (size_t)spec->img_channels);
+        double value = latents[i] * model->card.sigma_data;
+        latents[i] = (float)(spec->latent_mean.at[channel] + spec->latent_scale.at[channel] * value);
+    }
+}
+
+/* Pixels beyond [-1,1] cannot be shown; points and latents have no limits. */
 static void scale(const ayf_model *model, float *samples, size_t count) {
     ayf_data_shape shape = ayf_model_shape(&model->weights->spec);
+    if (ayf_model_draws_latents(&model->weights->spec)) {
+        scale_latents(model, samples, count * ayf_data_values(shape));
+        return;
+    }
     for (size_t i = 0; i < count * ayf_data_values(shape); i++) {
         double value = samples[i] * model->card.sigma_data;
         samples[i] = (float)(shape.points ? value : fmin(fmax(value, -1), 1));

@@ -186,11 +186,6 @@ head -c 20000 net.safetensors >cut.safetensors
 expect "a truncated file is refused" 3 "$ayf" import cut.safetensors --out x.safetensors
 says "truncated"
 one_line
-make_pickle network latents.pkl model_channels=8 $small img_channels=4
-convert latents.pkl latents.safetensors >/dev/null
-expect "latents are refused by name" 3 "$ayf" import latents.safetensors --out x.safetensors
-says "the network draws latents of 8 x 8 x 4"
-one_line
 expect "a file that is not there" 1 "$ayf" import nowhere.safetensors --out x.safetensors
 says "nowhere.safetensors"
 expect "no name for the model" 2 "$ayf" import net.safetensors

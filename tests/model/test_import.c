@@ -295,7 +295,8 @@ static void test_refusals(void **state) {
         {{.meta_key = "edm2.sigma_data", .meta_value = "-1"}, "'edm2.sigma_data': '-1'"},
         {{.meta_key = "edm2.res_balance", .meta_value = "7"}, "edm2.res_balance"},
         {{.meta_key = "encoder.class_name", .meta_value = "StabilityVAEEncoder"},
-         "draws latents of 8 x 8 x 3"},
+         "draws latents of 3 channels, but its VAE has a scale for 4 and a bias for 4"},
+        {{.meta_key = "encoder.class_name", .meta_value = "OtherEncoder"}, "what an encoder 'OtherEncoder' makes"},
         {{.meta_key = "format", .meta_value = "ayf-model"}, "is a model of ayf already"},
         {{.meta_key = "producer", .meta_value = "ayf 1.0"}, "was written by ayf export"},
     };

@@ -396,7 +396,7 @@ static void test_other_kinds(void **state) {
     ok(ayf_st_open(ctx, path_of("u.safetensors"), &st));
     assert_null(ayf_st_meta(st, "model.channel_base"));
     assert_string_equal(ayf_st_meta(st, "model.mlp_dim"), "2"); /* as ever */
-    assert_int_equal(ayf_st_meta_count(st), 40);
+    assert_int_equal(ayf_st_meta_count(st), 43);
     ayf_st_close(st);
     ayf_weights_free(w);
 }
@@ -487,7 +487,7 @@ static void test_hostile(void **state) {
         {META, "format_version", "2", "format_version is '2'"},
         {META, "role", NULL, "has no 'role'"},
         {META, "role", "master",
-         "'role': 'master' is not teacher, student, discriminator, features or inception"},
+         "'role': 'master' is not teacher, student, discriminator, features, inception or decoder"},
         {META, "role", "student", "contradicts"},
         {META, "model.is_student", "true", "contradicts"},
         {META, "model.kind", "cnn", "metadata: model.kind must be one of unet, mlp"},

@@ -197,6 +197,11 @@ def snapshot(net, dtype="f16", gain=0.7, weights=0, change=None):
     state.update(net, sigma_data=0.5, use_fp16=True)
     state["_init_args"], state["_init_kwargs"] = (), dict(net, use_fp16=True, sigma_data=0.5)
     encoder = persistent("StandardRGBEncoder", {"_init_args": (), "_init_kwargs": EasyDict()})
+    if net["img_channels"] == 4:  # 0.5/std and -0.5 mean/std of the latents
+        mean, std = (5.81, 3.25, 0.12, -2.15), (4.17, 4.62, 3.71, 3.28)
+        encoder = persistent("StabilityVAEEncoder", {
+            "_init_args": (), "_init_kwargs": EasyDict(vae_name="stabilityai/sd-vae-ft-mse"), "batch_size": 8,
+            "scale": [0.5 / s for s in std], "bias": [-0.5 * m / s for m, s in zip(mean, std)], "_vae": None})
     return EasyDict(encoder=encoder, dataset_kwargs=EasyDict(class_name="training.dataset.ImageFolderDataset",
                                                              path="/somewhere/img64.zip", use_labels=True),
                     loss_fn=persistent("EDM2Loss", {"P_mean": -0.8, "P_std": 1.6, "sigma_data": 0.5}), ema=ema)

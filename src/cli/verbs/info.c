@@ -66,13 +66,16 @@ static void classes_rows(int classes, const char *const *names, const uint64_t *
     if (empty) empty_row(classes, pictures);
 }
 
-/* Networks that judge images: discriminators, features. */
+/* Networks that draw nothing by themselves: discriminators, features, decoders. */
 static int judge_info(const char *path, const ayf_path_facts *f) {
     row("model", "%s", path);
     row("role", "%s", f->role);
-    row("takes", "images of %d x %d, %d channel%s", f->width, f->height, f->channels,
-        f->channels == 1 ? "" : "s");
-    classes_rows(f->classes, NULL, NULL);
+    if (f->height)
+        row("takes", "images of %d x %d, %d channel%s", f->width, f->height, f->channels,
+            f->channels == 1 ? "" : "s");
+    else
+        row("takes", "latents of %d channels", f->channels);
+    if (f->height) classes_rows(f->classes, NULL, NULL);
     row("parameters", "%llu", (unsigned long long)f->parameters);
     row("step", "%llu", (unsigned long long)f->step);
     row("data", "%s", *f->data ? f->data : "unknown");
@@ -90,8 +93,8 @@ static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
     if (f.points)
         row("draws", "points");
     else
-        row("draws", "images of %d x %d, %d channel%s", f.width, f.height, f.channels,
-            f.channels == 1 ? "" : "s");
+        row("draws", "%s of %d x %d, %d channel%s", f.latents ? "latents" : "images", f.width, f.height,
+            f.channels, f.channels == 1 ? "" : "s");
     classes_rows(f.classes, f.class_names, f.class_pictures);
     row("parameters", "%llu", (unsigned long long)f.parameters);
     row("step", "%llu", (unsigned long long)f.step);

@@ -34,12 +34,30 @@ static int read_options(job *j) {
     return 0;
 }
 
+static size_t values_of(const job *j) {
+    return (size_t)j->facts.height * (size_t)j->facts.width * (size_t)j->facts.channels;
+}
+
+static int open_decoder(job *j) {
+    const char *path = j->args->value[CLI_OPT_decoder];
+    if (!path) return 0;
+    ayf_status status = ayf_decoder_open(j->c->ctx, path, &j->decoder);
+    if (status == AYF_OK)
+        status =
+            ayf_decoder_size(j->decoder, j->model, &j->facts.height, &j->facts.width, &j->facts.channels);
+    if (status != AYF_OK) return cli_fail(j->c);
+    j->facts.latents = false;
+    j->values = values_of(j);
+    return 0;
+}
+
 static int open_models(job *j) {
     const cli_args *a = j->args;
     int code = cli_open_model(j->c, a->positional[0], &j->model);
     if (code) return code;
     j->facts = ayf_model_describe(j->model);
-    j->values = (size_t)j->facts.height * (size_t)j->facts.width * (size_t)j->facts.channels;
+    j->values = j->drawn = values_of(j);
+    if ((code = open_decoder(j))) return code;
     if ((a->value[CLI_OPT_weak] || a->value[CLI_OPT_cfg]) && !a->value[CLI_OPT_guidance])
         return cli_error(j->c, AYF_E_USAGE,
                          "--%s changes nothing without --guidance; give for example --guidance 1.5",
@@ -75,7 +93,12 @@ int cli_sample_draw(job *j, size_t first, size_t count, float *images, int *clas
     ayf_sample_options options = j->options;
     options.seeds = j->seeds + first;
     options.classes = j->classes ? j->classes + first : NULL;
-    ayf_status status = ayf_model_sample(j->model, &options, (int)count, images, classes);
+    float *latents = j->decoder ? calloc(count, j->drawn * sizeof *latents) : NULL;
+    if (j->decoder && !latents) return cli_error(j->c, AYF_E_MEMORY, "out of memory for %zu latents", count);
+    ayf_status status = ayf_model_sample(j->model, &options, (int)count, latents ? latents : images, classes);
+    if (status == AYF_OK && latents)
+        status = ayf_decoder_pictures(j->decoder, j->model, (int)count, latents, images);
+    free(latents);
     if (status == AYF_E_CANCELLED && j->seed_count > count) /* the library knows of these `count` alone */
         return cli_error(j->c, status, "drawing was cancelled after %zu of %zu images", first, j->seed_count);
     return status == AYF_OK ? 0 : cli_fail(j->c);
@@ -89,6 +112,7 @@ int cli_sample(cli *c, const cli_args *args) {
     if (!code) code = cli_sample_choose_output(&j);
     if (!code) say_what_is_idle(&j);
     if (!code) code = cli_sample_write(&j);
+    ayf_decoder_close(j.decoder);
     ayf_model_close(j.model);
     ayf_model_close(j.weak);
     free(j.seeds);

@@ -15,14 +15,16 @@ typedef struct cli_sample_job {
     cli *c;
     const cli_args *args;
     ayf_model *model, *weak;
-    ayf_model_facts facts;
+    ayf_decoder *decoder;  /* of latents; NULL: samples stay as the model draws them */
+    ayf_model_facts facts; /* with a decoder: size and channels of its pictures, and no latents */
+    size_t drawn;          /* values of one sample before it is decoded */
     ayf_sample_options options;
     uint64_t *seeds;
     int *class_list;
     size_t seed_count, class_count;
     int *classes; /* per image, when asked for; else NULL */
     double *times;
-    size_t values; /* of one image */
+    size_t values; /* of one sample as it is written */
     int scale, columns;
     const char *out; /* a path; /dev/stdout for --out - */
     bool to_stdout;

@@ -13,7 +13,8 @@ typedef cli_sample_job job;
 enum { LABELLED_SCALE_MOST = 16, LABEL_HEIGHT = 20 }; /* of ayf_grid; of a line of words at most */
 
 enum {
-    CHUNK = 256 /* drawn between two looks at the progress */,
+    CHUNK = 256,        /* drawn between two looks at the progress */
+    DECODED_CHUNK = 16, /* the same with a decoder, whose pictures are large */
     SEED_SIZE = 32,
     CLASS_SIZE = 96,
     LABEL_SIZE = 64
@@ -80,6 +81,12 @@ static int check_kind(const job *j) {
         return cli_error(j->c, AYF_E_USAGE,
                          "%s draws points: --out FILE.png shows them, FILE.csv and FILE.npz list them",
                          model);
+    if (j->facts.latents && j->kind != CLI_SAMPLE_NPZ)
+        return cli_error(
+            j->c, AYF_E_USAGE,
+            "--out %s: %s draws latents of %d x %d x %d; --decoder FILE makes pictures of them (ayf import "
+            "--role decoder makes it of a VAE), and --out FILE.npz takes them as they are",
+            j->out, model, j->facts.height, j->facts.width, j->facts.channels);
     static const cli_option of_grids[] = {CLI_OPT_grid, CLI_OPT_scale, CLI_OPT_label};
     for (int i = 0; i < 3 && !grid; i++)
         if (j->args->value[of_grids[i]])
@@ -104,8 +111,8 @@ static uint64_t bytes_needed(const job *j) {
     case CLI_SAMPLE_CSV:
         return count * CSV_LINE;
     case CLI_SAMPLE_NPZ:
-        return count *
-                   (one * (j->facts.points ? sizeof(float) : 1) + (j->facts.classes ? sizeof(int64_t) : 0)) +
+        return count * (one * (j->facts.points || j->facts.latents ? sizeof(float) : 1) +
+                        (j->facts.classes ? sizeof(int64_t) : 0)) +
                COMMENT;
     }
     return 0;
@@ -157,6 +164,7 @@ static void put_comment(const job *j, char *text, size_t size, const char *seeds
                    {"guidance", a->value[CLI_OPT_guidance]},
                    {"guidance up to t =", a->value[CLI_OPT_guidance_t_max]},
                    {"weak", a->value[CLI_OPT_weak]},
+                   {"decoder", a->value[CLI_OPT_decoder]},
                    {"guided by", a->value[CLI_OPT_cfg] ? "the same without class" : NULL},
                    {"solver", a->value[CLI_OPT_solver]},
                    {"precision", cli_sample_in_32_bits(j) ? NULL : ayf_precision_name(j->facts.precision)}};
@@ -172,7 +180,7 @@ typedef int take_function(job *j, void *to, size_t first, size_t count, const fl
                           const int *classes);
 
 static int draw_all(job *j, take_function *take, void *to) {
-    size_t chunk = j->seed_count < CHUNK ? j->seed_count : CHUNK;
+    size_t most = j->decoder ? DECODED_CHUNK : CHUNK, chunk = j->seed_count < most ? j->seed_count : most;
     float *images = calloc(chunk, j->values * sizeof *images);
     int *classes = calloc(chunk, sizeof *classes), code = 0;
     if (!images || !classes) code = cli_error(j->c, AYF_E_MEMORY, "out of memory for %zu images", chunk);
@@ -188,7 +196,7 @@ static int draw_all(job *j, take_function *take, void *to) {
 }
 
 typedef struct all {
-    float *images;   /* grid, points */
+    float *images;   /* grid, points, latents */
     uint8_t *pixels; /* of a batch of images */
     int *classes;
 } all;
@@ -226,7 +234,8 @@ static int write_npz(const job *j, const all *a) {
                        .width = j->facts.width,
                        .channels = j->facts.channels,
                        .pixels = a->pixels,
-                       .points = a->images,
+                       .points = j->facts.points ? a->images : NULL,
+                       .latents = j->facts.latents ? a->images : NULL,
                        .classes = j->facts.classes ? a->classes : NULL};
     return ayf_batch_write(j->c->ctx, j->out, &batch) == AYF_OK ? 0 : cli_fail(j->c);
 }
@@ -272,7 +281,7 @@ static int write_grid(const job *j, const all *a) {
 }
 
 static int write_file(job *j) {
-    bool bytes = j->kind == CLI_SAMPLE_NPZ && !j->facts.points;
+    bool bytes = j->kind == CLI_SAMPLE_NPZ && !j->facts.points && !j->facts.latents;
     size_t count = j->seed_count;
     all a = {.classes = calloc(count, sizeof *a.classes)};
     if (bytes)
