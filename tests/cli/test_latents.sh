@@ -81,6 +81,8 @@ says "pictures.safetensors draws no latents" && one_line
 expect "a sampler of latents is not exported" 2 "$ayf" export teacher.safetensors --format c --out x.c
 says "draws latents" && one_line
 expect "the network is" 0 "$ayf" export teacher.safetensors --format onnx --out x.onnx
+expect "latents are not compared with pictures" 2 "$ayf" eval teacher.safetensors --data builtin:shapes --images 70
+says "teacher.safetensors draws latents" && one_line
 expect "a network is no VAE" 3 "$ayf" import net.safetensors --role decoder --out x.safetensors
 says "decoder.conv_in.weight" && one_line
 expect "a VAE is no network" 3 "$ayf" import "$vae" --out x.safetensors

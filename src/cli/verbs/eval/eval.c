@@ -101,6 +101,12 @@ static int check_options(const cli_eval_job *j) {
         return cli_error(j->c, AYF_E_USAGE,
                          "--teacher: %s is not a student, and only a student is compared with a teacher",
                          j->subject);
+    if (data && j->model && j->facts.latents)
+        return cli_error(
+            j->c, AYF_E_USAGE,
+            "--data: %s draws latents, which are not compared with pictures; draw pictures of them (ayf "
+            "sample MODEL --decoder FILE --out FOLDER) and measure the folder",
+            j->subject);
     return 0;
 }
 
