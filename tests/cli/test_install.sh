@@ -82,9 +82,10 @@ expect "the sampler needs none of the large libraries" 0 readelf -d "$libdir/lib
 for library in yaml zip png jpeg webp openblas mpi dnnl; do
     grep -q "NEEDED.*$library" out && bad "it needs $library"
 done
-expect "the sampler exports two headers" 0 nm -D --defined-only "$libdir/libayf_sample.so"
+expect "the sampler exports three headers" 0 nm -D --defined-only "$libdir/libayf_sample.so"
 awk '{ print $3 }' out | sort >exported
-sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/\1/p' "$root/include/ayf/context.h" "$root/include/ayf/model.h" |
+sed -n 's/^AYF_API .*[ *]\(ayf_[a-z0-9_]*\)(.*/\1/p' "$root/include/ayf/context.h" "$root/include/ayf/model.h" \
+    "$root/include/ayf/latents.h" |
     sort | cmp -s - exported || bad "other functions are exported than declared"
 
 if [ "$sanitizers" = none ]; then
