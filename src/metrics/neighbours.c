@@ -2,14 +2,11 @@
 #include <string.h>
 
 #include "base/wait.h"
+#include "metrics/blocks.h"
 #include "metrics/linear.h"
 #include "metrics/table.h"
 
-enum { ROWS = 256, COLUMNS = 1024 };
-
-/* Squared distances below these, relative to what they are made of, are rounding: of the inner products, and
- * of two distances that should be equal. */
-#define SAME_POINT 1e-13
+/* Two squared distances that should be equal differ by less than this share, which is rounding. */
 #define SAME_DISTANCE 1e-9
 
 typedef struct set {
@@ -24,33 +21,18 @@ typedef struct neighbours {
     size_t dim, k;
     set a, b;
     double *centre; /* [dim], subtracted everywhere */
-    double *rows, *columns, *row_norm, *column_norm;
-    double *distance; /* [ROWS][COLUMNS], squared */
-    double *nearest;  /* [ROWS][k], rising */
-    bool *covered;    /* [a.n]: the ball of a sample of a holds a sample of b */
-    double density;   /* pairs of a sample of b and a ball of a around it */
+    ayf_blocks blocks;
+    double *nearest; /* [AYF_BLOCK_ROWS][k], rising */
+    bool *covered;   /* [a.n]: the ball of a sample of a holds a sample of b */
+    double density;  /* pairs of a sample of b and a ball of a around it */
 } neighbours;
 
-/* ---- Squared distances, block by block ---- */
-
-static void load(const neighbours *s, const set *from, size_t first, size_t count, double *x, double *norm) {
-    ayf_metrics_widen(from->x + first * s->dim, count, s->dim, s->centre, x);
-    for (size_t i = 0; i < count; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < s->dim; j++) sum += x[i * s->dim + j] * x[i * s->dim + j];
-        norm[i] = sum;
-    }
+static void load_rows(neighbours *s, const set *from, size_t first, size_t count) {
+    ayf_blocks_rows(&s->blocks, from->x + first * s->dim, count);
 }
 
-static void distances(const neighbours *s, size_t rows, size_t columns) {
-    ayf_metrics_product(s->rows, rows, s->columns, columns, s->dim, s->distance);
-    for (size_t i = 0; i < rows; i++) {
-        double *row = s->distance + i * columns;
-        for (size_t j = 0; j < columns; j++) {
-            double sum = s->row_norm[i] + s->column_norm[j], d = sum - 2 * row[j];
-            row[j] = d <= SAME_POINT * sum ? 0 : d;
-        }
-    }
+static void load_columns(neighbours *s, const set *from, size_t first, size_t count) {
+    ayf_blocks_columns(&s->blocks, from->x + first * s->dim, count);
 }
 
 /* ---- Radii ---- */
@@ -61,19 +43,18 @@ static void keep_nearest(double *nearest, size_t k, double d) {
     nearest[at] = d;
 }
 
-static ayf_status radii(const neighbours *s, set *of) {
-    for (size_t i = 0; i < of->n; i += ROWS) {
-        size_t rows = of->n - i < ROWS ? of->n - i : ROWS;
+static ayf_status radii(neighbours *s, set *of) {
+    for (size_t i = 0; i < of->n; i += AYF_BLOCK_ROWS) {
+        size_t rows = of->n - i < AYF_BLOCK_ROWS ? of->n - i : AYF_BLOCK_ROWS;
         AYF_TRY(ayf_task_go_on(s->ctx));
-        load(s, of, i, rows, s->rows, s->row_norm);
+        load_rows(s, of, i, rows);
         for (size_t r = 0; r < rows * s->k; r++) s->nearest[r] = INFINITY;
-        for (size_t j = 0; j < of->n; j += COLUMNS) {
-            size_t columns = of->n - j < COLUMNS ? of->n - j : COLUMNS;
-            load(s, of, j, columns, s->columns, s->column_norm);
-            distances(s, rows, columns);
+        for (size_t j = 0; j < of->n; j += AYF_BLOCK_COLUMNS) {
+            size_t columns = of->n - j < AYF_BLOCK_COLUMNS ? of->n - j : AYF_BLOCK_COLUMNS;
+            load_columns(s, of, j, columns);
             for (size_t r = 0; r < rows; r++) {
                 double *nearest = s->nearest + r * s->k;
-                const double *row = s->distance + r * columns;
+                const double *row = s->blocks.distance + r * columns;
                 for (size_t c = 0; c < columns; c++)
                     if (row[c] < nearest[s->k - 1] && j + c != i + r) keep_nearest(nearest, s->k, row[c]);
             }
@@ -88,7 +69,7 @@ static ayf_status radii(const neighbours *s, set *of) {
 
 static void count_inside(neighbours *s, size_t i, size_t rows, size_t j, size_t columns) {
     for (size_t r = 0; r < rows; r++) {
-        const double *row = s->distance + r * columns;
+        const double *row = s->blocks.distance + r * columns;
         double radius = s->a.radius[i + r];
         size_t within = 0;
         bool inside = false;
@@ -105,14 +86,13 @@ static void count_inside(neighbours *s, size_t i, size_t rows, size_t j, size_t 
 }
 
 static ayf_status cross(neighbours *s) {
-    for (size_t i = 0; i < s->a.n; i += ROWS) {
-        size_t rows = s->a.n - i < ROWS ? s->a.n - i : ROWS;
+    for (size_t i = 0; i < s->a.n; i += AYF_BLOCK_ROWS) {
+        size_t rows = s->a.n - i < AYF_BLOCK_ROWS ? s->a.n - i : AYF_BLOCK_ROWS;
         AYF_TRY(ayf_task_go_on(s->ctx));
-        load(s, &s->a, i, rows, s->rows, s->row_norm);
-        for (size_t j = 0; j < s->b.n; j += COLUMNS) {
-            size_t columns = s->b.n - j < COLUMNS ? s->b.n - j : COLUMNS;
-            load(s, &s->b, j, columns, s->columns, s->column_norm);
-            distances(s, rows, columns);
+        load_rows(s, &s->a, i, rows);
+        for (size_t j = 0; j < s->b.n; j += AYF_BLOCK_COLUMNS) {
+            size_t columns = s->b.n - j < AYF_BLOCK_COLUMNS ? s->b.n - j : AYF_BLOCK_COLUMNS;
+            load_columns(s, &s->b, j, columns);
             count_inside(s, i, rows, j, columns);
         }
     }
@@ -138,22 +118,18 @@ static ayf_status allocate(neighbours *s) {
         {(void **)&s->b.radius, s->b.n, sizeof(double)},
         {(void **)&s->b.inside, s->b.n, sizeof(bool)},
         {(void **)&s->centre, s->dim, sizeof(double)},
-        {(void **)&s->rows, ROWS * s->dim, sizeof(double)},
-        {(void **)&s->columns, COLUMNS * s->dim, sizeof(double)},
-        {(void **)&s->row_norm, ROWS, sizeof(double)},
-        {(void **)&s->column_norm, COLUMNS, sizeof(double)},
-        {(void **)&s->distance, (size_t)ROWS * COLUMNS, sizeof(double)},
-        {(void **)&s->nearest, ROWS * s->k, sizeof(double)},
+        {(void **)&s->nearest, AYF_BLOCK_ROWS * s->k, sizeof(double)},
         {(void **)&s->covered, s->a.n, sizeof(bool)},
     };
     for (size_t i = 0; i < AYF_COUNT(wanted); i++)
         if (!(*wanted[i].to = ayf_alloc(ctx, wanted[i].count, wanted[i].size))) return AYF_E_MEMORY;
-    return AYF_OK;
+    return ayf_blocks_open(ctx, s->dim, s->centre, &s->blocks);
 }
 
 static void release(neighbours *s) {
-    void *const held[] = {s->a.radius, s->a.inside, s->b.radius,    s->b.inside, s->centre,  s->rows,
-                          s->columns,  s->row_norm, s->column_norm, s->distance, s->nearest, s->covered};
+    void *const held[] = {s->a.radius, s->a.inside, s->b.radius, s->b.inside,
+                          s->centre,   s->nearest,  s->covered};
+    ayf_blocks_close(&s->blocks);
     for (size_t i = 0; i < AYF_COUNT(held); i++) ayf_free(s->ctx, held[i]);
 }
 
