@@ -57,3 +57,10 @@ int ayf_print_typed_real(char text[AYF_REAL_SIZE], double value) {
     if (!strpbrk(text, ".en")) length += snprintf(text + length, AYF_REAL_SIZE - (size_t)length, ".0");
     return length;
 }
+
+static int rising(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void ayf_sort_reals(double *values, size_t count) { qsort(values, count, sizeof *values, rising); }

@@ -17,4 +17,7 @@ int ayf_print_real(char text[AYF_REAL_SIZE], double value);
 /* The same, but whole values keep a point ("1.0"), so that a typed reader sees a real. */
 int ayf_print_typed_real(char text[AYF_REAL_SIZE], double value);
 
+/* Sorts finite numbers, rising. */
+void ayf_sort_reals(double *values, size_t count);
+
 #endif

@@ -1,13 +1,13 @@
 /* Times one AYF-EMD step, its pieces, and one call of a student. */
 #include "inspect/bench.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "ad/ad.h"
 #include "backend/open.h"
 #include "base/rng.h"
+#include "base/number.h"
 #include "base/wait.h"
 #include "config/table.h"
 #include "data/dataset.h"
@@ -91,14 +91,9 @@ static ayf_status fill_inputs(ayf_context *ctx, ayf_program *p, const ayf_model_
     return status;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 ayf_timing ayf_bench_summary(const ayf_program *p, double *taken, int repeats) {
     ayf_program_facts facts = ayf_program_describe(p);
-    qsort(taken, (size_t)repeats, sizeof *taken, by_value);
+    ayf_sort_reals(taken, (size_t)repeats);
     return (ayf_timing){taken[0], taken[repeats / 2], taken[repeats - 1], facts.flops * 1e-9,
                         facts.arena_bytes + facts.scratch_bytes + facts.leaf_bytes};
 }

@@ -1,6 +1,6 @@
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/number.h"
 #include "base/wait.h"
 #include "metrics/blocks.h"
 #include "metrics/linear.h"
@@ -27,11 +27,6 @@ static void look(search *s, const float *a, size_t na, size_t first, size_t rows
     }
 }
 
-static int rising(const void *x, const void *y) {
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 static ayf_status look_for_all(search *s, const float *a, size_t na, const float *b, size_t nb, bool same) {
     for (size_t i = 0; i < nb; i += AYF_BLOCK_ROWS) {
         size_t rows = nb - i < AYF_BLOCK_ROWS ? nb - i : AYF_BLOCK_ROWS;
@@ -56,7 +51,7 @@ ayf_status ayf_nearest_sample(ayf_context *ctx, const float *a, size_t na, const
     if (status == AYF_OK) status = look_for_all(&s, a, na, b, nb, same);
     ayf_blas_leave(previous);
     if (status == AYF_OK) {
-        qsort(s.nearest, nb, sizeof *s.nearest, rising);
+        ayf_sort_reals(s.nearest, nb);
         double middle = (sqrt(s.nearest[(nb - 1) / 2]) + sqrt(s.nearest[nb / 2])) / 2;
         *median = middle / sqrt((double)dim);
     }

@@ -1,6 +1,6 @@
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/number.h"
 #include "metrics/linear.h"
 #include "metrics/table.h"
 #include "base/rng.h"
@@ -25,11 +25,6 @@ static void draw_directions(const slices *s, uint64_t seed, int first, int count
     }
 }
 
-static int rising(const void *x, const void *y) {
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 /* out[count][n]: sorted projections */
 static void project(const slices *s, const float *x, int count, double *out) {
     for (size_t i = 0; i < s->n; i += ROWS) {
@@ -38,7 +33,7 @@ static void project(const slices *s, const float *x, int count, double *out) {
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, (int)rows, (int)s->dim, 1, s->unit,
                     (int)s->dim, s->rows, (int)s->dim, 0, out + i, (int)s->n);
     }
-    for (int d = 0; d < count; d++) qsort(out + (size_t)d * s->n, s->n, sizeof *out, rising);
+    for (int d = 0; d < count; d++) ayf_sort_reals(out + (size_t)d * s->n, s->n);
 }
 
 static double sum_of_squares(const double *a, const double *b, size_t n) {

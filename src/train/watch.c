@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "train/divergence.h"
 #include "train/kind.h"
 
@@ -17,18 +17,13 @@ static const char *const titles[AYF_WATCH_FIGURES] = {
     [AYF_WATCH_DISCRIMINATOR] = "the RMS of the discriminator's weights",
 };
 
-static int rising(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The median of what the row holds; 0 when it holds nothing. */
 static double median(const ayf_watch_row *row) {
     double sorted[AYF_WATCH_WINDOW];
     size_t count = row->seen < AYF_WATCH_WINDOW ? (size_t)row->seen : AYF_WATCH_WINDOW;
     if (!count) return 0;
     memcpy(sorted, row->last, sizeof sorted);
-    qsort(sorted, count, sizeof *sorted, rising);
+    ayf_sort_reals(sorted, count);
     return sorted[count / 2];
 }
 

@@ -1,7 +1,7 @@
 /* ayf_run_try(): what a run takes, before it is begun. */
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/number.h"
 #include "base/wait.h"
 #include "model/shape.h"
 #include "train/kind.h"
@@ -10,11 +10,6 @@
 #include "train/run.h"
 
 enum { TIMED = 3 };
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* The median of three steps from `step` on, each `every` after the one before, and one that is not counted. */
 static ayf_status time_steps(ayf_run *run, uint64_t step, uint64_t every, double *seconds) {
@@ -26,7 +21,7 @@ static ayf_status time_steps(ayf_run *run, uint64_t step, uint64_t every, double
         if (i >= 0) taken[i] = ayf_seconds() - start;
         AYF_TRY(ayf_task_add(run->ctx, 1));
     }
-    qsort(taken, TIMED, sizeof *taken, by_value);
+    ayf_sort_reals(taken, TIMED);
     *seconds = taken[TIMED / 2];
     return AYF_OK;
 }
