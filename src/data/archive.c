@@ -1,6 +1,7 @@
 #include "data/archive.h"
 #include "data/folders.h"
 #include "data/labels.h"
+#include "io/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,11 +105,6 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const ayf_archive_entry *)a)->name, ((const ayf_archive_entry *)b)->name);
 }
 
-static const char *base_name(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 /* ---- Choosing ---- */
 
 enum { LABEL_FILES = 64, EXAMPLES = 16 };
@@ -143,7 +139,7 @@ static ayf_status no_pictures(ayf_archive *a, const selection *s) {
 static void leave_out(ayf_archive *a, selection *s, ayf_archive_entry entry) {
     if (is_hidden(entry.name)) {
         ayf_free(a->ctx, entry.name);
-    } else if (strcmp(base_name(entry.name), "dataset.json") == 0 && s->label_count < LABEL_FILES) {
+    } else if (strcmp(ayf_path_name(entry.name), "dataset.json") == 0 && s->label_count < LABEL_FILES) {
         s->labels[s->label_count++] = entry;
     } else {
         if (s->other_count++ < EXAMPLES)
@@ -209,7 +205,7 @@ static ayf_status read_label_file(ayf_archive *a, const ayf_archive_entry *file,
     void *bytes = NULL;
     char *folder = ayf_strdup(a->ctx, file->name);
     if (!folder) return AYF_E_MEMORY;
-    folder[base_name(file->name) - file->name] = 0;
+    folder[ayf_path_name(file->name) - file->name] = 0;
     ayf_status status = a->read(a, file, most, &bytes, &size);
     if (status == AYF_OK) status = ayf_labels_read(labels, file->name, folder, bytes, size);
     ayf_free(a->ctx, bytes);

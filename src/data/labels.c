@@ -6,6 +6,7 @@
 
 #include "data/json_walk.h"
 #include "data/source.h"
+#include "io/file.h"
 
 /* While files are read, labels[i] is a class, NONE, or FIRST_TEXT - k for text k. */
 enum { NONE = -1, FIRST_TEXT = -2 };
@@ -20,15 +21,11 @@ void ayf_labels_clear(ayf_labels *l) {
 
 /* ---- Names of pictures ---- */
 
-static const char *base_name(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static int by_base(const void *a, const void *b) {
-    return strcmp(base_name(**(const char *const *const *)a), base_name(**(const char *const *const *)b));
+    return strcmp(ayf_path_name(**(const char *const *const *)a),
+                  ayf_path_name(**(const char *const *const *)b));
 }
 
 typedef struct reading {

@@ -26,11 +26,6 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static bool is_idx_pictures(const char *name) {
     return strstr(name, "idx") && strstr(name, "images") && name[0] != '.';
 }
@@ -68,7 +63,7 @@ static ayf_status collect(names *n, const char *folder, bool (*wanted)(const cha
 
 /* 0 = training, 1 = neither, 2 = test. */
 static int rank_of(const char *path) {
-    const char *name = base_name(path);
+    const char *name = ayf_path_name(path);
     if (strstr(name, "test") || strstr(name, "t10k")) return 2;
     return strstr(name, "train") || strncmp(name, "data_batch_", strlen("data_batch_")) == 0 ? 0 : 1;
 }
@@ -90,11 +85,11 @@ static size_t put_first_rank_first(names *n) {
 
 /* Says which files of a folder were taken: the first `taken`. */
 static ayf_status note_choice(const names *n, size_t taken, ayf_source *source) {
-    const char *first = base_name(n->items[0]), *last = base_name(n->items[taken - 1]);
+    const char *first = ayf_path_name(n->items[0]), *last = ayf_path_name(n->items[taken - 1]);
     AYF_TRY(ayf_note(n->ctx, &source->note, "takes %s%s%s", first, taken > 1 ? " to " : "",
                      taken > 1 ? last : ""));
     if (taken == n->count) return AYF_OK;
-    return ayf_note(n->ctx, &source->note, "%s%s left out: name %s to use it", base_name(n->items[taken]),
+    return ayf_note(n->ctx, &source->note, "%s%s left out: name %s to use it", ayf_path_name(n->items[taken]),
                     n->count - taken > 1 ? " and others are" : " is",
                     n->count - taken > 1 ? "one" : "the file");
 }
@@ -103,7 +98,7 @@ static ayf_status open_idx(ayf_context *ctx, const char *path, const ayf_dataset
                            ayf_source **out) {
     static const char emnist[] = "emnist";
     AYF_TRY(ayf_source_open_idx(ctx, path, spec, out));
-    if (strncmp(base_name(path), emnist, strlen(emnist)) != 0) return AYF_OK;
+    if (strncmp(ayf_path_name(path), emnist, strlen(emnist)) != 0) return AYF_OK;
     ayf_status status =
         ayf_note(ctx, &(*out)->note, "EMNIST's pictures are transposed and are read as they are stored");
     if (status != AYF_OK) {
@@ -176,7 +171,7 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
             "is named",
             path);
     if (ends_with(path, ".zip")) return ayf_source_open_zip(ctx, path, spec, out);
-    if (strstr(base_name(path), "idx")) return open_idx(ctx, path, spec, out);
+    if (strstr(ayf_path_name(path), "idx")) return open_idx(ctx, path, spec, out);
     if (size >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: is a safetensors file (a model?), not a data set", path);
     return ayf_fail(ctx, AYF_E_FORMAT,

@@ -61,6 +61,23 @@ char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name) {
     return ayf_format(ctx, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name);
 }
 
+const char *ayf_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool ayf_path_cut(char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') path[--length] = 0;
+    if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0) return false;
+    char *slash = strrchr(path, '/');
+    if (slash)
+        slash[slash == path] = 0;
+    else
+        strcpy(path, ".");
+    return true;
+}
+
 bool ayf_path_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0;

@@ -8,6 +8,12 @@
  * NULL when there is no memory. Owned by the caller (ayf_free). */
 char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name);
 
+/* What is behind the last slash; all of a path without one. */
+const char *ayf_path_name(const char *path);
+
+/* Cuts the name off a path that is not empty: "a/b" and "a/b/" become "a", "a" becomes ".", "/a" becomes "/". False for "/" and ".". */
+bool ayf_path_cut(char *path);
+
 bool ayf_path_exists(const char *path);
 
 /* AYF_OK for a regular file and for a link to one. A pipe, a socket or a device is AYF_E_FORMAT without being

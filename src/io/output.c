@@ -12,18 +12,7 @@
 /* The nearest folder above `path` that exists. */
 static void find_parent(char *path) {
     struct stat info;
-    do {
-        char *slash = strrchr(path, '/');
-        if (!slash) {
-            strcpy(path, ".");
-            return;
-        }
-        if (slash == path) {
-            path[1] = 0;
-            return;
-        }
-        *slash = 0;
-    } while (stat(path, &info) != 0);
+    while (ayf_path_cut(path) && stat(path, &info) != 0) continue;
 }
 
 /* Of a folder or file that exists. */

@@ -137,14 +137,8 @@ static bool find_place(const char *path, char place[PATH_MAX]) {
     char part[PATH_MAX];
     if (strlen(path) >= sizeof part) return false;
     strcpy(part, path);
-    while (!realpath(part, place)) {
-        char *slash = strrchr(part, '/');
-        if (errno != ENOENT || strcmp(part, ".") == 0) return false;
-        if (slash)
-            slash[slash == part] = 0;
-        else
-            strcpy(part, ".");
-    }
+    while (!realpath(part, place))
+        if (errno != ENOENT || !ayf_path_cut(part)) return false;
     return true;
 }
 

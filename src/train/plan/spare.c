@@ -10,27 +10,6 @@ static bool same(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Cuts the last part off; false: there is none that could be cut off. */
-static bool cut(char *path) {
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/') path[--length] = 0;
-    if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0) return false;
-    char *slash = strrchr(path, '/');
-    if (slash == path)
-        path[1] = 0;
-    else if (slash)
-        *slash = 0;
-    else
-        strcpy(path, ".");
-    return true;
-}
-
-/* The last part of a path without a slash at its end. */
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static bool is_run(const char *folder) {
     char config[PATH_MAX + sizeof AYF_RUN_CONFIG];
     struct stat info;
@@ -49,7 +28,7 @@ static bool lies_in(const char *place, const struct stat *whole) {
     char part[PATH_MAX];
     struct stat info;
     strcpy(part, place);
-    while (cut(part))
+    while (ayf_path_cut(part))
         if (stat(part, &info) == 0 && same(&info, whole)) return true;
     return false;
 }
@@ -74,8 +53,8 @@ static ayf_status spare_input(ayf_context *ctx, const char *path, const char *co
 static bool is_kept(const char *place) {
     char part[PATH_MAX], folder[PATH_MAX];
     strcpy(part, place);
-    for (strcpy(folder, part); cut(folder); strcpy(part, folder))
-        if (ayf_run_keeps(last_part(part)) && is_run(folder)) return true;
+    for (strcpy(folder, part); ayf_path_cut(folder); strcpy(part, folder))
+        if (ayf_run_keeps(ayf_path_name(part)) && is_run(folder)) return true;
     return false;
 }
 
@@ -97,7 +76,7 @@ static void resolve(const char *path, char place[PATH_MAX]) {
         return;
     }
     strcpy(part, path);
-    if (!cut(part)) return;
+    if (!ayf_path_cut(part)) return;
     const char *rest = strchr(path, '/') ? path + strlen(part) : path;
     rest += strspn(rest, "/");
     if (!realpath(part, whole) || strlen(whole) + strlen(rest) + 2 > PATH_MAX) return;
