@@ -259,13 +259,14 @@ static int descriptor_of(const char *path) {
     return length && length < 7 && !digits[length] ? atoi(digits) : -1;
 }
 
-ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **out) {
+/* Messages call the file `shown`. */
+static ayf_status begin_file(ayf_context *ctx, const char *path, const char *shown, ayf_file_writer **out) {
     *out = NULL;
     ayf_file_writer *writer = ayf_alloc(ctx, 1, sizeof *writer);
     if (!writer) return AYF_E_MEMORY;
     *writer = (ayf_file_writer){.ctx = ctx, .fd = -1};
     char resolved[PATH_MAX];
-    writer->path = ayf_strdup(ctx, path);
+    writer->path = ayf_strdup(ctx, shown);
     writer->target = ayf_strdup(ctx, realpath(path, resolved) ? resolved : path);
     ayf_status status = writer->path && writer->target ? AYF_OK : AYF_E_MEMORY;
     struct stat info;
@@ -278,12 +279,12 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
                 errno = EBADF;
             else
                 writer->fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-            if (writer->fd < 0) status = ayf_fail_errno(ctx, errno, "write", path);
+            if (writer->fd < 0) status = ayf_fail_errno(ctx, errno, "write", shown);
         } else if (exists && S_ISDIR(info.st_mode)) {
-            status = ayf_fail(ctx, AYF_E_IO, "%s: is a folder; give the name of a file", path);
+            status = ayf_fail(ctx, AYF_E_IO, "%s: is a folder; give the name of a file", shown);
         } else if (exists && !S_ISREG(info.st_mode)) {
             writer->fd = open_retry(writer->target, O_WRONLY);
-            if (writer->fd < 0) status = ayf_fail_errno(ctx, errno, "write", path);
+            if (writer->fd < 0) status = ayf_fail_errno(ctx, errno, "write", shown);
         } else {
             status = open_temporary(writer);
         }
@@ -296,20 +297,33 @@ ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **
     return AYF_OK;
 }
 
+ayf_status ayf_file_begin(ayf_context *ctx, const char *path, ayf_file_writer **out) {
+    return begin_file(ctx, path, path, out);
+}
+
 void ayf_file_cancel(ayf_file_writer *writer) {
     if (writer->temporary) unlink(writer->temporary);
     free_writer(writer);
 }
 
-ayf_status ayf_file_probe(ayf_context *ctx, const char *path) {
+static ayf_status probe(ayf_context *ctx, const char *path, const char *shown) {
     struct stat info;
     bool special = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
     /* Opening a pipe may block, and its reader would see an end. */
     if (special && descriptor_of(path) < 0) return AYF_OK;
     ayf_file_writer *writer;
-    AYF_TRY(ayf_file_begin(ctx, path, &writer));
+    AYF_TRY(begin_file(ctx, path, shown, &writer));
     ayf_file_cancel(writer);
     return AYF_OK;
+}
+
+ayf_status ayf_file_probe(ayf_context *ctx, const char *path) { return probe(ctx, path, path); }
+
+ayf_status ayf_folder_probe(ayf_context *ctx, const char *folder, const char *shown) {
+    char *path = ayf_path_join(ctx, folder, "ayf-probe");
+    ayf_status status = path ? probe(ctx, path, shown) : AYF_E_MEMORY;
+    ayf_free(ctx, path);
+    return status;
 }
 
 ayf_status ayf_file_put(ayf_file_writer *writer, const void *bytes, size_t size) {

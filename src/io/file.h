@@ -61,6 +61,8 @@ void ayf_file_cancel(ayf_file_writer *writer);       /* frees the writer and lea
 /* Whether ayf_file_begin() would succeed: for what takes hours before it writes. Leaves no file behind; pipes
  * and devices are not tried. */
 ayf_status ayf_file_probe(ayf_context *ctx, const char *path);
+/* The same of a file in a folder that exists, which messages call `shown`. */
+ayf_status ayf_folder_probe(ayf_context *ctx, const char *folder, const char *shown);
 
 /* Bytes that are free where `path` is or would be made; false: the system does not say. */
 bool ayf_disk_free(const char *path, double *bytes);

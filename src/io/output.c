@@ -52,17 +52,7 @@ static ayf_status check_folder(ayf_context *ctx, const char *path, char *place) 
     if (!S_ISDIR(info.st_mode))
         return ayf_fail(ctx, AYF_E_IO, "%s: %s is a file where a folder is needed; use another folder", path,
                         place);
-    char *inside = ayf_path_join(ctx, place, "ayf-probe");
-    if (!inside) return AYF_E_MEMORY;
-    ayf_status status = ayf_file_probe(ctx, inside);
-    const char *reason = ayf_error(ctx); /* of a file that nobody asked for: it is the folder that counts */
-    if (status != AYF_OK && strncmp(reason, inside, strlen(inside)) == 0) {
-        char words[AYF_MESSAGE_SIZE];
-        snprintf(words, sizeof words, "%s", reason + strlen(inside));
-        ayf_fail(ctx, status, "%s%s", path, words);
-    }
-    ayf_free(ctx, inside);
-    return status;
+    return ayf_folder_probe(ctx, place, path);
 }
 
 ayf_status ayf_output_check(ayf_context *ctx, const char *path, bool folder, uint64_t bytes) {
