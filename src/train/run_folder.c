@@ -18,6 +18,7 @@
 #define CHECKPOINT_PREFIX "step-"
 #define CHECKPOINT_SUFFIX ".safetensors"
 #define SAMPLE_SUFFIX ".png"
+static const char *const subfolders[] = {CHECKPOINT_FOLDER, SAMPLE_FOLDER, SNAPSHOT_FOLDER};
 
 /* The number written by exactly `digits` decimal digits at `text`, or -1. */
 static int64_t read_digits(const char *text, size_t digits) {
@@ -207,9 +208,8 @@ ayf_status ayf_run_begin(ayf_context *ctx, const char *folder, ayf_folder_lock *
     AYF_TRY(ayf_make_folders(ctx, folder));
     AYF_TRY(ayf_folder_lock_take(ctx, folder, lock));
     ayf_status status = clean_folder(ctx, folder);
-    if (status == AYF_OK) status = clean_inside(ctx, folder, CHECKPOINT_FOLDER);
-    if (status == AYF_OK) status = clean_inside(ctx, folder, SAMPLE_FOLDER);
-    if (status == AYF_OK) status = clean_inside(ctx, folder, SNAPSHOT_FOLDER);
+    for (size_t i = 0; status == AYF_OK && i < AYF_COUNT(subfolders); i++)
+        status = clean_inside(ctx, folder, subfolders[i]);
     if (status != AYF_OK) {
         ayf_folder_unlock(*lock);
         *lock = NULL;
@@ -223,9 +223,8 @@ ayf_status ayf_run_make_inside(ayf_context *ctx, const char *folder) {
 }
 
 void ayf_run_abandon(ayf_context *ctx, const char *folder, bool ours) {
-    static const char *const inside[] = {CHECKPOINT_FOLDER, SAMPLE_FOLDER, SNAPSHOT_FOLDER};
-    for (size_t i = 0; i < AYF_COUNT(inside); i++) {
-        char *path = ayf_path_join(ctx, folder, inside[i]);
+    for (size_t i = 0; i < AYF_COUNT(subfolders); i++) {
+        char *path = ayf_path_join(ctx, folder, subfolders[i]);
         if (path) (void)!rmdir(path);
         ayf_free(ctx, path);
     }

@@ -58,8 +58,7 @@ static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) 
 
 /* What of the parts is still to be allocated. */
 static uint64_t missing(const ayf_run *run, const ayf_memory_parts *parts) {
-    uint64_t passing = parts->checkpoint > parts->measuring ? parts->checkpoint : parts->measuring;
-    uint64_t bytes = parts->pictures + passing + ayf_memory_reserve();
+    uint64_t bytes = parts->pictures + ayf_memory_passing(parts) + ayf_memory_reserve();
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++)
         if (run->programs[i]) bytes += ayf_program_missing_bytes(run->programs[i]);
     return run->dry ? bytes + parts->trajectories : bytes;

@@ -27,7 +27,10 @@ uint64_t ayf_memory_writing(const ayf_params *params) {
     return 2 * ayf_params_largest(params) * sizeof(float);
 }
 
+uint64_t ayf_memory_passing(const ayf_memory_parts *p) {
+    return p->checkpoint > p->measuring ? p->checkpoint : p->measuring;
+}
+
 uint64_t ayf_memory_total(const ayf_memory_parts *p) {
-    uint64_t passing = p->checkpoint > p->measuring ? p->checkpoint : p->measuring;
-    return p->step + p->batch + p->data + p->trajectories + p->pictures + passing + p->process;
+    return p->step + p->batch + p->data + p->trajectories + p->pictures + ayf_memory_passing(p) + p->process;
 }

@@ -13,6 +13,9 @@ uint64_t ayf_memory_process(uint64_t kernels);
 /* Of that, what comes after a run has been planned. */
 uint64_t ayf_memory_reserve(void);
 
+/* Of what is taken for a while only, one after the other: the larger one. */
+uint64_t ayf_memory_passing(const ayf_memory_parts *parts);
+
 /* Of one program of a run. Leaves count with the first. */
 uint64_t ayf_memory_program(const ayf_program_facts *facts, bool first);
 
