@@ -11,18 +11,18 @@
 #include "model/foreign.h"
 #include "nn/network.h"
 
-typedef struct import {
+typedef struct reader {
     ayf_context *ctx;
     const ayf_st *st;
     ayf_foreign file; /* prefix: "unet." as EDM2's Precond has it, or "" */
     ayf_model_spec spec;
     double sigma_data;
-} import;
+} reader;
 
 #define OWN_PREFIX "unet." /* of nn/edm2.h */
 #define META "edm2."       /* of scripts/convert_edm2.py */
 
-static ayf_status refuse(const import *in, const char *why) {
+static ayf_status refuse(const reader *in, const char *why) {
     return ayf_fail(in->ctx, AYF_E_FORMAT,
                     "%s: %s; ayf import reads networks of EDM2 (config G) with the names of their state_dict",
                     ayf_st_path(in->st), why);
@@ -30,11 +30,11 @@ static ayf_status refuse(const import *in, const char *why) {
 
 /* ---- What the names tell ---- */
 
-static const ayf_st_tensor *find(const import *in, int rank, const char *name) {
+static const ayf_st_tensor *find(const reader *in, int rank, const char *name) {
     return ayf_foreign_find(&in->file, rank, name);
 }
 
-static const ayf_st_tensor *find_at(const import *in, int rank, const char *part, int resolution,
+static const ayf_st_tensor *find_at(const reader *in, int rank, const char *part, int resolution,
                                     const char *name) {
     char full[96];
     snprintf(full, sizeof full, "%s.%dx%d_%s", part, resolution, resolution, name);
@@ -44,7 +44,7 @@ static const ayf_st_tensor *find_at(const import *in, int rank, const char *part
 static int rows_of(const ayf_st_tensor *tensor) { return ayf_foreign_size(tensor, 0); }
 static int columns_of(const ayf_st_tensor *tensor) { return ayf_foreign_size(tensor, 1); }
 
-static ayf_status find_resolution(import *in) {
+static ayf_status find_resolution(reader *in) {
     size_t own = strlen(in->file.prefix);
     int height, width, end;
     for (size_t i = 0; i < ayf_st_count(in->st); i++) {
@@ -65,7 +65,7 @@ static ayf_status find_resolution(import *in) {
 static int divisor(int a, int b) { return b ? divisor(b, a % b) : a; }
 
 /* Channels of the levels, blocks and attention. `widths` takes AYF_LIST_MAX. */
-static ayf_status find_levels(import *in, int *widths, int *levels) {
+static ayf_status find_levels(reader *in, int *widths, int *levels) {
     ayf_model_spec *spec = &in->spec;
     char name[48];
     spec->attn_resolutions.count = 0;
@@ -94,7 +94,7 @@ static ayf_status find_levels(import *in, int *widths, int *levels) {
     return *levels ? AYF_OK : refuse(in, "its first convolution is not of rank 4");
 }
 
-static ayf_status find_network(import *in) {
+static ayf_status find_network(reader *in) {
     ayf_model_spec *spec = &in->spec;
     int widths[AYF_LIST_MAX], levels, most = 0;
     AYF_TRY(find_resolution(in));
@@ -121,7 +121,7 @@ static ayf_status find_network(import *in) {
 
 /* ---- What the metadata and the options tell ---- */
 
-static ayf_status take_metadata(import *in, const ayf_import_options *options) {
+static ayf_status take_metadata(reader *in, const ayf_import_options *options) {
     static const char *const fields[] = {"channels_per_head", "label_balance", "concat_balance",
                                          "res_balance",       "attn_balance",  "clip_act",
                                          "resample_filter"};
@@ -153,7 +153,7 @@ static ayf_status take_metadata(import *in, const ayf_import_options *options) {
 }
 
 /* Shapes are the same for every number of heads, so a number that cannot be is the only one that is noticed. */
-static ayf_status check_heads(const import *in) {
+static ayf_status check_heads(const reader *in) {
     const ayf_model_spec *spec = &in->spec;
     int last = spec->channel_mult.count - 1, least = spec->model_channels * spec->channel_mult.at[last];
     for (int i = 0; i <= last; i++)
@@ -172,7 +172,7 @@ static ayf_status check_heads(const import *in) {
 
 /* ---- Latents ---- */
 
-static ayf_status parse_list(const import *in, const char *key, ayf_reals *list) {
+static ayf_status parse_list(const reader *in, const char *key, ayf_reals *list) {
     const char *text = ayf_st_meta(in->st, key);
     ayf_model_spec room = in->spec;
     if (!text) return AYF_OK;
@@ -186,7 +186,7 @@ static ayf_status parse_list(const import *in, const char *key, ayf_reals *list)
 
 /* EDM2's StabilityVAEEncoder makes raw scale + bias of the raw latents of a VAE that sees pictures in [0,1]. Where a
  * file does not say scale and bias, they are EDM2's: a deviation of 0.5 and mean 0 of these raw latents. */
-static ayf_status find_latents(import *in) {
+static ayf_status find_latents(reader *in) {
     static const double raw_mean[] = {5.81, 3.25, 0.12, -2.15}, raw_std[] = {4.17, 4.62, 3.71, 3.28},
                         final_std = 0.5;
     ayf_model_spec *spec = &in->spec;
@@ -217,7 +217,7 @@ static ayf_status find_latents(import *in) {
 }
 
 /* Pictures, or latents of the one encoder that EDM2 has. */
-static ayf_status find_encoder(import *in) {
+static ayf_status find_encoder(reader *in) {
     const char *encoder = ayf_st_meta(in->st, "encoder.class_name");
     int channels = in->spec.img_channels;
     if (encoder ? strcmp(encoder, "StabilityVAEEncoder") == 0 : channels == 4) return find_latents(in);
@@ -244,7 +244,7 @@ static void name_in_file(const ayf_foreign *file, const ayf_param *param, char n
     snprintf(name, AYF_FOREIGN_NAME, "%s%s", file->prefix, param->name + strlen(OWN_PREFIX));
 }
 
-static ayf_status check_tensors(const import *in, const ayf_params *params) {
+static ayf_status check_tensors(const reader *in, const ayf_params *params) {
     size_t own = strlen(in->file.prefix);
     AYF_TRY(ayf_foreign_check(&in->file, params));
     for (size_t i = 0; i < ayf_st_count(in->st); i++) {
@@ -269,7 +269,7 @@ static const char *config_of(const ayf_model_spec *spec) {
                : "data:\n  resize: lanczos\n  upright: false\ntrain:\n  label_dropout: 0\n";
 }
 
-static ayf_status write_model(const import *in, const ayf_params *params, const char *out) {
+static ayf_status write_model(const reader *in, const ayf_params *params, const char *out) {
     const char *data = ayf_st_meta(in->st, "dataset");
     const ayf_model_card card = {.role = AYF_MODEL_ROLE_TEACHER,
                                  .sigma_data = in->sigma_data,
@@ -280,7 +280,7 @@ static ayf_status write_model(const import *in, const ayf_params *params, const 
     return ayf_foreign_write(&in->file, params, &card, out);
 }
 
-static ayf_status read_network(import *in, const ayf_import_options *options) {
+static ayf_status read_network(reader *in, const ayf_import_options *options) {
     AYF_TRY(ayf_foreign_check_origin(&in->file));
     /* The one tensor that every such network has once. */
     if (!ayf_foreign_find_prefix(&in->file, "out_conv.weight"))
@@ -297,7 +297,7 @@ static ayf_status read_network(import *in, const ayf_import_options *options) {
     return in->ctx->status = options->channels_per_head ? AYF_E_USAGE : AYF_E_FORMAT;
 }
 
-static void describe(const import *in, const ayf_params *params, ayf_import_facts *facts) {
+static void describe(const reader *in, const ayf_params *params, ayf_import_facts *facts) {
     *facts = (ayf_import_facts){.height = in->spec.img_resolution,
                                 .width = in->spec.img_resolution,
                                 .channels = in->spec.img_channels,
@@ -310,7 +310,7 @@ static void describe(const import *in, const ayf_params *params, ayf_import_fact
 ayf_status ayf_model_import(ayf_context *ctx, const char *path, const ayf_import_options *options,
                             const char *out, ayf_import_facts *facts) {
     static const ayf_import_options usual = {0};
-import in = {.ctx = ctx, .file = {.ctx = ctx, .name = name_in_file }, .spec = ayf_model_spec_default() };
+    reader in = {.ctx = ctx, .file = {.ctx = ctx, .name = name_in_file}, .spec = ayf_model_spec_default()};
     ayf_params *params = NULL;
     ayf_st *st;
     AYF_TRY(ayf_st_open(ctx, path, &st));
