@@ -73,17 +73,15 @@ static int measure_data(cli_eval_job *j) {
 }
 
 int cli_eval_save(cli *c, const cli_args *args) {
-    static const cli_option others[] = {
-        CLI_OPT_eval_teacher, CLI_OPT_calls,     CLI_OPT_gammas,   CLI_OPT_images,        CLI_OPT_pairs,
-        CLI_OPT_weak,         CLI_OPT_solver,    CLI_OPT_guidance, CLI_OPT_json,          CLI_OPT_cfg,
-        CLI_OPT_heldout,      CLI_OPT_precision, CLI_OPT_set,      CLI_OPT_guidance_t_max};
+    static const cli_option allowed[] = {CLI_OPT_save_stats,   CLI_OPT_eval_data, CLI_OPT_features,
+                                         CLI_OPT_inception,    CLI_OPT_reference, CLI_OPT_eval_skip_bad,
+                                         CLI_OPT_eval_classes, CLI_OPT_first_seed};
     const char *path = args->value[CLI_OPT_save_stats];
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (args->value[others[i]] || (others[i] == CLI_OPT_set && args->setting_count))
-            return cli_error(
-                c, AYF_E_USAGE,
-                "--save-stats without a SUBJECT takes --data, --features or --inception, --reference, "
-                "--skip-bad and --seed only");
+    if (!cli_eval_has_only(args, allowed, sizeof allowed / sizeof *allowed))
+        return cli_error(
+            c, AYF_E_USAGE,
+            "--save-stats without a SUBJECT takes --data, --features or --inception, --reference, "
+            "--skip-bad and --seed only");
     ayf_eval_options options = {.data = args->value[CLI_OPT_eval_data],
                                 .features = args->value[CLI_OPT_features],
                                 .inception = args->value[CLI_OPT_inception]};

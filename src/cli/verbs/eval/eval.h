@@ -44,6 +44,9 @@ static inline const char *cli_eval_value(const cli_eval_job *j, cli_option optio
     return j->args->value[option];
 }
 
+/* Whether no other option of ayf eval is given than those `allowed`, and --threads. */
+bool cli_eval_has_only(const cli_args *args, const cli_option *allowed, size_t count);
+
 /* The strength that the model draws with: what was asked for, or the one nearest to 1. */
 double cli_eval_guidance(const cli_eval_job *j);
 

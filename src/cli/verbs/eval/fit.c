@@ -7,23 +7,18 @@
 #include "eval.h"
 
 int cli_eval_fit(cli *c, const cli_args *args) {
-    static const cli_option others[] = {CLI_OPT_features,  CLI_OPT_inception,    CLI_OPT_eval_teacher,
-                                        CLI_OPT_calls,     CLI_OPT_gammas,       CLI_OPT_images,
-                                        CLI_OPT_pairs,     CLI_OPT_weak,         CLI_OPT_solver,
-                                        CLI_OPT_guidance,  CLI_OPT_json,         CLI_OPT_cfg,
-                                        CLI_OPT_reference, CLI_OPT_eval_classes, CLI_OPT_first_seed,
-                                        CLI_OPT_precision, CLI_OPT_save_stats,   CLI_OPT_guidance_t_max};
+    static const cli_option allowed[] = {CLI_OPT_fit_features, CLI_OPT_eval_data, CLI_OPT_heldout,
+                                         CLI_OPT_eval_skip_bad, CLI_OPT_set};
     const char *path = args->value[CLI_OPT_fit_features];
     int skip_bad = 0;
     if (args->positional_count)
         return cli_error(c, AYF_E_USAGE,
                          "--fit-features makes the features that ayf eval %s needs: run it first, by itself",
                          args->positional[0]);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (args->value[others[i]])
-            return cli_error(c, AYF_E_USAGE,
-                             "--fit-features takes --data, --heldout, --skip-bad and --set only (--set "
-                             "train.seed=1 for a seed)");
+    if (!cli_eval_has_only(args, allowed, sizeof allowed / sizeof *allowed))
+        return cli_error(c, AYF_E_USAGE,
+                         "--fit-features takes --data, --heldout, --skip-bad and --set only (--set "
+                         "train.seed=1 for a seed)");
     int code = cli_get_int(args, CLI_OPT_eval_skip_bad, 0, INT_MAX, &skip_bad);
     if (!code) code = cli_check_output(c, path, false, 0);
     if (code) return code;
