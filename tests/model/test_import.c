@@ -5,6 +5,7 @@
 #include "ayf/model.h"
 #include "base/number.h"
 #include "flow/inputs.h"
+#include "foreign.h"
 #include "io/file.h"
 #include "ir/build.h"
 #include "model/file.h"
@@ -16,17 +17,7 @@ static int end(void **state) {
     return end_of(files, AYF_COUNT(files));
 }
 
-static char *fixture(const char *name) {
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/tests/fixtures/edm2/%s.safetensors", getenv("AYF_SOURCE_ROOT"), name);
-    return path;
-}
-
-static ayf_st *expected(void) {
-    ayf_st *st;
-    ok(ayf_st_open(ctx, fixture("expected"), &st));
-    return st;
-}
+static char *fixture(const char *name) { return foreign_path("edm2", name); }
 
 /* A tensor of the fixture; pictures are turned from (N,C,H,W) to (N,H,W,C). The caller frees it. */
 static double *numbers(const ayf_st *st, const char *name) {
@@ -76,7 +67,7 @@ static void close_pair(pair *p) {
 /* The largest difference of the velocities from (x - D(x/(1-t); sigma))/t, both ends and t beyond EDM2's schedule
  * included. */
 static double error_of_velocities(ayf_backend *backend, bool guided) {
-    ayf_st *st = expected();
+    ayf_st *st = open_foreign("edm2", "expected");
     pair p = open_pair(backend, guided);
     ayf_velocity velocity = ayf_velocity_network(&p.network);
     ayf_graph *g = ayf_graph_new(ctx);
@@ -121,7 +112,7 @@ static void test_velocities(void **state) {
 
 /* Largest difference of samples from the same noise. */
 static double error_of_samples(const char *from, const char *to, const ayf_solver_options *how) {
-    ayf_st *st = expected();
+    ayf_st *st = open_foreign("edm2", "expected");
     pair p = open_pair(cpu, false);
     ayf_velocity velocity = ayf_velocity_network(&p.network);
     ayf_sampler *sampler;
@@ -296,7 +287,8 @@ static void test_refusals(void **state) {
         {{.meta_key = "edm2.res_balance", .meta_value = "7"}, "edm2.res_balance"},
         {{.meta_key = "encoder.class_name", .meta_value = "StabilityVAEEncoder"},
          "draws latents of 3 channels, but its VAE has a scale for 4 and a bias for 4"},
-        {{.meta_key = "encoder.class_name", .meta_value = "OtherEncoder"}, "what an encoder 'OtherEncoder' makes"},
+        {{.meta_key = "encoder.class_name", .meta_value = "OtherEncoder"},
+         "what an encoder 'OtherEncoder' makes"},
         {{.meta_key = "format", .meta_value = "ayf-model"}, "is a model of ayf already"},
         {{.meta_key = "producer", .meta_value = "ayf 1.0"}, "was written by ayf export"},
     };

@@ -1,6 +1,7 @@
 /* The decoder of AutoencoderKL against diffusers' (tests/fixtures/vae.py). */
 #include "model_context.h"
 
+#include "foreign.h"
 #include "ir/build.h"
 #include "model/weights.h"
 #include "nn/network.h"
@@ -8,32 +9,13 @@
 
 enum { BATCH = 2, SIZE = 4, LATENTS = BATCH * SIZE * SIZE * 4, PICTURES = BATCH * 4 * SIZE * SIZE * 3 };
 
-static ayf_st *fixture(const char *name) {
-    char path[1024];
-    ayf_st *st;
-    snprintf(path, sizeof path, "%s/tests/fixtures/vae/%s.safetensors", getenv("AYF_SOURCE_ROOT"), name);
-    ok(ayf_st_open(ctx, path, &st));
-    return st;
-}
-
-/* A tensor (N,C,H,W) of the fixture as (N,H,W,C). */
-static void read_maps(const ayf_st *st, const char *name, float *out, int channels, int pixels) {
-    float raw[PICTURES];
-    size_t count = (size_t)(BATCH * channels * pixels);
-    ok(ayf_st_read_f32(st, name, raw, count));
-    for (int i = 0; i < (int)count; i++) {
-        int image = i / (channels * pixels), channel = i / pixels % channels, pixel = i % pixels;
-        out[(image * pixels + pixel) * channels + channel] = raw[i];
-    }
-}
-
 static ayf_model_spec small(void) {
     return SPEC("kind", "decoder", "decoder_channels", "8,16", "decoder_blocks", "2", "decoder_groups", "4");
 }
 
 /* The largest difference from diffusers' pictures, relative to their rms. */
 static double error_on(ayf_backend *backend) {
-    ayf_st *net = fixture("net"), *expected = fixture("expected");
+    ayf_st *net = open_foreign("vae", "net"), *expected = open_foreign("vae", "expected");
     ayf_model_spec spec = small();
     ayf_weights *w;
     ayf_program *program;
@@ -46,8 +28,8 @@ static double error_on(ayf_backend *backend) {
         ayf_vae_decoder(g, w->params, ayf_leaf(g, AYF_STORE_INPUT, "x", AYF_SHAPE(BATCH, SIZE, SIZE, 4))));
     ok(ayf_compile(backend, g, NULL, &program));
     ok(ayf_weights_bind(w, program, ""));
-    read_maps(expected, "latents", latents, 4, SIZE * SIZE);
-    read_maps(expected, "pictures", want, 3, 4 * SIZE * SIZE);
+    read_maps(expected, "latents", latents, LATENTS, 4, SIZE * SIZE);
+    read_maps(expected, "pictures", want, PICTURES, 3, 4 * SIZE * SIZE);
     ok(ayf_program_set(program, "x", latents, LATENTS));
     ok(ayf_program_run(program));
     ok(ayf_program_get(program, "y", got, PICTURES));

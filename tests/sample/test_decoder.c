@@ -2,6 +2,7 @@
 #include "model_fixture.h"
 
 #include "ayf/latents.h"
+#include "foreign.h"
 
 enum { COUNT = 2, SIZE = 4, LATENTS = COUNT * SIZE * SIZE * 4, PICTURES = COUNT * 4 * SIZE * SIZE * 3 };
 
@@ -17,28 +18,13 @@ static int end(void **state) {
 /* Raw latents of mean 5.81 ... and deviation 4.17 ..., of which EDM2 makes data of mean 0 and deviation 0.5. */
 #define RAW "latent_mean", "5.81,3.25,0.12,-2.15", "latent_scale", "8.34,9.24,7.42,6.56", "latent_black", "0"
 
-static char *fixture(const char *name) {
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/tests/fixtures/vae/%s.safetensors", getenv("AYF_SOURCE_ROOT"), name);
-    return path;
-}
+static char *fixture(const char *name) { return foreign_path("vae", name); }
 
 static ayf_decoder *open_decoder(void) {
     ayf_decoder *decoder;
     ok(ayf_decoder_import(ctx, fixture("net"), &(ayf_decoder_options){.groups = 4}, path_of("decoder")));
     ok(ayf_decoder_open(ctx, path_of("decoder"), &decoder));
     return decoder;
-}
-
-/* A tensor (N,C,H,W) of the fixture as (N,H,W,C). */
-static void read_maps(const char *name, float *out, int channels, int pixels) {
-    ayf_st *st;
-    float raw[PICTURES];
-    ok(ayf_st_open(ctx, fixture("expected"), &st));
-    ok(ayf_st_read_f32(st, name, raw, (size_t)(COUNT * channels * pixels)));
-    ayf_st_close(st);
-    for (int i = 0; i < COUNT * channels * pixels; i++)
-        out[(i / (channels * pixels) * pixels + i % pixels) * channels + i / pixels % channels] = raw[i];
 }
 
 static void test_units(void **state) {
@@ -76,8 +62,10 @@ static void test_pictures(void **state) {
     int height, width, channels, inside = 0;
     ok(ayf_decoder_size(decoder, model, &height, &width, &channels));
     assert_true(height == 2 * SIZE && width == 2 * SIZE && channels == 3);
-    read_maps("latents", latents, 4, SIZE * SIZE);
-    read_maps("pictures", want, 3, 4 * SIZE * SIZE);
+    ayf_st *expected = open_foreign("vae", "expected");
+    read_maps(expected, "latents", latents, LATENTS, 4, SIZE * SIZE);
+    read_maps(expected, "pictures", want, PICTURES, 3, 4 * SIZE * SIZE);
+    ayf_st_close(expected);
     ok(ayf_decoder_pictures(decoder, model, COUNT, latents, got));
     for (int i = 0; i < PICTURES; i++) {
         double value = fmin(fmax(want[i], 0), 1);
