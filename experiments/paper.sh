@@ -325,6 +325,13 @@ strongly() { # MODEL-SEED STEPS STRENGTH KEY: a student that was trained for a r
 }
 guided_fd() { strongly "$1" "$2" "$strength" fd_our_features; }
 guided_recall() { strongly "$1" "$2" "$strength" recall_our_features; }
+by_strength() { # LABEL NAME: a row per strength
+    for strength in $STRENGTHS; do
+        printf '| %s %s |' "$1" "$strength"
+        for steps in 1 2 4; do cell %.3f guided_fd "$2" $steps; done
+        echo
+    done
+}
 best() { # NAME STEPS: sets `strength` to the one with the smallest mean FD
     means=
     for strength in $STRENGTHS; do
@@ -364,13 +371,7 @@ guidance() {
     done
     printf '\n## (iii) FD by lambda\n\n'
     heading "guidance, lambda" "1 step" "2 steps" "4 steps"
-    for guide in cfg autoguidance; do
-        for strength in $STRENGTHS; do
-            printf '| %s %s |' $guide "$strength"
-            for steps in 1 2 4; do cell %.3f guided_fd $guide $steps; done
-            echo
-        done
-    done
+    for guide in cfg autoguidance; do by_strength $guide $guide; done
     for strength in 1 2 3; do
         picture "cfg-$strength" "cfg-${SEEDS%% *}" --steps 2 --guidance $strength
         picture "autoguidance-$strength" "autoguidance-${SEEDS%% *}" --steps 2 --guidance $strength
@@ -470,13 +471,7 @@ switches() {
     done
     printf '\n## (vi) Autoguidance up to a time: FD by lambda\n\n'
     heading "guided, lambda" "1 step" "2 steps" "4 steps"
-    for guide in autoguidance until-70; do
-        for strength in $STRENGTHS; do
-            printf '| %s %s |' $guide "$strength"
-            for steps in 1 2 4; do cell %.3f guided_fd $guide $steps; done
-            echo
-        done
-    done
+    for guide in autoguidance until-70; do by_strength $guide $guide; done
     echo
     yardstick teacher
 }
@@ -492,13 +487,7 @@ told() {
     done
     printf '\n## (vi) Fine-tuning for a range of strengths: FD by lambda\n\n'
     heading "the discriminator knows lambda, lambda" "1 step" "2 steps" "4 steps"
-    for guide in told-false told-true; do
-        for strength in $STRENGTHS; do
-            printf '| %s %s |' ${guide#told-} "$strength"
-            for steps in 1 2 4; do cell %.3f guided_fd $guide $steps; done
-            echo
-        done
-    done
+    for known in false true; do by_strength $known told-$known; done
 }
 
 case $part in
