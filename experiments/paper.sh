@@ -132,10 +132,10 @@ once() {
 # spread FORMAT MEASURE NAME ARGUMENT ...: over the seeds, what "MEASURE NAME-SEED ARGUMENT ..." prints, as
 # mean [smallest, largest]; "-" when it prints nothing
 spread() {
-    format=$1 figure=$2 runs=$3 numbers=
+    format=$1 measure=$2 runs=$3 numbers=
     shift 3
     for seed in $SEEDS; do
-        number=$($figure "$runs-$seed" "$@") || die "no $figure of $runs-$seed ($*)"
+        number=$($measure "$runs-$seed" "$@") || die "no $measure of $runs-$seed ($*)"
         numbers="$numbers$number
 "
     done
@@ -161,10 +161,10 @@ heading() { # CELL ...: a row of Markdown and the line below it
 
 # row LABEL NAME FORMAT MEASURE STEPS ...: one cell per number of steps
 row() {
-    label=$1 students=$2 digits=$3 figure=$4
+    label=$1 students=$2 digits=$3 measure=$4
     shift 4
     printf '| %s |' "$label"
-    for steps; do cell "$digits" "$figure" "$students" "$steps"; done
+    for steps; do cell "$digits" "$measure" "$students" "$steps"; done
     echo
 }
 
@@ -198,26 +198,25 @@ against_data() {
         --reference "$REFERENCE" $classes --json "$@"
 }
 
-measure() { # MODEL-SEED: a student without guidance, against the data and against its teacher
-    calls=1,2,4 gammas=0
-    kind=teacher
-    case $1 in
-    emd-* | consistency-*) calls=1,2,4,8,16 gammas=0,1 ;;
-    precond-velocity-*) kind=teacher-velocity ;;
-    esac
-    against_data "$1-$IMAGES.json" "$1" --calls "$calls" --gamma "$gammas" --teacher "$folder/$kind-$(of "${1##*-}")" --pairs "$PAIRS"
-}
-
 at() { # CALLS GAMMA: texts that an object of that row holds
     printf '"calls": %s,' "$1"
     [ "$1" = 1 ] || printf '|"gamma": %s,' "$2"
 }
 
-fd() { measure "$1" && pick "$1-$IMAGES.json" fd_our_features "$(at "$2" 0)"; }
-fd_renoised() { measure "$1" && pick "$1-$IMAGES.json" fd_our_features "$(at "$2" 1)"; }
-recall() { measure "$1" && pick "$1-$IMAGES.json" recall_our_features "$(at "$2" 0)"; }
-recall_renoised() { measure "$1" && pick "$1-$IMAGES.json" recall_our_features "$(at "$2" 1)"; }
-rms() { measure "$1" && pick "$1-$IMAGES.json" student "$(at "$2" 0)"; }
+# figure MODEL-SEED CALLS GAMMA KEY: of a student without guidance, against the data and against its teacher. Many calls and
+# re-noised samples take long and are measured where they are asked for
+figure() {
+    kind=teacher many=
+    case $1 in precond-velocity-*) kind=teacher-velocity ;; esac
+    [ "$2" -le 4 ] && [ "$3" = 0 ] || many=-many
+    against_data "$1$many-$IMAGES.json" "$1" --teacher "$folder/$kind-$(of "${1##*-}")" --pairs "$PAIRS" \
+        --calls "1,2,4${many:+,8,16}" --gamma "0${many:+,1}" && pick "$1$many-$IMAGES.json" "$4" "$(at "$2" "$3")"
+}
+fd() { figure "$1" "$2" 0 fd_our_features; }
+fd_renoised() { figure "$1" "$2" 1 fd_our_features; }
+recall() { figure "$1" "$2" 0 recall_our_features; }
+recall_renoised() { figure "$1" "$2" 1 recall_our_features; }
+rms() { figure "$1" "$2" 0 student; }
 rms_one() { if [ "$2" = 1 ]; then rms "$@"; fi; }
 
 ring_measure() { # MODEL-SEED
