@@ -16,7 +16,7 @@ typedef struct planner {
     uint64_t teacher_pictures[AYF_PRECISION_AUTO], student_pictures[AYF_PRECISION_AUTO];
 } planner;
 
-/* A run with one average. */
+/* A run with one average, which reads its teachers from their files. */
 static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *row, const ayf_params *params,
                           uint64_t pictures, uint64_t *bytes, double *gflop) {
     ayf_program *program;
@@ -24,6 +24,7 @@ static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *ro
                                    .recompute = ayf_recompute_default(p->recompute)};
     AYF_TRY(ayf_compile(p->backend, g, &options, &program));
     ayf_program_facts facts = ayf_program_describe(program);
+    facts.leaf_bytes = facts.read_bytes;
     ayf_memory_parts parts = {.step = ayf_memory_program(&facts, true),
                               .batch = ayf_memory_batch(row->batch, p->shape),
                               .pictures = pictures,
