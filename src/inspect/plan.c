@@ -71,14 +71,14 @@ static ayf_status plan_pictures(planner *p, ayf_precision precision) {
     return AYF_OK;
 }
 
-static ayf_status open_planner(planner *p, const ayf_model_spec *network) {
+static ayf_status open_planner(planner *p, const ayf_model_spec *network, bool draws) {
     ayf_model_spec student = *network;
     student.is_student = true;
     p->shape = ayf_model_shape(network);
     AYF_TRY(ayf_backend_open(p->ctx, &p->backend));
     AYF_TRY(ayf_params_new(p->ctx, network, &p->teacher));
     AYF_TRY(ayf_params_new(p->ctx, &student, &p->student));
-    for (int i = 0; i < AYF_PRECISION_AUTO; i++) AYF_TRY(plan_pictures(p, (ayf_precision)i));
+    for (int i = 0; draws && i < AYF_PRECISION_AUTO; i++) AYF_TRY(plan_pictures(p, (ayf_precision)i));
     return AYF_OK;
 }
 
@@ -89,7 +89,7 @@ ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ay
     *facts = (ayf_plan_facts){0};
     AYF_TRY(ayf_bench_read(ctx, options, 1, 1, &bench));
     p.recompute = bench.recompute;
-    ayf_status status = open_planner(&p, &bench.network);
+    ayf_status status = open_planner(&p, &bench.network, bench.draws);
     for (int i = 0; i < count && status == AYF_OK; i++) {
         if (rows[i].batch < 1 || rows[i].batch > AYF_PLAN_BATCH_MOST ||
             (unsigned)rows[i].precision >= AYF_PRECISION_AUTO)

@@ -42,13 +42,17 @@ static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) 
                                 .trajectories = run->type->memory ? run->type->memory(run) : 0,
                                 .process = ayf_memory_process(kernels_of(run))};
     if (!ayf_run_leads(run)) return AYF_OK;
-    AYF_TRY(ayf_run_picture_open(run));
-    parts->pictures = ayf_run_picture_bytes(run);
+    bool draws = run->cfg.save.grid_every > 0;
+    if (draws || run->cfg.eval.every > 0)
+        AYF_TRY(ayf_run_picture_open(run)); /* as a measure of what drawing takes */
+    if (draws) parts->pictures = ayf_run_picture_bytes(run);
     for (int i = 0; i < run->learners; i++) {
         uint64_t writing = ayf_memory_writing(run->learner[i].weights->params);
         parts->checkpoint = writing > parts->checkpoint ? writing : parts->checkpoint;
     }
-    return ayf_best_plan(run, &parts->measuring);
+    AYF_TRY(ayf_best_plan(run, &parts->measuring));
+    if (!draws) ayf_run_picture_close(run);
+    return AYF_OK;
 }
 
 /* What of the parts is still to be allocated. */
