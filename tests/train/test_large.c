@@ -136,11 +136,50 @@ static void test_frozen(void **state) {
     }
 }
 
+/* A run that mid-trains needs its teachers twice. They may be gone by then, and may not be other ones. */
+static void test_teachers_go(void **state) {
+    (void)state;
+    const char *path = in_root("teacher/model.safetensors");
+    char model[600];
+    snprintf(model, sizeof model, "%s", path);
+    run_to(AYF_RUN_TRAIN, in_root("teacher"), unet(), 2);
+    run_to(AYF_RUN_TRAIN, in_root("weak"), join(unet(), SET("model.channels=8")), 2);
+    settings set = join(student("train.precision=highest"),
+                        SET("train.steps=2", "distill.midtrain_steps=1", "distill.midtrain_trajectories=4",
+                            "distill.midtrain_solver_steps=2"));
+    for (int removed = 0; removed < 2; removed++) {
+        ayf_run *run;
+        if (open_run(AYF_RUN_DISTILL, in_root("gone-%d", removed), set, &run) != AYF_OK)
+            fail_msg("%s", ayf_error(ctx));
+        while (run->step < 1) assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+        if (removed) {
+            assert_int_equal(remove(model), 0);
+        } else {
+            FILE *file = fopen(model, "r+b");
+            assert_int_equal(fseek(file, -8, SEEK_END), 0);
+            assert_int_equal(fwrite("\0\0\0\1\0\0\0\2", 1, 8, file), 8);
+            fclose(file);
+        }
+        ayf_status status = ayf_run_step(run, NULL);
+        if (removed) {
+            assert_int_equal(status, AYF_OK);
+        } else {
+            assert_int_equal(status, AYF_E_FORMAT);
+            assert_non_null(strstr(ayf_error(ctx), "teacher/model.safetensors"));
+            assert_non_null(strstr(ayf_error(ctx), "was changed while it was in use"));
+        }
+        ayf_run_close(run);
+        if (!removed) assert_int_equal(remove(model), 0);
+        if (!removed) run_to(AYF_RUN_TRAIN, in_root("teacher"), unet(), 3);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_saving, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_recomputation, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_frozen, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_teachers_go, open_root, close_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
