@@ -20,7 +20,8 @@ typedef struct ayf_match_side {
     bool needs_no_classes;
 } ayf_match_side;
 
-/* AYF_OK when both make samples of the same kind, shape and classes with sigma_data that match. Otherwise
+/* AYF_OK when both make samples of the same kind, shape and classes with sigma_data and scales of latents that match.
+ * Otherwise
  * `refusal` (AYF_E_USAGE for calls, AYF_E_CONFIG for runs) with a sentence that names both and ends in
  * `way_out` ("train both on the same data"). Both are flow networks (ayf_model_is_flow()). */
 ayf_status ayf_models_match(ayf_context *ctx, ayf_status refusal, const ayf_match_side *a,
