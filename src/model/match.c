@@ -21,8 +21,7 @@ static bool same_list(const ayf_reals *a, const ayf_reals *b) {
     return same;
 }
 
-/* Networks of pictures have the empty scale. */
-static bool same_scale(const ayf_model_spec *a, const ayf_model_spec *b) {
+bool ayf_latent_scales_match(const ayf_model_spec *a, const ayf_model_spec *b) {
     return same_list(&a->latent_mean, &b->latent_mean) && same_list(&a->latent_scale, &b->latent_scale);
 }
 
@@ -76,7 +75,7 @@ ayf_status ayf_models_match(ayf_context *ctx, ayf_status refusal, const ayf_matc
                             const ayf_match_side *b, const char *way_out) {
     void (*print)(const ayf_match_side *, char *) = NULL;
     if (!ayf_sigma_matches(a->sigma_data, b->sigma_data)) print = print_sigma;
-    if (!same_scale(a->spec, b->spec)) print = print_scale;
+    if (!ayf_latent_scales_match(a->spec, b->spec)) print = print_scale;
     if (!same_classes(a, b)) print = print_classes;
     if (!same_kind(a->spec, b->spec)) print = print_kind;
     if (!same_shape(a->spec, b->spec)) print = print_shape;

@@ -12,6 +12,9 @@
 #define AYF_SIGMA_TOLERANCE 1e-3
 bool ayf_sigma_matches(double a, double b);
 
+/* The same for the means and scales of latents, per channel; networks of pictures have none. */
+bool ayf_latent_scales_match(const ayf_model_spec *a, const ayf_model_spec *b);
+
 typedef struct ayf_match_side {
     const char *what, *path; /* for messages: "the weak teacher", its file */
     const ayf_model_spec *spec;

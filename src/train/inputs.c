@@ -147,6 +147,21 @@ static ayf_status judge_scale(ayf_run *run, const ayf_model_spec *network, doubl
     return AYF_OK;
 }
 
+/* A student that begins with nothing has the scale of its teacher. */
+static ayf_status take_scale(ayf_run *run, const ayf_model_spec *teacher) {
+    ayf_model_spec *own = &run->cfg.model;
+    bool given = ayf_model_draws_latents(own);
+    if (given && !ayf_latent_scales_match(own, teacher))
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "model.latent_mean and model.latent_scale are not those of %s, which teaches; leave the keys out",
+            run->cfg.distill.teacher);
+    own->latent_mean = teacher->latent_mean;
+    own->latent_scale = teacher->latent_scale;
+    own->latent_black = teacher->latent_black;
+    return AYF_OK;
+}
+
 /* The latents are seen in the scale of the network. */
 static ayf_status scale_latents(ayf_run *run) {
     const ayf_weights *seen_by = run->begins_as ? run->begins_as : run->teachers.teacher;
@@ -158,7 +173,7 @@ static ayf_status scale_latents(ayf_run *run) {
             "data.center = true: every channel of latents has the mean 0 already (model.latent_mean); leave "
             "the key out");
     if (!ayf_model_draws_latents(network)) AYF_TRY(measure_scale(run));
-    if (network->img_channels != network->latent_mean.count && seen_by) return AYF_OK; /* refused elsewhere */
+    if (seen_by && !run->begins_as) AYF_TRY(take_scale(run, network));
     if (ayf_dataset_scale(run->data, &network->latent_mean, &network->latent_scale) != AYF_OK) {
         ayf_fail_prefix(run->ctx, "model.latent_scale: ");
         return run->ctx->status = AYF_E_CONFIG;

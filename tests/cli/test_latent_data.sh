@@ -159,6 +159,21 @@ expect "latents in another scale are told" 0 student faint scaled.npz --steps 1
 lines=many says "are they in the units of its VAE, without a scaling_factor?"
 expect "mid-training" 0 student midtrained latents.npz --steps 4 --set distill.midtrain_steps=2 \
     --set distill.midtrain_trajectories=8 --set distill.midtrain_solver_steps=4
+scratch="--set distill.student_init=scratch --set model.channels=8 --set model.multipliers=1,2 --set model.blocks=1
+    --set model.attention="
+# shellcheck disable=SC2086
+expect "a student from nothing" 0 student scratch latents.npz --steps 3 $scratch
+knows scratch/model.safetensors model.latent_scale "8.3[34][0-9]*,9.2"
+knows scratch/model.safetensors model.latent_black 0
+expect "goes on" 0 "$ayf" distill scratch --steps 4
+# shellcheck disable=SC2086
+expect "has its teacher's scale" 2 student refused latents.npz --steps 3 $scratch --set model.latent_mean=1,2,3,4 \
+    --set model.latent_scale=1,1,1,1
+lines=many says "are not those of" && absent refused
+# shellcheck disable=SC2086
+expect "a student of the data alone" 0 "$ayf" distill alone --data latents.npz --steps 3 --batch 4 $scratch \
+    --set distill.target=data --set distill.guidance=none
+knows alone/model.safetensors model.latent_black -1
 expect "fine-tuning" 0 "$ayf" finetune tuned --student plain --steps 2 --batch 4 --set finetune.deviation_group=4
 knows tuned/model.safetensors model.latent_scale "8.3[34][0-9]*,9.2"
 expect "a student is compared with its teacher" 0 "$ayf" eval plain --teacher teacher.safetensors --weak weak.safetensors \
