@@ -74,7 +74,7 @@ AYF_API void ayf_data_report_free(ayf_context *ctx, ayf_data_report *report);
 
 /* Writes a PNG of what a network sees: some pictures of each class, after crop, resizing and conversion, with the
  * names of the classes. `shown` (may be NULL) receives the number of classes on the sheet. Pictures that do not
- * agree in size or channels are shown at 64 pixels, in colour. AYF_E_USAGE for points. */
+ * agree in size or channels are shown at 64 pixels, in colour. AYF_E_USAGE for points and latents. */
 AYF_API AYF_CHECKED ayf_status ayf_data_sheet(ayf_context *ctx, const ayf_data_options *options,
                                               const char *path, int *shown);
 
