@@ -1,13 +1,14 @@
 #!/bin/sh
-# DATA=folder-of-mnist experiments/paper.sh PART [FOLDER]
+# DATA=folder-of-mnist|builtin:emoji experiments/paper.sh PART [FOLDER]
 # PART: consistency, losses, guidance, adversarial, ablations, switches, told, or all      (hours; the same command resumes)
-# The comparisons of Align Your Flow, small: MNIST at 16 x 16, points in the plane. Prints tables in Markdown; a cell is
+# The comparisons of Align Your Flow, small: MNIST or emoji at 16 x 16, points in the plane. Prints tables in Markdown; a cell is
 # the mean over the seeds and, in brackets, the smallest and the largest. A seed is a student's (initialisation of
 # what is new, data order, noise) and decides its teacher: seed N learns from teacher number N modulo TEACHERS, so that the
 # spread is one of teachers too. docs/experiments.md holds what was measured and with which of the sizes below; every size is
 # an environment variable.
+# shellcheck disable=SC2086  # options and numbers without spaces are split
 set -eu
-part=${1:?usage: DATA=folder experiments/paper.sh consistency|losses|guidance|adversarial|ablations|switches|told|all [FOLDER]}
+part=${1:?usage: DATA=folder-of-mnist|builtin:emoji experiments/paper.sh consistency|losses|guidance|adversarial|ablations|switches|told|all [FOLDER]}
 folder=${2:-runs/paper}
 data=${DATA:-data/mnist}
 ayf=${AYF:-build/ayf}
@@ -43,6 +44,28 @@ mkdir -p "$folder/measured" "$folder/pictures"
 [ "$(cat "$folder/sizes")" = "$sizes" ] || die "$folder holds runs of other sizes. Give these, or another folder:
 $(cat "$folder/sizes")"
 
+# ---- Data ----
+# resized: what teachers and the classifier take; learnt: what teachers and students take, classes: how samples are drawn.
+# Those of MNIST are the ones of the figures in docs/experiments.md.
+case $data in
+builtin:emoji)
+    resized="--set data.resolution=16" learnt="--set data.mirror=true" centered="--set data.center=true"
+    classes="" shown="--class 0-5 --seeds 0-17 --grid 18"
+    ;;
+*)
+    resized="--set data.resolution=16 --set data.resize=box" learnt="" centered=""
+    classes="--classes even" shown="--class 0-9 --seeds 0-19 --grid 20"
+    ;;
+esac
+
+# compared COMMAND ...: the command with the data that it compares samples with
+compared() {
+    case $data in
+    builtin:emoji) "$@" --data "$data" ;; # the floor compares two halves
+    *) "$@" --data "$data" --heldout "$data/t10k-images-idx3-ubyte.gz" ;;
+    esac
+}
+
 # ---- Runs ----
 # stage NAME VERB OPTIONS ...: a run that is made once
 stage() {
@@ -61,15 +84,20 @@ of() { echo $(($1 % TEACHERS)); } # SEED: the number of its teacher
 teacher() { # NAME SEED STEPS OPTIONS ...: NAME-NUMBER; classes are hidden from a tenth of the samples, for cfg
     name=$1-$(of "$2") number=$(of "$2") steps=$3
     shift 3
-    stage "$name" train --seed "$number" --data "$data" --set data.resolution=16 --set data.resize=box --batch "$BATCH" --steps "$steps" \
+    stage "$name" train --seed "$number" --data "$data" $resized $learnt $centered --batch "$BATCH" --steps "$steps" \
         --set "model.channels=$CHANNELS" --set model.multipliers=1,2,3 --set model.blocks=1 --set 'model.attention=[]' \
         --set train.lr=0.01 --set "train.lr_warmup=$(warmup "$steps")" --set train.label_dropout=0.1 "$@"
 }
 
-student() { # NAME SEED OPTIONS ...: NAME-SEED
+anchored() { # OPTIONS ...: they decide about the share of s = 0
+    case "$*" in *distill.p_s0=* | *distill.s_zero_only=true*) ;; *) return 1 ;; esac
+}
+
+student() { # NAME SEED OPTIONS ...: NAME-SEED, with anchors at s = 0 unless the options say otherwise
     name=$1 seed=$2
     shift 2
-    stage "$name-$seed" distill --data "$data" --batch "$BATCH" --steps "$STUDENT_STEPS" --set train.lr=0.005 \
+    anchored "$@" || set -- --set distill.p_s0=0.2 "$@"
+    stage "$name-$seed" distill --data "$data" $learnt --batch "$BATCH" --steps "$STUDENT_STEPS" --set train.lr=0.005 \
         --set "train.lr_warmup=$(warmup "$STUDENT_STEPS")" --seed "$seed" "$@"
 }
 
@@ -80,18 +108,19 @@ plain() { # NAME SEED OPTIONS ...: a student of the teacher as it is
     student "$name" "$seed" --teacher "$folder/teacher-$(of "$seed")" --set distill.guidance=none "$@"
 }
 
-guided() { # NAME SEED OPTIONS ...: a student of the teacher guided by a weak one, for strengths from 1 to 3
+guided() { # NAME SEED OPTIONS ...: a student of the teacher guided by a weak one, for strengths from 1 to 3, at all times
     teacher teacher "$2" "$TEACHER_STEPS"
     teacher weak "$2" "$WEAK_STEPS" --set model.multipliers=1,1
     name=$1 seed=$2
     shift 2
     student "$name" "$seed" --teacher "$folder/teacher-$(of "$seed")" --weak "$folder/weak-$(of "$seed")" \
-        --set distill.guidance_max=3 "$@"
+        --set distill.guidance_max=3 --set distill.guidance_t_max=1 "$@"
 }
 
-ring() { # NAME SEED OPTIONS ...: RING-NAME-SEED, a flow map of a ring of 8 Gaussians
+ring() { # NAME SEED OPTIONS ...: RING-NAME-SEED, a flow map of a ring of 8 Gaussians, anchored as above
     name=$1 seed=$2
     shift 2
+    anchored "$@" || set -- --set distill.p_s0=0.2 "$@"
     stage "ring-$name-$seed" distill --data builtin:ring --batch 512 --steps "$RING_STEPS" --seed "$seed" \
         --set data.labels=false --set model.kind=mlp --set model.hidden=128 --set model.layers=4 --set model.fourier=64 \
         --set train.lr=0.001 --set distill.student_init=scratch --set distill.guidance=none --set distill.norm=rms \
@@ -109,10 +138,10 @@ once() {
 # spread FORMAT MEASURE NAME ARGUMENT ...: over the seeds, what "MEASURE NAME-SEED ARGUMENT ..." prints, as
 # mean [smallest, largest]; "-" when it prints nothing
 spread() {
-    format=$1 figure=$2 runs=$3 numbers=
+    format=$1 measure=$2 runs=$3 numbers=
     shift 3
     for seed in $SEEDS; do
-        number=$($figure "$runs-$seed" "$@") || die "no $figure of $runs-$seed ($*)"
+        number=$($measure "$runs-$seed" "$@") || die "no $measure of $runs-$seed ($*)"
         numbers="$numbers$number
 "
     done
@@ -138,10 +167,10 @@ heading() { # CELL ...: a row of Markdown and the line below it
 
 # row LABEL NAME FORMAT MEASURE STEPS ...: one cell per number of steps
 row() {
-    label=$1 students=$2 digits=$3 figure=$4
+    label=$1 students=$2 digits=$3 measure=$4
     shift 4
     printf '| %s |' "$label"
-    for steps; do cell "$digits" "$figure" "$students" "$steps"; done
+    for steps; do cell "$digits" "$measure" "$students" "$steps"; done
     echo
 }
 
@@ -163,30 +192,16 @@ pick() {
 
 features() {
     [ -f "$folder/features.safetensors" ] ||
-        "$ayf" eval --fit-features "$folder/features.safetensors" --data "$data" \
-            --heldout "$data/t10k-images-idx3-ubyte.gz" --set data.resolution=16 --set data.resize=box \
-            --set "train.steps=$FEATURE_STEPS" >&2
+        compared "$ayf" eval --fit-features "$folder/features.safetensors" $resized --set "train.steps=$FEATURE_STEPS" >&2
 }
 
-# against_data FILE MODEL OPTIONS ...: distance of a model's samples to the data. Classes and resizing (box) are those of
-# the figures in docs/experiments.md
+# against_data FILE MODEL OPTIONS ...: distance of a model's samples to the data
 against_data() {
     file=$1 model=$2
     shift 2
     features || return
-    once "$file" "$ayf" eval "$folder/$model" --data "$data" --heldout "$data/t10k-images-idx3-ubyte.gz" \
-        --features "$folder/features.safetensors" --images "$IMAGES" --reference "$REFERENCE" \
-        --classes even --json "$@"
-}
-
-measure() { # MODEL-SEED: a student without guidance, against the data and against its teacher
-    calls=1,2,4 gammas=0
-    kind=teacher
-    case $1 in
-    emd-* | consistency-*) calls=1,2,4,8,16 gammas=0,1 ;;
-    precond-velocity-*) kind=teacher-velocity ;;
-    esac
-    against_data "$1-$IMAGES.json" "$1" --calls "$calls" --gamma "$gammas" --teacher "$folder/$kind-$(of "${1##*-}")" --pairs "$PAIRS"
+    once "$file" compared "$ayf" eval "$folder/$model" --features "$folder/features.safetensors" --images "$IMAGES" \
+        --reference "$REFERENCE" $classes --json "$@"
 }
 
 at() { # CALLS GAMMA: texts that an object of that row holds
@@ -194,11 +209,20 @@ at() { # CALLS GAMMA: texts that an object of that row holds
     [ "$1" = 1 ] || printf '|"gamma": %s,' "$2"
 }
 
-fd() { measure "$1" && pick "$1-$IMAGES.json" fd_our_features "$(at "$2" 0)"; }
-fd_renoised() { measure "$1" && pick "$1-$IMAGES.json" fd_our_features "$(at "$2" 1)"; }
-recall() { measure "$1" && pick "$1-$IMAGES.json" recall_our_features "$(at "$2" 0)"; }
-recall_renoised() { measure "$1" && pick "$1-$IMAGES.json" recall_our_features "$(at "$2" 1)"; }
-rms() { measure "$1" && pick "$1-$IMAGES.json" student "$(at "$2" 0)"; }
+# figure MODEL-SEED CALLS GAMMA KEY: of a student without guidance, against the data and against its teacher. Many calls and
+# re-noised samples take long and are measured where they are asked for
+figure() {
+    kind=teacher many=
+    case $1 in precond-velocity-*) kind=teacher-velocity ;; esac
+    [ "$2" -le 4 ] && [ "$3" = 0 ] || many=-many
+    against_data "$1$many-$IMAGES.json" "$1" --teacher "$folder/$kind-$(of "${1##*-}")" --pairs "$PAIRS" \
+        --calls "1,2,4${many:+,8,16}" --gamma "0${many:+,1}" && pick "$1$many-$IMAGES.json" "$4" "$(at "$2" "$3")"
+}
+fd() { figure "$1" "$2" 0 fd_our_features; }
+fd_renoised() { figure "$1" "$2" 1 fd_our_features; }
+recall() { figure "$1" "$2" 0 recall_our_features; }
+recall_renoised() { figure "$1" "$2" 1 recall_our_features; }
+rms() { figure "$1" "$2" 0 student; }
 rms_one() { if [ "$2" = 1 ]; then rms "$@"; fi; }
 
 ring_measure() { # MODEL-SEED
@@ -212,11 +236,11 @@ ring_rms_one() { if [ "$2" = 1 ]; then ring_rms "$@"; fi; }
 ring_sw() { ring_measure "$1" && pick "$1-$POINTS.json" sliced_wasserstein_coordinates "$(at "$2" 0)"; }
 ring_sw_renoised() { ring_measure "$1" && pick "$1-$POINTS.json" sliced_wasserstein_coordinates "$(at "$2" 1)"; }
 
-# picture FILE MODEL OPTIONS ...: twenty images from the seeds 0 to 19, the classes in turn
+# picture FILE MODEL OPTIONS ...: a row of images, the classes in turn
 picture() {
     file=$1 model=$2
     shift 2
-    [ -f "$folder/pictures/$file.png" ] || "$ayf" sample "$folder/$model" --seeds 0-19 --class 0-9 --grid 20 --scale 2 "$@" \
+    [ -f "$folder/pictures/$file.png" ] || "$ayf" sample "$folder/$model" $shown --scale 2 "$@" \
         --out "$folder/pictures/$file.png" >&2
 }
 
@@ -232,8 +256,7 @@ yardstick() {
                 figures="$figures $found"
             done
         done
-        # shellcheck disable=SC2086  # four numbers
-        printf 'FD and recall with %s images: %s %.3f and %.3f; the floor (test images against training images) %.3f and %.3f.\n\n' \
+        printf 'FD and recall with %s images: %s %.3f and %.3f; the floor (real images against others) %.3f and %.3f.\n\n' \
             "$IMAGES" "$name" $figures
     done
 }
@@ -346,7 +369,7 @@ guidance() {
     for seed in $SEEDS; do
         plain emd "$seed"
         student cfg "$seed" --teacher "$folder/teacher-$(of "$seed")" --set distill.guidance=cfg \
-            --set distill.guidance_max=3
+            --set distill.guidance_max=3 --set distill.guidance_t_max=1
         guided autoguidance "$seed"
     done
     printf '\n## (iii) FD and recall (our features), each at its best strength lambda\n\n'
@@ -384,6 +407,7 @@ untuned() { tuned "long-student-$(of "${1##*-}")" "$2" "$3"; }
 tuned() { tuned_measure "$1" && pick "$1-$IMAGES.json" "$3" "$(at "$2" 0)"; }
 
 adversarial() {
+    [ "$data" != builtin:emoji ] || die "the part 'adversarial' has the networks of MNIST: --config configs/mnist16-*.yaml"
     configs=$(dirname "$0")/../configs
     for seed in $SEEDS; do
         number=$(of "$seed")
@@ -462,7 +486,7 @@ switches() {
         rms) printf '\n## (vi) Switches without guidance: RMS distance to the solution of the teacher\n\n' ;;
         esac
         heading "" "1 step" "2 steps" "4 steps"
-        row "defaults" emd %.3f $what 1 2 4
+        row "p_s0 = 0.2 and the other defaults" emd %.3f $what 1 2 4
         row "p_s0 = 0" no-zero %.3f $what 1 2 4
         row "MeanFlow's time pairs" sorted %.3f $what 1 2 4
         row "time_split" split %.3f $what 1 2 4

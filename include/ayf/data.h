@@ -60,6 +60,10 @@ typedef struct ayf_data_report {
     int height, width, channels; /* of what a network is trained on; 0: the pictures do not agree */
     uint64_t bytes;              /* of all samples in that shape; 0: see above */
     bool fits;                   /* kept in memory; else decoded whenever they are used */
+
+    bool latents; /* of a VAE, not pictures: formats, grey and colour are not counted */
+    bool spread;  /* means and deviations, about which every visit draws a sample */
+    double channel_mean[8], channel_deviation[8]; /* of latents, as they are stored, the spread included */
 } ayf_data_report;
 
 /* Reads every picture once. Bad pictures are no failure but a part of the report. AYF_E_FORMAT: none can be used;
@@ -70,7 +74,7 @@ AYF_API void ayf_data_report_free(ayf_context *ctx, ayf_data_report *report);
 
 /* Writes a PNG of what a network sees: some pictures of each class, after crop, resizing and conversion, with the
  * names of the classes. `shown` (may be NULL) receives the number of classes on the sheet. Pictures that do not
- * agree in size or channels are shown at 64 pixels, in colour. AYF_E_USAGE for points. */
+ * agree in size or channels are shown at 64 pixels, in colour. AYF_E_USAGE for points and latents. */
 AYF_API AYF_CHECKED ayf_status ayf_data_sheet(ayf_context *ctx, const ayf_data_options *options,
                                               const char *path, int *shown);
 

@@ -145,7 +145,8 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     char *taken;       /* data: what of it was taken, when that is not all */
     uint64_t count;    /* data: number of samples; trajectories: number of trajectories */
     bool points;       /* data: points in the plane */
-    double sigma;      /* data of one size: standard deviation in [-1,1] units */
+    bool latents;      /* data: latents of a VAE */
+    double sigma;      /* data of one size: standard deviation in [-1,1] units; latents: as they are stored */
     char *fingerprint; /* data of one size: what identifies it wherever it lies: equal text, equal data */
     ayf_precision precision; /* run, model that draws: in which it is or was trained */
     bool running;            /* run: a process is training it now */

@@ -24,7 +24,8 @@ typedef enum ayf_purpose {
     AYF_RNG_FAKE = 13,    /* noise behind a fake of adversarial training */
     /* Mid-training: step 0 = x_1, 1 = lambda, 2 + epoch = order; sample = trajectory. */
     AYF_RNG_TRAJECTORY = 14,
-    AYF_RNG_SUBSET = 15, /* which samples of a set are used for what; step = the choice */
+    AYF_RNG_SUBSET = 15,    /* which samples of a set are used for what; step = the choice */
+    AYF_RNG_POSTERIOR = 16, /* latents about their means; sample = training sample */
 } ayf_purpose;
 
 typedef struct ayf_rng_key {

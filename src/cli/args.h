@@ -197,7 +197,8 @@ typedef enum cli_verb {
     X(set, "set", "KEY=VALUE", CLI_RUNS | CLI_BENCH | CLI_PLAN | CLI_EVAL | CLI_DATA, NULL,                  \
       "set one configuration key; repeatable (in ayf eval only with --fit-features)")                        \
     X(data, "data", "SOURCE", CLI_RUNS, "data.source",                                                       \
-      "image folder, ZIP, IDX file, CIFAR folder, .npz, colour font, builtin:emoji, builtin:shapes, "        \
+      "image folder, ZIP, IDX file, CIFAR folder, .npz, latents, colour font, builtin:emoji, "               \
+      "builtin:shapes, "                                                                                     \
       "builtin:ring ...")                                                                                    \
     X(skip_bad, "skip-bad", "N", CLI_RUNS, "data.skip_bad",                                                  \
       "leave out up to N pictures that cannot be read")                                                      \

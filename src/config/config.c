@@ -46,6 +46,7 @@ static const char *const time_names[] = {
 #define TYPE_BOOL .type = AYF_FIELD_BOOL
 #define TYPE_REAL .type = AYF_FIELD_REAL
 #define TYPE_INTS .type = AYF_FIELD_INTS
+#define TYPE_REALS .type = AYF_FIELD_REALS
 
 #define ROW(name_, member, text_, low_, high_, help_, ...)                                                   \
     {.name = name_,                                                                                          \

@@ -14,6 +14,8 @@ static ayf_status validate_model(ayf_context *ctx, const ayf_config *cfg) {
         spec.img_resolution = 1 << (AYF_LIST_MAX - 1);
         spec.attn_resolutions.count = 0;
     }
+    if (ayf_model_draws_latents(&spec))
+        spec.img_channels = spec.latent_mean.count; /* the data will be such */
     return ayf_network_check(ctx, &spec);
 }
 

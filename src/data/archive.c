@@ -1,6 +1,7 @@
 #include "data/archive.h"
 #include "data/folders.h"
 #include "data/labels.h"
+#include "data/latents.h"
 #include "io/file.h"
 
 #include <stdio.h>
@@ -15,11 +16,11 @@ static char *copy_name(ayf_context *ctx, const char *name) {
     return copy;
 }
 
-ayf_status ayf_archive_add(ayf_archive *a, const char *name, uint64_t where) {
+ayf_status ayf_archive_add(ayf_archive *a, const char *name, uint64_t where, uint64_t size) {
     AYF_TRY(ayf_reserve(a->ctx, &a->entries, a->count, &a->capacity, sizeof *a->entries));
     char *copy = copy_name(a->ctx, name);
     if (!copy) return AYF_E_MEMORY;
-    a->entries[a->count++] = (ayf_archive_entry){copy, where};
+    a->entries[a->count++] = (ayf_archive_entry){copy, where, size};
     return AYF_OK;
 }
 
@@ -63,6 +64,8 @@ typedef struct archive_source {
     ayf_source base;
     ayf_archive *archive; /* its entries are the pictures, in order */
     bool *unlabelled;     /* of the spec */
+    int wanted;           /* channels of latents; of the spec */
+    uint64_t size;        /* of the file of a latent; 0: not known yet */
 } archive_source;
 
 static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_only, ayf_image *image) {
@@ -76,6 +79,22 @@ static ayf_status archive_fetch(ayf_source *source, size_t index, bool header_on
                             ? ayf_image_probe(source->ctx, entry->name, bytes, size, &a->reading, image)
                             : ayf_image_decode(source->ctx, entry->name, bytes, size, &a->reading, image);
     ayf_free(source->ctx, bytes);
+    return status;
+}
+
+/* Files of the same size as one that is good are not read for their form alone: there may be a million. */
+static ayf_status archive_fetch_latent(ayf_source *source, size_t index, float *out) {
+    archive_source *s = (archive_source *)source;
+    ayf_archive *a = s->archive;
+    const ayf_archive_entry *entry = &a->entries[index];
+    void *bytes = NULL;
+    size_t size = 0;
+    if (!out && s->size && entry->size == s->size) return AYF_OK;
+    AYF_TRY(a->read(a, entry, AYF_ARCHIVE_MAX_ENTRY, &bytes, &size));
+    ayf_status status =
+        ayf_latent_parse(source->ctx, entry->name, bytes, size, s->wanted, &source->latents, out);
+    ayf_free(source->ctx, bytes);
+    if (status == AYF_OK) s->size = size;
     return status;
 }
 
@@ -99,6 +118,24 @@ static bool is_picture(const char *name) {
                                        "heic", "heif", "avif", "jxl", "jp2",  "j2k",  "svg",  "exr",
                                        "tga",  "hdr",  "ico",  "psd", "qoi",  "dds"};
     return has_extension(name, list, AYF_COUNT(list));
+}
+
+static bool is_latent(const char *name) {
+    static const char *const list[] = {"npy"};
+    return has_extension(name, list, AYF_COUNT(list)) && !is_hidden(name);
+}
+
+static bool is_shown_picture(const char *name) { return is_picture(name) && !is_hidden(name); }
+
+/* Which of the entries are the samples. */
+typedef bool is_sample(const char *name);
+static is_sample *choose_samples(const ayf_archive *a, bool latents) {
+    size_t pictures = 0, arrays = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        pictures += is_shown_picture(a->entries[i].name);
+        arrays += is_latent(a->entries[i].name);
+    }
+    return arrays && (latents || !pictures) ? is_latent : is_shown_picture;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -149,9 +186,9 @@ static void leave_out(ayf_archive *a, selection *s, ayf_archive_entry entry) {
     }
 }
 
-/* Leaves the pictures in the entries, sorted, and takes the label files out. Refuses two entries with
- * one name, and a set without pictures. */
-static ayf_status select_pictures(ayf_archive *a, selection *s) {
+/* Leaves the samples in the entries, sorted, and takes the label files out. Refuses two entries with
+ * one name, and a set without samples. */
+static ayf_status select_samples(ayf_archive *a, is_sample *wanted, selection *s) {
     ayf_context *ctx = a->ctx;
     if (a->count) qsort(a->entries, a->count, sizeof *a->entries, by_name);
     size_t kept = 0, total = a->count;
@@ -163,7 +200,7 @@ static ayf_status select_pictures(ayf_archive *a, selection *s) {
             ayf_fail(ctx, AYF_E_FORMAT, "%s: there are two files of this name", entry.name);
             enough_memory = ayf_problems_add(&s->problems) && enough_memory;
             ayf_free(ctx, entry.name);
-        } else if (is_picture(entry.name) && !is_hidden(entry.name)) {
+        } else if (wanted(entry.name)) {
             a->entries[kept++] = entry;
         } else {
             leave_out(a, s, entry);
@@ -250,6 +287,20 @@ static ayf_status labels_from_files(archive_source *s, const selection *chosen, 
     return status != AYF_OK || present ? status : labels_from_folders(s, true);
 }
 
+/* The first that can be read tells the form of all. */
+static ayf_status begin_latents(archive_source *s) {
+    ayf_context *ctx = s->base.ctx;
+    enum { TRIES = 64 };
+    ayf_status status = AYF_E_FORMAT;
+    s->base.fetch = NULL;
+    s->base.fetch_latent = archive_fetch_latent;
+    for (size_t i = 0; i < s->base.count && i < TRIES && status == AYF_E_FORMAT; i++)
+        status = archive_fetch_latent(&s->base, i, NULL);
+    if (status == AYF_E_FORMAT) status = archive_fetch_latent(&s->base, 0, NULL); /* for its message */
+    if (status != AYF_OK) return ayf_fail_prefix(ctx, "%s: ", s->archive->name);
+    return ayf_latent_note(ctx, &s->base.latents, &s->base.note);
+}
+
 ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec *spec, ayf_source **out) {
     ayf_context *ctx = archive->ctx;
     *out = NULL;
@@ -261,12 +312,15 @@ ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec 
     s->base = (ayf_source){.ctx = ctx, .fetch = archive_fetch, .item = archive_item, .close = archive_close};
     s->archive = archive;
     s->unlabelled = spec->unlabelled;
+    s->wanted = spec->latents;
     archive->reading = (ayf_image_reading){spec->background, spec->as_stored};
     selection chosen = {.problems = {.ctx = ctx, .quiet = spec->quiet}};
-    ayf_status status = select_pictures(archive, &chosen);
+    is_sample *samples = choose_samples(archive, spec->latents > 0);
+    ayf_status status = select_samples(archive, samples, &chosen);
     s->base.count = archive->count;
     s->base.note = archive->note;
     archive->note = NULL;
+    if (status == AYF_OK && samples == is_latent) status = begin_latents(s);
     if (status == AYF_OK && spec->labels) {
         s->base.labels = ayf_alloc(ctx, archive->count, sizeof(int));
         if (!s->base.labels)

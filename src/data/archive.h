@@ -9,6 +9,7 @@ typedef struct ayf_archive ayf_archive;
 typedef struct ayf_archive_entry {
     char *name; /* relative, with forward slashes; owned */
     uint64_t where;
+    uint64_t size; /* of the file, unpacked; 0: not known */
 } ayf_archive_entry;
 
 struct ayf_archive {
@@ -30,11 +31,12 @@ struct ayf_archive {
 };
 
 /* Takes a copy of `name`. */
-ayf_status ayf_archive_add(ayf_archive *archive, const char *name, uint64_t where);
+ayf_status ayf_archive_add(ayf_archive *archive, const char *name, uint64_t where, uint64_t size);
 ayf_status ayf_archive_add_folder(ayf_archive *archive, const char *name); /* a hidden one is ignored */
 void ayf_archive_close(ayf_archive *archive);
 
-/* Sorts the entries, keeps the pictures, reads the labels if spec->labels. Owns `archive` from here on, on
+/* Sorts the entries, keeps the pictures - or the .npy files, when there are no pictures or spec->latents asks for them -,
+ * and reads the labels if spec->labels. Owns `archive` from here on, on
  * failure too. */
 ayf_status ayf_source_from_archive(ayf_archive *archive, const ayf_dataset_spec *spec, ayf_source **out);
 

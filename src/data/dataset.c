@@ -1,8 +1,9 @@
 #include "data/dataset.h"
 #include "base/rng.h"
 #include "base/wait.h"
-#include "data/source.h"
+#include "data/latents.h"
 #include "data/points.h"
+#include "data/source.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,10 +23,12 @@ struct ayf_dataset {
     ayf_source *source; /* NULL for points and once everything is in the cache */
     int *labels;        /* [count] or NULL */
     size_t *kept;       /* [count] numbers in the source when pictures are left out, else NULL */
-    uint8_t *cache;     /* [count][height][width][channels] or NULL when that is too large */
+    uint8_t *cache;     /* [count][sample_bytes()] or NULL when that is too large */
     uint8_t *cached;    /* [count], NULL = all are */
     uint8_t *line;      /* one picture, for those that are not cached */
     double sigma, mean; /* sigma 0 = neither is measured yet */
+    ayf_reals own_mean,
+        own_scale; /* of latents: what is taken from each channel, and by what it is divided */
 };
 
 /* ---- One picture ---- */
@@ -34,8 +37,11 @@ size_t ayf_dataset_values(const ayf_dataset_info *info) {
     return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
 }
 
-/* A value is a byte. */
-static size_t sample_bytes(const ayf_dataset *d) { return ayf_dataset_values(&d->info); }
+/* As it is kept. A value of a picture is a byte, one of a latent a float, and its deviation another. */
+static size_t sample_bytes(const ayf_dataset *d) {
+    size_t each = d->info.latents ? (d->info.spread ? 2 : 1) * sizeof(float) : 1;
+    return ayf_dataset_values(&d->info) * each;
+}
 
 ayf_status ayf_source_shape(const ayf_source *source, const ayf_dataset_spec *spec, ayf_image *image) {
     int side = spec->resolution;
@@ -61,6 +67,7 @@ static size_t stored_index(const ayf_dataset *d, size_t index) { return d->kept 
 /* Decodes picture `index` into `out`. */
 static ayf_status load(ayf_dataset *d, size_t index, uint8_t *out) {
     ayf_image image;
+    if (d->info.latents) return d->source->fetch_latent(d->source, stored_index(d, index), (void *)out);
     AYF_TRY(d->source->fetch(d->source, stored_index(d, index), false, &image));
     ayf_status status = shape_stored(d, stored_index(d, index), &image);
     if (status == AYF_OK && (image.height != d->info.height || image.width != d->info.width ||
@@ -95,10 +102,16 @@ static ayf_status know_classes(ayf_dataset *d) {
     return AYF_OK;
 }
 
+/* Classes with names are not numbered as a network's. */
+static int classes_given(const ayf_dataset *d) {
+    if (!d->source->latents.channels) return d->spec.classes;
+    return d->source->classes.names ? 0 : d->spec.latent_classes;
+}
+
 static ayf_status check_labels(ayf_dataset *d) {
     ayf_context *ctx = d->ctx;
     ayf_problems problems = {.ctx = ctx, .quiet = d->spec.quiet};
-    int most = d->spec.classes ? d->spec.classes : AYF_MAX_CLASSES, largest = -1;
+    int given = classes_given(d), most = given ? given : AYF_MAX_CLASSES, largest = -1;
     for (size_t i = 0; i < d->info.count; i++) {
         int label = d->labels[i];
         if (label >= 0 && label < most) {
@@ -114,7 +127,7 @@ static ayf_status check_labels(ayf_dataset *d) {
         if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
     }
     int least = d->source->classes.count;
-    d->info.classes = d->spec.classes ? d->spec.classes : largest + 1 > least ? largest + 1 : least;
+    d->info.classes = given ? given : largest + 1 > least ? largest + 1 : least;
     AYF_TRY(ayf_problems_report(&problems, d->name, d->info.count, "labels"));
     return know_classes(d);
 }
@@ -156,9 +169,17 @@ static shape usual_shape(const ayf_dataset *d, const shape *shapes) {
     return kinds ? kind[best] : (shape){0, 0, 0};
 }
 
+static ayf_status first_look_at_latent(ayf_dataset *d, size_t index, shape *found) {
+    uint8_t *kept = d->cache ? d->cache + index * sample_bytes(d) : d->spec.skip_bad ? d->line : NULL;
+    AYF_TRY(d->source->fetch_latent(d->source, index, (void *)kept));
+    *found = (shape){d->info.height, d->info.width, d->info.channels};
+    return AYF_OK;
+}
+
 /* Reads a picture for the first time: into the cache when there is one, else its header alone. The first good
  * picture decides whether there is a cache. */
 static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape *found) {
+    if (d->info.latents) return first_look_at_latent(d, index, found);
     bool first = d->info.height == 0, header_only = !first && !d->cache && !d->spec.skip_bad;
     ayf_image image;
     AYF_TRY(d->source->fetch(d->source, index, header_only, &image));
@@ -180,6 +201,8 @@ static ayf_status first_look(ayf_dataset *d, size_t index, size_t memory, shape 
     return status;
 }
 
+static const char *noun(const ayf_dataset *d) { return d->info.latents ? "latents" : "pictures"; }
+
 /* Closes the gaps of the pictures that could not be read. */
 static ayf_status leave_out(ayf_dataset *d, shape *shapes) {
     size_t total = d->info.count, used = 0, size = sample_bytes(d);
@@ -198,8 +221,8 @@ static ayf_status leave_out(ayf_dataset *d, shape *shapes) {
     d->info.count = used;
     d->info.left_out = total - used;
     if (!d->spec.quiet)
-        ayf_say(d->ctx, "%s: %zu of %zu pictures left out, which cannot be read (data.skip_bad)", d->name,
-                total - used, total);
+        ayf_say(d->ctx, "%s: %zu of %zu %s left out, which cannot be read (data.skip_bad)", d->name,
+                total - used, total, noun(d));
     return AYF_OK;
 }
 
@@ -255,7 +278,7 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
             return AYF_E_MEMORY;
     }
     if (problems.count > d->spec.skip_bad && d->spec.skip_bad) {
-        ayf_problems_report(&problems, d->name, d->info.count, "pictures");
+        ayf_problems_report(&problems, d->name, d->info.count, noun(d));
         return ayf_fail_prefix(
             ctx, "data.skip_bad = %zu is too few (ayf data check lists all): ", d->spec.skip_bad);
     }
@@ -282,7 +305,7 @@ static ayf_status survey(ayf_dataset *d, shape *shapes) {
                      s.channels == 1 ? "grey" : "RGB", usual.channels == 1 ? "grey" : "RGB", usual.channels);
         if (!ayf_problems_add(&problems)) return AYF_E_MEMORY;
     }
-    return ayf_problems_report(&problems, d->name, d->info.count, "pictures");
+    return ayf_problems_report(&problems, d->name, d->info.count, noun(d));
 }
 
 /* Generated pictures are drawn when they are asked for and then kept. */
@@ -298,7 +321,23 @@ static ayf_status prepare_generated(ayf_dataset *d) {
     return d->cache && d->cached ? AYF_OK : AYF_E_MEMORY;
 }
 
+static ayf_status prepare_latents(ayf_dataset *d) {
+    const ayf_latent_form *form = &d->source->latents;
+    AYF_TRY(ayf_latent_check_spec(d->ctx, &d->spec, form));
+    d->info.height = form->height;
+    d->info.width = form->width;
+    d->info.channels = form->channels;
+    d->info.latents = true;
+    d->info.spread = form->spread;
+    d->line = ayf_alloc(d->ctx, sample_bytes(d), 1);
+    if (!d->line) return AYF_E_MEMORY;
+    if (d->info.count > memory_of(&d->spec) / sample_bytes(d)) return AYF_OK;
+    d->cache = ayf_alloc(d->ctx, d->info.count, sample_bytes(d));
+    return d->cache ? AYF_OK : AYF_E_MEMORY;
+}
+
 static ayf_status prepare_stored(ayf_dataset *d) {
+    if (d->source->latents.channels) AYF_TRY(prepare_latents(d));
     shape *shapes = ayf_alloc(d->ctx, d->info.count, sizeof *shapes);
     if (!shapes) return AYF_E_MEMORY;
     ayf_status status = survey(d, shapes);
@@ -352,7 +391,7 @@ static ayf_status fill(ayf_dataset *d) {
         AYF_TRY(check_labels(d));
     }
     AYF_TRY(d->source->generated ? prepare_generated(d) : prepare_stored(d));
-    d->line = ayf_alloc(d->ctx, sample_bytes(d), 1);
+    if (!d->line) d->line = ayf_alloc(d->ctx, sample_bytes(d), 1);
     return d->line ? AYF_OK : AYF_E_MEMORY;
 }
 
@@ -471,6 +510,42 @@ static ayf_status pixels(ayf_dataset *d, size_t index, const uint8_t **out) {
     return status;
 }
 
+ayf_status ayf_dataset_stored(ayf_dataset *d, size_t index, const float **values, size_t *count) {
+    const uint8_t *bytes;
+    AYF_TRY(pixels(d, index, &bytes));
+    *values = (const void *)bytes;
+    *count = sample_bytes(d) / sizeof(float);
+    return AYF_OK;
+}
+
+/* `visit`: where the numbers about the means come from; NULL: the means themselves. */
+static ayf_status get_latent(ayf_dataset *d, size_t index, const ayf_rng_key *visit, float *out) {
+    const float *stored;
+    size_t count, values = ayf_dataset_values(&d->info), channels = (size_t)d->info.channels;
+    bool drawn = visit && d->info.spread;
+    AYF_TRY(ayf_dataset_stored(d, index, &stored, &count));
+    if (drawn) ayf_rng_normal(*visit, out, values);
+    for (size_t i = 0; i < values; i++) {
+        double value = (double)stored[i] + (drawn ? (double)stored[values + i] * (double)out[i] : 0);
+        if (d->own_scale.count)
+            value = (value - d->own_mean.at[i % channels]) / d->own_scale.at[i % channels];
+        out[i] = (float)value;
+    }
+    return AYF_OK;
+}
+
+ayf_status ayf_dataset_scale(ayf_dataset *d, const ayf_reals *mean, const ayf_reals *scale) {
+    bool good = d->info.latents && mean->count == d->info.channels && scale->count == d->info.channels;
+    for (int c = 0; good && c < scale->count; c++) good = scale->at[c] > 0 && isfinite(mean->at[c]);
+    if (!good)
+        return ayf_fail(d->ctx, AYF_E_USAGE, "%s: a scale of %d channels does not suit its samples of %d",
+                        d->name, scale->count, d->info.channels);
+    d->own_mean = *mean;
+    d->own_scale = *scale;
+    d->sigma = 0;
+    return AYF_OK;
+}
+
 ayf_status ayf_dataset_get(ayf_dataset *d, size_t index, bool flip, float *out, int *label) {
     if (index >= d->info.count)
         return ayf_fail(d->ctx, AYF_E_USAGE, "%s: has no sample %zu, only 0 to %zu", d->name, index,
@@ -481,9 +556,11 @@ ayf_status ayf_dataset_get(ayf_dataset *d, size_t index, bool flip, float *out, 
         if (!d->spec.labels) found = -1;
     } else {
         const uint8_t *bytes;
+        if (label) *label = found;
+        if (d->info.latents) return get_latent(d, index, NULL, out);
         AYF_TRY(pixels(d, index, &bytes));
         size_t c = (size_t)d->info.channels, width = (size_t)d->info.width;
-        ayf_image_dequantise(bytes, out, sample_bytes(d));
+        ayf_image_dequantise(bytes, out, ayf_dataset_values(&d->info));
         for (size_t y = 0; flip && y < (size_t)d->info.height; y++) {
             const uint8_t *row = bytes + y * width * c;
             for (size_t x = 0; x < width; x++)
@@ -502,9 +579,16 @@ static size_t index_of(const ayf_dataset *d, uint64_t seed, uint64_t k) {
 
 ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size_t count, float *out,
                              int *labels) {
-    size_t size = sample_bytes(d);
+    size_t size = ayf_dataset_values(&d->info);
     for (size_t i = 0; i < count; i++) {
         uint32_t word = 0;
+        if (d->info.latents) {
+            ayf_rng_key visit = {.seed = seed, .purpose = AYF_RNG_POSTERIOR, .sample = first + i};
+            size_t index = index_of(d, seed, first + i);
+            if (labels) labels[i] = d->labels ? d->labels[index] : -1;
+            AYF_TRY(get_latent(d, index, &visit, out + i * size));
+            continue;
+        }
         if (d->spec.mirror)
             ayf_rng_bits((ayf_rng_key){.seed = seed, .purpose = AYF_RNG_AUGMENT, .sample = first + i}, &word,
                          1);
@@ -514,8 +598,51 @@ ayf_status ayf_dataset_batch(ayf_dataset *d, uint64_t seed, uint64_t first, size
     return AYF_OK;
 }
 
+enum { MEASURED_MOST = 2048 };
+
+ayf_status ayf_dataset_channels(ayf_dataset *d, ayf_reals *mean, ayf_reals *deviation) {
+    size_t used = d->info.count < MEASURED_MOST ? d->info.count : MEASURED_MOST;
+    size_t values = ayf_dataset_values(&d->info), channels = (size_t)d->info.channels;
+    double sum[AYF_LIST_MAX] = {0}, squares[AYF_LIST_MAX] = {0}, n = (double)(used * (values / channels));
+    for (size_t i = 0; i < used; i++) {
+        const float *stored;
+        size_t count;
+        AYF_TRY(ayf_dataset_stored(d, i * d->info.count / used, &stored, &count));
+        for (size_t k = 0; k < values; k++) {
+            double value = (double)stored[k], spread = d->info.spread ? (double)stored[values + k] : 0;
+            sum[k % channels] += value;
+            squares[k % channels] += value * value + spread * spread;
+        }
+    }
+    mean->count = deviation->count = d->info.channels;
+    for (size_t c = 0; c < channels; c++) {
+        mean->at[c] = sum[c] / n;
+        deviation->at[c] = sqrt(fmax(squares[c] / n - mean->at[c] * mean->at[c], 0));
+    }
+    return AYF_OK;
+}
+
+static ayf_status measure_latents(ayf_dataset *d) {
+    ayf_reals mean, deviation;
+    double sum = 0, squares = 0, n = d->info.channels;
+    AYF_TRY(ayf_dataset_channels(d, &mean, &deviation));
+    for (int c = 0; c < mean.count; c++) {
+        double scale = d->own_scale.count ? d->own_scale.at[c] : 1;
+        double m = (mean.at[c] - (d->own_mean.count ? d->own_mean.at[c] : 0)) / scale,
+               s = deviation.at[c] / scale;
+        sum += m;
+        squares += s * s + m * m;
+    }
+    d->mean = sum / n;
+    d->sigma = sqrt(fmax(squares / n - d->mean * d->mean, 0));
+    if (d->sigma > 1e-6) return AYF_OK;
+    d->sigma = 0;
+    return ayf_fail(d->ctx, AYF_E_FORMAT, "%s: all its values are the same", d->name);
+}
+
 ayf_status ayf_dataset_sigma(ayf_dataset *d, double *sigma) {
-    enum { MOST = 2048, LEAST = 256, DRAWN_MOST = 1 << 26 };
+    enum { MOST = MEASURED_MOST, LEAST = 256, DRAWN_MOST = 1 << 26 };
+    if (d->info.latents && !(d->sigma > 0)) AYF_TRY(measure_latents(d));
     *sigma = d->sigma;
     if (d->sigma > 0) return AYF_OK;
     size_t size = sample_bytes(d), used = d->info.count < MOST ? d->info.count : MOST;

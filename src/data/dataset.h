@@ -23,6 +23,9 @@
  *   an .npz file      of bytes (N, H, W) or (N, H, W, channels) called arr_0, as ADM's and consistency models' sample
  *                     batches, images, x_train (Keras) or train_images (MedMNIST); labels, whole numbers (N) or
  *                     (N, 1), are called arr_1, labels, y_train or train_labels. 28 x 28 as in IDX
+ *   latents           floats (N, H, W, C) or (N, C, H, W) in an .npz file (ayf sample writes such, in arr_0), or a ZIP
+ *                     or a folder of .npy files, as EDM2's dataset_tool.py encodes pictures (data/latents.h). They are
+ *                     neither resized nor mirrored, and their channels stay
  *   a colour font     whose CBDT table holds PNG pictures (data/font.h), as NotoColorEmoji.ttf: six classes, bordered
  *                     to squares
  *   builtin:emoji     the same of the installed NotoColorEmoji.ttf
@@ -45,6 +48,7 @@
 
 #include "base/base.h"
 #include "base/choices.h"
+#include "base/fields.h"
 #include "io/classes.h"
 
 typedef struct ayf_dataset ayf_dataset;
@@ -58,8 +62,11 @@ typedef struct ayf_dataset_spec { /* all zero but source = as it is, without lab
     ayf_background background;
     bool as_stored; /* not turned as EXIF says */
     int channels;   /* 1 = luma, 3 = grey repeated; 0 = native, all must agree */
-    bool mirror;    /* batches flip every other picture, at random, left to right */
-    bool labels;    /* wanted: a picture without one is an error */
+    int latents; /* channels of the latents that a network sees; 0 = it sees pictures, or that is not known */
+    int latent_classes; /* of latents, in place of `classes`, unless theirs have names: how many there are */
+    bool pictures;      /* are needed: latents are refused */
+    bool mirror;        /* batches flip every other picture, at random, left to right */
+    bool labels;        /* wanted: a picture without one is an error */
     bool *
         unlabelled; /* set when labels are wanted and there are none, as against bad ones; NULL: nobody asks */
     bool quiet;     /* no lines to the log: to try whether a set can be read in this way */
@@ -80,6 +87,8 @@ typedef struct ayf_dataset_info {
     size_t left_out;             /* pictures that cannot be read, which spec.skip_bad allows */
     size_t reshaped; /* of stored pictures, those that have another size or kind and are brought to this */
     bool points;
+    bool latents; /* of a VAE: floats without limits, as stored until ayf_dataset_scale() */
+    bool spread;  /* latents with deviations, about whose means every visit draws a sample */
 } ayf_dataset_info;
 
 size_t ayf_dataset_values(const ayf_dataset_info *info); /* numbers in one sample */
@@ -95,22 +104,35 @@ ayf_context *ayf_dataset_context(const ayf_dataset *data); /* with which it was 
 /* What it keeps in memory, all of it allocated when it is opened. */
 uint64_t ayf_dataset_bytes(const ayf_dataset *data);
 
+/* From here on latents are given as (stored - mean) / scale, per channel. AYF_E_USAGE when the channels are of another
+ * number or a scale is not above 0. Of latents only. */
+ayf_status ayf_dataset_scale(ayf_dataset *data, const ayf_reals *mean, const ayf_reals *scale);
+
+/* Mean and standard deviation of each channel of latents as they are stored, over at most 2048 of them spread evenly
+ * over the set, their spread included. */
+ayf_status ayf_dataset_channels(ayf_dataset *data, ayf_reals *mean, ayf_reals *deviation);
+
+/* Latent `index` < count as it is stored: means [height][width][channels], and with a spread the deviations after them;
+ * *count floats, valid until the next call. */
+ayf_status ayf_dataset_stored(ayf_dataset *data, size_t index, const float **values, size_t *count);
+
 /* Class of sample `index` < count, without reading the sample; -1 without labels. */
 int ayf_dataset_label(const ayf_dataset *data, size_t index);
 
-/* Standard deviation of the values about their common mean, over at most 2048 samples spread evenly over the
+/* Standard deviation of the values (of latents: scaled, with their spread) about their common mean, over at most 2048 samples spread evenly over the
  * set: the sigma_data that scales a model. 1 for points, which are made so. */
 ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
 ayf_status ayf_dataset_mean(ayf_dataset *data, double *mean); /* their common mean; 0 for points */
 
 /* Sample `index` < count: out[height][width][channels], pictures in [-1,1], flipped left to right if `flip`
- * (points never are); *label in [0, classes), -1 without labels. `label` may be NULL. */
+ * (only pictures are); of latents with a spread, the means; *label in [0, classes), -1 without labels. `label` may be NULL. */
 ayf_status ayf_dataset_get(ayf_dataset *data, size_t index, bool flip, float *out, int *label);
 
 /* Training samples first .. first + count - 1 into out[count][height][width][channels] and labels[count]
  * (NULL if not wanted). Sample k belongs to epoch k / count of the data set. Every epoch visits each index
  * once, in an order keyed by (seed, AYF_RNG_ORDER, epoch). Sample k is flipped when the spec says mirror and
- * bit 0 of word 0 of (seed, AYF_RNG_AUGMENT, step 0, sample k) is set. */
+ * bit 0 of word 0 of (seed, AYF_RNG_AUGMENT, step 0, sample k) is set. Latents with a spread are means + deviations
+ * times the normal numbers of (seed, AYF_RNG_POSTERIOR, step 0, sample k). */
 ayf_status ayf_dataset_batch(ayf_dataset *data, uint64_t seed, uint64_t first, size_t count, float *out,
                              int *labels);
 

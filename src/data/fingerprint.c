@@ -18,6 +18,15 @@ static uint64_t hash_values(uint64_t hash, const float *values, size_t count, bo
     return hash;
 }
 
+/* Latents are hashed as they are stored, whatever network they are scaled for. */
+static ayf_status hash_latent(ayf_dataset *data, size_t index, uint64_t *hash) {
+    const float *values;
+    size_t count;
+    AYF_TRY(ayf_dataset_stored(data, index, &values, &count));
+    *hash = ayf_hash(*hash, values, count * sizeof *values);
+    return AYF_OK;
+}
+
 static uint64_t hash_labels(const ayf_dataset *data, uint64_t count) {
     uint64_t hash = AYF_HASH_START;
     for (uint64_t i = 0; i < count; i++) {
@@ -47,6 +56,10 @@ ayf_status ayf_dataset_fingerprint(ayf_dataset *data, ayf_fingerprint *out) {
     for (size_t i = 0; i < used && status == AYF_OK; i++) {
         size_t index = used > 1 ? i * (info->count - 1) / (used - 1) : 0;
         status = ayf_task_go_on(ctx);
+        if (status == AYF_OK && info->latents) {
+            status = hash_latent(data, index, &out->content);
+            continue;
+        }
         if (status == AYF_OK) status = ayf_dataset_get(data, index, false, sample, NULL);
         if (status == AYF_OK) out->content = hash_values(out->content, sample, values, info->points);
     }
@@ -79,7 +92,8 @@ static size_t put(char *words, size_t used, const char *text) {
 bool ayf_fingerprint_differs(const ayf_fingerprint *then, const ayf_fingerprint *now,
                              char words[AYF_FINGERPRINT_WORDS]) {
     const bool points = now->height == 1 && now->width == 1 && now->channels == 2;
-    const char *what = points ? "points" : "pictures";
+    const bool latents = !points && now->channels != 1 && now->channels != 3;
+    const char *what = points ? "points" : latents ? "latents" : "pictures";
     const bool same_count = then->count == now->count, same_classes = then->classes == now->classes;
     const bool same_size =
         then->height == now->height && then->width == now->width && then->channels == now->channels;

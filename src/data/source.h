@@ -31,6 +31,13 @@ ayf_status ayf_problems_report(ayf_problems *problems, const char *name, size_t 
 
 typedef struct ayf_source ayf_source;
 
+/* Of latents, which are arrays of floats and no pictures (data/latents.h). */
+typedef struct ayf_latent_form {
+    int height, width, channels; /* channels 0: the set holds pictures */
+    bool spread;                 /* each latent is means and deviations about them */
+    bool planes;                 /* stored as (C, H, W), not (H, W, C) */
+} ayf_latent_form;
+
 struct ayf_source {
     ayf_context *ctx;
     size_t count;
@@ -43,6 +50,10 @@ struct ayf_source {
     /* The picture `index` as stored; header_only fills the shape alone. Failures begin with the item's name.
      */
     ayf_status (*fetch)(ayf_source *source, size_t index, bool header_only, ayf_image *image);
+    ayf_latent_form latents;
+    /* Latents, in place of `fetch`: number `index` as ayf_latent_unpack() gives it. `out` NULL: its form alone is
+     * checked. Failures begin with the item's name. */
+    ayf_status (*fetch_latent)(ayf_source *source, size_t index, float *out);
     /* Puts the name of an item into text. */
     void (*item)(const ayf_source *source, size_t index, char *text, size_t size);
     void (*close)(ayf_source *source); /* frees what is the kind's own */

@@ -66,13 +66,13 @@ static ayf_status visit(ayf_archive *a, const char *below, const char *name, int
     ayf_status status = path ? AYF_OK : AYF_E_MEMORY;
     struct stat info;
     if (path && leads_nowhere(path))
-        status = ayf_archive_add(a, relative, 0); /* told when it is read, if it is a picture */
+        status = ayf_archive_add(a, relative, 0, 0); /* told when it is read, if it is a picture */
     else if (path && stat(path, &info) != 0)
         status = ayf_fail_errno(a->ctx, errno, "be read", path);
     else if (path && S_ISDIR(info.st_mode))
         status = enter(a, relative, depth + 1);
     else if (path && S_ISREG(info.st_mode))
-        status = ayf_archive_add(a, relative, 0);
+        status = ayf_archive_add(a, relative, 0, (uint64_t)info.st_size);
     ayf_free(a->ctx, path);
     ayf_free(a->ctx, relative);
     return status;

@@ -1,3 +1,4 @@
+#include "data/latents.h"
 #include "data/source.h"
 #include "io/npz.h"
 
@@ -17,7 +18,8 @@ static const struct {
              {"test_images", "test_labels", NULL},
              {"x", "y", NULL},
              {"X", "y", NULL},
-             {"data", "labels", NULL}};
+             {"data", "labels", NULL},
+             {"latents", "labels", NULL}};
 
 typedef struct npz_source {
     ayf_source base;
@@ -35,45 +37,64 @@ static ayf_status npz_fetch(ayf_source *source, size_t index, bool header_only, 
     return AYF_OK;
 }
 
+static ayf_status npz_fetch_latent(ayf_source *source, size_t index, float *out) {
+    char name[64];
+    if (!out) return AYF_OK; /* one array has one form */
+    source->item(source, index, name, sizeof name);
+    return ayf_latent_unpack(source->ctx, name, &source->latents, &((npz_source *)source)->pictures, index,
+                             out);
+}
+
 static void npz_item(const ayf_source *source, size_t index, char *text, size_t size) {
-    (void)source;
-    snprintf(text, size, "picture %zu", index);
+    snprintf(text, size, "%s %zu", source->latents.channels ? "latent" : "picture", index);
 }
 
 static void npz_close(ayf_source *source) { ayf_npy_clear(source->ctx, &((npz_source *)source)->pictures); }
 
-static void print_shape(const ayf_npy *a, char *text, size_t size) {
-    size_t used = (size_t)snprintf(text, size, "%s (", ayf_npy_type_name(a->type));
-    for (int i = 0; i < a->rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%zu", i ? ", " : "", a->shape[i]);
-    if (used < size) snprintf(text + used, size - used, ")");
+static ayf_status read_latents(npz_source *s, ayf_npz *file, const char *path, const char *key,
+                               const ayf_npy *look, const ayf_dataset_spec *spec) {
+    ayf_context *ctx = s->base.ctx;
+    char *name = ayf_format(ctx, "%s: '%s'", path, key);
+    if (!name) return AYF_E_MEMORY;
+    ayf_status status = ayf_latent_form_read(ctx, name, look, spec->latents, false, false, &s->base.latents);
+    ayf_free(ctx, name);
+    AYF_TRY(status);
+    AYF_TRY(ayf_npz_read(file, key, spec->memory, &s->pictures));
+    s->base.fetch = NULL;
+    s->base.fetch_latent = npz_fetch_latent;
+    s->base.count = look->shape[0];
+    s->base.bytes = s->pictures.bytes;
+    return ayf_latent_note(ctx, &s->base.latents, &s->base.note);
 }
 
 static ayf_status read_pictures(npz_source *s, ayf_npz *file, const char *path, const char *key,
-                                size_t memory) {
+                                const ayf_dataset_spec *spec) {
     ayf_context *ctx = s->base.ctx;
     ayf_npy a;
     char shape[128];
     AYF_TRY(ayf_npz_look(file, key, &a));
-    print_shape(&a, shape, sizeof shape);
+    ayf_npy_describe(&a, shape, sizeof shape);
     if (a.rank == 2 && a.shape[1] == 2)
         return ayf_fail(
             ctx, AYF_E_FORMAT,
             "%s: '%s' is %s: points, of which no files are read; ayf eval draws them itself when the "
             "model is named",
             path, key, shape);
+    bool floats = a.type == AYF_NPY_F32 || a.type == AYF_NPY_F64;
+    if (floats && a.rank == 4 && a.count) return read_latents(s, file, path, key, &a, spec);
     if (a.type != AYF_NPY_U8 || (a.rank != 3 && a.rank != 4) ||
         (a.rank == 4 && a.shape[3] != 1 && a.shape[3] != 3))
         return ayf_fail(
             ctx, AYF_E_FORMAT,
-            "%s: '%s' is %s; pictures are |u1 (N, H, W), (N, H, W, 1) or (N, H, W, 3), from 0 to 255", path,
-            key, shape);
+            "%s: '%s' is %s; pictures are |u1 (N, H, W), (N, H, W, 1) or (N, H, W, 3), from 0 to 255, and "
+            "latents floats (N, H, W, C) or (N, C, H, W)",
+            path, key, shape);
     if (!a.count)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: '%s' is %s: it holds no pictures", path, key, shape);
     if (a.shape[1] > AYF_IMAGE_MAX_SIDE || a.shape[2] > AYF_IMAGE_MAX_SIDE)
         return ayf_fail(ctx, AYF_E_FORMAT, "%s: '%s' is %s; %d pixels a side are the most", path, key, shape,
                         AYF_IMAGE_MAX_SIDE);
-    AYF_TRY(ayf_npz_read(file, key, memory, &s->pictures));
+    AYF_TRY(ayf_npz_read(file, key, spec->memory, &s->pictures));
     s->base.count = a.shape[0];
     s->base.bytes = a.bytes;
     s->height = (int)a.shape[1];
@@ -95,13 +116,13 @@ static ayf_status read_labels(npz_source *s, ayf_npz *file, const char *path, co
                         "(data.labels=false)",
                         path, ayf_npz_keys(file), key);
     AYF_TRY(ayf_npz_look(file, key, &a));
-    print_shape(&a, shape, sizeof shape);
+    ayf_npy_describe(&a, shape, sizeof shape);
     bool whole = a.type == AYF_NPY_U8 || a.type == AYF_NPY_I32 || a.type == AYF_NPY_I64;
     bool flat = a.rank == 1 || (a.rank == 2 && a.shape[1] == 1);
     if (!whole || !flat || a.shape[0] != s->base.count)
         return ayf_fail(ctx, AYF_E_FORMAT,
-                        "%s: '%s' is %s; the labels of its %zu pictures are as many whole numbers", path, key,
-                        shape, s->base.count);
+                        "%s: '%s' is %s; the labels of its %zu %s are as many whole numbers", path, key,
+                        shape, s->base.count, s->base.latents.channels ? "latents" : "pictures");
     AYF_TRY(ayf_npz_read(file, key, spec->memory, &a));
     s->base.labels = ayf_alloc(ctx, a.count, sizeof(int));
     for (size_t i = 0; s->base.labels && i < a.count; i++) {
@@ -122,12 +143,13 @@ static ayf_status open_into(npz_source *s, ayf_npz *file, const char *path, cons
             "%s: holds mu and sigma, the statistics of a data set and not its pictures: name the pictures",
             path);
     if (k == AYF_COUNT(names))
-        return ayf_fail(
-            ctx, AYF_E_FORMAT,
-            "%s: holds %s, but pictures are called arr_0, images, x_train or train_images: save them "
-            "under such a name",
-            path, ayf_npz_keys(file));
-    AYF_TRY(read_pictures(s, file, path, names[k].pictures, spec->memory));
+        return ayf_fail(ctx, AYF_E_FORMAT,
+                        "%s: holds %s, but pictures are called arr_0, images, x_train or train_images, and "
+                        "latents arr_0 or latents: "
+                        "save them "
+                        "under such a name",
+                        path, ayf_npz_keys(file));
+    AYF_TRY(read_pictures(s, file, path, names[k].pictures, spec));
     s->base.pad_28 = true;
     if (names[k].other && ayf_npz_has(file, names[k].other))
         AYF_TRY(ayf_note(ctx, &s->base.note, "takes %s; %s is left out", names[k].pictures, names[k].other));

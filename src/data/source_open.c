@@ -157,6 +157,8 @@ static ayf_status open_file(ayf_context *ctx, const ayf_dataset_spec *spec, ayf_
     if (!size) return ayf_fail(ctx, AYF_E_FORMAT, "%s: is empty (0 bytes): make or copy it again", path);
     const ayf_kind *kind = ayf_kind_of(head, size);
     ayf_kind_use use = kind ? kind->use : AYF_KIND_FOREIGN;
+    /* A .zip of arrays is a collection of files: EDM2's latents. */
+    if (use == AYF_KIND_NPZ && ends_with(path, ".zip")) use = AYF_KIND_ZIP;
     if (use == AYF_KIND_NPZ) return ayf_source_open_npz(ctx, path, spec, out);
     if (use == AYF_KIND_IDX) return open_idx(ctx, path, spec, out);
     if (use == AYF_KIND_FONT) return ayf_source_open_font(ctx, path, spec, out);

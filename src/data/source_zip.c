@@ -124,7 +124,7 @@ static ayf_status list(ayf_archive *a) {
         if (length && name[length - 1] == '/') AYF_TRY(ayf_archive_add_folder(a, name));
         if (!length || name[length - 1] == '/') continue;
         if (zip_stat_index(s->zip, (zip_uint64_t)i, 0, &info) == 0) AYF_TRY(check_method(a, name, &info));
-        AYF_TRY(ayf_archive_add(a, name, (uint64_t)i));
+        AYF_TRY(ayf_archive_add(a, name, (uint64_t)i, (info.valid & ZIP_STAT_SIZE) ? info.size : 0));
     }
     return AYF_OK;
 }

@@ -38,6 +38,7 @@ static ayf_status open_data(const ayf_eval *e, const char *source, ayf_dataset *
     ayf_dataset_spec spec = {.source = source,
                              .resolution = e->resolution,
                              .channels = e->channels,
+                             .pictures = true,
                              .labels = true,
                              .quiet = true,
                              .skip_bad = e->skip_bad};

@@ -161,7 +161,10 @@ static void free_networks(networks *n) {
 static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spec *spec) {
     int size = cfg->data.resolution ? (int)cfg->data.resolution : spec->img_resolution;
     int channels = cfg->data.channels ? (int)cfg->data.channels : spec->img_channels;
-    ayf_dataset_info data = {.name = "", .height = size, .width = size, .channels = channels};
+    bool latents = ayf_model_draws_latents(&cfg->model);
+    if (latents) channels = cfg->model.latent_mean.count;
+    ayf_dataset_info data = {
+        .name = "", .height = size, .width = size, .channels = channels, .latents = latents};
     return ayf_spec_from_config(ctx, cfg, &data, spec);
 }
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fields.h"
 #include "base/wait.h"
+#include "data/latents.h"
 #include "inspect/data_open.h"
 
 /* ---- The report ---- */
@@ -43,6 +45,7 @@ typedef struct check {
     print *prints;
     size_t usable;
     size_t bad_capacity;
+    double sum[AYF_LIST_MAX], squares[AYF_LIST_MAX]; /* of the channels of latents */
 } check;
 
 static char *name_of(const check *c, size_t index) {
@@ -102,22 +105,26 @@ static void count_picture(check *c, const ayf_image *image) {
     r->enlarged += shorter < c->data.spec.resolution && !c->data.source->pad_28;
 }
 
-static ayf_status look_at(check *c, size_t index, const ayf_image *image) {
-    ayf_data_report *r = c->report;
-    if (c->data.source->labels) {
-        int label = ayf_data_label(&c->data, index);
-        if (label < 0 || label >= AYF_MAX_CLASSES) {
-            char item[256];
-            c->data.source->item(c->data.source, index, item, sizeof item);
-            if (label < 0)
-                ayf_fail(c->ctx, AYF_E_FORMAT, "%s: has no label", item);
-            else
-                ayf_fail(c->ctx, AYF_E_FORMAT, "%s: label %d is out of the range 0 to %d", item, label,
-                         AYF_MAX_CLASSES - 1);
-            return add_bad(c);
-        }
-        r->class_counts[label]++;
+/* False: the label cannot be used, which is recorded as a failure. */
+static bool take_label(check *c, size_t index) {
+    int label = c->data.source->labels ? ayf_data_label(&c->data, index) : 0;
+    if (!c->data.source->labels) return true;
+    if (label >= 0 && label < AYF_MAX_CLASSES) {
+        c->report->class_counts[label]++;
+        return true;
     }
+    char item[256];
+    c->data.source->item(c->data.source, index, item, sizeof item);
+    if (label < 0)
+        ayf_fail(c->ctx, AYF_E_FORMAT, "%s: has no label", item);
+    else
+        ayf_fail(c->ctx, AYF_E_FORMAT, "%s: label %d is out of the range 0 to %d", item, label,
+                 AYF_MAX_CLASSES - 1);
+    return false;
+}
+
+static ayf_status look_at(check *c, size_t index, const ayf_image *image) {
+    if (!take_label(c, index)) return add_bad(c);
     uint64_t hash =
         ayf_hash(AYF_HASH_START, (int[3]){image->height, image->width, image->channels}, 3 * sizeof(int));
     c->prints[c->usable++] = (print){.hash = ayf_hash(hash, image->pixels, ayf_image_bytes(image)),
@@ -143,6 +150,72 @@ static ayf_status read_all(check *c) {
         ayf_wait_add(&wait, 1);
     }
     return AYF_OK;
+}
+
+/* ---- Latents ---- */
+
+/* Counts the channels of a latent. True: their values hardly differ. */
+static bool count_channels(check *c, const float *values) {
+    const ayf_latent_form *f = &c->data.source->latents;
+    size_t channels = (size_t)f->channels, pixels = (size_t)f->height * (size_t)f->width,
+           all = pixels * channels;
+    bool flat = true;
+    for (size_t k = 0; k < channels; k++) {
+        double sum = 0, squares = 0, spread = 0, n = (double)pixels;
+        for (size_t i = k; i < all; i += channels) {
+            double value = (double)values[i], deviation = f->spread ? (double)values[all + i] : 0;
+            sum += value;
+            squares += value * value;
+            spread += deviation * deviation;
+        }
+        flat = flat && squares / n - sum / n * (sum / n) <= 1e-6 * (1 + squares / n);
+        c->sum[k] += sum / n;
+        c->squares[k] += (squares + spread) / n;
+    }
+    return flat;
+}
+
+static ayf_status look_at_latent(check *c, size_t index, const float *values) {
+    const ayf_latent_form *f = &c->data.source->latents;
+    if (!take_label(c, index)) return add_bad(c);
+    c->prints[c->usable++] =
+        (print){.hash = ayf_hash(AYF_HASH_START, values, ayf_latent_stored(f) * sizeof *values),
+                .index = index,
+                .height = f->height,
+                .width = f->width};
+    return count_channels(c, values) ? add_flat(c, index) : AYF_OK;
+}
+
+static ayf_status read_latents(check *c) {
+    ayf_source *source = c->data.source;
+    float *values = ayf_alloc(c->ctx, ayf_latent_stored(&source->latents), sizeof *values);
+    ayf_status status = values ? AYF_OK : AYF_E_MEMORY;
+    ayf_task_begin(c->ctx, "reading", source->count);
+    for (size_t i = 0; i < source->count && status == AYF_OK; i++) {
+        status = ayf_task_add(c->ctx, i > 0);
+        if (status != AYF_OK) break;
+        bool good = source->fetch_latent(source, i, values) == AYF_OK;
+        status = good ? look_at_latent(c, i, values) : add_bad(c);
+    }
+    ayf_free(c->ctx, values);
+    return status;
+}
+
+static void describe_latents(check *c) {
+    ayf_data_report *r = c->report;
+    const ayf_latent_form *f = &c->data.source->latents;
+    r->latents = true;
+    r->spread = f->spread;
+    r->height = f->height;
+    r->width = f->width;
+    r->channels = f->channels;
+    for (int k = 0; k < f->channels && c->usable; k++) {
+        double n = (double)c->usable, mean = c->sum[k] / n;
+        r->channel_mean[k] = mean;
+        r->channel_deviation[k] = sqrt(fmax(c->squares[k] / n - mean * mean, 0));
+    }
+    r->bytes = c->usable * ayf_latent_stored(f) * sizeof(float);
+    r->fits = r->bytes <= AYF_DATASET_MEMORY;
 }
 
 /* ---- What follows ---- */
@@ -226,13 +299,19 @@ static ayf_status check_stored(check *c) {
     ayf_data_report *r = c->report;
     c->prints = ayf_alloc(c->ctx, c->data.source->count, sizeof *c->prints);
     if (!c->prints) return AYF_E_MEMORY;
-    AYF_TRY(read_all(c));
+    bool latents = c->data.source->latents.channels > 0;
+    if (latents) AYF_TRY(ayf_latent_check_spec(c->ctx, &c->data.spec, &c->data.source->latents));
+    AYF_TRY(latents ? read_latents(c) : read_all(c));
     count_sizes(c);
     AYF_TRY(find_duplicates(c));
-    find_shape(&c->data.spec, r);
+    if (latents)
+        describe_latents(c);
+    else
+        find_shape(&c->data.spec, r);
     if (c->usable) return AYF_OK;
-    return ayf_fail(c->ctx, AYF_E_FORMAT, "%s: none of its %llu pictures can be used, the first because %s",
-                    c->data.spec.source, (unsigned long long)r->count, r->bad[0]);
+    return ayf_fail(c->ctx, AYF_E_FORMAT, "%s: none of its %llu %s can be used, the first because %s",
+                    c->data.spec.source, (unsigned long long)r->count, latents ? "latents" : "pictures",
+                    r->bad[0]);
 }
 
 /* What is drawn when it is asked for is good by construction. */

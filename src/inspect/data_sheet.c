@@ -195,6 +195,11 @@ ayf_status ayf_data_sheet(ayf_context *ctx, const ayf_data_options *options, con
     if (status == AYF_OK && !s->data.source)
         status =
             ayf_fail(ctx, AYF_E_USAGE, "%s: points cannot be shown on a sheet of pictures", options->source);
+    if (status == AYF_OK && s->data.source->latents.channels)
+        status = ayf_fail(
+            ctx, AYF_E_USAGE,
+            "%s: latents cannot be shown on a sheet of pictures; their VAE's decoder makes pictures of them",
+            options->source);
     if (status == AYF_OK) status = sort_by_class(s);
     if (status == AYF_OK) status = draw_all(s);
     if (status == AYF_OK) status = write_sheet(s, path, shown);

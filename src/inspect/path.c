@@ -106,30 +106,40 @@ static ayf_status describe_run(ayf_context *ctx, const char *folder, ayf_path_fa
 
 /* ---- Everything else ---- */
 
+static ayf_status open_changed(ayf_context *ctx, ayf_dataset_spec *spec, bool labels, ayf_dataset **data) {
+    enum { SIDE = 32, COLOUR = 3 };
+    spec->resolution = SIDE;
+    spec->channels = COLOUR;
+    spec->quiet = labels;
+    ayf_status status = ayf_dataset_open(ctx, spec, data);
+    for (int i = 0; i < 2 && status == AYF_OK; i++) { /* is one of the two enough? */
+        ayf_dataset_spec less = *spec;
+        ayf_dataset *other;
+        less.quiet = true;
+        *(i ? &less.channels : &less.resolution) = 0;
+        ayf_status enough = ayf_dataset_open(ctx, &less, &other);
+        if (enough == AYF_E_FORMAT) continue;
+        ayf_dataset_close(*data);
+        *data = other;
+        *spec = less;
+        status = enough;
+    }
+    return status;
+}
+
 /* As stored when all pictures agree, else brought to one size, one number of channels or both: that they
  * differ is a fact about the data and no fault. What is wrong even then is reported. */
 static ayf_status open_leniently(ayf_context *ctx, const char *path, bool labels, bool *unlabelled,
                                  ayf_dataset_spec *spec, ayf_dataset **data) {
-    enum { SIDE = 32, COLOUR = 3 };
     *spec = (ayf_dataset_spec){.source = path, .labels = labels, .unlabelled = unlabelled, .quiet = true};
     ayf_status status = ayf_dataset_open(ctx, spec, data);
     if (status == AYF_E_FORMAT) {
-        spec->resolution = SIDE;
-        spec->channels = COLOUR;
-        spec->quiet = labels;
-        status = ayf_dataset_open(ctx, spec, data);
-        for (int i = 0; i < 2 && status == AYF_OK; i++) { /* is one of the two enough? */
-            ayf_dataset_spec less = *spec;
-            ayf_dataset *other;
-            less.quiet = true;
-            *(i ? &less.channels : &less.resolution) = 0;
-            ayf_status enough = ayf_dataset_open(ctx, &less, &other);
-            if (enough == AYF_E_FORMAT) continue;
-            ayf_dataset_close(*data);
-            *data = other;
-            *spec = less;
-            status = enough;
-        }
+        char *first = ayf_strdup(ctx, ayf_error(ctx));
+        if (!first) return AYF_E_MEMORY;
+        status = open_changed(ctx, spec, labels, data);
+        if (status == AYF_E_CONFIG)
+            status = ayf_fail(ctx, AYF_E_FORMAT, "%s", first); /* latents do not change */
+        ayf_free(ctx, first);
     }
     return status;
 }
@@ -173,6 +183,7 @@ static ayf_status describe_data(ayf_context *ctx, const char *path, ayf_path_fac
     facts->classes = info->classes;
     facts->count = info->count;
     facts->points = info->points;
+    facts->latents = info->latents;
     status = take_classes(ctx, &info->known, facts);
     if (info->note && !(facts->taken = ayf_strdup(ctx, info->note))) status = AYF_E_MEMORY;
     if (status == AYF_OK && !spec.resolution) status = describe_content(ctx, data, facts);

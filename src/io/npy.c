@@ -19,7 +19,12 @@ static const struct {
              [AYF_NPY_I32] = {"<i4", "int32", 4},
              [AYF_NPY_I64] = {"<i8", "int64", 8}};
 
-const char *ayf_npy_type_name(ayf_npy_type type) { return types[type].name; }
+void ayf_npy_describe(const ayf_npy *a, char *text, size_t size) {
+    size_t used = (size_t)snprintf(text, size, "%s (", types[a->type].name);
+    for (int i = 0; i < a->rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%zu", i ? ", " : "", a->shape[i]);
+    if (used < size) snprintf(text + used, size - used, ")");
+}
 
 void ayf_npy_clear(ayf_context *ctx, ayf_npy *array) {
     ayf_free(ctx, array->data);

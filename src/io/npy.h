@@ -21,8 +21,8 @@ typedef struct ayf_npy {
     void *data;   /* [count] of the type, in the byte order of this machine; ayf_npy_clear() frees it */
 } ayf_npy;
 
-/* "<f4" ... */
-const char *ayf_npy_type_name(ayf_npy_type type);
+/* Type and shape for a message, "<f4 (3, 8, 8)", cut to `size` bytes. */
+void ayf_npy_describe(const ayf_npy *array, char *text, size_t size);
 
 /* Reads the header at the beginning of bytes[size]. *header receives its length: the data follow it. size may be
  * smaller than the file; AYF_E_FORMAT "name: ..." when the header does not fit in it. array->data stays NULL. */

@@ -84,9 +84,10 @@ ayf_status ayf_check_classifier_free(ayf_context *ctx, const char *path, const a
     if (!config_real(config, "train", "label_dropout", &dropout) || dropout > 0) return AYF_OK;
     return ayf_fail(
         ctx, AYF_E_CONFIG,
-        "%s always saw the class in training (train.label_dropout = 0), so classifier-free guidance "
-        "has not learned its velocity without the class; train it with train.label_dropout = 0.1, or use a "
-        "weaker "
-        "teacher (--weak) or no guidance",
+        "%s always saw the class in training (train.label_dropout = 0, as with EDM2's networks), so it has "
+        "no "
+        "velocity without the class, which classifier-free guidance needs; guide it by a weaker teacher "
+        "(--weak: autoguidance, also by a network without classes), or train it with train.label_dropout = "
+        "0.1",
         path);
 }

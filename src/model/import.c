@@ -262,8 +262,10 @@ static ayf_status check_tensors(const reader *in, const ayf_params *params) {
 
 /* ---- The model file ---- */
 
-/* EDM2's networks always see the class. Its instructions for ImageNet crop and resize as `dhariwal`. */
+/* EDM2's training hides no classes: what guides its networks is another network, which may be one without classes.
+ * EDM2's instructions for ImageNet crop and resize as `dhariwal`. Latents are not resized. */
 static const char *config_of(const ayf_model_spec *spec) {
+    if (ayf_model_draws_latents(spec)) return "train:\n  label_dropout: 0\n";
     return spec->label_dim == 1000
                ? "data:\n  resize: dhariwal\n  upright: false\ntrain:\n  label_dropout: 0\n"
                : "data:\n  resize: lanczos\n  upright: false\ntrain:\n  label_dropout: 0\n";

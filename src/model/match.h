@@ -12,6 +12,9 @@
 #define AYF_SIGMA_TOLERANCE 1e-3
 bool ayf_sigma_matches(double a, double b);
 
+/* The same for the means and scales of latents, per channel; networks of pictures have none. */
+bool ayf_latent_scales_match(const ayf_model_spec *a, const ayf_model_spec *b);
+
 typedef struct ayf_match_side {
     const char *what, *path; /* for messages: "the weak teacher", its file */
     const ayf_model_spec *spec;
@@ -20,7 +23,8 @@ typedef struct ayf_match_side {
     bool needs_no_classes;
 } ayf_match_side;
 
-/* AYF_OK when both make samples of the same kind, shape and classes with sigma_data that match. Otherwise
+/* AYF_OK when both make samples of the same kind, shape and classes with sigma_data and scales of latents that match.
+ * Otherwise
  * `refusal` (AYF_E_USAGE for calls, AYF_E_CONFIG for runs) with a sentence that names both and ends in
  * `way_out` ("train both on the same data"). Both are flow networks (ayf_model_is_flow()). */
 ayf_status ayf_models_match(ayf_context *ctx, ayf_status refusal, const ayf_match_side *a,

@@ -51,10 +51,10 @@ static ayf_status check_filter(ayf_context *ctx, const ayf_reals *taps) {
 static ayf_status check_latents(ayf_context *ctx, const ayf_model_spec *spec) {
     int means = spec->latent_mean.count, scales = spec->latent_scale.count;
     if (means == scales && (means == 0 || means == spec->img_channels)) return AYF_OK;
-    return ayf_fail(
-        ctx, AYF_E_CONFIG,
-        "latent_mean and latent_scale have %d and %d values; give one per channel (%d), or none for pictures",
-        means, scales, spec->img_channels);
+    return ayf_fail(ctx, AYF_E_CONFIG,
+                    "model.latent_mean and model.latent_scale have %d and %d values; give one per channel "
+                    "(%d), or none for pictures",
+                    means, scales, spec->img_channels);
 }
 
 ayf_status ayf_edm2_check(ayf_context *ctx, const ayf_model_spec *spec) {

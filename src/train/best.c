@@ -42,6 +42,12 @@ static ayf_status choose_metric(ayf_run *run) {
             "eval.metric = fd");
     run->best.fidelity =
         metric == AYF_CFG_METRIC_FIDELITY || (metric == AYF_CFG_METRIC_AUTO && has_teacher(run));
+    if (!run->best.fidelity && ayf_dataset_info_of(run->data)->latents)
+        return ayf_fail(
+            run->ctx, AYF_E_CONFIG,
+            "eval.every = %lld: the distance to the data is measured of pictures, and %s holds latents; a "
+            "student can be compared with its teacher (eval.metric = fidelity)",
+            (long long)run->cfg.eval.every, run->cfg.data.source);
     if (!run->best.fidelity && images && !*run->cfg.eval.features)
         return ayf_fail(
             run->ctx, AYF_E_CONFIG,

@@ -91,6 +91,7 @@ static ayf_status open_data(fit *f, const char *source, int resolution, int chan
     spec.channels = channels;
     spec.labels = true;
     spec.mirror = false;
+    spec.pictures = true;
     spec.classes = classes;
     bool unlabelled = false;
     spec.unlabelled = &unlabelled;

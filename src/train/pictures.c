@@ -105,18 +105,34 @@ static ayf_status points_picture(ayf_run *run, ayf_image *image) {
     return status;
 }
 
+/* Latents are no pictures without a decoder. Their first three channels, as red, green and blue of what lies within
+ * three deviations, show the outlines; with fewer channels, the first one is grey. In place. */
+static int show_latents(const ayf_run *run, size_t count) {
+    const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
+    size_t channels = (size_t)info->channels, shown = channels < 3 ? 1 : 3;
+    size_t pixels = count * (size_t)info->height * (size_t)info->width;
+    double reach = 3 * run->sigma_data;
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < shown; c++)
+            run->pictures[p * shown + c] = (float)(run->pictures[p * channels + c] / reach);
+    return (int)shown;
+}
+
 static ayf_status images_picture(ayf_run *run, ayf_image *image) {
     const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
     int rows = is_student(run) ? panels_of(run) : TEACHER_ROWS, count = panels_of(run) * IMAGES;
+    int channels = info->latents ? show_latents(run, (size_t)count) : info->channels;
     return ayf_image_grid(run->ctx, run->pictures, (size_t)count, rows, count / rows, info->height,
-                          info->width, info->channels, 2, 128, image);
+                          info->width, channels, 2, 128, image);
 }
 
 static ayf_status write_picture(ayf_run *run, const ayf_image *image) {
     char about[160];
-    snprintf(about, sizeof about, "training step %llu, seeds 0 to %d, %s, guidance %g",
-             (unsigned long long)run->step, (ayf_dataset_info_of(run->data)->points ? POINTS : IMAGES) - 1,
-             is_student(run) ? "flow map in 1, 2 and 4 steps" : "Heun in 16 steps", guidance_of(run));
+    const ayf_dataset_info *info = ayf_dataset_info_of(run->data);
+    snprintf(about, sizeof about, "training step %llu, seeds 0 to %d, %s, guidance %g%s",
+             (unsigned long long)run->step, (info->points ? POINTS : IMAGES) - 1,
+             is_student(run) ? "flow map in 1, 2 and 4 steps" : "Heun in 16 steps", guidance_of(run),
+             info->latents ? ", channels of latents as colours" : "");
     char *path = ayf_run_samples_path(run->ctx, run->folder, (int64_t)run->step);
     unsigned char *png = NULL;
     size_t size;

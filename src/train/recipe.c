@@ -19,6 +19,11 @@ ayf_status ayf_spec_from_config(ayf_context *ctx, const ayf_config *cfg, const a
                         "%s: the pictures have %d x %d pixels and the network takes squares; set "
                         "data.resolution to crop them",
                         data->name, data->height, data->width);
+    if (ayf_model_draws_latents(&spec) != data->latents)
+        return ayf_fail(
+            ctx, AYF_E_CONFIG,
+            "model.latent_mean is for networks of latents and data.source = %s are images; leave it out",
+            data->name);
     spec.is_student = false;
     spec.label_dim = data->classes;
     if (points) {

@@ -1,10 +1,12 @@
 /* Arrays: .npz, .npy, reference statistics, safetensors, and the models in them. */
 #include "fuzz.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ayf/model.h"
 #include "backend/ref/ref.h"
+#include "data/latents.h"
 #include "data/source.h"
 #include "eval/features_fitted.h"
 #include "eval/statistics.h"
@@ -69,6 +71,11 @@ void fuzz_npz_seeds(void) {
         {"mu", {.type = AYF_NPY_F32, .rank = 1, .shape = {3}, .data = mu}}};
     seed_npz(ctx, "pictures.npz", pictures, AYF_COUNT(pictures));
     seed_npz(ctx, "grey.npz", grey, AYF_COUNT(grey));
+    float values[2 * 4 * 3 * 3] = {1, 2, 3};
+    const ayf_npz_member latents[] = {
+        {"arr_0", {.type = AYF_NPY_F32, .rank = 4, .shape = {2, 4, 3, 3}, .data = values}},
+        {"arr_1", {.type = AYF_NPY_I64, .rank = 1, .shape = {2}, .data = labels}}};
+    seed_npz(ctx, "latents.npz", latents, AYF_COUNT(latents));
     fuzz_close(ctx);
 }
 
@@ -105,6 +112,42 @@ void fuzz_npy_seeds(void) {
         "\x93NUMPY\x02\x00\x46\x00\x00\x00{'shape':(2,),\"fortran_order\":False, 'descr': '<f4'}  "
         "                         \n";
     fuzz_seed("version2.npy", old, sizeof old - 1);
+}
+
+/* ---- A .npy of a latent: an error, or finite values and deviations that are not negative ---- */
+
+void fuzz_latents(const uint8_t *bytes, size_t size) {
+    ayf_context *ctx = fuzz_open(size);
+    ayf_latent_form form = {0};
+    if (ayf_latent_parse(ctx, "img-mean-std-1.npy", bytes, size, 0, &form, NULL) == AYF_OK) {
+        size_t count = ayf_latent_stored(&form);
+        float *values = ayf_alloc(ctx, count, sizeof *values);
+        FUZZ_CHECK(values && form.height == form.width && form.channels >= 1 && form.spread);
+        bool read = ayf_latent_parse(ctx, "img-mean-std-1.npy", bytes, size, 0, &form, values) == AYF_OK;
+        for (size_t i = 0; read && i < count; i++)
+            FUZZ_CHECK(isfinite(values[i]) && (i < count / 2 || values[i] >= 0));
+        ayf_free(ctx, values);
+    }
+    fuzz_close(ctx);
+}
+
+void fuzz_latents_seeds(void) {
+    static const size_t shapes[][4] = {{8, 3, 3}, {3, 3, 4}, {1, 8, 2, 2}};
+    for (size_t i = 0; i < AYF_COUNT(shapes); i++) {
+        char name[16], file[AYF_NPY_WRITTEN_MOST + 2 * 72 * sizeof(double)] = {0};
+        bool doubles = i == 1;
+        ayf_npy array = {.type = doubles ? AYF_NPY_F64 : AYF_NPY_F32, .rank = i < 2 ? 3 : 4};
+        memcpy(array.shape, shapes[i], (size_t)array.rank * sizeof *array.shape);
+        size_t header = ayf_npy_write_header(&array, file);
+        for (size_t k = 0; k < array.count; k++) {
+            float single = 0.5f * (float)k;
+            double wide = (double)single;
+            memcpy(file + header + k * (doubles ? sizeof wide : sizeof single),
+                   doubles ? (void *)&wide : (void *)&single, doubles ? sizeof wide : sizeof single);
+        }
+        snprintf(name, sizeof name, "%zu.npy", i);
+        fuzz_seed(name, file, header + array.bytes);
+    }
 }
 
 /* ---- Reference statistics ---- */

@@ -22,6 +22,7 @@
     X(font, 8000)                                                                                            \
     X(npz, 6000)                                                                                             \
     X(npy, 10000)                                                                                            \
+    X(latents, 8000)                                                                                         \
     X(statistics, 4000)                                                                                      \
     X(safetensors, 6000)                                                                                     \
     X(model, 2000)                                                                                           \

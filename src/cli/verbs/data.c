@@ -113,9 +113,21 @@ static void print_sizes(const ayf_data_report *r) {
     }
 }
 
+static const char *noun(const ayf_data_report *r) { return r->latents ? "latent" : "picture"; }
+
+static void print_latents(const ayf_data_report *r) {
+    title("kind");
+    printf("latents of %d x %d, %d channels%s\n", r->width, r->height, r->channels,
+           r->spread ? ", each means and deviations" : "");
+    title("channels");
+    for (int k = 0; k < r->channels; k++)
+        printf("%s%.3g +- %.3g", k ? ", " : "", r->channel_mean[k], r->channel_deviation[k]);
+    putchar('\n');
+}
+
 static void print_suspicious(const ayf_data_report *r) {
     title("repeated");
-    plural(r->duplicate_count, "picture");
+    plural(r->duplicate_count, noun(r));
     if (r->other_class_count)
         printf(", %llu of them in another class than the first", (unsigned long long)r->other_class_count);
     putchar('\n');
@@ -128,8 +140,8 @@ static void print_suspicious(const ayf_data_report *r) {
     if (r->duplicate_count > r->pair_count)
         printf("             and %llu more\n", (unsigned long long)(r->duplicate_count - r->pair_count));
     title("flat");
-    plural(r->flat_count, "picture");
-    puts(r->flat_count ? " of hardly more than one colour" : "");
+    plural(r->flat_count, noun(r));
+    puts(r->flat_count ? r->latents ? " whose values hardly differ" : " of hardly more than one colour" : "");
     uint64_t listed = r->flat_count < AYF_DATA_LISTED ? r->flat_count : AYF_DATA_LISTED;
     for (uint64_t i = 0; i < listed; i++) print_item(r->flat[i]);
     if (r->flat_count > listed)
@@ -161,8 +173,12 @@ static void print_report(const char *source, const ayf_data_report *r) {
     if (!r->drawn && r->bad_count) print_bad(r);
     print_classes(r);
     if (!r->drawn && r->count > r->bad_count) {
-        print_formats(r);
-        print_sizes(r);
+        if (r->latents) {
+            print_latents(r);
+        } else {
+            print_formats(r);
+            print_sizes(r);
+        }
         print_suspicious(r);
     }
     if (r->count > r->bad_count) print_trained(r);
@@ -197,6 +213,12 @@ static void put_classes(const ayf_data_report *r) {
     }
     printf("], \"no_classes\": ");
     cli_json_string(r->no_classes);
+}
+
+static void put_channels(const char *name, const ayf_data_report *r, const double *values) {
+    printf(", \"%s\": [", name);
+    for (int k = 0; r->latents && k < r->channels; k++) printf("%s%.9g", k ? ", " : "", values[k]);
+    putchar(']');
 }
 
 static void put_report(const char *source, const ayf_data_report *r) {
@@ -240,8 +262,12 @@ static void put_report(const char *source, const ayf_data_report *r) {
     }
     putchar(']');
     put_texts("flat_names", r->flat, r->flat_count < AYF_DATA_LISTED ? r->flat_count : AYF_DATA_LISTED);
-    printf(", \"width\": %d, \"height\": %d, \"channels\": %d, \"fits_in_memory\": %s}\n", r->width,
-           r->height, r->channels, r->fits ? "true" : "false");
+    printf(", \"width\": %d, \"height\": %d, \"channels\": %d, \"fits_in_memory\": %s", r->width, r->height,
+           r->channels, r->fits ? "true" : "false");
+    printf(", \"latents\": %s, \"spread\": %s", r->latents ? "true" : "false", r->spread ? "true" : "false");
+    put_channels("channel_mean", r, r->channel_mean);
+    put_channels("channel_deviation", r, r->channel_deviation);
+    puts("}");
 }
 
 /* ---- The verb ---- */
@@ -261,10 +287,9 @@ static int write_sheet(cli *c, const cli_args *args, const ayf_data_options *opt
 
 static int judge(cli *c, const char *source, const ayf_data_report *r) {
     if (!r->bad_count) return 0;
-    return cli_error(
-        c, AYF_E_CHECK,
-        "%s: %llu of %llu pictures cannot be used (listed above): repair, convert or remove them", source,
-        (unsigned long long)r->bad_count, (unsigned long long)r->count);
+    return cli_error(c, AYF_E_CHECK,
+                     "%s: %llu of %llu %ss cannot be used (listed above): repair, convert or remove them",
+                     source, (unsigned long long)r->bad_count, (unsigned long long)r->count, noun(r));
 }
 
 int cli_data(cli *c, const cli_args *args) {

@@ -96,8 +96,11 @@ static int open_all(demo *d) {
     if (!code) code = cli_open_model(d->c, d->weak_path, &d->weak);
     if (!code) code = cli_open_model(d->c, d->student_path, &d->student);
     if (!code) code = cli_open_model(d->c, d->tuned_path, &d->tuned);
-    if (!code && ayf_model_guide(d->teacher, d->weak) != AYF_OK) code = cli_fail(d->c);
-    return code;
+    if (code) return code;
+    double t_max = ayf_model_describe(d->student).guidance_t_max;
+    if (ayf_model_guide(d->teacher, d->weak) != AYF_OK || ayf_model_guide_until(d->teacher, t_max) != AYF_OK)
+        return cli_fail(d->c);
+    return 0;
 }
 
 /* Who is shown and judged, row by row. */

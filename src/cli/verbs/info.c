@@ -121,7 +121,7 @@ static void data_info(const ayf_path_facts *f) {
     if (f->points)
         row("kind", "points");
     else
-        row("kind", "images of %s, %s", size, channels);
+        row("kind", "%s of %s, %s", f->latents ? "latents" : "images", size, channels);
     if (f->taken) row("note", "%s", f->taken);
     if (f->classes)
         classes_rows(f->classes, (const char *const *)f->class_names, f->class_pictures);
@@ -130,7 +130,7 @@ static void data_info(const ayf_path_facts *f) {
             f->bad_labels   ? "its labels cannot be used"
             : f->no_classes ? f->no_classes
                             : "it has no labels");
-    if (f->height) row("sigma_data", "%.4f", f->sigma);
+    if (f->height) row(f->latents ? "deviation" : "sigma_data", "%.4f", f->sigma);
     if (f->fingerprint) row("fingerprint", "%s", f->fingerprint);
 }
 

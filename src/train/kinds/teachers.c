@@ -50,14 +50,15 @@ ayf_status ayf_run_check_data_known(const ayf_run *run, const ayf_assignments *g
 }
 
 static ayf_status take_data(ayf_run *run, const ayf_assignments *given, const char *file,
-                            const ayf_model_card *card) {
+                            const ayf_model_spec *spec, const ayf_model_card *card) {
     ayf_config seen, fresh = run->cfg; /* strings stay run->cfg's */
     AYF_TRY(ayf_run_check_data_known(run, given, "distill.teacher", file, card));
     if (!*card->config) return AYF_OK;
     AYF_TRY(ayf_config_defaults_of_file(run->ctx, &seen));
     ayf_status status = ayf_config_parse(run->ctx, file, card->config, strlen(card->config), &seen);
     if (ayf_assignments_last(given, "data.source")) {
-        if (status != AYF_E_MEMORY) status = status == AYF_OK ? take_reading(run, given, &seen) : AYF_OK;
+        bool reads = status == AYF_OK && !ayf_model_draws_latents(spec);
+        if (status != AYF_E_MEMORY) status = reads ? take_reading(run, given, &seen) : AYF_OK;
     } else if (status == AYF_OK) {
         run->cfg.data = seen.data;
         run->data_of = "teacher";
@@ -71,14 +72,15 @@ static ayf_status take_data(ayf_run *run, const ayf_assignments *given, const ch
 ayf_status ayf_run_read_as_teacher(ayf_run *run, const ayf_assignments *given) {
     ayf_context *ctx = run->ctx;
     const char *path = ayf_assignments_last(given, "distill.teacher");
+    ayf_model_spec spec;
     ayf_model_card card;
     if (!path || !*path || strcmp(path, "analytic") == 0) return AYF_OK;
     char *file = ayf_run_model_file(ctx, path);
     if (!file) return AYF_E_MEMORY;
-    ayf_status status = ayf_model_read_card(ctx, file, NULL, &card);
+    ayf_status status = ayf_model_read_card(ctx, file, &spec, &card);
     bool read = status == AYF_OK;
     if (read) {
-        status = take_data(run, given, file, &card);
+        status = take_data(run, given, file, &spec, &card);
         ayf_model_card_free(ctx, &card);
     }
     ayf_free(ctx, file);
