@@ -12,7 +12,7 @@ TEACHER_STEPS=${TEACHER_STEPS:-2000}
 WEAK_STEPS=${WEAK_STEPS:-300}
 STUDENT_STEPS=${STUDENT_STEPS:-3000}
 FINETUNE_STEPS=${FINETUNE_STEPS:-300}
-GUIDANCE=${GUIDANCE:-1.5}
+GUIDANCE=${GUIDANCE:-2}
 IMAGES=${IMAGES:-1963} # half of the pictures, so that the floor (two halves) has as many
 mkdir -p "$folder"
 
@@ -43,7 +43,7 @@ for seed in $SEEDS; do
         --teacher "$folder/teacher-$seed" --weak "$folder/weak-$seed"
     stage "tuned-$seed" finetune --student "$folder/student-$seed" --steps "$FINETUNE_STEPS" --seed "$seed" \
         --set finetune.channel_base=512
-    measured "teacher-$seed" --weak "$folder/weak-$seed" --calls 16
+    measured "teacher-$seed" --weak "$folder/weak-$seed" --guidance-t-max 0.7 --calls 16 # as the student's was guided
     for name in student tuned; do measured "$name-$seed" --calls 1,2,4; done
 done
 for name in student tuned; do

@@ -468,7 +468,7 @@ ablations() {
     yardstick teacher-velocity
 }
 
-# ---- (vi) Switches that the literature suggests ----
+# ---- (vii) Switches that the literature suggests ----
 switches() {
     for seed in $SEEDS; do
         plain emd "$seed"
@@ -482,8 +482,8 @@ switches() {
     done
     for what in fd rms; do
         case $what in
-        fd) printf '\n## (vi) Switches without guidance: FD (our features)\n\n' ;;
-        rms) printf '\n## (vi) Switches without guidance: RMS distance to the solution of the teacher\n\n' ;;
+        fd) printf '\n## (vii) Switches without guidance: FD (our features)\n\n' ;;
+        rms) printf '\n## (vii) Switches without guidance: RMS distance to the solution of the teacher\n\n' ;;
         esac
         heading "" "1 step" "2 steps" "4 steps"
         row "p_s0 = 0.2 and the other defaults" emd %.3f $what 1 2 4
@@ -493,7 +493,7 @@ switches() {
         row "norm_p = 0.75" power-75 %.3f $what 1 2 4
         row "norm_p = 0" power-0 %.3f $what 1 2 4
     done
-    printf '\n## (vi) Autoguidance up to a time: FD by lambda\n\n'
+    printf '\n## (vii) Autoguidance up to a time: FD by lambda\n\n'
     heading "guided, lambda" "1 step" "2 steps" "4 steps"
     for guide in autoguidance until-70; do by_strength $guide $guide; done
     echo
@@ -503,13 +503,13 @@ switches() {
 # Students for a range of strengths, fine-tuned with a discriminator that is told the strength, or is not.
 told() {
     for seed in $SEEDS; do
-        guided autoguidance "$seed"
+        guided until-70 "$seed" --set distill.guidance_t_max=0.7
         for known in false true; do
-            stage "told-$known-$seed" finetune --student "$folder/autoguidance-$seed" --steps "$FINETUNE_STEPS" \
+            stage "told-$known-$seed" finetune --student "$folder/until-70-$seed" --steps "$FINETUNE_STEPS" \
                 --seed "$seed" --set finetune.channel_base=512 --set "finetune.disc_guidance=$known"
         done
     done
-    printf '\n## (vi) Fine-tuning for a range of strengths: FD by lambda\n\n'
+    printf '\n## (vii) Fine-tuning for a range of strengths: FD by lambda\n\n'
     heading "the discriminator knows lambda, lambda" "1 step" "2 steps" "4 steps"
     for known in false true; do by_strength $known told-$known; done
 }
