@@ -576,28 +576,44 @@ ayf_status ayf_st_read_f32(const ayf_st *st, const char *name, float *out, size_
     return status;
 }
 
-ayf_status ayf_st_read_i64(const ayf_st *st, const char *name, int64_t *out, size_t count) {
+/* Of this type and no other. */
+static ayf_status copy_values(const ayf_st *st, const char *name, ayf_st_dtype dtype, void *out,
+                              size_t count) {
     const ayf_st_tensor *tensor = get_counted(st, name, count);
     const void *bytes;
     void *room;
     if (!tensor) return ayf_last_status(st->ctx);
-    if (tensor->dtype != AYF_ST_I64)
-        return BAD_TENSOR(st, name, "holds %s where I64 is needed", dtypes[tensor->dtype].name);
+    if (tensor->dtype != dtype)
+        return BAD_TENSOR(st, name, "holds %s where %s is needed", dtypes[tensor->dtype].name,
+                          dtypes[dtype].name);
     ayf_status status = get_bytes(st, tensor, &bytes, &room);
-    if (status == AYF_OK && count) memcpy(out, bytes, count * sizeof *out);
+    if (status == AYF_OK && count) memcpy(out, bytes, size_of(tensor));
     ayf_free(st->ctx, room);
     return status;
 }
 
-static ayf_status check_finite(const ayf_st *st, const ayf_st_tensor *tensor, const void *bytes) {
-    for (size_t i = 0; i < tensor->count; i++) {
-        double value = real_at(tensor->dtype, bytes, i);
+ayf_status ayf_st_read_i64(const ayf_st *st, const char *name, int64_t *out, size_t count) {
+    return copy_values(st, name, AYF_ST_I64, out, count);
+}
+
+ayf_status ayf_st_read_f64(const ayf_st *st, const char *name, double *out, size_t count) {
+    return copy_values(st, name, AYF_ST_F64, out, count);
+}
+
+static ayf_status check_finite(const ayf_st *st, const char *name, ayf_st_dtype dtype, const void *bytes,
+                               size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        double value = real_at(dtype, bytes, i);
         if (!isfinite(value))
-            return BAD_TENSOR(st, tensor->name,
-                              "element %zu is %s; use a file saved before training went wrong", i,
+            return BAD_TENSOR(st, name, "element %zu is %s; use a file saved before training went wrong", i,
                               isnan(value) ? "NaN" : "infinite");
     }
     return AYF_OK;
+}
+
+ayf_status ayf_st_read_finite(const ayf_st *st, const char *name, float *out, size_t count) {
+    AYF_TRY(ayf_st_read_f32(st, name, out, count));
+    return check_finite(st, name, AYF_ST_F32, out, count);
 }
 
 ayf_status ayf_st_check_finite(const ayf_st *st, const char *name) {
@@ -607,7 +623,7 @@ ayf_status ayf_st_check_finite(const ayf_st *st, const char *name) {
     if (!tensor) return ayf_last_status(st->ctx);
     if (!is_real(tensor->dtype)) return AYF_OK;
     ayf_status status = get_bytes(st, tensor, &bytes, &room);
-    if (status == AYF_OK) status = check_finite(st, tensor, bytes);
+    if (status == AYF_OK) status = check_finite(st, name, tensor->dtype, bytes, tensor->count);
     ayf_free(st->ctx, room);
     return status;
 }

@@ -82,8 +82,12 @@ void ayf_st_meta_at(const ayf_st *st, size_t index, const char **key, const char
 /* Converts a F32, F16, BF16 or F64 tensor of exactly `count` elements to float (F64 rounds to nearest). */
 ayf_status ayf_st_read_f32(const ayf_st *st, const char *name, float *out, size_t count);
 
-/* Copies an I64 tensor of exactly `count` elements. */
+/* The same; NaN and infinite values are AYF_E_FORMAT, as in ayf_st_check_finite(). */
+ayf_status ayf_st_read_finite(const ayf_st *st, const char *name, float *out, size_t count);
+
+/* Copies an I64 or F64 tensor of exactly `count` elements. */
 ayf_status ayf_st_read_i64(const ayf_st *st, const char *name, int64_t *out, size_t count);
+ayf_status ayf_st_read_f64(const ayf_st *st, const char *name, double *out, size_t count);
 
 /* AYF_E_FORMAT naming the tensor and the first element that is NaN or infinite. Integer tensors pass. */
 ayf_status ayf_st_check_finite(const ayf_st *st, const char *name);

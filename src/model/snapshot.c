@@ -78,9 +78,8 @@ static ayf_status add_average(ayf_context *ctx, const ayf_st *st, int k, const a
             return ayf_fail(ctx, AYF_E_FORMAT,
                             "%s: does not hold '%s' as the network of the newest snapshot has it",
                             ayf_st_path(st), name);
-        AYF_TRY(ayf_st_check_finite(st, name));
+        AYF_TRY(ayf_st_read_finite(st, name, values, param->size));
         if (factor == 0) continue;
-        AYF_TRY(ayf_st_read_f32(st, name, values, param->size));
         if (param->role == AYF_PARAM_BUFFER) {
             for (size_t j = 0; j < param->size; j++) sum[j] = (double)values[j];
             continue;
@@ -93,7 +92,7 @@ static ayf_status add_average(ayf_context *ctx, const ayf_st *st, int k, const a
 ayf_status ayf_snapshot_add(ayf_context *ctx, const char *path, const ayf_params *params,
                             const double *factors, int widths, double *sum) {
     ayf_st *st;
-    AYF_TRY(ayf_st_open(ctx, path, &st));
+    AYF_TRY(ayf_st_open_values(ctx, path, &st));
     float *values = ayf_alloc(ctx, ayf_params_largest(params), sizeof *values);
     ayf_status status = values ? AYF_OK : AYF_E_MEMORY;
     for (int k = 0; status == AYF_OK && k < widths; k++)

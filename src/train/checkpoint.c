@@ -220,6 +220,15 @@ static ayf_status damaged(const ayf_st *st, ayf_context *ctx, const char *what, 
                     ayf_st_path(st), what, name);
 }
 
+/* The end of reading a checkpoint: what is wrong with the file concerns the newest one. */
+static ayf_status unusable(const ayf_run *run, ayf_status status) {
+    if (status == AYF_E_FORMAT)
+        ayf_fail_prefix(run->ctx,
+                        "the newest checkpoint cannot be used (remove it to go on from the one before it, or "
+                        "take a new folder): ");
+    return status;
+}
+
 static ayf_status check_kind(const ayf_run *run, const ayf_st *st) {
     const char *format = ayf_st_meta(st, "format"), *kind = ayf_st_meta(st, "kind");
     if (!format || strcmp(format, AYF_CHECKPOINT_FORMAT) != 0 || !kind || !ayf_st_meta(st, "step") ||
@@ -270,8 +279,7 @@ static ayf_status get_part(const ayf_run *run, const ayf_st *st, const part *p, 
         const ayf_st_tensor *tensor = ayf_st_find(st, name);
         if (!tensor || tensor->dtype != AYF_ST_F32 || !ayf_param_fits(param, tensor->rank, tensor->shape))
             return other_network(run, st, name);
-        AYF_TRY(ayf_st_check_finite(st, name));
-        AYF_TRY(ayf_st_read_f32(st, name, file, param->size));
+        AYF_TRY(unusable(run, ayf_st_read_finite(st, name, file, param->size)));
         ayf_param_import(param, file, graph);
         AYF_TRY(ayf_buffer_set(p->copy.at->at[i], graph));
         ++*found;
@@ -298,8 +306,8 @@ static ayf_status read_records(ayf_run *run, const ayf_st *st, size_t *found) {
         if (!tensor) continue;
         if (tensor->dtype != AYF_ST_F64 || tensor->count != all[i].count)
             return damaged(st, run->ctx, "has another form than this version writes: ", all[i].name);
-        AYF_TRY(ayf_st_check_finite(st, all[i].name));
-        memcpy(all[i].values, tensor->data, all[i].count * sizeof(double));
+        AYF_TRY(unusable(run, ayf_st_read_f64(st, all[i].name, all[i].values, all[i].count)));
+        AYF_TRY(unusable(run, ayf_st_check_finite(st, all[i].name)));
         ++*found;
     }
     for (int i = 0; i < AYF_WATCH_FIGURES; i++)
@@ -327,13 +335,9 @@ static ayf_status read_parts(ayf_run *run, const ayf_st *st) {
 static ayf_status open_checkpoint(const ayf_run *run, int64_t step, ayf_st **st) {
     *st = NULL;
     char *path = ayf_run_checkpoint_path(run->ctx, run->folder, step);
-    ayf_status status = path ? ayf_st_open(run->ctx, path, st) : AYF_E_MEMORY;
+    ayf_status status = path ? ayf_st_open_values(run->ctx, path, st) : AYF_E_MEMORY;
     ayf_free(run->ctx, path);
-    if (status == AYF_E_FORMAT)
-        ayf_fail_prefix(run->ctx,
-                        "the newest checkpoint cannot be used (remove it to go on from the one before it, or "
-                        "take a new folder): ");
-    return status;
+    return unusable(run, status);
 }
 
 ayf_status ayf_run_checkpoint_check(ayf_run *run, int64_t step) {
@@ -353,8 +357,10 @@ static bool model_is_whole(const ayf_run *run) {
         return false;
     bool same = card.step == run->step;
     ayf_model_card_free(run->ctx, &card);
-    ayf_st *st = NULL; /* compares the checksums of the weights */
-    same = same && ayf_st_open(run->ctx, run->model_path, &st) == AYF_OK;
+    ayf_st *st = NULL;
+    same = same && ayf_st_open_values(run->ctx, run->model_path, &st) == AYF_OK;
+    for (size_t i = 0; same && i < ayf_st_count(st); i++) /* compares the checksum */
+        same = ayf_st_check_finite(st, ayf_st_at(st, i)->name) == AYF_OK;
     ayf_st_close(st);
     return same;
 }

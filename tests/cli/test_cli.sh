@@ -222,7 +222,7 @@ expect "guided twice" 2 "$ayf" sample free --cfg --weak weak --guidance 2 --out 
 says "give one of them"
 expect "distil with a teacher guided by itself" 0 "$ayf" distill free-student $student --teacher free --cfg --steps 1
 expect "its range" 0 "$ayf" info free-student/model.safetensors
-prints "guidance     1 to 2"
+prints "guidance     1 to 3"
 expect "fidelity to a teacher guided by itself" 0 "$ayf" eval free-student --teacher free --cfg --guidance 2 --pairs 2 --calls 1
 expect "distil after mid-training" 0 "$ayf" distill mid-student $student --teacher free --cfg --steps 3 \
     --set distill.midtrain_steps=2 --set distill.midtrain_trajectories=8 --set distill.midtrain_solver_steps=2
@@ -277,7 +277,7 @@ says "FILE.csv"
 
 # ---- Info and bad files ----
 expect "info on a student" 0 "$ayf" info student/model.safetensors
-prints "role         student" && prints "guidance     1 to 2" && prints "images of 8 x 8"
+prints "role         student" && prints "guidance     1 to 3" && prints "images of 8 x 8"
 expect "info on a run" 0 "$ayf" info teacher
 prints "finished" && prints "steps: 3"
 expect "info on built-in data" 0 "$ayf" info builtin:shapes

@@ -1,6 +1,7 @@
 /* Networks that fill the memory: what a run allocates besides them. */
 #include "run_fixture.h"
 
+#include "train/checkpoint.h"
 #include "train/state.h"
 
 /* ---- What is allocated ---- */
@@ -21,7 +22,7 @@ static void *note_size(void *user, void *pointer, size_t size) {
 
 /* ---- Saving ---- */
 
-/* A checkpoint, a model and snapshots are written tensor by tensor. */
+/* A checkpoint, a model and snapshots are written and read tensor by tensor. */
 static void test_saving(void **state) {
     (void)state;
     sizes taken = {0};
@@ -36,6 +37,9 @@ static void test_saving(void **state) {
     assert_in_range(ayf_weights_bytes(run->learner[0].weights), 4 * largest, SIZE_MAX);
     taken.largest = 0;
     assert_int_equal(ayf_run_save(run), AYF_OK);
+    assert_in_range(taken.largest, largest, largest + 64);
+    taken.largest = 0;
+    assert_int_equal(ayf_run_checkpoint_read(run, 1), AYF_OK);
     assert_in_range(taken.largest, largest, largest + 64);
     taken.largest = 0;
     assert_int_equal(ayf_run_step(run, NULL), AYF_OK); /* with its snapshot */
