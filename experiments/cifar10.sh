@@ -31,7 +31,8 @@ else
     FINETUNE_STEPS=${FINETUNE_STEPS:-3000} blocks=2 classes=0-9
 fi
 IMAGES=${IMAGES:-4000}      # drawn for every distance to the data
-GUIDANCE=${GUIDANCE:-1.5}   # of the pictures and of the tables
+GUIDANCE=${GUIDANCE:-2}     # of the pictures and of the tables
+until="--guidance-t-max 0.7" # as the students' teacher is guided
 
 stage() { # NAME VERB OPTIONS ...: a run that is made once
     name=$1 verb=$2
@@ -55,9 +56,11 @@ picture() { # FILE MODEL OPTIONS ...
     [ -f "$file" ] || "$ayf" sample "$model" --seeds 0-63 --class "$classes" --grid 16 --scale 2 --guidance "$GUIDANCE" "$@" \
         --out "$file" >&2
 }
-picture teacher teacher --weak "$folder/weak" --steps 16
+# shellcheck disable=SC2086
+picture teacher teacher --weak "$folder/weak" $until --steps 16
 for steps in 1 2 4; do
-    picture "euler-$steps" teacher --weak "$folder/weak" --solver euler --steps $steps
+    # shellcheck disable=SC2086
+    picture "euler-$steps" teacher --weak "$folder/weak" $until --solver euler --steps $steps
     picture "student-$steps" student --steps $steps
     picture "tuned-$steps" tuned --steps $steps
 done
@@ -73,7 +76,8 @@ measured() { # MODEL OPTIONS ...
     shift
     compared "$ayf" eval "$model" --features "$folder/features.safetensors" --images "$IMAGES" --guidance "$GUIDANCE" "$@"
 }
-measured teacher --weak "$folder/weak" --calls 16
+# shellcheck disable=SC2086
+measured teacher --weak "$folder/weak" $until --calls 16
 for name in student tuned; do
     measured "$name" --teacher "$folder/teacher" --weak "$folder/weak" --calls 1,2,4
 done

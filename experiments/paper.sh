@@ -89,9 +89,14 @@ teacher() { # NAME SEED STEPS OPTIONS ...: NAME-NUMBER; classes are hidden from 
         --set train.lr=0.01 --set "train.lr_warmup=$(warmup "$steps")" --set train.label_dropout=0.1 "$@"
 }
 
-student() { # NAME SEED OPTIONS ...: NAME-SEED
+anchored() { # OPTIONS ...: they decide about the share of s = 0
+    case "$*" in *distill.p_s0=* | *distill.s_zero_only=true*) ;; *) return 1 ;; esac
+}
+
+student() { # NAME SEED OPTIONS ...: NAME-SEED, with anchors at s = 0 unless the options say otherwise
     name=$1 seed=$2
     shift 2
+    anchored "$@" || set -- --set distill.p_s0=0.2 "$@"
     stage "$name-$seed" distill --data "$data" $learnt --batch "$BATCH" --steps "$STUDENT_STEPS" --set train.lr=0.005 \
         --set "train.lr_warmup=$(warmup "$STUDENT_STEPS")" --seed "$seed" "$@"
 }
@@ -103,18 +108,19 @@ plain() { # NAME SEED OPTIONS ...: a student of the teacher as it is
     student "$name" "$seed" --teacher "$folder/teacher-$(of "$seed")" --set distill.guidance=none "$@"
 }
 
-guided() { # NAME SEED OPTIONS ...: a student of the teacher guided by a weak one, for strengths from 1 to 3
+guided() { # NAME SEED OPTIONS ...: a student of the teacher guided by a weak one, for strengths from 1 to 3, at all times
     teacher teacher "$2" "$TEACHER_STEPS"
     teacher weak "$2" "$WEAK_STEPS" --set model.multipliers=1,1
     name=$1 seed=$2
     shift 2
     student "$name" "$seed" --teacher "$folder/teacher-$(of "$seed")" --weak "$folder/weak-$(of "$seed")" \
-        --set distill.guidance_max=3 "$@"
+        --set distill.guidance_max=3 --set distill.guidance_t_max=1 "$@"
 }
 
-ring() { # NAME SEED OPTIONS ...: RING-NAME-SEED, a flow map of a ring of 8 Gaussians
+ring() { # NAME SEED OPTIONS ...: RING-NAME-SEED, a flow map of a ring of 8 Gaussians, anchored as above
     name=$1 seed=$2
     shift 2
+    anchored "$@" || set -- --set distill.p_s0=0.2 "$@"
     stage "ring-$name-$seed" distill --data builtin:ring --batch 512 --steps "$RING_STEPS" --seed "$seed" \
         --set data.labels=false --set model.kind=mlp --set model.hidden=128 --set model.layers=4 --set model.fourier=64 \
         --set train.lr=0.001 --set distill.student_init=scratch --set distill.guidance=none --set distill.norm=rms \
@@ -363,7 +369,7 @@ guidance() {
     for seed in $SEEDS; do
         plain emd "$seed"
         student cfg "$seed" --teacher "$folder/teacher-$(of "$seed")" --set distill.guidance=cfg \
-            --set distill.guidance_max=3
+            --set distill.guidance_max=3 --set distill.guidance_t_max=1
         guided autoguidance "$seed"
     done
     printf '\n## (iii) FD and recall (our features), each at its best strength lambda\n\n'
@@ -462,7 +468,7 @@ ablations() {
     yardstick teacher-velocity
 }
 
-# ---- (vi) Switches that the literature suggests ----
+# ---- (vii) Switches that the literature suggests ----
 switches() {
     for seed in $SEEDS; do
         plain emd "$seed"
@@ -476,18 +482,18 @@ switches() {
     done
     for what in fd rms; do
         case $what in
-        fd) printf '\n## (vi) Switches without guidance: FD (our features)\n\n' ;;
-        rms) printf '\n## (vi) Switches without guidance: RMS distance to the solution of the teacher\n\n' ;;
+        fd) printf '\n## (vii) Switches without guidance: FD (our features)\n\n' ;;
+        rms) printf '\n## (vii) Switches without guidance: RMS distance to the solution of the teacher\n\n' ;;
         esac
         heading "" "1 step" "2 steps" "4 steps"
-        row "defaults" emd %.3f $what 1 2 4
+        row "p_s0 = 0.2 and the other defaults" emd %.3f $what 1 2 4
         row "p_s0 = 0" no-zero %.3f $what 1 2 4
         row "MeanFlow's time pairs" sorted %.3f $what 1 2 4
         row "time_split" split %.3f $what 1 2 4
         row "norm_p = 0.75" power-75 %.3f $what 1 2 4
         row "norm_p = 0" power-0 %.3f $what 1 2 4
     done
-    printf '\n## (vi) Autoguidance up to a time: FD by lambda\n\n'
+    printf '\n## (vii) Autoguidance up to a time: FD by lambda\n\n'
     heading "guided, lambda" "1 step" "2 steps" "4 steps"
     for guide in autoguidance until-70; do by_strength $guide $guide; done
     echo
@@ -497,13 +503,13 @@ switches() {
 # Students for a range of strengths, fine-tuned with a discriminator that is told the strength, or is not.
 told() {
     for seed in $SEEDS; do
-        guided autoguidance "$seed"
+        guided until-70 "$seed" --set distill.guidance_t_max=0.7
         for known in false true; do
-            stage "told-$known-$seed" finetune --student "$folder/autoguidance-$seed" --steps "$FINETUNE_STEPS" \
+            stage "told-$known-$seed" finetune --student "$folder/until-70-$seed" --steps "$FINETUNE_STEPS" \
                 --seed "$seed" --set finetune.channel_base=512 --set "finetune.disc_guidance=$known"
         done
     done
-    printf '\n## (vi) Fine-tuning for a range of strengths: FD by lambda\n\n'
+    printf '\n## (vii) Fine-tuning for a range of strengths: FD by lambda\n\n'
     heading "the discriminator knows lambda, lambda" "1 step" "2 steps" "4 steps"
     for known in false true; do by_strength $known told-$known; done
 }

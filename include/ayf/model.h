@@ -33,8 +33,9 @@ typedef struct ayf_model_facts {
     ayf_precision precision; /* in which it computes here, ayf_options.precision: HIGHEST or BF16 */
 } ayf_model_facts;
 
-/* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. Close the
- * model before the context. */
+/* Reads a model file (safetensors). ayf_path_facts.model_path is the model file of a run folder. The file stays open:
+ * its weights are read again when they are needed, and AYF_E_FORMAT then if it was written over. Close the model before
+ * the context. */
 AYF_API AYF_CHECKED ayf_status ayf_model_open(ayf_context *ctx, const char *path, ayf_model **out);
 /* The same of a model file that is in memory: `size` bytes, which are only read during the call. Messages call
  * it "model in memory". */

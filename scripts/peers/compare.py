@@ -32,7 +32,9 @@ def repeats(options, what):
 
 
 def run_ayf(options, what, precision):
-    command = [options.ayf, "bench", what, "--json", "--precision", precision, "--batch", str(options.batch)]
+    command = [options.ayf, "bench", what, "--json", "--precision", precision]
+    if what == "step":  # calls are of 1, 4 and 32 samples
+        command += ["--batch", str(options.batch)]
     command += ["--repeats", repeats(options, what)]
     return run(command, {**os.environ, "AYF_THREADS": str(options.threads)})[0]["precisions"][precision]
 

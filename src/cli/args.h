@@ -126,7 +126,8 @@ extern bool cli_silent;
       "small network that has everything is checked. The exit code is 5 when a check fails.")                \
     X(bench, "[step | call | discriminator]", 0, 1, "time a training step and a call",                       \
       "step: forward, forward + backward, forward + tangent and the whole distillation step.\n"              \
-      "call: one call of a student with fixed weights, as sampling makes it, at batch 1, 4 and 32.\n"        \
+      "call: one call of a student with fixed weights, as sampling makes it, at batch 1, 4 and 32\n"         \
+      "or --batch.\n"                                                                                        \
       "discriminator: a discriminator step of fine-tuning, with and without the gradient penalties R1\n"     \
       "and R2, and its average cost with penalties in every 4th and every 16th step.\n"                      \
       "Without an argument all three. The convolution peak of this machine is measured in the same run,\n"   \
@@ -307,7 +308,7 @@ typedef enum cli_verb {
       "fit a classifier to --data and write it; --set takes data.resolution, train.steps ...")               \
     X(save_stats, "save-stats", "FILE", CLI_EVAL, NULL,                                                      \
       "write mean and covariance of the real samples' features (.npz, as pytorch-fid); no SUBJECT needed")   \
-    X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step; default 32")                            \
+    X(bench_batch, "batch", "N", CLI_BENCH, NULL, "samples per step or call; default 32, calls 1, 4 and 32") \
     X(bench_precision, "precision", "highest|bf16|auto", CLI_BENCH, NULL,                                    \
       "default: highest, and bf16 where that is faster")                                                     \
     X(repeats, "repeats", "N", CLI_BENCH, NULL, "timings of each. Default 3, call 20, discriminator 10")     \

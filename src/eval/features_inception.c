@@ -99,7 +99,7 @@ static ayf_status read_weights(ayf_extractor *e, ayf_backend *backend) {
     ayf_model_spec spec = ayf_model_spec_default();
     spec.kind = AYF_MODEL_INCEPTION;
     ayf_st *st;
-    AYF_TRY(ayf_st_open(e->ctx, e->path, &st));
+    AYF_TRY(ayf_st_open_values(e->ctx, e->path, &st));
     ayf_status status = ayf_weights_read(backend, st, &spec, "the Inception network of FID", &e->weights);
     if (status == AYF_OK) status = check_variances(e, st);
     ayf_st_close(st);

@@ -7,6 +7,11 @@
 #include "exec/trace.h"
 #include "pass/precision.h"
 
+/* The frozen steps that read a leaf: none when they are equal. */
+typedef struct reading {
+    uint32_t first, end;
+} reading;
+
 struct ayf_program {
     ayf_backend *backend;
     ayf_graph *g;
@@ -20,48 +25,17 @@ struct ayf_program {
     void *scratch;
     ayf_buffer **leaf; /* per leaf: bound or own */
     bool *own;
-    bool *filled; /* per leaf: set or bound */
-    bool *keeps;  /* per step: its kernel keeps something of its fixed input */
-    bool *late;   /* per leaf: its update is made in the last part of a batch only */
-    void ***args; /* per step: in then out */
-    bool placed;  /* memory is there and args are resolved */
-    bool stale;   /* frozen steps must run */
+    bool *filled;         /* per leaf: set or bound */
+    bool *held;           /* per leaf: its buffer is read, and held for this program */
+    bool *passing;        /* per node id: see mark_passing() */
+    reading *reading;     /* per leaf */
+    size_t reading_bytes; /* of leaves that are read once: in memory at one time, and room to read them */
+    bool *keeps;          /* per step: its kernel keeps something of its fixed input */
+    bool *late;           /* per leaf: its update is made in the last part of a batch only */
+    void ***args;         /* per step: in then out */
+    bool placed;          /* memory is there and args are resolved */
+    bool stale;           /* frozen steps must run */
 };
-
-/* ---- Buffers ---- */
-
-ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out) {
-    ayf_buffer *b = ayf_alloc(backend->ctx, 1, sizeof *b);
-    if (!b) return AYF_E_MEMORY;
-    b->backend = backend;
-    b->elements = elements;
-    ayf_status status =
-        backend->ops->alloc(backend, elements * backend->ops->element_size[AYF_F32], &b->memory);
-    if (status != AYF_OK) {
-        ayf_free(backend->ctx, b);
-        return status;
-    }
-    *out = b;
-    return AYF_OK;
-}
-
-void ayf_buffer_free(ayf_buffer *b) {
-    if (!b) return;
-    b->backend->ops->release(b->backend, b->memory);
-    ayf_free(b->backend->ctx, b);
-}
-
-ayf_status ayf_buffer_set(ayf_buffer *b, const float *from) {
-    return b->backend->ops->upload(b->backend, b->memory, from, b->elements, false);
-}
-
-ayf_status ayf_buffer_get(const ayf_buffer *b, float *to) {
-    return b->backend->ops->fetch(b->backend, to, b->memory, b->elements, false);
-}
-
-ayf_status ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) {
-    return to->backend->ops->copy(to->backend, to->memory, from->memory, to->elements);
-}
 
 void ayf_backend_close(ayf_backend *backend) {
     if (backend) backend->ops->close(backend);
@@ -94,7 +68,11 @@ static ayf_status prepare_all(ayf_program *p) {
     p->own = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->own);
     p->filled = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->filled);
     p->late = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->late);
-    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled || !p->late || !p->keeps)
+    p->held = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->held);
+    p->reading = ayf_alloc(ctx, p->g->leaf_count, sizeof *p->reading);
+    p->passing = ayf_alloc(ctx, p->g->count, sizeof *p->passing);
+    if (!p->kernel || !p->args || !p->leaf || !p->own || !p->filled || !p->late || !p->keeps || !p->held ||
+        !p->reading || !p->passing)
         return AYF_E_MEMORY;
     AYF_TRY(mark_late(p));
     for (uint32_t i = 0; i < count; i++) {
@@ -113,25 +91,68 @@ static ayf_status prepare_all(ayf_program *p) {
     return AYF_OK;
 }
 
-/* What frozen steps make and only they read, or kernels that keep it in a form of their own. */
-static void mark_passing(const ayf_program *p, bool *passing) {
+/* PARAM leaves and what frozen steps make, where only frozen steps read it, or kernels that keep it in a form of
+ * their own. */
+static void mark_passing(ayf_program *p) {
     const ayf_schedule *s = p->schedule;
+    const ayf_graph *g = p->g;
+    for (uint32_t i = 0; i < g->leaf_count; i++)
+        p->passing[g->leaf[i].id] = g->leaf[i].storage == AYF_STORE_PARAM;
     for (uint32_t i = 0; i < s->count; i++)
         for (uint32_t k = 0; s->step[i].frozen && k < s->step[i].out_count; k++)
-            passing[s->step[i].out[k]] = true;
+            p->passing[s->step[i].out[k]] = true;
     for (uint32_t i = 0; i < s->count; i++)
         for (uint32_t k = 0; !s->step[i].frozen && k < s->step[i].in_count; k++)
-            if (k != 1 || !p->keeps[i]) passing[s->step[i].in[k]] = false;
-    for (uint32_t i = 0; i < p->g->output_count; i++)
-        passing[ayf_stored_as(p->g, p->g->output[i].id)] = false;
+            if (k != 1 || !p->keeps[i]) p->passing[s->step[i].in[k]] = false;
+    for (uint32_t i = 0; i < g->output_count; i++) p->passing[ayf_stored_as(g, g->output[i].id)] = false;
+    for (uint32_t i = 0; i < g->leaf_count; i++) p->passing[ayf_stored_as(g, g->leaf[i].update)] = false;
+}
+
+static size_t leaf_size(const ayf_program *p, uint32_t i) {
+    return ayf_elements(p->g, p->g->leaf[i].id) * p->backend->ops->element_size[AYF_F32];
+}
+
+/* The leaf that an input of a step is; false: it is none. */
+static bool leaf_of(const ayf_program *p, ayf_id id, uint32_t *leaf) {
+    const ayf_node *n = ayf_at(p->g, id);
+    if (n->op == AYF_OP_INPUT) *leaf = (uint32_t)n->attr[0];
+    return n->op == AYF_OP_INPUT;
+}
+
+static void find_readings(ayf_program *p) {
+    const ayf_schedule *s = p->schedule;
+    uint32_t l = 0;
+    for (uint32_t i = 0; i < s->count && s->step[i].frozen; i++)
+        for (uint32_t k = 0; k < s->step[i].in_count; k++) {
+            if (!leaf_of(p, s->step[i].in[k], &l)) continue;
+            if (p->reading[l].end == 0) p->reading[l].first = i;
+            p->reading[l].end = i + 1;
+        }
+}
+
+static void count_reading(ayf_program *p) {
+    enum { ROOM = 2 }; /* before its values are in place: as they are in the file, and its bytes */
+    size_t largest = 0;
+    for (uint32_t l = 0; l < p->g->leaf_count; l++) {
+        if (!p->passing[p->g->leaf[l].id]) continue;
+        if (leaf_size(p, l) > largest) largest = leaf_size(p, l);
+    }
+    p->reading_bytes = largest; /* as handed to a kernel that keeps it */
+    for (uint32_t i = 0; i < p->schedule->count && p->schedule->step[i].frozen; i++) {
+        size_t bytes = 0;
+        for (uint32_t l = 0; l < p->g->leaf_count; l++)
+            if (p->passing[p->g->leaf[l].id] && p->reading[l].first <= i && i < p->reading[l].end)
+                bytes += leaf_size(p, l);
+        if (bytes > p->reading_bytes) p->reading_bytes = bytes;
+    }
+    p->reading_bytes += ROOM * largest;
 }
 
 static ayf_status plan_all(ayf_program *p) {
-    bool *passing = ayf_alloc(p->backend->ctx, p->g->count, sizeof *passing);
-    if (!passing) return AYF_E_MEMORY;
-    mark_passing(p, passing);
-    p->plan = ayf_plan_make(p->g, p->schedule, p->backend->ops->element_size, passing, p->mode);
-    ayf_free(p->backend->ctx, passing);
+    mark_passing(p);
+    find_readings(p);
+    count_reading(p);
+    p->plan = ayf_plan_make(p->g, p->schedule, p->backend->ops->element_size, p->passing, p->mode);
     return p->plan ? AYF_OK : p->backend->ctx->status;
 }
 
@@ -175,6 +196,11 @@ ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_opt
     return AYF_OK;
 }
 
+static void let_go(ayf_program *p, uint32_t i) {
+    if (p->held[i]) ayf_buffer_let_go(p->leaf[i]);
+    p->held[i] = false;
+}
+
 void ayf_program_free(ayf_program *p) {
     if (!p) return;
     ayf_backend *backend = p->backend;
@@ -186,8 +212,10 @@ void ayf_program_free(ayf_program *p) {
             backend->ops->drop(backend, p->kernel[i]);
         if (p->args) ayf_free(ctx, p->args[i]);
     }
-    for (uint32_t i = 0; p->own && i < p->g->leaf_count; i++)
+    for (uint32_t i = 0; p->own && p->leaf && p->held && i < p->g->leaf_count; i++) {
+        let_go(p, i);
         if (p->own[i]) ayf_buffer_free(p->leaf[i]);
+    }
     if (p->arena) backend->ops->release(backend, p->arena);
     if (p->scratch) backend->ops->release(backend, p->scratch);
     ayf_free(ctx, p->kernel);
@@ -196,6 +224,9 @@ void ayf_program_free(ayf_program *p) {
     ayf_free(ctx, p->own);
     ayf_free(ctx, p->filled);
     ayf_free(ctx, p->late);
+    ayf_free(ctx, p->held);
+    ayf_free(ctx, p->reading);
+    ayf_free(ctx, p->passing);
     ayf_free(ctx, p->keeps);
     ayf_plan_free(p->plan);
     ayf_schedule_free(p->schedule);
@@ -203,14 +234,29 @@ void ayf_program_free(ayf_program *p) {
     ayf_free(ctx, p);
 }
 
+static bool is_read(const ayf_program *p, uint32_t i) { return p->leaf[i] && p->leaf[i]->read; }
+
+/* Its values are in memory no longer than frozen steps need them. */
+static bool is_read_once(const ayf_program *p, uint32_t i) {
+    return is_read(p, i) && p->passing[p->g->leaf[i].id];
+}
+
+static bool reads_once(const ayf_program *p) {
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (is_read_once(p, i)) return true;
+    return false;
+}
+
 ayf_program_facts ayf_program_describe(const ayf_program *p) {
-    size_t element = p->backend->ops->element_size[AYF_F32];
     ayf_program_facts facts = {.arena_bytes = p->plan->bytes + p->kept_bytes,
-                               .scratch_bytes = p->scratch_bytes};
-    for (uint32_t i = 0; i < p->g->leaf_count; i++)
-        facts.leaf_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
-    for (uint32_t i = 0; i < p->g->leaf_count; i++)
-        if (!p->leaf[i] || p->own[i]) facts.own_bytes += ayf_elements(p->g, p->g->leaf[i].id) * element;
+                               .scratch_bytes = p->scratch_bytes,
+                               .leaf_bytes = reads_once(p) ? p->reading_bytes : 0,
+                               .read_bytes = p->reading_bytes};
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) {
+        if (!is_read_once(p, i)) facts.leaf_bytes += leaf_size(p, i);
+        if (!p->passing[p->g->leaf[i].id]) facts.read_bytes += leaf_size(p, i);
+        if (!p->leaf[i] || p->own[i]) facts.own_bytes += leaf_size(p, i);
+    }
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         if (step->frozen) continue;
@@ -257,6 +303,7 @@ ayf_status ayf_program_bind(ayf_program *p, const char *name, ayf_buffer *buffer
     AYF_TRY(find_leaf(p, name, &i));
     size_t want = ayf_elements(p->g, p->g->leaf[i].id);
     if (buffer->elements != want) return size_error(p, name, want, buffer->elements);
+    let_go(p, i);
     if (p->own[i]) ayf_buffer_free(p->leaf[i]);
     p->own[i] = false;
     p->leaf[i] = buffer;
@@ -279,6 +326,7 @@ static ayf_status set_leaf(ayf_program *p, const char *name, const void *values,
     AYF_TRY(find_leaf(p, name, &i));
     size_t want = ayf_elements(p->g, p->g->leaf[i].id);
     if (count != want) return size_error(p, name, want, count);
+    if (is_read(p, i)) return ayf_fail(p->backend->ctx, AYF_E_INTERNAL, "'%s' is read from elsewhere", name);
     AYF_TRY(own_leaf(p, i));
     if (p->g->leaf[i].storage == AYF_STORE_PARAM) p->stale = true;
     AYF_TRY(p->backend->ops->upload(p->backend, p->leaf[i]->memory, values, count, f64));
@@ -329,13 +377,18 @@ void ayf_program_refresh(ayf_program *p) { p->stale = true; }
 size_t ayf_program_missing_bytes(const ayf_program *p) {
     size_t bytes = (p->arena ? 0 : p->plan->bytes) + (p->scratch ? 0 : p->scratch_bytes);
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
-        if (!p->leaf[i])
-            bytes += ayf_elements(p->g, p->g->leaf[i].id) * p->backend->ops->element_size[AYF_F32];
-    return bytes;
+        if (!p->leaf[i] || (!p->leaf[i]->memory && !is_read_once(p, i))) bytes += leaf_size(p, i);
+    return p->stale && reads_once(p) ? bytes + p->reading_bytes : bytes;
 }
 
 ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead) {
     return ayf_available_check(p->backend->ctx, ayf_program_missing_bytes(p), what, instead);
+}
+
+static ayf_status hold(ayf_program *p, uint32_t i) {
+    if (!p->held[i]) AYF_TRY(ayf_buffer_hold(p->leaf[i]));
+    p->held[i] = true;
+    return AYF_OK;
 }
 
 static bool is_input(ayf_storage storage) { return storage == AYF_STORE_INPUT || storage == AYF_STORE_LAST; }
@@ -347,7 +400,10 @@ ayf_status ayf_program_ready(ayf_program *p) {
         if (is_input(p->g->leaf[i].storage) && !p->filled[i])
             return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
     AYF_TRY(ayf_program_check_memory(p, "this computation", "use a smaller batch or network"));
-    for (uint32_t i = 0; i < p->g->leaf_count; i++) AYF_TRY(own_leaf(p, i));
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) {
+        AYF_TRY(own_leaf(p, i));
+        if (is_read(p, i) && !is_read_once(p, i)) AYF_TRY(hold(p, i));
+    }
     if (!p->arena) AYF_TRY(backend->ops->alloc(backend, p->plan->bytes, &p->arena));
     if (!p->scratch) AYF_TRY(backend->ops->alloc(backend, p->scratch_bytes, &p->scratch));
     if (backend->ctx->trace && !p->trace &&
@@ -400,18 +456,64 @@ static void keep_all(ayf_program *p, ayf_id id) {
             p->backend->ops->keep(p->backend, p->kernel[i], memory_of(p, id));
 }
 
-static void keep_leaves(ayf_program *p) {
-    for (uint32_t i = 0; i < p->g->leaf_count; i++)
-        if (p->g->leaf[i].storage == AYF_STORE_PARAM) keep_all(p, p->g->leaf[i].id);
+static bool is_kept(const ayf_program *p, ayf_id id) {
+    for (uint32_t i = 0; i < p->schedule->count; i++)
+        if (p->keeps[i] && p->schedule->step[i].in[1] == id) return true;
+    return false;
+}
+
+/* No failure is left for the next call to report, and kernels are done with what they read. */
+static ayf_status settle(ayf_program *p, ayf_status status) {
+    ayf_status synced = p->backend->ops->sync(p->backend);
+    return status != AYF_OK ? status : synced;
+}
+
+static ayf_status keep_leaves(ayf_program *p) {
+    for (uint32_t i = 0; i < p->g->leaf_count; i++) {
+        ayf_id id = p->g->leaf[i].id;
+        bool passes = is_read_once(p, i);
+        if (p->g->leaf[i].storage != AYF_STORE_PARAM || !is_kept(p, id)) continue;
+        if (passes) AYF_TRY(hold(p, i));
+        keep_all(p, id);
+        if (!passes) continue;
+        AYF_TRY(settle(p, AYF_OK));
+        let_go(p, i);
+    }
+    return AYF_OK;
+}
+
+/* The leaves that a frozen step reads once are in memory, and its arguments know where. */
+static ayf_status hold_read(ayf_program *p, uint32_t at) {
+    const ayf_step *step = &p->schedule->step[at];
+    uint32_t l = 0;
+    for (uint32_t k = 0; k < step->in_count; k++) {
+        if (!leaf_of(p, step->in[k], &l) || !is_read_once(p, l)) continue;
+        AYF_TRY(hold(p, l));
+        p->args[at][k] = p->leaf[l]->memory;
+    }
+    return AYF_OK;
+}
+
+/* Those that no frozen step behind it reads need not be any more. */
+static ayf_status let_go_read(ayf_program *p, uint32_t at) {
+    const ayf_step *step = &p->schedule->step[at];
+    ayf_status status = AYF_OK;
+    uint32_t l = 0;
+    for (uint32_t k = 0; status == AYF_OK && k < step->in_count; k++) {
+        if (!leaf_of(p, step->in[k], &l) || !is_read_once(p, l) || p->reading[l].end > at + 1) continue;
+        status = settle(p, AYF_OK);
+        let_go(p, l);
+    }
+    return status;
 }
 
 static ayf_status launch_all(ayf_program *p, bool last) {
-    ayf_status status = AYF_OK;
-    if (p->stale) keep_leaves(p);
+    ayf_status status = p->stale ? keep_leaves(p) : AYF_OK;
     for (uint32_t i = 0; i < p->schedule->count; i++) {
         const ayf_step *step = &p->schedule->step[i];
         if ((step->last && !last) || (step->frozen && !p->stale)) continue;
         /* Only traced launches fail here. Other processes wait for the exchanges that are left. */
+        if (step->frozen && status == AYF_OK) status = hold_read(p, i);
         if (status != AYF_OK && !exchanges(p, step)) continue;
         if (p->trace) {
             ayf_status launched = ayf_trace_launch(p->trace, i, p->args[i], p->scratch);
@@ -421,6 +523,7 @@ static ayf_status launch_all(ayf_program *p, bool last) {
         }
         for (uint32_t k = 0; step->frozen && status == AYF_OK && k < step->out_count; k++)
             keep_all(p, step->out[k]);
+        if (step->frozen && status == AYF_OK) status = let_go_read(p, i);
         if (p->mode == AYF_PLAN_POISON && status == AYF_OK) status = poison_dead(p, i);
     }
     return status;
@@ -436,17 +539,14 @@ static ayf_status copy_updates(ayf_program *p, bool last) {
     return AYF_OK;
 }
 
-/* No failure is left for the next run to report. */
-static ayf_status settle(ayf_program *p, ayf_status status) {
-    ayf_status synced = p->backend->ops->sync(p->backend);
-    return status != AYF_OK ? status : synced;
-}
-
 static ayf_status run(ayf_program *p, bool last) {
     AYF_TRY(ayf_program_ready(p));
     AYF_TRY(ayf_task_go_on(p->backend->ctx));
     /* Before the copies, which would spread what a failed kernel left. */
-    AYF_TRY(settle(p, launch_all(p, last)));
+    ayf_status status = settle(p, launch_all(p, last));
+    for (uint32_t i = 0; i < p->g->leaf_count; i++)
+        if (is_read_once(p, i)) let_go(p, i); /* after a failure */
+    AYF_TRY(status);
     p->stale = false;
     return settle(p, copy_updates(p, last));
 }

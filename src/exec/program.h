@@ -10,23 +10,9 @@
 #ifndef AYF_PROGRAM_H
 #define AYF_PROGRAM_H
 
-#include "exec/backend.h"
+#include "exec/buffer.h"
 #include "pass/plan.h"
 #include "pass/recompute.h"
-
-/* A tensor in a backend's memory that several programs can share. */
-typedef struct ayf_buffer {
-    ayf_backend *backend;
-    void *memory;
-    size_t elements;
-} ayf_buffer;
-
-ayf_status ayf_buffer_new(ayf_backend *backend, size_t elements, ayf_buffer **out); /* zeroed */
-void ayf_buffer_free(ayf_buffer *buffer);
-/* All elements; after a failure what was to be written is undefined. */
-ayf_status ayf_buffer_set(ayf_buffer *buffer, const float *from) AYF_MUST_CHECK;
-ayf_status ayf_buffer_get(const ayf_buffer *buffer, float *to) AYF_MUST_CHECK;
-ayf_status ayf_buffer_copy(ayf_buffer *to, const ayf_buffer *from) AYF_MUST_CHECK; /* equal sizes */
 
 void ayf_backend_close(ayf_backend *backend);
 
@@ -53,10 +39,12 @@ typedef struct ayf_program_facts {
     size_t scratch_bytes; /* the largest need of one kernel */
     size_t leaf_bytes;    /* inputs, parameters, state; shared buffers included */
     size_t own_bytes;     /* of leaf_bytes, those that are not bound */
-    double flops;         /* of convolutions and matrix products in one run, steps that run once excluded */
-    uint32_t steps;       /* kernels launched per run */
-    uint32_t kernels;     /* of those without the repetitions */
-    uint32_t nodes;       /* of the graph */
+    size_t
+        read_bytes;   /* leaf_bytes if all PARAM leaves were bound to buffers that are read (exec/buffer.h) */
+    double flops;     /* of convolutions and matrix products in one run, steps that run once excluded */
+    uint32_t steps;   /* kernels launched per run */
+    uint32_t kernels; /* of those without the repetitions */
+    uint32_t nodes;   /* of the graph */
 } ayf_program_facts;
 ayf_program_facts ayf_program_describe(const ayf_program *p);
 ayf_backend *ayf_program_backend(const ayf_program *p); /* what it was compiled for */
@@ -67,7 +55,8 @@ size_t ayf_program_missing_bytes(const ayf_program *p);
 /* Whether that memory is there. `what` and `instead` as in base/available.h. */
 ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead);
 
-/* The leaf uses the memory of `buffer`, which must have its size and outlive the program. */
+/* The leaf uses the memory of `buffer`, which must have its size and outlive the program. A buffer that is read is held
+ * as long as the program needs its values: no longer than the steps that run once, where no other reads the leaf. */
 ayf_status ayf_program_bind(ayf_program *p, const char *leaf, ayf_buffer *buffer);
 bool ayf_program_has_leaf(const ayf_program *p, const char *leaf);
 
@@ -90,7 +79,8 @@ ayf_status ayf_program_set_f64(ayf_program *p, const char *leaf, const double *v
 ayf_status ayf_program_get(ayf_program *p, const char *output, float *values, size_t count);
 ayf_status ayf_program_get_f64(ayf_program *p, const char *output, double *values, size_t count);
 
-/* PARAM leaves changed through their buffer: what was computed from them once is computed again. */
+/* PARAM leaves changed through their buffer: what was computed from them once is computed again. Buffers that are read
+ * are read again for it. */
 void ayf_program_refresh(ayf_program *p);
 
 /* Everything that has to be there before a run: every INPUT and LAST leaf set or bound once (AYF_E_INTERNAL

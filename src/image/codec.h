@@ -32,8 +32,8 @@ int ayf_exif_orientation(const unsigned char *bytes, size_t size);
  */
 ayf_status ayf_image_orient(ayf_context *ctx, ayf_image *image, int orientation);
 
-/* What a file is that none of the readers takes, with the way out, as the end of a sentence that begins with
- * its name: "is a GIF picture; ...". */
-const char *ayf_image_foreign(const unsigned char *bytes, size_t size);
+/* AYF_E_FORMAT for a file that none of the readers takes: what it is, with the way out. */
+ayf_status ayf_image_fail_foreign(ayf_context *ctx, const char *name, const unsigned char *bytes,
+                                  size_t size);
 
 #endif

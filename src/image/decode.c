@@ -18,8 +18,7 @@ static ayf_status decode(ayf_context *ctx, ayf_image_file *file, ayf_image *imag
     reader *read = reader_of(file->bytes, file->size);
     *image = (ayf_image){0};
     file->orientation = 1;
-    if (!read)
-        return ayf_fail(ctx, AYF_E_FORMAT, "%s: %s", file->name, ayf_image_foreign(file->bytes, file->size));
+    if (!read) return ayf_image_fail_foreign(ctx, file->name, file->bytes, file->size);
     AYF_TRY(read(ctx, file, image));
     if (file->as_stored) return AYF_OK;
     ayf_status status = ayf_image_orient(ctx, image, file->orientation);

@@ -12,6 +12,7 @@ typedef struct ayf_bench_plan {
     ayf_model_spec network, discriminator;
     int batch, repeats;
     ayf_recompute recompute;
+    bool draws; /* sample grids */
     ayf_precision precision; /* as asked for */
 } ayf_bench_plan;
 

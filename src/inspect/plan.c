@@ -16,7 +16,7 @@ typedef struct planner {
     uint64_t teacher_pictures[AYF_PRECISION_AUTO], student_pictures[AYF_PRECISION_AUTO];
 } planner;
 
-/* A run with one average. */
+/* A run with one average, which reads its teachers from their files. */
 static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *row, const ayf_params *params,
                           uint64_t pictures, uint64_t *bytes, double *gflop) {
     ayf_program *program;
@@ -24,6 +24,7 @@ static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *ro
                                    .recompute = ayf_recompute_default(p->recompute)};
     AYF_TRY(ayf_compile(p->backend, g, &options, &program));
     ayf_program_facts facts = ayf_program_describe(program);
+    facts.leaf_bytes = facts.read_bytes;
     ayf_memory_parts parts = {.step = ayf_memory_program(&facts, true),
                               .batch = ayf_memory_batch(row->batch, p->shape),
                               .pictures = pictures,
@@ -70,14 +71,14 @@ static ayf_status plan_pictures(planner *p, ayf_precision precision) {
     return AYF_OK;
 }
 
-static ayf_status open_planner(planner *p, const ayf_model_spec *network) {
+static ayf_status open_planner(planner *p, const ayf_model_spec *network, bool draws) {
     ayf_model_spec student = *network;
     student.is_student = true;
     p->shape = ayf_model_shape(network);
     AYF_TRY(ayf_backend_open(p->ctx, &p->backend));
     AYF_TRY(ayf_params_new(p->ctx, network, &p->teacher));
     AYF_TRY(ayf_params_new(p->ctx, &student, &p->student));
-    for (int i = 0; i < AYF_PRECISION_AUTO; i++) AYF_TRY(plan_pictures(p, (ayf_precision)i));
+    for (int i = 0; draws && i < AYF_PRECISION_AUTO; i++) AYF_TRY(plan_pictures(p, (ayf_precision)i));
     return AYF_OK;
 }
 
@@ -88,7 +89,7 @@ ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ay
     *facts = (ayf_plan_facts){0};
     AYF_TRY(ayf_bench_read(ctx, options, 1, 1, &bench));
     p.recompute = bench.recompute;
-    ayf_status status = open_planner(&p, &bench.network);
+    ayf_status status = open_planner(&p, &bench.network, bench.draws);
     for (int i = 0; i < count && status == AYF_OK; i++) {
         if (rows[i].batch < 1 || rows[i].batch > AYF_PLAN_BATCH_MOST ||
             (unsigned)rows[i].precision >= AYF_PRECISION_AUTO)

@@ -175,6 +175,11 @@ ayf_status ayf_file_reader_next(ayf_file_reader *reader, void *bytes, size_t siz
                     reader->path);
 }
 
+ayf_status ayf_file_reader_seek(ayf_file_reader *reader, size_t at) {
+    if (lseek(reader->fd, (off_t)at, SEEK_SET) >= 0) return AYF_OK;
+    return ayf_fail_errno(reader->ctx, errno, "read", reader->path);
+}
+
 static ayf_status read_all(const ayf_file_reader *reader, size_t limit, char **bytes, size_t *size) {
     ayf_context *ctx = reader->ctx;
     const char *path = reader->path;

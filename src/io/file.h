@@ -43,6 +43,9 @@ void ayf_file_reader_close(ayf_file_reader *reader);
 /* The next `size` bytes; AYF_E_FORMAT when the file ends before. */
 ayf_status ayf_file_reader_next(ayf_file_reader *reader, void *bytes, size_t size);
 
+/* What is read next begins at byte `at`. */
+ayf_status ayf_file_reader_seek(ayf_file_reader *reader, size_t at);
+
 /* Replaces a file as a whole or not at all: the bytes go to a temporary file in the same folder, which is
  * synced and renamed over `path` at the end, then the folder is synced. Symbolic links are followed. A target
  * that is not a regular file (a device, a pipe) is written directly, and so are the open descriptors /dev/stdout,

@@ -17,6 +17,8 @@ typedef struct ayf_kind {
     const char *name;     /* "a Python pickle (.pkl, .pt, .pth)" */
     const char *as_data;  /* the way out for who took it for data; NULL: only the general one */
     const char *as_model; /* the same for who took it for a model */
+    const char
+        *as_picture; /* the same for who took it for a picture, as the end of "is <name>"; NULL as above */
     ayf_kind_use use;
 } ayf_kind;
 

@@ -22,14 +22,19 @@ typedef struct meta_entry {
 struct ayf_st {
     ayf_context *ctx;
     char *path;
-    void *file;   /* the data, or the whole file; NULL when only its header was read */
-    json_t *json; /* owns every name, key and value */
+    int owners;
+    void *file;             /* the data, or the whole file; NULL: not in memory */
+    ayf_file_reader reader; /* of ayf_st_open_values(); path NULL: not open */
+    size_t data_at;         /* where the data begins in the file */
+    json_t *json;           /* owns every name, key and value */
     ayf_st_tensor *tensors;
     const ayf_st_tensor **by_name;
     size_t count;
     meta_entry *meta;
     size_t meta_count;
     const char *sums; /* of the tensors, as in the metadata; NULL: the file has none */
+    bool *seen;       /* per tensor: read before, with the checksum in `sum`; of ayf_st_open_values() */
+    uint32_t *sum;
 };
 
 static const struct {
@@ -151,20 +156,30 @@ static bool is_sum(const char *key) {
     return strcmp(key, AYF_ST_SUMS) == 0 || strcmp(key, AYF_ST_HEADER_SUM) == 0;
 }
 
-static ayf_status check_sums(ayf_st *st) {
+static ayf_status check_sum_count(const ayf_st *st) {
+    if (!st->sums || strlen(st->sums) == st->count * AYF_ST_DIGITS) return AYF_OK;
+    return BAD_FILE(st, "%s: is damaged: it has checksums of other tensors; use another copy of the file",
+                    st->path);
+}
+
+static size_t size_of(const ayf_st_tensor *tensor) { return tensor->count * dtypes[tensor->dtype].size; }
+
+/* `sum` is of the bytes of the tensor. */
+static ayf_status check_sum(const ayf_st *st, const ayf_st_tensor *tensor, uint32_t sum) {
+    char digits[AYF_ST_DIGITS + 1];
     if (!st->sums) return AYF_OK;
-    if (strlen(st->sums) != st->count * AYF_ST_DIGITS)
-        return BAD_FILE(st, "%s: is damaged: it has checksums of other tensors; use another copy of the file",
-                        st->path);
-    for (size_t i = 0; i < st->count; i++) {
-        const ayf_st_tensor *tensor = &st->tensors[i];
-        char digits[AYF_ST_DIGITS + 1];
-        ayf_st_sum_text(ayf_st_sum(tensor->data, tensor->count * dtypes[tensor->dtype].size), digits);
-        if (memcmp(digits, st->sums + i * AYF_ST_DIGITS, AYF_ST_DIGITS) != 0)
-            return BAD_TENSOR(
-                st, tensor->name, "%s",
-                "the file is damaged: these are not the bytes that were written; use another copy of it");
-    }
+    ayf_st_sum_text(sum, digits);
+    if (memcmp(digits, st->sums + (size_t)(tensor - st->tensors) * AYF_ST_DIGITS, AYF_ST_DIGITS) == 0)
+        return AYF_OK;
+    return BAD_TENSOR(
+        st, tensor->name, "%s",
+        "the file is damaged: these are not the bytes that were written; use another copy of it");
+}
+
+static ayf_status check_sums(const ayf_st *st) {
+    AYF_TRY(check_sum_count(st));
+    for (size_t i = 0; st->sums && i < st->count; i++)
+        AYF_TRY(check_sum(st, &st->tensors[i], ayf_st_sum(st->tensors[i].data, size_of(&st->tensors[i]))));
     return AYF_OK;
 }
 
@@ -284,7 +299,7 @@ static ayf_status parse(ayf_st *st, const char *header, size_t header_size, size
 static ayf_status take_data(ayf_st *st, const char *data) {
     for (size_t i = 0; i < st->count; i++) {
         st->tensors[i].data = data;
-        data += st->tensors[i].count * dtypes[st->tensors[i].dtype].size;
+        data += size_of(&st->tensors[i]);
     }
     return check_sums(st);
 }
@@ -305,7 +320,8 @@ static ayf_status parse_front(ayf_st *st, ayf_file_reader *reader, size_t *data_
     char *header = ayf_alloc(st->ctx, header_size, 1);
     if (!header) return AYF_E_MEMORY;
     ayf_status status = ayf_file_reader_next(reader, header, header_size);
-    *data_size = size - LENGTH_SIZE - header_size;
+    st->data_at = LENGTH_SIZE + header_size;
+    *data_size = size - st->data_at;
     if (status == AYF_OK) status = parse(st, header, header_size, *data_size);
     ayf_free(st->ctx, header);
     return status;
@@ -316,7 +332,7 @@ static ayf_st *new_st(ayf_context *ctx, const char *name, void *file) {
     ayf_st *st = ayf_alloc(ctx, 1, sizeof *st);
     char *path = ayf_strdup(ctx, name);
     if (st && path) {
-        *st = (ayf_st){.ctx = ctx, .path = path, .file = file};
+        *st = (ayf_st){.ctx = ctx, .path = path, .file = file, .owners = 1};
         return st;
     }
     ayf_free(ctx, st);
@@ -340,33 +356,59 @@ static ayf_status name_others(ayf_context *ctx, const char *path, ayf_status sta
     return kind ? ayf_fail_kind_model(ctx, path, kind) : status;
 }
 
+/* What is done with the values of a file. */
+typedef enum values { VALUES_READ, VALUES_LEFT, VALUES_IGNORED } values;
+
+static ayf_status leave_values(ayf_st *st, ayf_file_reader *reader) {
+    AYF_TRY(check_sum_count(st));
+    st->seen = ayf_alloc(st->ctx, st->count, sizeof *st->seen);
+    st->sum = ayf_alloc(st->ctx, st->count, sizeof *st->sum);
+    if (!st->seen || !st->sum) return AYF_E_MEMORY;
+    st->reader = *reader;
+    st->reader.path = st->path;
+    return AYF_OK;
+}
+
 /* The header says how long the file is, so what is no such file, or has no end, is refused before it is read. */
-static ayf_status read_file(ayf_st *st, ayf_file_reader *reader, bool whole) {
+static ayf_status read_file(ayf_st *st, ayf_file_reader *reader, values wanted) {
     size_t data_size;
     AYF_TRY(parse_front(st, reader, &data_size));
-    if (!whole) return AYF_OK;
+    if (wanted == VALUES_IGNORED) return AYF_OK;
+    if (wanted == VALUES_LEFT) return leave_values(st, reader);
     st->file = ayf_alloc(st->ctx, data_size, 1);
     if (!st->file) return AYF_E_MEMORY;
     AYF_TRY(ayf_file_reader_next(reader, st->file, data_size));
     return take_data(st, st->file);
 }
 
-static ayf_status open_file(ayf_context *ctx, const char *path, bool whole, ayf_st **out) {
+static ayf_status open_file(ayf_context *ctx, const char *path, values wanted, ayf_st **out) {
     ayf_file_reader reader;
     *out = NULL;
     AYF_TRY(ayf_file_reader_open(ctx, path, &reader));
     ayf_st *st = new_st(ctx, path, NULL);
-    ayf_status status = st ? finish(st, read_file(st, &reader, whole), out) : AYF_E_MEMORY;
-    ayf_file_reader_close(&reader);
+    ayf_status status = st ? read_file(st, &reader, wanted) : AYF_E_MEMORY;
+    if (status != AYF_OK || wanted != VALUES_LEFT) ayf_file_reader_close(&reader);
+    if (st) status = finish(st, status, out);
     return name_others(ctx, path, status);
 }
 
 ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st) {
-    return open_file(ctx, path, true, st);
+    return open_file(ctx, path, VALUES_READ, st);
 }
 
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st) {
-    return open_file(ctx, path, false, st);
+    return open_file(ctx, path, VALUES_IGNORED, st);
+}
+
+ayf_status ayf_st_open_values(ayf_context *ctx, const char *path, ayf_st **st) {
+    return open_file(ctx, path, VALUES_LEFT, st);
+}
+
+bool ayf_st_reads_anew(const ayf_st *st) { return st->reader.path != NULL; }
+
+ayf_st *ayf_st_share(ayf_st *st) {
+    st->owners++;
+    return st;
 }
 
 ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_st **st) {
@@ -379,7 +421,10 @@ ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, s
 }
 
 void ayf_st_close(ayf_st *st) {
-    if (!st) return;
+    if (!st || --st->owners > 0) return;
+    if (ayf_st_reads_anew(st)) ayf_file_reader_close(&st->reader);
+    ayf_free(st->ctx, st->seen);
+    ayf_free(st->ctx, st->sum);
     json_decref(st->json);
     ayf_free(st->ctx, st->file);
     ayf_free(st->ctx, st->path);
@@ -447,13 +492,13 @@ static float half_to_float(uint16_t half) {
     return sign ? -value : value;
 }
 
-/* Element `index` of a tensor of reals. */
-static double real_at(const ayf_st_tensor *tensor, size_t index) {
-    const char *p = (const char *)tensor->data + index * dtypes[tensor->dtype].size;
+/* Element `index` of a tensor of reals, whose bytes are given. */
+static double real_at(ayf_st_dtype dtype, const void *bytes, size_t index) {
+    const char *p = (const char *)bytes + index * dtypes[dtype].size;
     uint16_t half;
     float single;
     double real;
-    switch (tensor->dtype) {
+    switch (dtype) {
     case AYF_ST_F16:
         memcpy(&half, p, sizeof half);
         return (double)half_to_float(half);
@@ -471,17 +516,40 @@ static double real_at(const ayf_st_tensor *tensor, size_t index) {
 
 static bool is_real(ayf_st_dtype dtype) { return dtype != AYF_ST_I64 && dtype != AYF_ST_U8; }
 
-/* The tensor, when its values are there. */
-static const ayf_st_tensor *get_values(const ayf_st *st, const char *name) {
-    const ayf_st_tensor *tensor = ayf_st_get(st, name);
-    if (!tensor || st->file) return tensor;
-    ayf_fail(st->ctx, AYF_E_INTERNAL, "%s: tensor \"%.200s\": only the header of the file was read", st->path,
-             name);
-    return NULL;
+/* ---- Values ---- */
+
+/* The bytes of a tensor, in `room` when they are read anew. */
+static ayf_status read_bytes(const ayf_st *st, const ayf_st_tensor *tensor, void *room) {
+    ayf_file_reader reader = st->reader;
+    size_t index = (size_t)(tensor - st->tensors), at = st->data_at;
+    for (size_t i = 0; i < index; i++) at += size_of(&st->tensors[i]);
+    AYF_TRY(ayf_file_reader_seek(&reader, at));
+    AYF_TRY(ayf_file_reader_next(&reader, room, size_of(tensor)));
+    uint32_t sum = ayf_st_sum(room, size_of(tensor));
+    if (st->seen[index] && sum != st->sum[index])
+        return BAD_TENSOR(
+            st, tensor->name, "%s",
+            "the file was changed while it was in use; begin again with the file as it is to be");
+    st->seen[index] = true;
+    st->sum[index] = sum;
+    return check_sum(st, tensor, sum);
+}
+
+/* *room is the caller's (ayf_free). */
+static ayf_status get_bytes(const ayf_st *st, const ayf_st_tensor *tensor, const void **bytes, void **room) {
+    *room = NULL;
+    *bytes = tensor->data;
+    if (st->file) return AYF_OK;
+    if (!ayf_st_reads_anew(st))
+        return ayf_fail(st->ctx, AYF_E_INTERNAL,
+                        "%s: tensor \"%.200s\": only the header of the file was read", st->path,
+                        tensor->name);
+    *bytes = *room = ayf_alloc(st->ctx, size_of(tensor), 1);
+    return *room ? read_bytes(st, tensor, *room) : AYF_E_MEMORY;
 }
 
 static const ayf_st_tensor *get_counted(const ayf_st *st, const char *name, size_t count) {
-    const ayf_st_tensor *tensor = get_values(st, name);
+    const ayf_st_tensor *tensor = ayf_st_get(st, name);
     if (tensor && tensor->count != count) {
         BAD_TENSOR(st, name, "has %zu elements where %zu are needed; the file is of another architecture",
                    tensor->count, count);
@@ -492,35 +560,54 @@ static const ayf_st_tensor *get_counted(const ayf_st *st, const char *name, size
 
 ayf_status ayf_st_read_f32(const ayf_st *st, const char *name, float *out, size_t count) {
     const ayf_st_tensor *tensor = get_counted(st, name, count);
+    const void *bytes;
+    void *room;
     if (!tensor) return ayf_last_status(st->ctx);
     if (!is_real(tensor->dtype))
         return BAD_TENSOR(st, name, "holds %s where real numbers are needed", dtypes[tensor->dtype].name);
-    if (tensor->dtype == AYF_ST_F32) {
-        if (count) memcpy(out, tensor->data, count * sizeof *out);
-    } else {
-        for (size_t i = 0; i < count; i++) out[i] = (float)real_at(tensor, i);
+    if (tensor->dtype == AYF_ST_F32 && ayf_st_reads_anew(st)) return read_bytes(st, tensor, out);
+    ayf_status status = get_bytes(st, tensor, &bytes, &room);
+    if (status == AYF_OK && tensor->dtype == AYF_ST_F32) {
+        if (count) memcpy(out, bytes, count * sizeof *out);
+    } else if (status == AYF_OK) {
+        for (size_t i = 0; i < count; i++) out[i] = (float)real_at(tensor->dtype, bytes, i);
     }
-    return AYF_OK;
+    ayf_free(st->ctx, room);
+    return status;
 }
 
 ayf_status ayf_st_read_i64(const ayf_st *st, const char *name, int64_t *out, size_t count) {
     const ayf_st_tensor *tensor = get_counted(st, name, count);
+    const void *bytes;
+    void *room;
     if (!tensor) return ayf_last_status(st->ctx);
     if (tensor->dtype != AYF_ST_I64)
         return BAD_TENSOR(st, name, "holds %s where I64 is needed", dtypes[tensor->dtype].name);
-    if (count) memcpy(out, tensor->data, count * sizeof *out);
+    ayf_status status = get_bytes(st, tensor, &bytes, &room);
+    if (status == AYF_OK && count) memcpy(out, bytes, count * sizeof *out);
+    ayf_free(st->ctx, room);
+    return status;
+}
+
+static ayf_status check_finite(const ayf_st *st, const ayf_st_tensor *tensor, const void *bytes) {
+    for (size_t i = 0; i < tensor->count; i++) {
+        double value = real_at(tensor->dtype, bytes, i);
+        if (!isfinite(value))
+            return BAD_TENSOR(st, tensor->name,
+                              "element %zu is %s; use a file saved before training went wrong", i,
+                              isnan(value) ? "NaN" : "infinite");
+    }
     return AYF_OK;
 }
 
 ayf_status ayf_st_check_finite(const ayf_st *st, const char *name) {
-    const ayf_st_tensor *tensor = get_values(st, name);
+    const ayf_st_tensor *tensor = ayf_st_get(st, name);
+    const void *bytes;
+    void *room;
     if (!tensor) return ayf_last_status(st->ctx);
     if (!is_real(tensor->dtype)) return AYF_OK;
-    for (size_t i = 0; i < tensor->count; i++) {
-        double value = real_at(tensor, i);
-        if (!isfinite(value))
-            return BAD_TENSOR(st, name, "element %zu is %s; use a file saved before training went wrong", i,
-                              isnan(value) ? "NaN" : "infinite");
-    }
-    return AYF_OK;
+    ayf_status status = get_bytes(st, tensor, &bytes, &room);
+    if (status == AYF_OK) status = check_finite(st, tensor, bytes);
+    ayf_free(st->ctx, room);
+    return status;
 }

@@ -39,7 +39,7 @@ typedef struct ayf_st_tensor { /* read-only view, valid until ayf_st_close() */
     int rank; /* 0 = scalar, one element */
     int64_t shape[AYF_ST_MAX_RANK];
     size_t count;     /* elements; 0 when a dimension is 0 */
-    const void *data; /* count elements, not necessarily aligned to their size: memcpy. NULL: not read */
+    const void *data; /* count elements, not necessarily aligned to their size: memcpy. NULL: not in memory */
 } ayf_st_tensor;
 
 typedef struct ayf_st ayf_st;
@@ -53,6 +53,15 @@ ayf_status ayf_st_open(ayf_context *ctx, const char *path, ayf_st **st);
  * Refuses what ayf_st_open() refuses, in the same words; then `data` of every tensor is NULL and the
  * functions that read values are AYF_E_INTERNAL. */
 ayf_status ayf_st_open_header(ayf_context *ctx, const char *path, ayf_st **st);
+
+/* Reads the same, and leaves the values in the file, which stays open: `data` of every tensor is NULL, and the functions
+ * that read values read the tensor anew each time. Its checksum is compared then. Bytes that are not those that were read
+ * the first time are AYF_E_FORMAT. */
+ayf_status ayf_st_open_values(ayf_context *ctx, const char *path, ayf_st **st);
+bool ayf_st_reads_anew(const ayf_st *st);
+
+/* Another owner: ayf_st_close() is then called once more. */
+ayf_st *ayf_st_share(ayf_st *st);
 
 /* As ayf_st_open() for a file in memory; `name` stands for the path in messages. The bytes are copied. */
 ayf_status ayf_st_parse(ayf_context *ctx, const char *name, const void *bytes, size_t size, ayf_st **st);

@@ -289,7 +289,7 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, const char *
 
 /* ---- Reading ---- */
 
-static ayf_status read_weights(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
+static ayf_status read_weights(ayf_backend *backend, ayf_st *st, const ayf_model_spec *spec,
                                ayf_weights **out) {
     AYF_TRY(ayf_weights_read(backend, st, spec, "the model in the metadata", out));
     for (size_t i = 0; i < ayf_st_count(st); i++) {
@@ -304,7 +304,7 @@ static ayf_status read_weights(ayf_backend *backend, const ayf_st *st, const ayf
     return AYF_OK;
 }
 
-static ayf_status read_all(ayf_backend *backend, const ayf_st *st, ayf_weights **w, ayf_model_card *card) {
+static ayf_status read_all(ayf_backend *backend, ayf_st *st, ayf_weights **w, ayf_model_card *card) {
     ayf_context *ctx = backend->ctx;
     ayf_model_spec spec;
     *w = NULL;
@@ -319,7 +319,7 @@ ayf_status ayf_model_read(ayf_backend *backend, const char *path, ayf_weights **
     ayf_st *st;
     *w = NULL;
     memset(card, 0, sizeof *card);
-    AYF_TRY(ayf_st_open(backend->ctx, path, &st));
+    AYF_TRY(ayf_st_open_values(backend->ctx, path, &st));
     ayf_status status = read_all(backend, st, w, card);
     ayf_st_close(st);
     return status;
@@ -348,7 +348,7 @@ ayf_status ayf_model_read_card(ayf_context *ctx, const char *path, ayf_model_spe
     return status;
 }
 
-ayf_status ayf_model_flow_of(ayf_backend *backend, const ayf_st *st, ayf_weights **w, ayf_model_card *card) {
+ayf_status ayf_model_flow_of(ayf_backend *backend, ayf_st *st, ayf_weights **w, ayf_model_card *card) {
     AYF_TRY(read_all(backend, st, w, card));
     if (ayf_model_is_flow(&(*w)->spec)) return AYF_OK;
     const char *kind = ayf_model_kind_name((*w)->spec.kind);
@@ -365,7 +365,7 @@ ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weigh
     ayf_st *st;
     *w = NULL;
     memset(card, 0, sizeof *card);
-    AYF_TRY(ayf_st_open(backend->ctx, path, &st));
+    AYF_TRY(ayf_st_open_values(backend->ctx, path, &st));
     ayf_status status = ayf_model_flow_of(backend, st, w, card);
     ayf_st_close(st);
     return status;

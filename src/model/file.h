@@ -48,6 +48,6 @@ ayf_status ayf_model_card_of(ayf_context *ctx, const ayf_st *st, ayf_model_spec 
  * AYF_E_USAGE. */
 ayf_status ayf_model_read_flow(ayf_backend *backend, const char *path, ayf_weights **w, ayf_model_card *card);
 /* The same of a file that is open. */
-ayf_status ayf_model_flow_of(ayf_backend *backend, const ayf_st *st, ayf_weights **w, ayf_model_card *card);
+ayf_status ayf_model_flow_of(ayf_backend *backend, ayf_st *st, ayf_weights **w, ayf_model_card *card);
 
 #endif

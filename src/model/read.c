@@ -34,10 +34,10 @@ static ayf_status check_tensors(ayf_context *ctx, const ayf_st *st, const ayf_mo
     return status;
 }
 
-static ayf_status read_tensor(ayf_context *ctx, const ayf_st *st, const ayf_param *param, ayf_buffer *to) {
-    float *file = ayf_alloc(ctx, param->size, sizeof *file),
-          *graph = ayf_alloc(ctx, param->size, sizeof *graph);
-    ayf_status status = file && graph ? ayf_st_read_f32(st, param->name, file, param->size) : AYF_E_MEMORY;
+/* The values of a parameter in the graph's layout. */
+static ayf_status read_tensor(ayf_context *ctx, const ayf_st *st, const ayf_param *param, float *graph) {
+    float *file = ayf_alloc(ctx, param->size, sizeof *file);
+    ayf_status status = file ? ayf_st_read_f32(st, param->name, file, param->size) : AYF_E_MEMORY;
     if (status == AYF_OK) {
         size_t index;
         const char *bad = ayf_first_not_finite(file, param->size, &index);
@@ -52,28 +52,38 @@ static ayf_status read_tensor(ayf_context *ctx, const ayf_st *st, const ayf_para
                               "%s: tensor '%s' is not the filter [1,3,3,1]; no other is supported",
                               ayf_st_path(st), param->name);
     }
-    if (status == AYF_OK) {
-        ayf_param_import(param, file, graph);
-        status = ayf_buffer_set(to, graph);
-    }
+    if (status == AYF_OK) ayf_param_import(param, file, graph);
     ayf_free(ctx, file);
-    ayf_free(ctx, graph);
     return status;
 }
 
-ayf_status ayf_weights_read(ayf_backend *backend, const ayf_st *st, const ayf_model_spec *spec,
-                            const char *whose, ayf_weights **out) {
-    ayf_context *ctx = backend->ctx;
-    ayf_weights *w;
+static ayf_status read_from(const void *from, int index, float *values) {
+    const ayf_weights *w = from;
+    return read_tensor(w->backend->ctx, w->from, &w->params->at[index], values);
+}
+
+/* Every tensor, to be kept or only to be checked. */
+static ayf_status read_all(const ayf_weights *w, const ayf_st *st) {
+    ayf_context *ctx = w->backend->ctx;
+    float *values = ayf_alloc(ctx, ayf_params_largest(w->params), sizeof *values);
+    ayf_status status = values ? AYF_OK : AYF_E_MEMORY;
+    for (int i = 0; status == AYF_OK && i < w->params->count; i++) {
+        status = read_tensor(ctx, st, &w->params->at[i], values);
+        if (status == AYF_OK && !w->from) status = ayf_buffer_set(w->at[i], values);
+    }
+    ayf_free(ctx, values);
+    return status;
+}
+
+ayf_status ayf_weights_read(ayf_backend *backend, ayf_st *st, const ayf_model_spec *spec, const char *whose,
+                            ayf_weights **out) {
     *out = NULL;
-    AYF_TRY(check_tensors(ctx, st, spec, whose));
-    AYF_TRY(ayf_weights_new(backend, spec, &w));
-    ayf_status status = AYF_OK;
-    for (int i = 0; status == AYF_OK && i < w->params->count; i++)
-        status = read_tensor(ctx, st, &w->params->at[i], w->at[i]);
-    if (status == AYF_OK)
-        *out = w;
-    else
-        ayf_weights_free(w);
+    AYF_TRY(check_tensors(backend->ctx, st, spec, whose));
+    AYF_TRY(ayf_st_reads_anew(st) ? ayf_weights_new_read(backend, spec, st, read_from, out)
+                                  : ayf_weights_new(backend, spec, out));
+    ayf_status status = read_all(*out, st);
+    if (status == AYF_OK) return AYF_OK;
+    ayf_weights_free(*out);
+    *out = NULL;
     return status;
 }

@@ -19,7 +19,25 @@ ayf_status ayf_weights_check_memory(const ayf_weights *w, int copies) {
                                "use a smaller network or free some memory");
 }
 
-ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
+void ayf_weights_free(ayf_weights *w) {
+    if (!w) return;
+    ayf_context *ctx = w->backend->ctx;
+    for (int i = 0; w->at && i < w->params->count; i++) ayf_buffer_free(w->at[i]);
+    ayf_free(ctx, w->at);
+    ayf_st_close(w->from);
+    ayf_params_free(w->params);
+    ayf_free(ctx, w);
+}
+
+/* Hands the weights out, or frees them. */
+static ayf_status finish(ayf_weights *w, ayf_status status, ayf_weights **out) {
+    *out = status == AYF_OK ? w : NULL;
+    if (status != AYF_OK) ayf_weights_free(w);
+    return status;
+}
+
+/* Without buffers. */
+static ayf_status new_weights(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
     ayf_context *ctx = backend->ctx;
     *out = NULL;
     ayf_weights *w = ayf_alloc(ctx, 1, sizeof *w);
@@ -29,25 +47,31 @@ ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf
     ayf_status status = ayf_params_new(ctx, spec, &w->params);
     if (status == AYF_OK) {
         w->at = ayf_alloc(ctx, (size_t)w->params->count, sizeof *w->at);
-        status = w->at ? ayf_weights_check_memory(w, 1) : AYF_E_MEMORY;
+        status = w->at ? AYF_OK : AYF_E_MEMORY;
     }
-    for (int i = 0; status == AYF_OK && i < w->params->count; i++)
-        status = ayf_buffer_new(backend, w->params->at[i].size, &w->at[i]);
-    if (status != AYF_OK) {
-        ayf_weights_free(w);
-        return status;
-    }
-    *out = w;
-    return AYF_OK;
+    return finish(w, status, out);
 }
 
-void ayf_weights_free(ayf_weights *w) {
-    if (!w) return;
-    ayf_context *ctx = w->backend->ctx;
-    for (int i = 0; w->at && i < w->params->count; i++) ayf_buffer_free(w->at[i]);
-    ayf_free(ctx, w->at);
-    ayf_params_free(w->params);
-    ayf_free(ctx, w);
+ayf_status ayf_weights_new(ayf_backend *backend, const ayf_model_spec *spec, ayf_weights **out) {
+    ayf_weights *w;
+    AYF_TRY(new_weights(backend, spec, out));
+    w = *out;
+    ayf_status status = ayf_weights_check_memory(w, 1);
+    for (int i = 0; status == AYF_OK && i < w->params->count; i++)
+        status = ayf_buffer_new(backend, w->params->at[i].size, &w->at[i]);
+    return finish(w, status, out);
+}
+
+ayf_status ayf_weights_new_read(ayf_backend *backend, const ayf_model_spec *spec, ayf_st *from,
+                                ayf_buffer_read *read, ayf_weights **out) {
+    ayf_weights *w;
+    AYF_TRY(new_weights(backend, spec, out));
+    w = *out;
+    w->from = ayf_st_share(from);
+    ayf_status status = AYF_OK;
+    for (int i = 0; status == AYF_OK && i < w->params->count; i++)
+        status = ayf_buffer_new_read(backend, w->params->at[i].size, read, w, i, &w->at[i]);
+    return finish(w, status, out);
 }
 
 ayf_status ayf_weights_init(ayf_weights *w, uint64_t seed) {

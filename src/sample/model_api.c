@@ -26,7 +26,7 @@ static void free_samplers(ayf_model *model) {
 }
 
 /* Of the file `path`, or of `st`, which is open. */
-static ayf_status open_model(ayf_context *ctx, const char *path, const ayf_st *st, ayf_model **out) {
+static ayf_status open_model(ayf_context *ctx, const char *path, ayf_st *st, ayf_model **out) {
     *out = NULL;
     ayf_model *model = ayf_alloc(ctx, 1, sizeof *model);
     if (!model) return AYF_E_MEMORY;

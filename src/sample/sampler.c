@@ -96,20 +96,25 @@ ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out) {
 }
 
 /* The solver has its state and stages in numbers of 64 bits, too. */
-static uint64_t bytes_of(const ayf_sampler *s, bool bound) {
+static uint64_t bytes_of(const ayf_sampler *s, uint64_t leaves) {
     enum { STATES = 5 };
     ayf_program_facts facts = ayf_program_describe(s->program);
-    uint64_t leaves = bound ? facts.own_bytes : (uint64_t)s->total * sizeof(float);
     return facts.arena_bytes + facts.scratch_bytes + leaves + STATES * (uint64_t)s->total * sizeof *s->x;
 }
 
-uint64_t ayf_sampler_bytes(const ayf_sampler *s) { return bytes_of(s, true); }
+uint64_t ayf_sampler_bytes(const ayf_sampler *s) {
+    return bytes_of(s, ayf_program_describe(s->program).own_bytes);
+}
+
+uint64_t ayf_sampler_bytes_read(const ayf_sampler *s) {
+    return bytes_of(s, ayf_program_describe(s->program).read_bytes);
+}
 
 ayf_status ayf_sampler_plan(const ayf_sampler_spec *spec, uint64_t *bytes) {
     ayf_sampler *s;
     *bytes = 0;
     AYF_TRY(compile(spec, &s));
-    *bytes = bytes_of(s, false);
+    *bytes = bytes_of(s, (uint64_t)s->total * sizeof(float));
     ayf_sampler_free(s);
     return AYF_OK;
 }

@@ -28,6 +28,8 @@ ayf_status ayf_sampler_new(const ayf_sampler_spec *spec, ayf_sampler **out);
 void ayf_sampler_free(ayf_sampler *s); /* NULL is fine */
 /* The memory that it takes while it draws, in bytes, without the weights. */
 uint64_t ayf_sampler_bytes(const ayf_sampler *s);
+/* With the weights, of one like this whose weights are read from a file. */
+uint64_t ayf_sampler_bytes_read(const ayf_sampler *s);
 /* The same of one that is not made: of weights only the parameter table is looked at. */
 ayf_status ayf_sampler_plan(const ayf_sampler_spec *spec, uint64_t *bytes);
 /* The weights behind it changed. */

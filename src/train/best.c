@@ -153,23 +153,24 @@ static ayf_status count_distance(ayf_run *run, uint64_t images, uint64_t *bytes)
     return AYF_OK;
 }
 
-/* Models are opened from their files. Drawing with one takes about as much as drawing pictures does. */
+/* Models are opened from their files. Drawing with one takes about as much as drawing pictures does, and its weights
+ * what is not let go. */
 ayf_status ayf_best_plan(ayf_run *run, uint64_t *bytes) {
     enum { SETS = 3 }; /* samples of student and teacher, and what they start from */
     const ayf_run_teachers *t = &run->teachers;
     *bytes = 0;
     if (run->cfg.eval.every == 0 || run->step >= run->steps) return AYF_OK;
     AYF_TRY(choose_metric(run));
-    uint64_t images = (uint64_t)images_of(run), draws = run->sampler ? ayf_sampler_bytes(run->sampler) : 0;
+    uint64_t images = (uint64_t)images_of(run),
+             draws = run->sampler ? ayf_sampler_bytes_read(run->sampler) : 0;
     uint64_t networks = 1;
     if (run->best.fidelity) {
         networks += (uint64_t)(t->teacher != NULL) + (uint64_t)(t->weak != NULL);
-        *bytes = SETS * images * run->batch.values * sizeof(float) + ayf_weights_bytes(t->teacher) +
-                 ayf_weights_bytes(t->weak);
+        *bytes = SETS * images * run->batch.values * sizeof(float);
     } else {
         AYF_TRY(count_distance(run, images, bytes));
     }
-    *bytes += 2 * ayf_weights_bytes(run->learner[0].average) + networks * draws; /* the file, too */
+    *bytes += networks * draws;
     return AYF_OK;
 }
 

@@ -165,4 +165,6 @@ ayf_status ayf_run_picture(ayf_run *run) {
 void ayf_run_picture_close(ayf_run *run) {
     ayf_sampler_free(run->sampler);
     ayf_free(run->ctx, run->pictures);
+    run->sampler = NULL;
+    run->pictures = NULL;
 }

@@ -209,12 +209,16 @@ static bool is_due(const ayf_run *run, int64_t every) {
     return ayf_run_finished(run) || (every > 0 && run->step % (uint64_t)every == 0);
 }
 
+static bool is_picture_due(const ayf_run *run) {
+    return run->cfg.save.grid_every > 0 && is_due(run, run->cfg.save.grid_every);
+}
+
 /* What a run that was killed had still to do after its checkpoint: the grid, and to remove the checkpoint that
  * is one too many. */
 static ayf_status make_up(ayf_run *run) {
     if (run->saved_step <= 0) return AYF_OK;
     AYF_TRY(ayf_run_prune(run->ctx, run->folder, run->cfg.save.keep));
-    if (!is_due(run, run->cfg.save.grid_every)) return AYF_OK;
+    if (!is_picture_due(run)) return AYF_OK;
     char *path = ayf_run_samples_path(run->ctx, run->folder, run->saved_step);
     if (!path) return AYF_E_MEMORY;
     bool there = ayf_path_exists(path);
@@ -417,7 +421,7 @@ static ayf_status measure_and_log(ayf_run *run, const ayf_run_report *report) {
 static ayf_status keep_records(ayf_run *run, ayf_run_report *report) {
     bool leads = ayf_run_leads(run), trusts = ayf_watch_trusts(run);
     run->owes_save |= is_due(run, run->cfg.save.every);
-    run->owes_picture |= is_due(run, run->cfg.save.grid_every);
+    run->owes_picture |= is_picture_due(run);
     run->owes_snapshot |= run->cfg.train.ema_widths.count > 0 && is_due(run, run->cfg.save.snapshots);
     run->owes_measurement |= run->cfg.eval.every > 0 && is_due(run, run->cfg.eval.every);
     AYF_TRY(ayf_comm_agree(run->comm, leads ? measure_and_log(run, report) : AYF_OK));

@@ -340,7 +340,7 @@ prints "seeds 0 to 79, computed in bf16" && prints "the student computes in bf16
 expect "eval: unknown precision" 2 "$ayf" eval student $compare --precision f32
 says "highest, bf16 or auto" && one_line
 expect "eval: features are fitted in 32 bits" 2 "$ayf" eval --fit-features no.safetensors --data builtin:shapes --precision bf16
-says "--fit-features takes" && one_line
+says "--precision: --fit-features takes" && one_line
 expect "eval: a teacher" 0 "$ayf" eval teacher/model.safetensors $compare --calls 2 --solver euler
 prints "2 steps" && prints "class accuracy"
 expect "eval: draw a folder" 0 "$ayf" sample student --seeds 0-79 --steps 1 --out many
@@ -445,7 +445,7 @@ names() {
 }
 small_bench="--repeats 1 --set data.resolution=8 --set model.channels=16"
 expect "bench as JSON" 0 "$ayf" bench --json --batch 4 --precision highest $small_bench
-for part in forward forward_backward forward_tangent step call_1 call_4 call_32 discriminator discriminator_penalised; do
+for part in forward forward_backward forward_tangent step call_4 discriminator discriminator_penalised; do
     names ${part}_s ${part}_median_s ${part}_max_s ${part}_gflop ${part}_gflops ${part}_peak_share
 done
 names threads batch parameters discriminator_parameters peak_rss_bytes peak_gflops step_plan_bytes \
@@ -463,6 +463,10 @@ expect "bench in bf16 where oneDNN may not use it" 0 env ONEDNN_MAX_CPU_ISA=AVX2
     --precision bf16 $small_bench
 expect "bench in what is faster" 0 "$ayf" bench call --json --precision auto $small_bench
 names call_1_s call_4_s call_32_s
+expect "bench of a call of a batch" 0 "$ayf" bench call --json --batch 3 --precision highest $small_bench
+names batch call_3_s && ! grep -q "call_1_s" out || bad "other batches, too"
+expect "bench of a call of a batch, as a table" 0 "$ayf" bench call --batch 3 --precision highest $small_bench
+prints "one call, batch 3"
 expect "bench as a table" 0 "$ayf" bench step --batch 2 $small_bench
 prints "fastest" && prints "AYF-EMD step" && prints "batch 2"
 expect "bench in an unknown precision" 2 "$ayf" bench step --precision fp16

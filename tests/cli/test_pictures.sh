@@ -75,7 +75,7 @@ printf 'II*\000\010\000\000\000' >broken/dog/scan.tif
 expect "bad pictures are all named" 5 "$ayf" data check broken --set data.resolution=8 --sheet broken.png
 prints "samples      10" && prints "unusable     5"
 prints "cat/cut.png: truncated PNG" && prints "cat/empty.png: is empty (0 bytes)"
-prints "dog/gif.png: is a GIF" && prints "dog/page.jpg: is an HTML page" && prints "dog/scan.tif: is a TIFF"
+prints "dog/gif.png: is a GIF" && prints "dog/page.jpg: is a web page" && prints "dog/scan.tif: is a TIFF"
 says "5 of 10 pictures cannot be used"
 exists broken.png
 expect "bad pictures as JSON" 5 "$ayf" data check broken --json

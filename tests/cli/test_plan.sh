@@ -26,7 +26,15 @@ limited() {
 {
     expect "a dry run says what the run takes" 0 "$ayf" train dry $tiny --steps 20 --dry-run
     prints "626 parameters" && prints "per step (median of 3)" && prints "20 of 20 steps" && prints "checkpoints of"
-    prints "memory " && prints "(step " && prints ", grids " && prints ", the process itself " && absent dry
+    prints "memory " && prints "(step " && prints ", the process itself " && absent dry
+    ! grep -q ", grids " out || bad "grids are counted that are not drawn"
+    expect "a dry run of a run that draws" 0 "$ayf" train dry $tiny --steps 20 --set save.grid_every=20 --dry-run
+    prints ", grids " && absent dry
+    expect "the plan of a run that draws" 0 "$ayf" plan --set data.resolution=8 --set model.channels=8
+    drawn=$(awk '$1 == "highest" { print $3; exit }' out)
+    expect "the plan of a run that does not" 0 "$ayf" plan --set data.resolution=8 --set model.channels=8 --set save.grid_every=0
+    plain=$(awk '$1 == "highest" { print $3; exit }' out)
+    awk "BEGIN { exit !($plain < $drawn) }" || bad "$plain MiB without grids, $drawn with"
 
     expect "a run to look at" 0 "$ayf" train teacher $tiny --steps 6 --set save.every=3
     find teacher -type f -exec cksum {} + | sort >before

@@ -98,6 +98,11 @@ says "nowhere/x.npz: cannot write" && one_line
 expect "without data" 2 "$ayf" eval --save-stats x.npz
 says "--data" && one_line
 expect "with what it does not need" 2 "$ayf" eval --data builtin:shapes --features f.safetensors --save-stats x.npz --images 80
-says "--save-stats without a SUBJECT" && one_line
+says "--images: --save-stats without a SUBJECT" && one_line
+for option in "--classes even" "--classes data" "--calls 1" "--pairs 2" "--guidance 2" "--heldout builtin:shapes"; do
+    expect "with $option" 2 "$ayf" eval --data builtin:shapes --features f.safetensors --save-stats x.npz $option
+    says "${option% *}: --save-stats without a SUBJECT" && one_line
+done
+absent x.npz
 
 finish

@@ -393,7 +393,7 @@ static void test_validate(void **state) {
         {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.guidance=none",
          "would ignore it"},
         {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.guidance_min=4",
-         "is above distill.guidance_max = 2"},
+         "is above distill.guidance_max = 3"},
         {ayf_config_validate_distill, "distill.teacher=t distill.weak=w distill.p_s0=0.9",
          "add up to more than 1"},
         {ayf_config_validate_distill, "distill.target=data",

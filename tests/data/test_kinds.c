@@ -33,6 +33,10 @@ static void other_files_are_named(void **state) {
         FILE_OF("b.tif", "MM\0*\0\0\0\x08", "TIFF", "PNG"),
         FILE_OF("a.gif", "GIF89a\1\0\1\0", "GIF", "PNG"),
         FILE_OF("a.bmp", "BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0", "BMP", "PNG"),
+        FILE_OF("a.jxl", "\xff\x0a\x10\0", "JPEG XL", "PNG"),
+        FILE_OF("a.ppm", "P6 2 2 255\n", "PPM", "PNG"),
+        FILE_OF("a.svg", "<?xml version='1.0'?><svg width='3'></svg>", "SVG", "PNG"),
+        FILE_OF("a.xml", "<Error><Code>AccessDenied</Code></Error>", "XML", "fetch"),
         FILE_OF("a.mp4",
                 "\0\0\0\x20"
                 "ftypisom\0\0\2\0",

@@ -529,9 +529,11 @@ static void what_cannot_be_compared_is_refused(void **state) {
 
 /* The fitted features with every value of a tensor multiplied. */
 static void write_damaged(const char *tensor, float factor) {
-    ayf_weights *w;
+    ayf_weights *w, *read;
     ayf_model_card card;
-    ok(ayf_model_read(cpu, features_path, &w, &card));
+    ok(ayf_model_read(cpu, features_path, &read, &card));
+    ok(ayf_weights_new(cpu, &read->spec, &w));
+    ok(ayf_weights_copy(w, read));
     const ayf_param *p = ayf_params_find(w->params, tensor);
     assert_non_null(p);
     float *values = malloc(p->size * sizeof *values);
@@ -540,6 +542,7 @@ static void write_damaged(const char *tensor, float factor) {
     ok(ayf_buffer_set(w->at[p - w->params->at], values));
     ok(ayf_model_write(path_of("other"), w, &card));
     free(values);
+    ayf_weights_free(read);
     ayf_weights_free(w);
     ayf_model_card_free(ctx, &card);
 }

@@ -374,8 +374,8 @@ static void others_are_called_by_their_names(void **state) {
         {"\0\0\0\x0cJXL \r\n\x87\n", 12, "JPEG XL", "djxl"},
         {"<?xml version='1.0'?>\n<svg width='3'></svg>", 44, "SVG", "rsvg-convert"},
         {"%PDF-1.7\n", 9, "PDF", "pdftoppm"},
-        {"\r\n<!DOCTYPE HTML><head>", 24, "HTML page", "download"},
-        {"\xef\xbb\xbf<html>404", 12, "HTML page", "download"},
+        {"\r\n<!DOCTYPE HTML><head>", 24, "web page", "download"},
+        {"\xef\xbb\xbf<html>404", 12, "web page", "download"},
         {"<Error><Code>AccessDenied</Code></Error>", 40, "XML", "download"},
         {"", 0, "empty", "again"},
         {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, "zeros", "again"},
@@ -384,6 +384,12 @@ static void others_are_called_by_their_names(void **state) {
         {"PK\3\4\x14\0\0\0", 8, "ZIP", "unpack"},
         {"\x93NUMPY\1\0", 8, "NumPy", "PNG"},
         {"\x89PNG\n\x1a\n", 7, "damaged", "copy"},
+        {"P6 2 2 255\n", 11, "PPM", "convert"},
+        {"PAR1\x15\4\x15", 7, "a Parquet file, not a picture", "convert or remove"},
+        {"\x80\4\x95\1\2\3\0\0", 8, "a Python pickle", "not a picture"},
+        {"\x1f\x8b\x08\0\0\0\0\0", 8, "gzip", "gunzip"},
+        {"\0\5\x16\7\0\2\0\0", 8, "resource fork of macOS", "remove it"},
+        {"just words", 10, "is text, not a picture", "remove"},
         {"\1\2\3\4", 4, "none of PNG, JPEG and WebP", "convert"},
     };
     for (size_t i = 0; i < AYF_COUNT(files); i++) {

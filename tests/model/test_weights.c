@@ -356,8 +356,12 @@ static void test_round_trip(void **state) {
         assert_string_equal(back.config, card.config);
         ok(ayf_model_write(path_of("b.safetensors"), read, &back));
         expect_same_files(path_of("a.safetensors"), path_of("b.safetensors"));
-        for (int i = 0; i < w->params->count; i++)
+        for (int i = 0; i < w->params->count; i++) {
+            ok(ayf_buffer_hold(read->at[i]));
             assert_memory_equal(w->at[i]->memory, read->at[i]->memory, w->at[i]->elements * sizeof(float));
+            ayf_buffer_let_go(read->at[i]);
+            assert_null(read->at[i]->memory);
+        }
         ayf_model_card_free(ctx, &back);
         ayf_weights_free(w);
         ayf_weights_free(read);
@@ -588,7 +592,7 @@ static void test_out_of_memory(void **state) {
         assert_int_equal(status, AYF_E_MEMORY);
         failures[1]++;
     }
-    assert_true(failures[0] > 50 && failures[1] > 50);
+    assert_true(failures[0] > 30 && failures[1] > 50);
     expect_same_files(path_of("good.safetensors"), path_of("poor.safetensors"));
     ayf_weights_free(w);
     ayf_backend_close(backend);

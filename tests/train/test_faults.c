@@ -341,9 +341,11 @@ static void test_memory_of_weights(void **state) {
     assert_int_equal(ayf_weights_copy(run->learner[0].average, run->learner[0].weights), AYF_E_INTERNAL);
     faulty.fail_upload = faulty.uploads + 2;
     assert_int_equal(ayf_weights_init(run->learner[0].weights, 1), AYF_E_INTERNAL);
+    assert_int_equal(ayf_model_read(run->backend, in_root("run/model.safetensors"), &read, &card), AYF_OK);
     faulty.fail_upload = faulty.uploads + 2;
-    assert_int_equal(ayf_model_read(run->backend, in_root("run/model.safetensors"), &read, &card),
-                     AYF_E_INTERNAL);
+    assert_int_equal(ayf_weights_copy(run->learner[0].average, read), AYF_E_INTERNAL);
+    ayf_weights_free(read);
+    ayf_model_card_free(ctx, &card);
     faulty.fail_upload = faulty.uploads + 2;
     assert_int_equal(ayf_run_checkpoint_read(run, 2), AYF_E_INTERNAL);
     faulty_end(run->backend);

@@ -102,10 +102,84 @@ static void test_recomputation(void **state) {
                             "finetune.penalty_every=2"));
 }
 
+/* ---- Frozen networks ---- */
+
+static size_t held_bytes(const ayf_weights *w) {
+    size_t bytes = 0;
+    for (int i = 0; i < w->params->count; i++)
+        if (w->at[i]->memory) bytes += w->at[i]->elements * w->backend->ops->element_size[AYF_F32];
+    return bytes;
+}
+
+/* Teachers are read from their files, and what is normalised once is not kept beside. So a run takes as much less as
+ * they are large, but for one tensor at a time. */
+static void test_frozen(void **state) {
+    (void)state;
+    static const char *const precisions[] = {"train.precision=highest", "train.precision=bf16"};
+    run_to(AYF_RUN_TRAIN, in_root("teacher"), unet(), 2);
+    run_to(AYF_RUN_TRAIN, in_root("weak"), join(unet(), SET("model.channels=8")), 2);
+    for (size_t i = 0; i < AYF_COUNT(precisions); i++) {
+        ayf_run *run;
+        if (open_run(AYF_RUN_DISTILL, in_root("frozen-%zu", i), student(precisions[i]), &run) != AYF_OK)
+            fail_msg("%s", ayf_error(ctx));
+        const ayf_weights *teacher = run->teachers.teacher, *weak = run->teachers.weak;
+        size_t both = ayf_weights_bytes(teacher) + ayf_weights_bytes(weak), learned = 0,
+               largest = ayf_params_largest(teacher->params) * sizeof(float);
+        for (int k = 0; k < 4; k++) learned += ayf_weights_bytes(run->learner[0].weights);
+        size_t leaves = ayf_program_describe(run->program).leaf_bytes;
+        assert_in_range(leaves, learned, learned + both / 4 + 4 * largest);
+        assert_int_equal(held_bytes(teacher) + held_bytes(weak), 0);
+        assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+        assert_in_range(held_bytes(teacher) + held_bytes(weak), 0, both / 4);
+        assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+        ayf_run_close(run);
+    }
+}
+
+/* A run that mid-trains needs its teachers twice. They may be gone by then, and may not be other ones. */
+static void test_teachers_go(void **state) {
+    (void)state;
+    const char *path = in_root("teacher/model.safetensors");
+    char model[600];
+    snprintf(model, sizeof model, "%s", path);
+    run_to(AYF_RUN_TRAIN, in_root("teacher"), unet(), 2);
+    run_to(AYF_RUN_TRAIN, in_root("weak"), join(unet(), SET("model.channels=8")), 2);
+    settings set = join(student("train.precision=highest"),
+                        SET("train.steps=2", "distill.midtrain_steps=1", "distill.midtrain_trajectories=4",
+                            "distill.midtrain_solver_steps=2"));
+    for (int removed = 0; removed < 2; removed++) {
+        ayf_run *run;
+        if (open_run(AYF_RUN_DISTILL, in_root("gone-%d", removed), set, &run) != AYF_OK)
+            fail_msg("%s", ayf_error(ctx));
+        while (run->step < 1) assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+        if (removed) {
+            assert_int_equal(remove(model), 0);
+        } else {
+            FILE *file = fopen(model, "r+b");
+            assert_int_equal(fseek(file, -8, SEEK_END), 0);
+            assert_int_equal(fwrite("\0\0\0\1\0\0\0\2", 1, 8, file), 8);
+            fclose(file);
+        }
+        ayf_status status = ayf_run_step(run, NULL);
+        if (removed) {
+            assert_int_equal(status, AYF_OK);
+        } else {
+            assert_int_equal(status, AYF_E_FORMAT);
+            assert_non_null(strstr(ayf_error(ctx), "teacher/model.safetensors"));
+            assert_non_null(strstr(ayf_error(ctx), "was changed while it was in use"));
+        }
+        ayf_run_close(run);
+        if (!removed) assert_int_equal(remove(model), 0);
+        if (!removed) run_to(AYF_RUN_TRAIN, in_root("teacher"), unet(), 3);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_saving, open_root, close_root),
         cmocka_unit_test_setup_teardown(test_recomputation, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_frozen, open_root, close_root),
+        cmocka_unit_test_setup_teardown(test_teachers_go, open_root, close_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,7 +156,36 @@ static void test_student_folder(void **state) {
     run_to(AYF_RUN_DISTILL, in_root("run"), set, 4);
     assert_int_equal(count_lines(in_root("run/log.jsonl")), 2);
     assert_true(file_contains(in_root("run/log.jsonl"), "\"tangent_rms_by_t\":["));
-    assert_true(ayf_path_exists(in_root("run/samples/step-00000004.png")));
+    assert_int_equal(files_in(in_root("run/samples")), 0);
+    /* As often as there are steps: at the end. */
+    run_to(AYF_RUN_DISTILL, in_root("drawn"), join(set, SET("save.grid_every=4")), 4);
+    assert_int_equal(files_in(in_root("drawn/samples")), 1);
+    assert_true(ayf_path_exists(in_root("drawn/samples/step-00000004.png")));
+}
+
+/* Without grids nothing is planned for drawing them, but for the network of a measurement. */
+static void test_no_grids(void **state) {
+    (void)state;
+    static const char *const every[] = {"save.grid_every=0", "save.grid_every=1"};
+    settings set = join(tiny_mlp(), SET("distill.guidance=none", "distill.student_init=scratch",
+                                        "distill.teacher=analytic", "train.steps=4", "save.events=true"));
+    for (int measured = 0; measured < 2; measured++) {
+        ayf_memory_parts parts[2];
+        for (int i = 0; i < 2; i++) {
+            ayf_run *run;
+            settings own = join(set, SET(every[i], measured ? "eval.every=2" : "eval.every=0"));
+            assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run-%d-%d", measured, i), own, &run), AYF_OK);
+            parts[i] = run->memory;
+            while (!ayf_run_finished(run)) assert_int_equal(ayf_run_step(run, NULL), AYF_OK);
+            ayf_run_close(run);
+        }
+        assert_int_equal(parts[0].pictures, 0);
+        assert_in_range(parts[1].pictures, 1, SIZE_MAX);
+        assert_int_equal(parts[0].measuring, parts[1].measuring);
+        assert_true((parts[0].measuring > 0) == (measured > 0));
+        assert_int_equal(files_in(in_root("run-%d-0/samples", measured)), 0);
+        assert_int_equal(files_in(in_root("run-%d-1/samples", measured)), 4);
+    }
 }
 
 /* What the model file holds is the average, not the weights; both are in the checkpoint. */
@@ -248,8 +277,9 @@ static void test_conflicts(void **state) {
                    "train.lr = 0.01");
     expect_refused(AYF_RUN_TRAIN, folder, join(tiny_mlp(), SET("model.hidden=32")), AYF_E_CONFIG,
                    "model.hidden = 16");
-    expect_refused(AYF_RUN_TRAIN, folder, join(tiny_mlp(), SET("data.source=builtin:moons")), AYF_E_CONFIG,
-                   "builtin:moons are not the data that this run was begun with (builtin:ring): the points differ");
+    expect_refused(
+        AYF_RUN_TRAIN, folder, join(tiny_mlp(), SET("data.source=builtin:moons")), AYF_E_CONFIG,
+        "builtin:moons are not the data that this run was begun with (builtin:ring): the points differ");
     expect_refused(AYF_RUN_TRAIN, folder, SET("train.seed=7"), AYF_E_CONFIG, "train.seed = 0");
     expect_refused(AYF_RUN_TRAIN, folder, SET("train.steps=2"), AYF_E_CONFIG, "has done 3 steps");
     expect_refused(AYF_RUN_DISTILL, folder, tiny_mlp(), AYF_E_USAGE, "ayf train");
@@ -631,27 +661,14 @@ static void test_shipped_configs(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_root, close_root)
-    const struct CMUnitTest tests[] = {TEST(test_resume_points),
-                                       TEST(test_resume_images),
-                                       TEST(test_folder),
-                                       TEST(test_student_folder),
-                                       TEST(test_average),
-                                       TEST(test_learns),
-                                       TEST(test_two_threads),
-                                       TEST(test_second_run),
-                                       TEST(test_conflicts),
-                                       TEST(test_settings_hash),
-                                       TEST(test_bad_configs),
-                                       TEST(test_wrong_teachers),
-                                       TEST(test_replaced_teacher),
-                                       TEST(test_divergence),
-                                       TEST(test_full_disk),
-                                       TEST(test_out_of_memory),
-                                       TEST(test_facts_without_memory),
-                                       TEST(test_comma_locale),
-                                       TEST(test_bad_options),
-                                       TEST(test_folder_alone),
-                                       TEST(test_schedules),
-                                       TEST(test_shipped_configs)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_resume_points),  TEST(test_resume_images),    TEST(test_folder),
+        TEST(test_student_folder), TEST(test_no_grids),         TEST(test_average),
+        TEST(test_learns),         TEST(test_two_threads),      TEST(test_second_run),
+        TEST(test_conflicts),      TEST(test_settings_hash),    TEST(test_bad_configs),
+        TEST(test_wrong_teachers), TEST(test_replaced_teacher), TEST(test_divergence),
+        TEST(test_full_disk),      TEST(test_out_of_memory),    TEST(test_facts_without_memory),
+        TEST(test_comma_locale),   TEST(test_bad_options),      TEST(test_folder_alone),
+        TEST(test_schedules),      TEST(test_shipped_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

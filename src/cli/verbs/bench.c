@@ -9,7 +9,7 @@
 /* ---- What is measured ---- */
 
 typedef struct row {
-    const char *key, *name; /* in JSON, in the table */
+    char key[32], name[32]; /* in JSON, in the table */
     double least, median, most, gflop;
     uint64_t plan_bytes; /* 0: not known */
 } row;
@@ -25,6 +25,7 @@ typedef struct section { /* all in one precision */
 
 typedef struct bench {
     bool step, call, discriminator;
+    bool one_batch; /* calls are of options.batch samples, not of 1, 4 and 32 */
     ayf_bench_options options;
     ayf_precision automatic;
     int threads, resolution, channels;
@@ -64,22 +65,20 @@ static ayf_status measure_step(cli *c, bench *b, section *s) {
 }
 
 static ayf_status measure_call(cli *c, bench *b, section *s) {
-    static const struct {
-        int batch;
-        const char *key, *name;
-    } usual[] = {{1, "call_1", "one call, batch 1"},
-                 {4, "call_4", "one call, batch 4"},
-                 {32, "call_32", "one call, batch 32"}};
-    for (int i = 0; i < 3; i++) {
+    static const int usual[] = {1, 4, 32};
+    const int *batches = b->one_batch ? &b->options.batch : usual, count = b->one_batch ? 1 : 3;
+    for (int i = 0; i < count; i++) {
         ayf_bench_call_result r;
         ayf_bench_options options = b->options;
-        options.batch = usual[i].batch;
+        options.batch = batches[i];
         ayf_status status = ayf_bench_call(c->ctx, &options, &r);
         if (status != AYF_OK) return status;
         note_machine(b, s, r.precision, r.automatic, r.threads, r.conv_peak_gflops, r.bf16_peak_gflops);
         b->parameters = r.parameters;
-        add(s, (row){usual[i].key, usual[i].name, r.call_s, r.call_median_s, r.call_max_s, r.call_gflop,
-                     r.plan_bytes});
+        row timed = {"", "", r.call_s, r.call_median_s, r.call_max_s, r.call_gflop, r.plan_bytes};
+        snprintf(timed.key, sizeof timed.key, "call_%d", batches[i]);
+        snprintf(timed.name, sizeof timed.name, "one call, batch %d", batches[i]);
+        add(s, timed);
     }
     return AYF_OK;
 }
@@ -239,7 +238,8 @@ int cli_bench(cli *c, const cli_args *args) {
     bench b = {.options = {.config_path = args->value[CLI_OPT_config],
                            .settings = args->settings,
                            .setting_count = args->setting_count,
-                           .batch = 32}};
+                           .batch = 32},
+               .one_batch = args->value[CLI_OPT_bench_batch] != NULL};
     ayf_precision precision = AYF_PRECISION_HIGHEST; /* and bf16 where that is faster, unless it is named */
     bool named = args->value[CLI_OPT_bench_precision] != NULL;
     int code, count = 0;

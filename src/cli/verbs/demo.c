@@ -6,8 +6,9 @@
 
 /* Two cores, ten minutes at most. Teacher and weak teacher see the same data, and so measure the same sigma_data. */
 static const char usual_data[] = "builtin:emoji";
-static const char *const common[] = {"data.resolution=16", "data.channels=3", "data.center=true",
-                                     "data.mirror=true",   "save.every=500",  "save.grid_every=0"};
+static const char *const common[] = {"data.resolution=16", "data.channels=3",
+                                     "data.center=true",   "data.mirror=true",
+                                     "save.every=500",     "save.grid_every=1000000"}; /* a grid at the end */
 static const char *const teacher[] = {
     "model.channels=32",          "model.multipliers=1,2,3", "model.blocks=1", "model.attention=8",
     "model.channels_per_head=32", "train.steps=1000",        "train.batch=64", "train.lr=0.01"};
@@ -95,8 +96,11 @@ static int open_all(demo *d) {
     if (!code) code = cli_open_model(d->c, d->weak_path, &d->weak);
     if (!code) code = cli_open_model(d->c, d->student_path, &d->student);
     if (!code) code = cli_open_model(d->c, d->tuned_path, &d->tuned);
-    if (!code && ayf_model_guide(d->teacher, d->weak) != AYF_OK) code = cli_fail(d->c);
-    return code;
+    if (code) return code;
+    double t_max = ayf_model_describe(d->student).guidance_t_max;
+    if (ayf_model_guide(d->teacher, d->weak) != AYF_OK || ayf_model_guide_until(d->teacher, t_max) != AYF_OK)
+        return cli_fail(d->c);
+    return 0;
 }
 
 /* Who is shown and judged, row by row. */

@@ -27,11 +27,6 @@ uint64_t ayf_run_model_bytes(const ayf_run *run) {
 
 /* ---- The sum ---- */
 
-/* The weights that the first learner began as are kept, and are a teacher's or others. */
-static uint64_t begun_with(const ayf_run *run) {
-    return run->begins_as == run->teachers.teacher ? 0 : ayf_weights_bytes(run->begins_as);
-}
-
 static uint64_t kernels_of(const ayf_run *run) {
     uint64_t kernels = 0;
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++)
@@ -41,19 +36,23 @@ static uint64_t kernels_of(const ayf_run *run) {
 
 /* With the programs that are compiled, for a batch of `count`. */
 static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) {
-    *parts = (ayf_memory_parts){.step = run->bytes + begun_with(run),
+    *parts = (ayf_memory_parts){.step = run->bytes,
                                 .batch = ayf_memory_batch(count, ayf_model_shape(&run->spec)),
                                 .data = ayf_dataset_bytes(run->data),
                                 .trajectories = run->type->memory ? run->type->memory(run) : 0,
                                 .process = ayf_memory_process(kernels_of(run))};
     if (!ayf_run_leads(run)) return AYF_OK;
-    AYF_TRY(ayf_run_picture_open(run));
-    parts->pictures = ayf_run_picture_bytes(run);
+    bool draws = run->cfg.save.grid_every > 0;
+    if (draws || run->cfg.eval.every > 0)
+        AYF_TRY(ayf_run_picture_open(run)); /* as a measure of what drawing takes */
+    if (draws) parts->pictures = ayf_run_picture_bytes(run);
     for (int i = 0; i < run->learners; i++) {
         uint64_t writing = ayf_memory_writing(run->learner[i].weights->params);
         parts->checkpoint = writing > parts->checkpoint ? writing : parts->checkpoint;
     }
-    return ayf_best_plan(run, &parts->measuring);
+    AYF_TRY(ayf_best_plan(run, &parts->measuring));
+    if (!draws) ayf_run_picture_close(run);
+    return AYF_OK;
 }
 
 /* What of the parts is still to be allocated. */

@@ -73,15 +73,17 @@ static int measure_data(cli_eval_job *j) {
 }
 
 int cli_eval_save(cli *c, const cli_args *args) {
-    static const cli_option allowed[] = {CLI_OPT_save_stats,   CLI_OPT_eval_data, CLI_OPT_features,
-                                         CLI_OPT_inception,    CLI_OPT_reference, CLI_OPT_eval_skip_bad,
-                                         CLI_OPT_eval_classes, CLI_OPT_first_seed};
+    static const cli_option allowed[] = {CLI_OPT_save_stats, CLI_OPT_eval_data, CLI_OPT_features,
+                                         CLI_OPT_inception,  CLI_OPT_reference, CLI_OPT_eval_skip_bad,
+                                         CLI_OPT_first_seed};
     const char *path = args->value[CLI_OPT_save_stats];
-    if (!cli_eval_has_only(args, allowed, sizeof allowed / sizeof *allowed))
+    const char *other = cli_eval_other(args, allowed, sizeof allowed / sizeof *allowed);
+    if (other)
         return cli_error(
             c, AYF_E_USAGE,
-            "--save-stats without a SUBJECT takes --data, --features or --inception, --reference, "
-            "--skip-bad and --seed only");
+            "--%s: --save-stats without a SUBJECT takes --data, --features or --inception, --reference, "
+            "--skip-bad and --seed only",
+            other);
     ayf_eval_options options = {.data = args->value[CLI_OPT_eval_data],
                                 .features = args->value[CLI_OPT_features],
                                 .inception = args->value[CLI_OPT_inception]};

@@ -44,8 +44,8 @@ static inline const char *cli_eval_value(const cli_eval_job *j, cli_option optio
     return j->args->value[option];
 }
 
-/* Whether no other option of ayf eval is given than those `allowed`, and --threads. */
-bool cli_eval_has_only(const cli_args *args, const cli_option *allowed, size_t count);
+/* An option of ayf eval that is given and is neither among those `allowed` nor --threads; NULL: there is none. */
+const char *cli_eval_other(const cli_args *args, const cli_option *allowed, size_t count);
 
 /* The strength that the model draws with: what was asked for, or the one nearest to 1. */
 double cli_eval_guidance(const cli_eval_job *j);
