@@ -152,7 +152,8 @@ expect "it is exported" 0 "$ayf" export teacher.safetensors --format c --out tea
 exists teacher.c
 # It sees a softened time, so it first learns the velocity that its teacher has.
 expect "a student learns from it" 0 "$ayf" distill run --teacher teacher.safetensors --weak guide.safetensors \
-    --data data.npz --steps 40 --batch 16 --set distill.regress_steps=38 --set save.log_every=1
+    --data data.npz --steps 40 --batch 16 --set distill.regress_steps=38 --set save.log_every=1 --set distill.guidance_max=2 \
+    --set distill.guidance_t_max=1
 exists run/model.safetensors
 learns() {
     python3 -c 'import json
