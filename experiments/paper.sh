@@ -213,7 +213,10 @@ at() { # CALLS GAMMA: texts that an object of that row holds
 # re-noised samples take long and are measured where they are asked for
 figure() {
     kind=teacher many=
-    case $1 in precond-velocity-*) kind=teacher-velocity ;; esac
+    case $1 in
+    precond-velocity-*) kind=teacher-velocity ;;
+    coupled-*) kind=teacher-coupled ;;
+    esac
     [ "$2" -le 4 ] && [ "$3" = 0 ] || many=-many
     against_data "$1$many-$IMAGES.json" "$1" --teacher "$folder/$kind-$(of "${1##*-}")" --pairs "$PAIRS" \
         --calls "1,2,4${many:+,8,16}" --gamma "0${many:+,1}" && pick "$1$many-$IMAGES.json" "$4" "$(at "$2" "$3")"
@@ -477,6 +480,8 @@ switches() {
         plain split "$seed" --set model.time_split=true
         plain power-75 "$seed" --set distill.norm_p=0.75
         plain power-0 "$seed" --set distill.norm_p=0
+        teacher teacher-coupled "$seed" "$TEACHER_STEPS" --set "train.coupling=$BATCH"
+        student coupled "$seed" --teacher "$folder/teacher-coupled-$(of "$seed")" --set distill.guidance=none
         guided autoguidance "$seed"
         guided until-70 "$seed" --set distill.guidance_t_max=0.7
     done
@@ -492,12 +497,14 @@ switches() {
         row "time_split" split %.3f $what 1 2 4
         row "norm_p = 0.75" power-75 %.3f $what 1 2 4
         row "norm_p = 0" power-0 %.3f $what 1 2 4
+        row "a teacher with train.coupling = $BATCH" coupled %.3f $what 1 2 4
     done
     printf '\n## (vii) Autoguidance up to a time: FD by lambda\n\n'
     heading "guided, lambda" "1 step" "2 steps" "4 steps"
     for guide in autoguidance until-70; do by_strength $guide $guide; done
     echo
     yardstick teacher
+    yardstick teacher-coupled
 }
 
 # Students for a range of strengths, fine-tuned with a discriminator that is told the strength, or is not.
