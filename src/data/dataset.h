@@ -119,13 +119,14 @@ ayf_status ayf_dataset_stored(ayf_dataset *data, size_t index, const float **val
 /* Class of sample `index` < count, without reading the sample; -1 without labels. */
 int ayf_dataset_label(const ayf_dataset *data, size_t index);
 
-/* Standard deviation of the values (of latents: scaled, with their spread) about their common mean, over at most 2048 samples spread evenly over the
- * set: the sigma_data that scales a model. 1 for points, which are made so. */
+/* Standard deviation of the values (of latents: scaled, with their spread) about their common mean, over at most 2048
+ * samples spread evenly over the set: the sigma_data that scales a model. 1 for points, which are made so. */
 ayf_status ayf_dataset_sigma(ayf_dataset *data, double *sigma);
 ayf_status ayf_dataset_mean(ayf_dataset *data, double *mean); /* their common mean; 0 for points */
 
 /* Sample `index` < count: out[height][width][channels], pictures in [-1,1], flipped left to right if `flip`
- * (only pictures are); of latents with a spread, the means; *label in [0, classes), -1 without labels. `label` may be NULL. */
+ * (only pictures are); of latents with a spread, the means; *label in [0, classes), -1 without labels. `label` may be
+ * NULL. */
 ayf_status ayf_dataset_get(ayf_dataset *data, size_t index, bool flip, float *out, int *label);
 
 /* Training samples first .. first + count - 1 into out[count][height][width][channels] and labels[count]
