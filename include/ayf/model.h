@@ -110,7 +110,8 @@ typedef struct ayf_sample_options { /* all zero = defaults */
 } ayf_sample_options;
 
 /* Draws `count` samples. `images` receives count x height x width x channels floats in [-1,1] (points: data
- * units; latents: the units of their VAE, as its decoder takes them); the caller owns it. `classes` (may be NULL) receives the class of each image, -1 without classes.
+ * units; latents: the units of their VAE, as its decoder takes them); the caller owns it. `classes` (may be NULL)
+ * receives the class of each image, -1 without classes.
  * AYF_E_USAGE if steps, times, gamma, guidance, the solver or a class is out of range or does not suit the
  * model. AYF_E_DIVERGED if the network gives values that are not finite. */
 AYF_API AYF_CHECKED ayf_status ayf_model_sample(ayf_model *model, const ayf_sample_options *options,

@@ -11,7 +11,8 @@ char *ayf_path_join(ayf_context *ctx, const char *folder, const char *name);
 /* What is behind the last slash; all of a path without one. */
 const char *ayf_path_name(const char *path);
 
-/* Cuts the name off a path that is not empty: "a/b" and "a/b/" become "a", "a" becomes ".", "/a" becomes "/". False for "/" and ".". */
+/* Cuts the name off a path that is not empty: "a/b" and "a/b/" become "a", "a" becomes ".", "/a" becomes "/". False for
+ * "/" and ".". */
 bool ayf_path_cut(char *path);
 
 bool ayf_path_exists(const char *path);
