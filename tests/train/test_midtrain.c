@@ -311,7 +311,8 @@ static void test_trajectories(void **state) {
 static void test_draws(void **state) {
     (void)state;
     ayf_run *run;
-    assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run"), gaussian(), &run), AYF_OK);
+    settings anchored = join(gaussian(), SET("distill.p_s0=0.2"));
+    assert_int_equal(open_run(AYF_RUN_DISTILL, in_root("run"), anchored, &run), AYF_OK);
     prepare(run, 80);
     const ayf_paths *p = run->own;
     const ayf_run_batch *b = &run->batch;

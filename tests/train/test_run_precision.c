@@ -67,7 +67,9 @@ static ayf_context *open_in(ayf_precision precision, bool likes) {
     return c;
 }
 
-static settings by_itself(void) { return join(tiny_mlp(), SET("train.precision=auto")); }
+static settings with_grids(void) { return join(tiny_mlp(), SET("save.grid_every=1")); }
+
+static settings by_itself(void) { return join(with_grids(), SET("train.precision=auto")); }
 
 static void expect_precision(const char *path, ayf_precision want) {
     ayf_path_facts facts;
@@ -193,8 +195,8 @@ static void test_older_run(void **state) {
     settings set = by_itself(), short_of = by_itself();
     short_of.count--; /* what an older command line says */
     const char *config = in_root("run/config.yaml");
-    run_to(AYF_RUN_TRAIN, in_root("whole"), tiny_mlp(), 9);
-    run_to(AYF_RUN_TRAIN, in_root("run"), tiny_mlp(), 3);
+    run_to(AYF_RUN_TRAIN, in_root("whole"), with_grids(), 9);
+    run_to(AYF_RUN_TRAIN, in_root("run"), with_grids(), 3);
     forget(config);
     expect_hash(in_root("run/checkpoints/step-00000003.safetensors"), hash_of(config));
     memset(compiled, 0, sizeof compiled);
