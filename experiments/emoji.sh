@@ -12,7 +12,7 @@ TEACHER_STEPS=${TEACHER_STEPS:-2000}
 WEAK_STEPS=${WEAK_STEPS:-300}
 STUDENT_STEPS=${STUDENT_STEPS:-3000}
 FINETUNE_STEPS=${FINETUNE_STEPS:-300}
-GUIDANCE=${GUIDANCE:-2}
+GUIDANCE=${GUIDANCE:-1.5}
 IMAGES=${IMAGES:-1963} # half of the pictures, so that the floor (two halves) has as many
 mkdir -p "$folder"
 
