@@ -5,7 +5,8 @@
 # floor compares two halves of the training pictures.
 #   whole          57 PFLOP: 3 M pictures for a teacher of 7.1 M parameters. About ten hours on two cores with AMX (1.5
 #                  TFLOP/s, computed), four times as long on two cores with AVX2
-#   SHORT=1        12 PFLOP: four classes (airplane, automobile, horse, ship: 20,000 pictures), 5.0 M parameters
+#   SHORT=1        12 PFLOP: four classes (airplane, automobile, horse, ship: 20,000 pictures), 5.0 M parameters. About ten
+#                  hours on two cores with AVX512-BF16, by the speed of its teacher
 # Sizes are environment variables. What is in the folder is not made again, so that other sizes need another folder.
 set -eu
 data=${1:?usage: [SHORT=1] experiments/cifar10.sh DATA.zip [TEST.zip] [FOLDER]}
