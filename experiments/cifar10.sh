@@ -35,14 +35,8 @@ IMAGES=${IMAGES:-4000}      # drawn for every distance to the data
 GUIDANCE=${GUIDANCE:-2}     # of the pictures and of the tables
 until="--guidance-t-max 0.7" # as the students' teacher is guided
 
-stage() { # NAME VERB OPTIONS ...: a run that is made once
-    name=$1 verb=$2
-    shift 2
-    [ -f "$folder/$name.done" ] || {
-        "$ayf" "$verb" "$folder/$name" "$@" >&2
-        touch "$folder/$name.done"
-    }
-}
+every_run=""
+. "$here/stage.sh"
 stage teacher train --config "$configs/cifar10-teacher.yaml" --data "$data" --steps "$TEACHER_STEPS" \
     --set "model.blocks=$blocks" --set "train.lr_decay_start=$((TEACHER_STEPS / 3))"
 stage weak train --config "$configs/cifar10-weak.yaml" --data "$data" --steps "$WEAK_STEPS"

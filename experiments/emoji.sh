@@ -16,14 +16,8 @@ GUIDANCE=${GUIDANCE:-1.5}
 IMAGES=${IMAGES:-1963} # half of the pictures, so that the floor (two halves) has as many
 mkdir -p "$folder"
 
-stage() { # NAME VERB OPTIONS ...: a run that is made once
-    name=$1 verb=$2
-    shift 2
-    [ -f "$folder/$name.done" ] || {
-        "$ayf" "$verb" "$folder/$name" "$@" --set save.grid_every=0 >&2
-        touch "$folder/$name.done"
-    }
-}
+every_run="--set save.grid_every=0"
+. "$(dirname "$0")/stage.sh"
 measured() { # MODEL OPTIONS ...: the file with its figures
     json=$folder/$1-at-$GUIDANCE.json model=$folder/$1
     shift

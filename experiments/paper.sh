@@ -67,15 +67,8 @@ compared() {
 }
 
 # ---- Runs ----
-# stage NAME VERB OPTIONS ...: a run that is made once
-stage() {
-    name=$1 verb=$2
-    shift 2
-    [ -f "$folder/$name.done" ] || {
-        "$ayf" "$verb" "$folder/$name" "$@" --set save.grid_every=0 >&2 || die "no run $name"
-        touch "$folder/$name.done"
-    }
-}
+every_run="--set save.grid_every=0"
+. "$(dirname "$0")/stage.sh"
 
 warmup() { echo $(($1 < 100 ? $1 : 100)); } # STEPS
 
