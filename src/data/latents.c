@@ -78,8 +78,7 @@ ayf_status ayf_latent_check_spec(ayf_context *ctx, const ayf_dataset_spec *spec,
     if (spec->pictures)
         return ayf_fail(ctx, AYF_E_USAGE,
                         "%s holds latents, and pictures are needed here: name pictures (of what a network of "
-                        "latents makes, "
-                        "ayf sample --decoder draws some)",
+                        "latents makes, ayf sample --decoder draws some)",
                         spec->source);
     if (spec->mirror)
         return ayf_fail(

@@ -145,9 +145,7 @@ static ayf_status open_into(npz_source *s, ayf_npz *file, const char *path, cons
     if (k == AYF_COUNT(names))
         return ayf_fail(ctx, AYF_E_FORMAT,
                         "%s: holds %s, but pictures are called arr_0, images, x_train or train_images, and "
-                        "latents arr_0 or latents: "
-                        "save them "
-                        "under such a name",
+                        "latents arr_0 or latents: save them under such a name",
                         path, ayf_npz_keys(file));
     AYF_TRY(read_pictures(s, file, path, names[k].pictures, spec));
     s->base.pad_28 = true;

@@ -45,8 +45,7 @@ static ayf_status check_latents(const ayf_run *run, const char *key, const char 
     if (data->height == side && data->width == side && data->channels == spec->img_channels) return AYF_OK;
     return ayf_fail(run->ctx, AYF_E_CONFIG,
                     "%s: %s makes latents of %d x %d x %d and data.source = %s has latents of %d x %d x %d; "
-                    "use latents of "
-                    "the VAE and the size that it was trained on",
+                    "use latents of the VAE and the size that it was trained on",
                     key, path, side, side, spec->img_channels, data->name, data->height, data->width,
                     data->channels);
 }
@@ -141,8 +140,7 @@ static ayf_status judge_scale(ayf_run *run, const ayf_model_spec *network, doubl
     if (found < 2 * wanted && found > 0.5 * wanted && farthest < far * wanted) return AYF_OK;
     ayf_say(run->ctx,
             "%s: in the scale of the network its latents have means up to %.3g and the deviation %.3g, where "
-            "0 and %g "
-            "are meant: are they in the units of its VAE, without a scaling_factor?",
+            "0 and %g are meant: are they in the units of its VAE, without a scaling_factor?",
             run->cfg.data.source, farthest, found, wanted);
     return AYF_OK;
 }
