@@ -23,6 +23,8 @@ typedef struct ayf_backend_ops {
     /* What the bytes of a result depend on besides: the processor's instruction sets that kernels use, and the
      * number of threads. NULL: nothing. */
     void (*uses)(const ayf_backend *, const char **sets, int *threads);
+    /* Line by line: what it computes on, in which versions. NULL: there is no more to say than uses() does. */
+    ayf_status (*tell)(ayf_backend *, ayf_print_fn *print, void *user);
     size_t element_size[AYF_ELEMENTS]; /* bytes of one element of a stored tensor */
     bool fuses;                        /* wants groups; otherwise one step per node */
     /* Multiplies bfloat16 faster than 32 bits; NULL: no. */
@@ -30,6 +32,8 @@ typedef struct ayf_backend_ops {
     void (*close)(ayf_backend *);
     ayf_status (*alloc)(ayf_backend *, size_t bytes, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
+    /* What alloc() can still give. NULL: it is the memory of this machine. */
+    ayf_status (*room)(ayf_backend *, uint64_t *bytes);
     /* Elements here are AYF_F32, as those of leaves and outputs are. When one of these returns, memory of the
      * host that it read is free and what it wrote there is complete. After a failure what was to be written is
      * undefined. */
@@ -43,6 +47,8 @@ typedef struct ayf_backend_ops {
     /* May be slow: compile, choose an implementation, allocate. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
                           ayf_kernel_memory *memory);
+    /* After the last prepare() of a program and before its first launch: what is compiled together. NULL: nothing. */
+    ayf_status (*ready)(ayf_backend *);
     /* The fixed input of a kernel that keeps something of it is new and in `memory`, which launch() does not read
      * then. Errors surface in sync. NULL: kernels keep nothing. */
     void (*keep)(ayf_backend *, void *kernel, const void *memory);
@@ -50,6 +56,13 @@ typedef struct ayf_backend_ops {
     void (*launch)(ayf_backend *, void *kernel, void *const *args, void *scratch);
     const char *(*describe)(const void *kernel); /* implementation name, for traces */
     void (*drop)(ayf_backend *, void *kernel);
+    /* Launches and copies between record() and recorded() are not done but kept in *recording, and replay() does them
+     * all, as often as wanted, with the same memory; errors surface in sync. recorded() also follows what failed on
+     * the way, and returns it. NULL, all four: every run launches its steps. */
+    ayf_status (*record)(ayf_backend *);
+    ayf_status (*recorded)(ayf_backend *, void **recording);
+    void (*replay)(ayf_backend *, void *recording);
+    void (*forget)(ayf_backend *, void *recording);
     /* Waits until everything asked for is done. Returns the first failure since the last call, whose message
      * is in the context, and forgets it. What was launched after that failure may have been left out. */
     ayf_status (*sync)(ayf_backend *) AYF_MUST_CHECK;

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/available.h"
 #include "base/wait.h"
 #include "exec/trace.h"
 #include "pass/precision.h"
@@ -35,10 +34,33 @@ struct ayf_program {
     void ***args;         /* per step: in then out */
     bool placed;          /* memory is there and args are resolved */
     bool stale;           /* frozen steps must run */
+    /* Of runs without, and with, what depends on a LAST leaf. */
+    void *recording[2]; /* NULL: not recorded */
+    bool ran[2];        /* step by step, with the memory at hand */
+    bool unrecordable;  /* the backend could not */
 };
 
 void ayf_backend_close(ayf_backend *backend) {
     if (backend) backend->ops->close(backend);
+}
+
+ayf_status ayf_backend_room(ayf_backend *backend, ayf_available *room) {
+    *room = (ayf_available){.limit = "memory of the device"};
+    if (backend->ops->room) return backend->ops->room(backend, &room->bytes);
+    *room = ayf_available_memory("");
+    return AYF_OK;
+}
+
+ayf_status ayf_backend_check_memory(ayf_backend *backend, uint64_t bytes, const char *what,
+                                    const char *instead) {
+    ayf_available room;
+    char want[AYF_BYTES_SIZE], have[AYF_BYTES_SIZE];
+    if (!backend->ops->room) return ayf_available_check(backend->ctx, bytes, what, instead);
+    AYF_TRY(ayf_backend_room(backend, &room));
+    if (bytes <= room.bytes) return AYF_OK;
+    return ayf_fail(backend->ctx, AYF_E_MEMORY, "%s: %s are needed, and %s are free here (%s); %s", what,
+                    ayf_bytes_text((double)bytes, want), ayf_bytes_text((double)room.bytes, have), room.limit,
+                    instead);
 }
 
 ayf_precision ayf_backend_precision(const ayf_backend *backend, ayf_precision wanted) {
@@ -152,6 +174,7 @@ static ayf_status plan_all(ayf_program *p) {
     mark_passing(p);
     find_readings(p);
     count_reading(p);
+    if (p->backend->ops->ready) AYF_TRY(p->backend->ops->ready(p->backend));
     p->plan = ayf_plan_make(p->g, p->schedule, p->backend->ops->element_size, p->passing, p->mode);
     return p->plan ? AYF_OK : p->backend->ctx->status;
 }
@@ -196,6 +219,14 @@ ayf_status ayf_compile(ayf_backend *backend, ayf_graph *g, const ayf_compile_opt
     return AYF_OK;
 }
 
+static void forget(ayf_program *p) {
+    for (size_t i = 0; i < AYF_COUNT(p->recording); i++) {
+        if (p->recording[i]) p->backend->ops->forget(p->backend, p->recording[i]);
+        p->recording[i] = NULL;
+        p->ran[i] = false;
+    }
+}
+
 static void let_go(ayf_program *p, uint32_t i) {
     if (p->held[i]) ayf_buffer_let_go(p->leaf[i]);
     p->held[i] = false;
@@ -205,6 +236,7 @@ void ayf_program_free(ayf_program *p) {
     if (!p) return;
     ayf_backend *backend = p->backend;
     ayf_context *ctx = backend->ctx;
+    forget(p);
     if (p->trace) ayf_trace_totals(p->trace);
     ayf_trace_free(ctx, p->trace);
     for (uint32_t i = 0; p->schedule && i < p->schedule->count; i++) {
@@ -382,7 +414,7 @@ size_t ayf_program_missing_bytes(const ayf_program *p) {
 }
 
 ayf_status ayf_program_check_memory(const ayf_program *p, const char *what, const char *instead) {
-    return ayf_available_check(p->backend->ctx, ayf_program_missing_bytes(p), what, instead);
+    return ayf_backend_check_memory(p->backend, ayf_program_missing_bytes(p), what, instead);
 }
 
 static ayf_status hold(ayf_program *p, uint32_t i) {
@@ -399,6 +431,7 @@ ayf_status ayf_program_ready(ayf_program *p) {
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         if (is_input(p->g->leaf[i].storage) && !p->filled[i])
             return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
+    forget(p); /* recordings know the old places */
     AYF_TRY(ayf_program_check_memory(p, "this computation", "use a smaller batch or network"));
     for (uint32_t i = 0; i < p->g->leaf_count; i++) {
         AYF_TRY(own_leaf(p, i));
@@ -539,17 +572,54 @@ static ayf_status copy_updates(ayf_program *p, bool last) {
     return AYF_OK;
 }
 
-static ayf_status run(ayf_program *p, bool last) {
+/* Whether a run is the same launches every time: those that run once are done, and nobody asks between them. What runs
+ * for the first time is not recorded, because libraries allocate then. */
+static bool repeats(const ayf_program *p, bool last) {
+    return p->backend->ops->record && !p->unrecordable && p->ran[last] && !p->stale && !p->trace &&
+           p->mode != AYF_PLAN_POISON;
+}
+
+/* A run that cannot be recorded is made step by step. */
+static void record(ayf_program *p, bool last) {
+    const ayf_backend_ops *ops = p->backend->ops;
+    void *recording = NULL;
+    ayf_status status = ops->record(p->backend);
+    if (status == AYF_OK) {
+        status = launch_all(p, last);
+        if (status == AYF_OK) status = copy_updates(p, last);
+        ayf_status recorded = ops->recorded(p->backend, &recording);
+        if (status == AYF_OK) status = recorded;
+    }
+    if (status == AYF_OK) {
+        p->recording[last] = recording;
+        return;
+    }
+    if (recording) ops->forget(p->backend, recording);
+    p->unrecordable = true;
+    ayf_say(p->backend->ctx, "steps are launched one by one, because they cannot be recorded: %s",
+            ayf_error(p->backend->ctx));
+}
+
+/* Everything is asked for; what repeats need not be done yet. */
+static ayf_status start(ayf_program *p, bool last) {
     AYF_TRY(ayf_program_ready(p));
     AYF_TRY(ayf_task_go_on(p->backend->ctx));
+    if (repeats(p, last) && !p->recording[last]) record(p, last);
+    if (repeats(p, last) && p->recording[last]) {
+        p->backend->ops->replay(p->backend, p->recording[last]);
+        return AYF_OK;
+    }
     /* Before the copies, which would spread what a failed kernel left. */
     ayf_status status = settle(p, launch_all(p, last));
     for (uint32_t i = 0; i < p->g->leaf_count; i++)
         if (is_read_once(p, i)) let_go(p, i); /* after a failure */
     AYF_TRY(status);
     p->stale = false;
-    return settle(p, copy_updates(p, last));
+    p->ran[last] = true;
+    return copy_updates(p, last);
 }
 
-ayf_status ayf_program_run(ayf_program *p) { return run(p, true); }
-ayf_status ayf_program_run_part(ayf_program *p) { return run(p, false); }
+ayf_status ayf_program_start(ayf_program *p) { return start(p, true); }
+ayf_status ayf_program_wait(ayf_program *p) { return settle(p, AYF_OK); }
+ayf_status ayf_program_run(ayf_program *p) { return settle(p, start(p, true)); }
+ayf_status ayf_program_run_part(ayf_program *p) { return settle(p, start(p, false)); }

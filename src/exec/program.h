@@ -10,11 +10,19 @@
 #ifndef AYF_PROGRAM_H
 #define AYF_PROGRAM_H
 
+#include "base/available.h"
 #include "exec/buffer.h"
 #include "pass/plan.h"
 #include "pass/recompute.h"
 
 void ayf_backend_close(ayf_backend *backend);
+
+/* What the backend's memory has left. */
+ayf_status ayf_backend_room(ayf_backend *backend, ayf_available *room);
+
+/* AYF_E_MEMORY when `bytes` more are not there for the backend; `what` and `instead` as in base/available.h. */
+ayf_status ayf_backend_check_memory(ayf_backend *backend, uint64_t bytes, const char *what,
+                                    const char *instead);
 
 /* `wanted`, or what AUTO comes to on this backend. */
 ayf_precision ayf_backend_precision(const ayf_backend *backend, ayf_precision wanted);
@@ -95,6 +103,12 @@ ayf_status ayf_program_ready(ayf_program *p);
  * the values of STATE leaves, some of which are updated in place: do not save them, and set them anew before
  * the next run. */
 ayf_status ayf_program_run(ayf_program *p) AYF_MUST_CHECK;
+
+/* The same in two halves, between which the caller may do something else while a device computes: no leaf may be set, no
+ * output fetched and no memory that the program uses be touched before the second one. Failures of either half are
+ * those of ayf_program_run(). */
+ayf_status ayf_program_start(ayf_program *p) AYF_MUST_CHECK;
+ayf_status ayf_program_wait(ayf_program *p) AYF_MUST_CHECK;
 
 /* The same but for everything that depends on a LAST leaf: neither such outputs nor such updates are computed,
  * and these outputs must not be fetched. A batch that is too large for the memory is run in parts, each but

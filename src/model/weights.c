@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/available.h"
 #include "nn/network.h"
 
 uint64_t ayf_weights_bytes(const ayf_weights *w) {
@@ -15,8 +14,8 @@ ayf_status ayf_weights_check_memory(const ayf_weights *w, int copies) {
     char what[96], size[AYF_BYTES_SIZE];
     uint64_t bytes = ayf_weights_bytes(w);
     snprintf(what, sizeof what, "a network's values, %d x %s", copies, ayf_bytes_text((double)bytes, size));
-    return ayf_available_check(w->backend->ctx, bytes * (uint64_t)copies, what,
-                               "use a smaller network or free some memory");
+    return ayf_backend_check_memory(w->backend, bytes * (uint64_t)copies, what,
+                                    "use a smaller network or free some memory");
 }
 
 void ayf_weights_free(ayf_weights *w) {
