@@ -40,7 +40,7 @@ check ir base
 check ad base ir
 check pass base ir
 check exec base ir pass
-check backend base comm ir pass exec
+check backend base comm ir pass exec io
 check nn base ir
 check io base
 check image base io

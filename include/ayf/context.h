@@ -32,7 +32,8 @@ extern "C" {
     X(AYF_E_DIVERGED, 4, "training diverged")                                                                \
     X(AYF_E_CHECK, 5, "a check failed")                                                                      \
     X(AYF_E_STOPPED, 75, "stopped on request") /* used by the program only; no function returns it */        \
-    X(AYF_E_CANCELLED, 75, "cancelled")        /* ayf_options.progress gave false */
+    X(AYF_E_CANCELLED, 75, "cancelled")        /* ayf_options.progress gave false */                         \
+    X(AYF_E_DEVICE, 1, "the device failed") /* a GPU; what it computed is lost, and files are as they were */
 
 typedef enum ayf_status {
 #define AYF_ROW(name, code, text) name,
@@ -85,10 +86,17 @@ typedef struct ayf_options { /* all zero = defaults */
     void *log_user;
     int threads; /* at most 4096; 0 = one per processor. The same number gives bit-identical results */
     bool trace;  /* log a line per kernel (op, shape, implementation, bytes, microseconds), and totals */
-    /* What computes: "cpu" (the same as NULL), or "ref": plain loops in double precision, the
-     * reference for other devices. Any other name is AYF_E_USAGE from the first function that opens a model or
-     * a run, or computes. Copied. */
+    /* What computes: "cpu" (the same as NULL); "cuda", an NVIDIA GPU, or "cuda:1" for another one than the first;
+     * "ref": plain loops in double precision, the reference for other devices. Any other name is AYF_E_USAGE from the
+     * first function that opens a model or a run, or computes, and so is a GPU without a driver or without NVIDIA's
+     * libraries (NVRTC, cuBLASLt, cuDNN 9): the message says which. Copied. */
     const char *device;
+    /* Folders with NVIDIA's libraries, with ':' between, which are looked at first: of a toolkit, or
+     * .../site-packages/nvidia of pip. NULL: where the loader of programs looks, and /usr/local/cuda. Copied. */
+    const char *cuda_path;
+    /* A folder for what is compiled for a GPU, so that it is not compiled again; made when it is needed. NULL: nothing
+     * is kept. Copied. */
+    const char *cache;
     /* In which models that are opened with this context compute, for sampling and evaluation. What measures
      * them (features, a teacher's accurate solution, ayf_golden()) always computes in AYF_PRECISION_HIGHEST,
      * and runs compute in their own train.precision. */
@@ -122,6 +130,8 @@ AYF_API ayf_status ayf_last_status(const ayf_context *ctx);
  * are like that already; what others wrote (ayf_path_facts, ayf_model_facts, names of files) is not. As snprintf()
  * it writes at most size - 1 bytes, whole characters, and a NUL, and returns the size of the whole. */
 AYF_API size_t ayf_plain_text(const char *text, char *out, size_t size);
+
+enum { AYF_DEVICE_SIZE = 320 }; /* of the text that names a device */
 
 /* An amount of memory for people: "310 GiB", "22.4 MiB", three digits. Returns `text`. */
 enum { AYF_BYTES_SIZE = 24 };

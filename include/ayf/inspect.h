@@ -10,6 +10,15 @@
 extern "C" {
 #endif
 
+/* ---- Devices ---- */
+
+/* What computes with this context: "cpu avx512bf16", or "cuda NVIDIA H100 80GB HBM3, driver 13.0, NVRTC 13.0, ...". */
+AYF_API AYF_CHECKED ayf_status ayf_device(ayf_context *ctx, char text[AYF_DEVICE_SIZE]);
+
+/* Prints what this machine can compute with: the processor, its instruction sets and threads; the GPUs, and the versions
+ * and files of NVIDIA's libraries, or what is missing for them. */
+AYF_API AYF_CHECKED ayf_status ayf_devices(ayf_context *ctx, ayf_print_fn *print, void *user);
+
 /* ---- Checks and measurements ---- */
 
 /* Compares with reference numbers: every safetensors file of a known kind in `folder`. Prints one line per
@@ -128,6 +137,7 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     bool finished;    /* run: the last step was done */
     char
         *measured; /* model: what a run measured of it, and how; run: that of its best model, with the step */
+    char *device;  /* model: the GPU that its last steps were computed on, and its libraries; NULL: a CPU */
     char *diverged; /* run: "step 12: why"; NULL: it has not diverged */
     uint64_t step;  /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose

@@ -74,7 +74,12 @@ class Cancelled(Error):
     """The progress function gave False. What is open stays usable."""
 
 
-for _class in (Error, OutOfMemory, FileError, UsageError, ConfigError, FormatError, Diverged, CheckFailed, Cancelled):
+class DeviceError(Error, RuntimeError):
+    """A GPU failed. What it computed is lost."""
+
+
+for _class in (Error, OutOfMemory, FileError, UsageError, ConfigError, FormatError, Diverged, CheckFailed, Cancelled,
+               DeviceError):
     _class.__module__ = "ayf"  # where users find them
 
 _ERRORS = {
@@ -86,6 +91,7 @@ _ERRORS = {
     "AYF_E_DIVERGED": Diverged,
     "AYF_E_CHECK": CheckFailed,
     "AYF_E_CANCELLED": Cancelled,
+    "AYF_E_DEVICE": DeviceError,
 }
 
 

@@ -2,11 +2,11 @@
 """ayf beside PyTorch, ONNX Runtime and OpenVINO: the step and one call, in turns on the same machine.
 
 usage: compare.py AYF [--rounds N] [--repeats N] [--batch N] [--threads N] [--only step|call] [--compile]
-                      [--models FOLDER] [--json FILE]
+                      [--device cpu|cuda] [--models FOLDER] [--json FILE]
 
 Each round runs ayf and then the peers, each in a process of its own with as many threads. A ratio is the peer's time
 by ayf's of the same round and precision: above 1, ayf is faster. Prints the median of the rounds and, in brackets, the
-least and the largest. --compile also times torch.compile, which takes minutes.
+least and the largest. --compile also times torch.compile, which takes minutes. On a GPU only the step is compared.
 """
 import argparse
 import json
@@ -35,7 +35,7 @@ def run_ayf(options, what, precision):
     command = [options.ayf, "bench", what, "--json", "--precision", precision]
     if what == "step":  # calls are of 1, 4 and 32 samples
         command += ["--batch", str(options.batch)]
-    command += ["--repeats", repeats(options, what)]
+    command += ["--repeats", repeats(options, what), "--device", options.device]
     return run(command, {**os.environ, "AYF_THREADS": str(options.threads)})[0]["precisions"][precision]
 
 
@@ -45,7 +45,7 @@ def run_peers(options, what):
     if what == "call":
         return run(command + ["--models", options.models, "1", "4", "32"])
     modes = ["eager", "eager-bf16"] + (["compile", "compile-bf16"] if options.compile else [])
-    return run(command + ["--batch", str(options.batch)] + modes)
+    return run(command + ["--batch", str(options.batch), "--device", options.device] + modes)
 
 
 def spread(values, digits):
@@ -73,9 +73,12 @@ parser.add_argument("--repeats", type=int, help="within a round; the fastest cou
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
 parser.add_argument("--compile", action="store_true")
+parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 parser.add_argument("--models", default="peers-models")
 parser.add_argument("--json", help="file for all numbers of all rounds")
 options = parser.parse_args()
+if options.device == "cuda":
+    options.only = "step"
 everything = {}
 for what in [options.only] if options.only else ["step", "call"]:
     rounds = everything[what] = []

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """PyTorch on the step that `ayf bench step` times: AYF-EMD with teacher, weak teacher and student.
 
-usage: step.py [--batch N] [--threads N] [--repeats N] MODE ...
+usage: step.py [--batch N] [--threads N] [--repeats N] [--device cpu|cuda] MODE ...
 
 MODE: eager, compile, eager-bf16, compile-bf16 (autocast). Memory is channels-last. Prints one JSON object per mode, in
 seconds. PyTorch's step leaves out Adam and the weight average. Needs torch.
@@ -19,16 +19,16 @@ import unet
 MODES = ("eager", "compile", "eager-bf16", "compile-bf16")
 
 
-def measure(mode, batch, repeats):
-    student, teacher, weak = (unet.example(seed).to(memory_format=torch.channels_last) for seed in range(3))
+def measure(mode, batch, repeats, device):
+    student, teacher, weak = (unet.example(seed).to(device, memory_format=torch.channels_last) for seed in range(3))
     teacher.requires_grad_(False)
     weak.requires_grad_(False)
-    x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    t = torch.rand(batch) * 0.5 + 0.5
+    x = torch.randn(batch, 3, 32, 32).to(device, memory_format=torch.channels_last)
+    t = (torch.rand(batch) * 0.5 + 0.5).to(device)
     s = t * 0.3
 
     def cast():
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=mode.endswith("bf16"))
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=mode.endswith("bf16"))
 
     def forward(x, t, s):
         with torch.no_grad(), cast():
@@ -61,10 +61,13 @@ def measure(mode, batch, repeats):
         g = F - v + 0.9 * (t - s)[:, None, None, None] * dF
         backward(F - g / (g.flatten(1).norm(dim=1)[:, None, None, None] + 0.1))
 
-    return {"forward_s": timing.best(lambda: forward(x, t, s), repeats),
-            "forward_backward_s": timing.best(lambda: backward(torch.zeros_like(x)), repeats),
-            "forward_tangent_s": timing.best(lambda: tangent(x, t, s, x), repeats),
-            "step_s": timing.best(step, repeats)}
+    def best(run):
+        return timing.best(run, repeats, torch.cuda.synchronize if device == "cuda" else None)
+
+    return {"forward_s": best(lambda: forward(x, t, s)),
+            "forward_backward_s": best(lambda: backward(torch.zeros_like(x))),
+            "forward_tangent_s": best(lambda: tangent(x, t, s, x)),
+            "step_s": best(step)}
 
 
 parser = argparse.ArgumentParser()
@@ -72,10 +75,11 @@ parser.add_argument("modes", nargs="+", choices=MODES)
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--threads", type=int, default=torch.get_num_threads())
 parser.add_argument("--repeats", type=int, default=3)
+parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 options = parser.parse_args()
 warnings.filterwarnings("ignore")
 torch.set_num_threads(options.threads)
 for mode in options.modes:
-    times = measure(mode, options.batch, options.repeats)
+    times = measure(mode, options.batch, options.repeats, options.device)
     print(json.dumps({"peer": "PyTorch " + mode.removesuffix("-bf16"),
                       "precision": "bf16" if mode.endswith("bf16") else "highest", **times}), flush=True)

@@ -10,4 +10,10 @@
  * range. */
 ayf_status ayf_backend_open(ayf_context *ctx, ayf_backend **out);
 
+/* What computes, in one line: "cpu avx512bf16", "cuda NVIDIA H100, driver 13.0, ..."; *threads is their number. */
+void ayf_backend_name(const ayf_backend *backend, char text[AYF_DEVICE_SIZE], int *threads);
+
+/* Every device and what there is to say of it. What is missing for one is no failure. */
+ayf_status ayf_backend_tell_all(ayf_context *ctx, ayf_print_fn *print, void *user);
+
 #endif

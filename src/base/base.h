@@ -40,9 +40,10 @@ struct ayf_context {
     ayf_log_fn *log;
     void *log_user;
     int threads;
-    bool trace;    /* one log line per kernel launched */
-    bool mpi;      /* this is one of several processes */
-    char *device;  /* NULL: the default */
+    bool trace;              /* one log line per kernel launched */
+    bool mpi;                /* this is one of several processes */
+    char *device;            /* NULL: the default */
+    char *cuda_path, *cache; /* as the caller gave them; NULL: none */
     void *backend; /* what backend/open.h opened; NULL before its first use. ayf_close() closes it */
     void (*close_backend)(void *backend);
     void *comm; /* what comm/comm.h opened; NULL before its first use. ayf_close() closes it */

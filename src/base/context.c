@@ -78,6 +78,12 @@ static void *default_alloc(void *user, void *pointer, size_t size) {
     return rounded < size ? NULL : aligned_alloc(ALIGNMENT, rounded);
 }
 
+/* False: no memory. */
+static bool copy(ayf_context *ctx, const char *text, char **out) {
+    *out = text ? ayf_strdup(ctx, text) : NULL;
+    return !text || *out;
+}
+
 ayf_context *ayf_open(const ayf_options *options) {
     static const ayf_options defaults;
     if (!options) options = &defaults;
@@ -95,7 +101,8 @@ ayf_context *ayf_open(const ayf_options *options) {
     ctx->precision = options->precision;
     ctx->progress = options->progress;
     ctx->progress_user = options->progress_user;
-    if (options->device && !(ctx->device = ayf_strdup(ctx, options->device))) {
+    if (!copy(ctx, options->device, &ctx->device) || !copy(ctx, options->cuda_path, &ctx->cuda_path) ||
+        !copy(ctx, options->cache, &ctx->cache)) {
         ayf_close(ctx);
         return NULL;
     }
@@ -107,6 +114,8 @@ void ayf_close(ayf_context *ctx) {
     if (ctx->backend) ctx->close_backend(ctx->backend);
     if (ctx->comm) ctx->close_comm(ctx->comm);
     ayf_free(ctx, ctx->device);
+    ayf_free(ctx, ctx->cuda_path);
+    ayf_free(ctx, ctx->cache);
     ayf_free(ctx, ctx);
 }
 

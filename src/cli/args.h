@@ -87,8 +87,10 @@ extern bool cli_silent;
       "of what the snapshots tell. The result is a model like any other.\n\n"                                \
       "    ayf train runs/teacher --data photos.zip --set train.ema_widths=0.05,0.10\n"                      \
       "    ayf ema runs/teacher --width 0.08 --out teacher-0.08.safetensors")                                \
-    X(info, "PATH", 1, 1, "describe a model, run, image or data set",                                        \
-      "PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image folder, a\n"      \
+    X(info, "[PATH]", 0, 1, "describe a model, run, image or data set, or this machine's devices",           \
+      "Without PATH: what ayf can compute with here, the processor and NVIDIA's GPUs, or what is missing\n"  \
+      "for them. PATH is a model file, a run folder, a PNG made by ayf, or any data source: an image "       \
+      "folder, a\n"                                                                                          \
       "ZIP, an IDX file, a CIFAR folder, an .npz, builtin:shapes ... A data source is read and checked\n"    \
       "as a whole.")                                                                                         \
     X(data, "check SOURCE", 2, 2, "check a data set before training on it",                                  \
@@ -315,6 +317,8 @@ typedef enum cli_verb {
     X(sheet, "sheet", "FILE.png", CLI_DATA, NULL, "draw what a network sees, some pictures of each class")   \
     X(threads, "threads", "N", CLI_ALL_BUT_HELP, NULL,                                                       \
       "threads that compute; default: AYF_THREADS, else one per processor")                                  \
+    X(device, "device", "cpu|cuda|cuda:N", CLI_ALL_BUT_HELP, NULL,                                           \
+      "what computes: the processor, or an NVIDIA GPU; default: train.device of a run, else cpu")            \
     X(man, "man", "PAGE", CLI_HELP, NULL, "write a manual page for man: ayf, ayf-config or ayf-VERB")        \
     X(completions, "completions", "bash|zsh|fish", CLI_HELP, NULL,                                           \
       "write a script that completes command lines of ayf in this shell")                                    \

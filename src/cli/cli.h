@@ -19,7 +19,7 @@ typedef struct cli {
     ayf_context *ctx;
     cli_progress *progress; /* drawn on stderr at the moment; NULL = none */
     int argc;
-    char **argv;       /* of the program, for "to go on: ..." */
+    char **argv; /* of the program, for "to go on: ..." */
     const cli_args *args;
     int processes;     /* that share a run */
     double started;    /* seconds of the monotonic clock, when the program began */
@@ -59,6 +59,10 @@ void cli_json_number(double value);
 
 /* The number of threads: --threads, else AYF_THREADS; 0 = one per processor. Returns an exit code. */
 int cli_get_threads(const cli_args *args, int *out);
+
+/* The device and what belongs to it: --device, AYF_CUDA_PATH, AYF_CACHE. The options point into the command line and the
+ * environment, and to *cache, which the caller frees. */
+void cli_get_device(const cli_args *args, ayf_options *options, char **cache);
 
 /* `threads` threads (cli_get_threads()) spin briefly and then sleep, each on processors of its own, unless the
  * environment says how they wait or where they run. It may start the program anew, so nothing but the command line is

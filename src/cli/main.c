@@ -180,7 +180,10 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
     if (!code) code = cli_get_precision(args, CLI_OPT_precision, &options.precision);
     if (!code) code = cli_get_duration(args, CLI_OPT_max_time, &c.max_time);
     if (code) return code;
+    char *cache;
+    cli_get_device(args, &options, &cache);
     c.ctx = ayf_open(&options);
+    free(cache); /* the context has its own */
     if (!c.ctx) {
         fputs("ayf: out of memory\n", stderr);
         return ayf_exit_code(AYF_E_MEMORY);

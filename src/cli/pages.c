@@ -13,6 +13,10 @@ static const row environment[] = {
     {"AYF_THREADS=N", "number of threads where --threads does not give it; one per processor unless set"},
     {"AYF_TRACE=1",
      "one line per kernel on stderr: op, shape, implementation, bytes, microseconds; totals at the end"},
+    {"AYF_CUDA_PATH=FOLDERS",
+     "where NVIDIA's libraries are, with ':' between: a toolkit, or pip's .../site-packages/nvidia"},
+    {"AYF_CACHE=FOLDER",
+     "where kernels that were compiled for a GPU are kept; ~/.cache/ayf unless set, empty: nowhere"},
     {"GOMP_SPINCOUNT, OMP_PLACES ...", "how threads wait and where they run, as OpenMP has it"},
 };
 

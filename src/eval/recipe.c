@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "backend/open.h"
+
 static ayf_status put(const ayf_eval *e, ayf_print_fn *print, void *user, char *line) {
     if (!line) return AYF_E_MEMORY;
     print(user, line);
@@ -120,10 +122,21 @@ static ayf_status describe_classes(const ayf_eval *e, ayf_print_fn *print, void 
                           without));
 }
 
+/* What computed the samples and features. */
+static ayf_status describe_device(const ayf_eval *e, ayf_print_fn *print, void *user) {
+    ayf_backend *backend;
+    char name[AYF_DEVICE_SIZE];
+    int threads;
+    AYF_TRY(ayf_backend_open(e->ctx, &backend));
+    ayf_backend_name(backend, name, &threads);
+    return put(e, print, user, ayf_format(e->ctx, "device     %s", name));
+}
+
 ayf_status ayf_eval_describe(const ayf_eval *e, ayf_print_fn *print, void *user) {
     AYF_TRY(describe_reference(e, print, user));
     AYF_TRY(put(e, print, user, samples_line(e)));
     AYF_TRY(describe_classes(e, print, user));
     AYF_TRY(describe_numbers(e, print, user));
+    AYF_TRY(describe_device(e, print, user));
     return describe_floor(e, print, user);
 }

@@ -25,6 +25,7 @@ void ayf_path_facts_free(ayf_context *ctx, ayf_path_facts *facts) {
     ayf_free(ctx, facts->last_log);
     ayf_free(ctx, facts->diverged);
     ayf_free(ctx, facts->measured);
+    ayf_free(ctx, facts->device);
     ayf_free(ctx, facts->comment);
     ayf_free(ctx, facts->no_classes);
     ayf_free(ctx, facts->fingerprint);
@@ -244,7 +245,8 @@ static ayf_status describe_model(ayf_context *ctx, const ayf_st *st, ayf_path_fa
     char **const texts[][2] = {{&facts->data, &card.data},
                                {&facts->config, &card.config},
                                {&facts->comment, &card.accuracy},
-                               {&facts->measured, &card.measured}};
+                               {&facts->measured, &card.measured},
+                               {&facts->device, &card.device}};
     for (size_t i = 0; i < AYF_COUNT(texts); i++) {
         *texts[i][0] = *texts[i][1];
         *texts[i][1] = NULL;

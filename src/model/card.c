@@ -52,8 +52,9 @@ void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card) {
     ayf_free(ctx, card->config);
     ayf_free(ctx, card->accuracy);
     ayf_free(ctx, card->measured);
+    ayf_free(ctx, card->device);
     ayf_classes_clear(ctx, &card->classes);
-    card->data = card->config = card->accuracy = card->measured = NULL;
+    card->data = card->config = card->accuracy = card->measured = card->device = NULL;
 }
 
 /* The value of "<section>: <key>:" in a configuration as ayf_config_text() writes it, a line per key: what

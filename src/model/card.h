@@ -37,6 +37,8 @@ typedef struct ayf_model_card {
     ayf_classes classes; /* flow networks: those of its data; count 0: unknown, or none */
     /* models of a run that measures: "eval_fd=0.25; how"; NULL: it was not measured */
     char *measured;
+    char *
+        device; /* the GPU that its last steps were computed on, and the versions of its libraries; NULL: a CPU */
 } ayf_model_card;
 void ayf_model_card_free(ayf_context *ctx, ayf_model_card *card);
 

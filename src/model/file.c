@@ -10,7 +10,7 @@
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
  * others are known but "accuracy" of features and, of flow networks, "classes" (ayf_classes_print()), which older files
- * lack, "guidance_t_max" where it is not 1, and "measured". Numbers are the shortest decimals that read back the same. */
+ * lack, "guidance_t_max" where it is not 1, "measured", and "device" where it was a GPU. Numbers are the shortest decimals that read back the same. */
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",
@@ -66,6 +66,7 @@ ayf_status ayf_model_card_put(ayf_context *ctx, ayf_st_writer *writer, const cha
         AYF_TRY(status);
     }
     if (card->measured) AYF_TRY(write_text(ctx, writer, "measured", card->measured));
+    if (card->device) AYF_TRY(write_text(ctx, writer, "device", card->device));
     for (size_t i = 0; i < ayf_model_spec_keys(); i++) {
         if (!ayf_model_spec_has(spec, i)) continue;
         snprintf(key, sizeof key, SPEC_PREFIX "%s", ayf_model_spec_key(i));
@@ -197,7 +198,8 @@ static bool is_known(const ayf_model_spec *spec, const char *key) {
     for (size_t i = 0; i < AYF_COUNT(card_keys); i++)
         if (strcmp(key, card_keys[i]) == 0) return true;
     if (strcmp(key, "accuracy") == 0) return spec->kind == AYF_MODEL_FEATURES;
-    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0 || strcmp(key, "guidance_t_max") == 0)
+    if (strcmp(key, "classes") == 0 || strcmp(key, "measured") == 0 || strcmp(key, "guidance_t_max") == 0 ||
+        strcmp(key, "device") == 0)
         return ayf_model_is_flow(spec);
     if (strncmp(key, SPEC_PREFIX, strlen(SPEC_PREFIX)) != 0) return false;
     for (size_t i = 0; i < ayf_model_spec_keys(); i++)
@@ -258,7 +260,7 @@ static ayf_status read_classes(ayf_context *ctx, const ayf_st *st, const ayf_mod
 static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, const char *more, ayf_model_spec *spec,
                                 ayf_model_card *card) {
     const char *path = ayf_st_path(st), *key, *value, *data, *config, *accuracy = ayf_st_meta(st, "accuracy"),
-               *measured = ayf_st_meta(st, "measured");
+               *measured = ayf_st_meta(st, "measured"), *device = ayf_st_meta(st, "device");
     if (!more) AYF_TRY(check_format(ctx, st));
     AYF_TRY(check_version(ctx, st));
     *spec = ayf_model_spec_default();
@@ -282,6 +284,7 @@ static ayf_status read_metadata(ayf_context *ctx, const ayf_st *st, const char *
     AYF_TRY(required(ctx, st, "config", &config));
     card->data = ayf_strdup(ctx, data);
     card->config = ayf_strdup(ctx, config);
+    if (device && !(card->device = ayf_strdup(ctx, device))) return AYF_E_MEMORY;
     if (measured && !(card->measured = ayf_strdup(ctx, measured))) return AYF_E_MEMORY;
     if (accuracy && !(card->accuracy = ayf_strdup(ctx, accuracy))) return AYF_E_MEMORY;
     return card->data && card->config ? AYF_OK : AYF_E_MEMORY;

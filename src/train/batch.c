@@ -83,7 +83,7 @@ void ayf_run_batch_close(ayf_run *run) {
 
 static uint64_t seed_of(const ayf_run *run) { return (uint64_t)run->cfg.train.seed; }
 
-ayf_status ayf_run_draw_data(ayf_run *run) {
+static ayf_status draw_data(ayf_run *run) {
     ayf_run_batch *b = &run->batch;
     size_t n = (size_t)b->count, row = n / (size_t)b->group;
     for (size_t i = 0; i < n; i += row)
@@ -95,6 +95,25 @@ ayf_status ayf_run_draw_data(ayf_run *run) {
         ayf_rng_normal((ayf_rng_key){seed_of(run), AYF_RNG_NOISE, run->step, ayf_run_sample(run, i)},
                        b->x1 + i * b->values, b->values);
     return AYF_OK;
+}
+
+ayf_status ayf_run_draw_data(ayf_run *run) {
+    ayf_run_batch *b = &run->batch;
+    bool drawn = b->ahead && b->part == 0 && b->ahead_of == run->step;
+    b->ahead = false;
+    b->draws = true;
+    return drawn ? AYF_OK : draw_data(run);
+}
+
+void ayf_run_draw_ahead(ayf_run *run) {
+    ayf_run_batch *b = &run->batch;
+    int part = b->part;
+    if (!run->backend->ops->record || run->step + 1 >= run->steps || !b->draws) return;
+    b->part = 0;
+    b->ahead_of = ++run->step;
+    b->ahead = draw_data(run) == AYF_OK; /* a failure is met again, where it is due */
+    run->step--;
+    b->part = part;
 }
 
 void ayf_run_draw_pairs(ayf_run *run) {

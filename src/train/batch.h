@@ -19,6 +19,9 @@ void ayf_run_batch_close(ayf_run *run);
 
 /* Data and noise of the present step into x0 and x1, classes into labels. */
 ayf_status ayf_run_draw_data(ayf_run *run);
+/* Draws data and noise of the next step, if this one has them, while a device that works by itself computes this one.
+ * Before, everything that is read of them must have been. */
+void ayf_run_draw_ahead(ayf_run *run);
 /* A pair (t, s) and a strength of guidance for every sample: those of distillation. */
 void ayf_run_draw_pairs(ayf_run *run);
 /* onehot from labels; NULL `hide` hides none. */

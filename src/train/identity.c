@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/open.h"
 #include "config/table.h"
 #include "data/fingerprint.h"
 #include "io/text.h"
@@ -90,14 +91,14 @@ _Static_assert(sizeof((ayf_run *)0)->data_print >= (size_t)AYF_FINGERPRINT_TEXT,
 
 ayf_status ayf_run_identity_find(ayf_run *run) {
     ayf_fingerprint print;
-    const char *sets = "";
-    int threads = 1, ranks = run->comm->ranks;
-    if (run->backend->ops->uses) run->backend->ops->uses(run->backend, &sets, &threads);
+    char name[AYF_DEVICE_SIZE];
+    int threads, ranks = run->comm->ranks;
+    ayf_backend_name(run->backend, name, &threads);
     AYF_TRY(ayf_dataset_fingerprint(run->data, &print));
     ayf_fingerprint_print(&print, run->data_print);
-    snprintf(run->machine, sizeof run->machine, "%s%s%s, %d thread%s, %d process%s, %d part%s",
-             run->backend->ops->name, *sets ? " " : "", sets, threads, threads == 1 ? "" : "s", ranks,
-             ranks == 1 ? "" : "es", run->batch.parts, run->batch.parts == 1 ? "" : "s");
+    snprintf(run->machine, sizeof run->machine, "%s, %d thread%s, %d process%s, %d part%s", name, threads,
+             threads == 1 ? "" : "s", ranks, ranks == 1 ? "" : "es", run->batch.parts,
+             run->batch.parts == 1 ? "" : "s");
     return AYF_OK;
 }
 

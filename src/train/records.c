@@ -42,7 +42,7 @@ static ayf_status open_jsonl(ayf_run *run) {
 }
 
 ayf_status ayf_run_open_log(ayf_run *run) {
-    run->clock = (ayf_run_clock){.opened = ayf_seconds()};
+    run->clock = (ayf_run_clock){.opened = ayf_seconds(), .fresh = true};
     AYF_TRY(open_jsonl(run));
     if (!run->cfg.save.events || run->step >= run->steps) return AYF_OK;
     int64_t first = run->saved_step < 0 ? 0 : (int64_t)run->step + 1;
@@ -95,6 +95,14 @@ static void log_measured(ayf_run *run) {
     run->best.now = (double)NAN;
 }
 
+/* In the first line after a start, as a run may go on elsewhere. */
+static void log_machine(ayf_run *run) {
+    if (!run->clock.fresh) return;
+    ayf_jsonl_text(run->log, "machine", run->machine);
+    ayf_jsonl_text(run->log, "precision", ayf_precision_name(run->cfg.train.precision));
+    run->clock.fresh = false;
+}
+
 ayf_status ayf_run_write_log(ayf_run *run, const ayf_run_report *report) {
     const ayf_run_sums *sums = &run->sums;
     ayf_run_clock *clock = &run->clock;
@@ -108,6 +116,7 @@ ayf_status ayf_run_write_log(ayf_run *run, const ayf_run_report *report) {
     ayf_run_log_real(run, "samples_per_second", run->cfg.train.batch * clock->steps / clock->seconds);
     clock->steps = clock->seconds = 0;
     log_measured(run);
+    log_machine(run);
     return end_line(run);
 }
 

@@ -70,13 +70,16 @@ static ayf_status check_apart(const ayf_run *run) {
     return AYF_OK;
 }
 
+static ayf_status look_into_folder(ayf_run *run, const char *folder) {
+    AYF_TRY(name_files(run, folder));
+    if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_folder(run->ctx, run->folder));
+    run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
+    return ayf_run_settings_read(run);
+}
+
 /* A folder is made only for a configuration that can be used; one that is there already is looked at first. */
 static ayf_status open_folder(ayf_run *run, const ayf_run_options *options, int64_t *latest) {
     *latest = -1;
-    AYF_TRY(name_files(run, options->folder));
-    if (ayf_run_leads(run)) AYF_TRY(ayf_run_check_folder(run->ctx, run->folder));
-    run->folder_is_ours = ayf_run_leads(run) && !ayf_path_exists(run->folder);
-    AYF_TRY(ayf_run_settings_read(run));
     if (!run->saved_config) {
         AYF_TRY(ayf_run_settings_load(run, options, false));
         AYF_TRY(check_apart(run));
@@ -226,7 +229,9 @@ static ayf_status make_up(ayf_run *run) {
     return there ? AYF_OK : ayf_run_picture(run);
 }
 
-static ayf_status open_backend(ayf_run *run) {
+static ayf_status open_backend(ayf_run *run, const ayf_run_options *options) {
+    AYF_TRY(look_into_folder(run, options->folder));
+    AYF_TRY(ayf_run_settings_device(run, options));
     AYF_TRY(ayf_backend_open(run->ctx, &run->backend));
     run->faster = ayf_backend_precision(run->backend, AYF_PRECISION_AUTO);
     return AYF_OK;
@@ -246,7 +251,7 @@ static void say_data(const ayf_run *run) {
 static ayf_status open_all(ayf_run *run, const ayf_run_options *options) {
     int64_t latest;
     agenda own, first;
-    AYF_TRY(ayf_comm_agree(run->comm, open_backend(run)));
+    AYF_TRY(ayf_comm_agree(run->comm, open_backend(run, options)));
     AYF_TRY(ayf_comm_broadcast(run->comm, &run->faster, sizeof run->faster, 0));
     AYF_TRY(ayf_comm_agree(run->comm, open_folder(run, options, &latest)));
     AYF_TRY(ayf_comm_broadcast(run->comm, &latest, sizeof latest, 0));
@@ -373,7 +378,9 @@ static ayf_status begin_step(ayf_run *run) {
 
 /* A failure here does not. */
 static ayf_status run_last_part(ayf_run *run) {
-    AYF_TRY(ayf_program_run(run->program));
+    AYF_TRY(ayf_program_start(run->program));
+    ayf_run_draw_ahead(run);
+    AYF_TRY(ayf_program_wait(run->program));
     return read_part(run);
 }
 

@@ -23,12 +23,12 @@ static bool is_one_of(int row, const char *const *keys, size_t count) {
     return false;
 }
 
-/* A run that is resumed may be made longer, may keep other things, may use less memory and may take another
- * way when it diverges. */
+/* A run that is resumed may be made longer, may keep other things, may use less memory, may take another way when it
+ * diverges and may go on with another device. */
 static bool may_change(int row) {
     static const char *const keys[] = {
         "train.steps",         "train.accumulate",    "train.recompute", "train.divergence_factor",
-        "train.on_divergence", "train.rollback_rate", "train.rollbacks"};
+        "train.on_divergence", "train.rollback_rate", "train.rollbacks", "train.device"};
     return in_section(row, "save.") || in_section(row, "eval.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
@@ -72,19 +72,12 @@ static bool names_a_place(const ayf_run *run, int row) {
 
 /* The weights and moments of a checkpoint fit one shape and one scale of the data, and come from one beginning. */
 static bool is_fixed(int row) {
-    static const char *const keys[] = {"data.resolution",
-                                       "data.channels",
-                                       "data.labels",
-                                       "data.sigma_data",
-                                       "data.center",
-                                       "train.ema",
-                                       "train.ema_widths",
-                                       "train.init",
-                                       "distill.student_init",
-                                       "finetune.channel_base",
-                                       "finetune.channel_max",
-                                       "finetune.disc_guidance",
-                                       "finetune.student"};
+    static const char *const keys[] = {
+        "data.resolution",       "data.channels",        "data.labels",
+        "data.sigma_data",       "data.center",          "train.ema",
+        "train.ema_widths",      "train.init",           "distill.student_init",
+        "finetune.channel_base", "finetune.channel_max", "finetune.disc_guidance",
+        "finetune.student"};
     return in_section(row, "model.") || is_one_of(row, keys, AYF_COUNT(keys));
 }
 
@@ -322,6 +315,42 @@ static ayf_status settle_precision(ayf_run *run, bool resumes) {
     return AYF_OK;
 }
 
+/* run->given, which is read once where nothing changes. */
+static ayf_status give(ayf_run *run, const ayf_run_options *options, bool saved) {
+    if (run->given && run->given_saved == saved) return AYF_OK;
+    ayf_assignments_free(run->given);
+    run->given = NULL;
+    run->given_saved = saved;
+    ayf_assignments *list;
+    AYF_TRY(ayf_assignments_new(run->ctx, &list));
+    ayf_status status = collect(run, options, saved, list);
+    if (status == AYF_OK)
+        run->given = list;
+    else
+        ayf_assignments_free(list);
+    return status;
+}
+
+ayf_status ayf_run_settings_device(ayf_run *run, const ayf_run_options *options) {
+    if (run->ctx->device || run->ctx->backend) return AYF_OK;
+    ayf_status status = give(run, options, run->saved_config && !options->config_path);
+    if (status != AYF_OK)
+        return status == AYF_E_MEMORY ? status : AYF_OK; /* it is met again, where it is due */
+    const char *device = ayf_assignments_last(run->given, "train.device");
+    if (!device || !*device) return AYF_OK;
+    run->ctx->device = ayf_strdup(run->ctx, device);
+    return run->ctx->device ? AYF_OK : AYF_E_MEMORY;
+}
+
+/* What computes, whatever the configuration would have. */
+static ayf_status settle_device(ayf_run *run) {
+    char *device = ayf_strdup(run->ctx, run->ctx->device ? run->ctx->device : run->backend->ops->name);
+    if (!device) return AYF_E_MEMORY;
+    ayf_free(run->ctx, run->cfg.train.device);
+    run->cfg.train.device = device;
+    return AYF_OK;
+}
+
 static ayf_status apply(ayf_run *run, const ayf_run_options *options, const ayf_assignments *list,
                         bool saved) {
     bool whole = saved && is_complete(list);
@@ -334,10 +363,9 @@ static ayf_status apply(ayf_run *run, const ayf_run_options *options, const ayf_
 
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes) {
     bool saved = resumes && !options->config_path && run->saved_config;
-    ayf_assignments_free(run->given);
-    AYF_TRY(ayf_assignments_new(run->ctx, &run->given));
-    AYF_TRY(collect(run, options, saved, run->given));
+    AYF_TRY(give(run, options, saved));
     AYF_TRY(apply(run, options, run->given, saved));
+    AYF_TRY(settle_device(run));
     AYF_TRY(settle_precision(run, resumes));
     return run->type->validate(run->ctx, &run->cfg);
 }

@@ -7,10 +7,14 @@
 /* Reads what the folder has saved, if anything, into run->saved_config. */
 ayf_status ayf_run_settings_read(ayf_run *run);
 
+/* Gives a context without a device that of the configuration (train.device), if it has not computed yet. Needs what the
+ * folder has saved. */
+ayf_status ayf_run_settings_device(ayf_run *run, const ayf_run_options *options);
+
 /* Fills run->cfg, in this order: the defaults, or for a kind with a base that; the file that is named, or
  * else what the folder has saved, when `resumes` says that this counts; the settings. A saved configuration
  * is complete and needs no base. Checked for the kind of run. train.precision = auto is settled: as the
- * folder has it when the run `resumes`, else as run->faster. */
+ * folder has it when the run `resumes`, else as run->faster. train.device is what computes. */
 ayf_status ayf_run_settings_load(ayf_run *run, const ayf_run_options *options, bool resumes);
 
 /* AYF_E_CONFIG for a key of run->given that has no effect beside the others, as a width of hidden layers has none on

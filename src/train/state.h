@@ -49,9 +49,10 @@ typedef struct ayf_run_sums {
 } ayf_run_sums;
 
 /* What time says, which is another one each time: steps and seconds since the last line of the log, the
- * seconds that the folder's earlier sessions took, and when this one began. */
+ * seconds that the folder's earlier sessions took, when this one began, and whether it has no line yet. */
 typedef struct ayf_run_clock {
     double steps, seconds, before, opened;
+    bool fresh;
 } ayf_run_clock;
 
 /* What a run knows of its past (train/watch.h). Doubles only: a checkpoint holds them as they are. */
@@ -106,6 +107,9 @@ typedef struct ayf_run_batch {
     float *loss, *tangent, *error, *jvp; /* count */
     float r;                             /* weight of the derivative in the tangent */
     size_t values;                       /* of one sample */
+    bool draws;                          /* steps have data and noise */
+    bool ahead;                          /* x0, x1 and labels are those of the first part of step ahead_of */
+    uint64_t ahead_of;
     ayf_step_inputs in; /* what the program at hand is fed with: the arrays above, and a kind's own */
 } ayf_run_batch;
 
@@ -141,13 +145,14 @@ struct ayf_run {
     size_t saved_size;
     ayf_config cfg;
     ayf_assignments *given; /* what cfg was made from */
+    bool given_saved;       /* saved_config is in it */
     bool resumes;           /* there is a checkpoint */
     bool dry;               /* nothing is written (ayf_run_try) */
     bool allow_change;      /* of what decides results, on purpose */
     bool changed;           /* there is something to record */
     ayf_run_past past;
-    char data_print[160]; /* fingerprint of the data */
-    char machine[160];    /* what computes: "cpu avx2, 2 threads, 1 process, 1 part" */
+    char data_print[160];               /* fingerprint of the data */
+    char machine[AYF_DEVICE_SIZE + 64]; /* what computes: "cpu avx2, 2 threads, 1 process, 1 part" */
 
     ayf_backend *backend;   /* the context's */
     bool precision_settled; /* train.precision was auto */

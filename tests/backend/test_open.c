@@ -37,13 +37,13 @@ static void test_devices(void **state) {
 /* A context can be had with any device; the first function that computes refuses it, and so does the next. */
 static void test_unknown_device(void **state) {
     (void)state;
-    ayf_context *fresh = open_device("cuda:0", 1);
+    ayf_context *fresh = open_device("cpu:0", 1);
     for (int i = 0; i < 2; i++) {
         ayf_model *model;
         assert_int_equal(ayf_model_open(fresh, path_of("s"), &model), AYF_E_USAGE);
         assert_null(model);
-        assert_non_null(strstr(ayf_error(fresh), "'cuda:0'"));
-        assert_non_null(strstr(ayf_error(fresh), "cpu, ref"));
+        assert_non_null(strstr(ayf_error(fresh), "'cpu:0'"));
+        assert_non_null(strstr(ayf_error(fresh), "cpu, cuda, ref"));
     }
     ayf_close(fresh);
     ayf_context *empty = open_device("", 1);

@@ -139,10 +139,11 @@ static double distance(const test_result *a, const test_result *b, size_t tensor
 /* Sums in another order tip a rounding to the other side now and then, by 1/256 of one element. So single tensors
  * may differ by more than the backends do in full precision, but few do, and none by much. */
 static void agrees(maker *make, uint64_t seeds) {
-    enum { SEVERAL = 2 /* in a hundred */ };
+    enum { SEVERAL = 2 /* in a hundred */, FEW = 10 };
     for (size_t b = 1; b < test_backend_count; b++) {
         size_t tensors = 0, tipped = 0, changed = 0;
         for (uint64_t seed = 1; seed <= seeds; seed++) {
+            if (test_left_out(b, seeds > FEW ? seed : 0)) continue;
             test_result want = {0}, got = {0}, full = {0};
             run(0, make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &want);
             run(b, make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &got);
@@ -161,6 +162,7 @@ static void agrees(maker *make, uint64_t seeds) {
             test_result_free(&got);
             test_result_free(&full);
         }
+        if (tensors == 0) continue; /* left out */
         printf("%s: %zu of %zu tensors beyond full precision's tolerance; %zu changed by bfloat16\n",
                test_backends[b].name, tipped, tensors, changed);
         assert_true(changed > tensors / 25); /* the graphs do use it */
@@ -189,6 +191,7 @@ static void test_plans_agree(void **state) {
     (void)state;
     for (size_t b = 0; b < test_backend_count; b++)
         for (uint64_t seed = 1; seed <= 12; seed++) {
+            if (test_left_out(b, seed == 1 ? 0 : seed)) continue;
             test_result want = {0}, reused = {0}, poisoned = {0};
             maker *make = seed == 1 ? make_unet : make_wide;
             run(b, make, seed, AYF_PLAN_NONE, AYF_PRECISION_BF16, &want);

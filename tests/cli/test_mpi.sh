@@ -1,9 +1,10 @@
 #!/bin/sh
-# test_mpi.sh PROGRAM HAS_MPI
+# test_mpi.sh PROGRAM HAS_MPI FAKE
 # Runs of two processes, started by mpirun: the losses of one process, one voice, stopping, and a process that dies.
 set -u
 program=$1
 has_mpi=$2
+fake=$3 # the folder of a GPU for tests
 . "$(dirname "$0")/../support/cases.sh"
 cd "$work" || exit 1
 export AYF_THREADS=1
@@ -89,6 +90,15 @@ mlp="--data builtin:ring --set data.labels=false --set model.kind=mlp --set mode
     expect "fine-tuning by one process" 0 "$program" finetune f1 $tune
     expect "fine-tuning by two" 0 together finetune f2 $tune
     losses f1 f2 1e-4
+
+    # Two GPUs, one for each process.
+    export AYF_CUDA_PATH="$fake" AYF_CACHE="$work/cache" AYF_FAKE_GPUS=2
+    expect "a teacher by one GPU" 0 "$program" train g1 $unet --steps 20 --device cuda
+    expect "a teacher by two" 0 together train g2 $unet --steps 20 --device cuda
+    losses g1 g2 1e-4
+    expect "a student by two GPUs, in parts" 0 together distill g3 $mlp --steps 20 --teacher analytic \
+        --set distill.student_init=scratch --set train.accumulate=2 --device cuda
+    unset AYF_CUDA_PATH AYF_CACHE AYF_FAKE_GPUS
 
     expect "a batch that cannot be shared" 2 together train odd $unet --set train.batch=15
     one_voice "train.batch = 15 cannot be shared evenly by 2 processes"

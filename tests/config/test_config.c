@@ -167,14 +167,16 @@ static void test_parse_errors(void **state) {
         {"train:\n  learning_rate: 5\n",
          "c.yaml:2: unknown key \"train.learning_rate\"; did you mean \"train.lr\"?"},
         {"batch_size: 5\n", "c.yaml:1: unknown section \"batch_size\"; did you mean \"train.batch\"?"},
-        {"train:\n  lr: 1\n  \tsteps: 5\n", "c.yaml:3: not valid YAML: the line is indented with a tab; use spaces"},
+        {"train:\n  lr: 1\n  \tsteps: 5\n",
+         "c.yaml:3: not valid YAML: the line is indented with a tab; use spaces"},
         {"\xef\xbb\xbftrain:\n  stesp: 5\n", "c.yaml:2: unknown key \"train.stesp\""},
         {"\n\ntrian:\n  lr: 1\n", "c.yaml:3: unknown section \"trian\"; did you mean \"train\"?"},
         {"lr_warmup: 1\n", "c.yaml:1: unknown section \"lr_warmup\"; did you mean \"train.lr_warmup\"?"},
         {"qqqqqqqqqqq: 1\n", "c.yaml:1: unknown section \"qqqqqqqqqqq\"; there are data, model"},
         {"train:\n  steps: many\n", "c.yaml:2: train.steps must be a whole number, not \"many\""},
         {"train:\n  steps: 1.5\n", "c.yaml:2: train.steps must be a whole number, not \"1.5\""},
-        {"train:\n  steps: 99999999999999999999\n", "c.yaml:2: train.steps = 99999999999999999999 is too large; at most "},
+        {"train:\n  steps: 99999999999999999999\n",
+         "c.yaml:2: train.steps = 99999999999999999999 is too large; at most "},
         {"train:\n  steps: 0\n", "c.yaml:2: train.steps = 0 is out of range; it must be at least 1"},
         {"train:\n  steps: \"5\"\n", "c.yaml:2: train.steps is not text; remove the quotes"},
         {"train:\n  steps:\n  lr: 1\n", "c.yaml:2: train.steps has no value"},
@@ -336,10 +338,13 @@ static void test_round_trip(void **state) {
     assert_string_equal(back.data.source, cfg.data.source);
     assert_string_equal(back.distill.teacher, "~");
     assert_string_equal(back.train.init, cfg.train.init);
-    char *init = back.train.init;
+    assert_string_equal(back.train.device, cfg.train.device);
+    char *init = back.train.init, *device = back.train.device;
     back.train.init = cfg.train.init;
+    back.train.device = cfg.train.device;
     assert_memory_equal(&back.train, &cfg.train, sizeof cfg.train);
     back.train.init = init;
+    back.train.device = device;
     assert_memory_equal(&back.model, &cfg.model, sizeof cfg.model);
     assert_memory_equal(&back.save, &cfg.save, sizeof cfg.save);
     assert_memory_equal(&back.distill.gap_mean, &cfg.distill.gap_mean, sizeof(double)); /* -0 stays -0 */

@@ -177,6 +177,7 @@ static inline bool is_older(const char *key, const char *value) {
         {"model.latent_scale", "[]"},
         {"model.latent_black", "-1"},
         {"train.init", "\"\""},
+        {"train.device", "cpu"},
         {"train.ema_widths", "[]"},
         {"model.time_label", "t"},
         {"model.time_split", "false"},
@@ -212,8 +213,8 @@ static inline uint64_t hash_of_config(char *text) {
         }
         snprintf(key, sizeof key, "%s.%s", section, line + 2);
         if (strcmp(section, "save") == 0 || strcmp(section, "eval") == 0 || strcmp(key, "train.steps") == 0 ||
-            strcmp(key, "train.accumulate") == 0 || strcmp(key, "train.recompute") == 0 ||
-            strstr(key, "divergence") || strstr(key, "rollback"))
+            strcmp(key, "train.accumulate") == 0 || strcmp(key, "train.device") == 0 ||
+            strcmp(key, "train.recompute") == 0 || strstr(key, "divergence") || strstr(key, "rollback"))
             continue;
         if (is_older(key, colon + 2)) continue;
         hash = ayf_hash(hash, key, strlen(key) + 1);

@@ -9,15 +9,36 @@
 #ifdef AYF_TEST_CPU /* the mutation run builds without it */
 #include "backend/cpu/cpu.h"
 #endif
+#ifdef AYF_FAKE_CUDA /* the folder of a GPU for tests */
+#include "backend/cuda/cuda.h"
+
+/* With AYF_TEST_GPU in the environment: the GPU of this machine. */
+static ayf_status open_cuda(ayf_context *ctx, ayf_backend **out) {
+    const char *path = getenv("AYF_TEST_GPU") ? getenv("AYF_CUDA_PATH") : AYF_FAKE_CUDA;
+    if (!ctx->device && !(ctx->device = ayf_strdup(ctx, "cuda"))) return AYF_E_MEMORY;
+    if (path && !ctx->cuda_path && !(ctx->cuda_path = ayf_strdup(ctx, path))) return AYF_E_MEMORY;
+    return ayf_cuda_open(ctx, out);
+}
+#endif
 
 const test_backend test_backends[] = {
-    {"ref", ayf_ref_open, 0},
-    {"groups", group_backend_open, 1e-11},
+    {"ref", ayf_ref_open, 0, 1},
+    {"groups", group_backend_open, 1e-11, 1},
 #ifdef AYF_TEST_CPU
-    {"cpu", ayf_cpu_open, 2e-4},
+    {"cpu", ayf_cpu_open, 2e-4, 1},
+#endif
+#ifdef AYF_FAKE_CUDA
+    {"cuda", open_cuda, 2e-4, 10},
 #endif
 };
 const size_t test_backend_count = AYF_COUNT(test_backends);
+
+bool test_left_out(size_t backend, uint64_t seed) {
+    const char *only = getenv("AYF_TEST_BACKEND");
+    if (backend == 0) return false;
+    return (only && strcmp(only, test_backends[backend].name) != 0) ||
+           seed % test_backends[backend].every != 0;
+}
 
 /* ---- Contexts ---- */
 

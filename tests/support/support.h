@@ -33,10 +33,16 @@ typedef struct test_backend {
     const char *name;
     ayf_status (*open)(ayf_context *ctx, ayf_backend **out);
     double tolerance; /* of one result against ref, relative to max(1, largest element of the result) */
+    unsigned
+        every; /* of many random graphs, one of so many is tried: 1, or more where compiling takes long */
 } test_backend;
 
 extern const test_backend test_backends[]; /* [0] is ref */
 extern const size_t test_backend_count;
+
+/* Whether this backend is left out: AYF_TEST_BACKEND names another one, or, of random graphs, this seed is not one of
+ * its own. ref never is. */
+bool test_left_out(size_t backend, uint64_t seed);
 
 /* ref run through fused groups: interprets the groups in double precision as steps.h describes them and
  * checks every address, so that an error of fusion shows without a fused kernel. */

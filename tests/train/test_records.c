@@ -156,9 +156,10 @@ static const shown *find(const values *all, const char *tag, int64_t step) {
 
 /* ---- The log ---- */
 
-/* The lines, without what time decides. */
+/* The lines, without what time decides, and what the first one of a session has besides. */
 static json_t *read_log(const char *path) {
-    static const char *const timed[] = {"time", "elapsed", "seconds", "samples_per_second"};
+    static const char *const timed[] = {"time",    "elapsed",  "seconds", "samples_per_second",
+                                        "machine", "precision"};
     json_t *lines = json_array();
     FILE *file = fopen(path, "r");
     char line[4096];

@@ -169,11 +169,14 @@ static void put_section(const section *s) {
     putchar('}');
 }
 
-static void print_json(const bench *b, const char *processor, const section *sections, int count) {
+static void print_json(const bench *b, const char *processor, const char *device, const section *sections,
+                       int count) {
     fputs("{\"version\": ", stdout);
     cli_json_string(ayf_version());
     fputs(", \"processor\": ", stdout);
     cli_json_string(processor);
+    fputs(", \"device\": ", stdout);
+    cli_json_string(*device ? device : NULL);
     printf(", \"threads\": %d, \"batch\": %d", b->threads, b->options.batch);
     if (b->parameters) put_number("parameters", "", (double)b->parameters);
     if (b->discriminator_parameters)
@@ -210,10 +213,12 @@ static void print_section(const section *s) {
     printf("%-20s %9.4f   %.2fx\n", "  every 16th step", lazy(s, 16), lazy(s, 16) / plain->least);
 }
 
-static void print_table(const bench *b, const char *processor, const section *sections, int count) {
+static void print_table(const bench *b, const char *processor, const char *device, const section *sections,
+                        int count) {
     printf("ayf %s, %s, %d thread%s", ayf_version(), processor, b->threads, b->threads == 1 ? "" : "s");
     if (b->step || b->discriminator) printf(", batch %d", b->options.batch); /* a call has its own */
     putchar('\n');
+    if (*device) printf("%s\n", device);
     if (b->parameters) printf("network of %.2f M parameters\n", 1e-6 * (double)b->parameters);
     if (b->discriminator_parameters)
         printf("discriminator of %.2f M parameters for %d x %d x %d\n",
@@ -253,8 +258,10 @@ int cli_bench(cli *c, const cli_args *args) {
     if (!named && b.automatic == AYF_PRECISION_BF16 &&
         measure(c, &b, AYF_PRECISION_BF16, &sections[count++]) != AYF_OK)
         return cli_fail(c);
-    char processor[256];
+    char processor[256], device[AYF_DEVICE_SIZE];
     read_processor(processor, sizeof processor);
-    (args->value[CLI_OPT_json] ? print_json : print_table)(&b, processor, sections, count);
+    if (ayf_device(c->ctx, device) != AYF_OK) return cli_fail(c);
+    if (strncmp(device, "cpu", strlen("cpu")) == 0) *device = 0; /* which is the processor */
+    (args->value[CLI_OPT_json] ? print_json : print_table)(&b, processor, device, sections, count);
     return 0;
 }

@@ -106,6 +106,7 @@ static int model_info(cli *c, const char *path, const ayf_path_facts *facts) {
         row("guidance", "%g", f.guidance_min);
     if (f.guidance_t_max < 1) row("guided until", "t = %g", f.guidance_t_max);
     row("precision", "%s", ayf_precision_name(facts->precision));
+    if (facts->device) row("computed on", "%s", facts->device);
     if (facts->measured) row("measured", "%s", facts->measured);
     config_lines("trained with", f.config);
     ayf_model_close(model);
@@ -138,6 +139,7 @@ int cli_info(cli *c, const cli_args *args) {
     const char *path = args->positional[0];
     ayf_path_facts f;
     int code = 0;
+    if (!path) return ayf_devices(c->ctx, cli_print_line, c) == AYF_OK ? 0 : cli_fail(c);
     if (ayf_path_describe(c->ctx, path, &f) != AYF_OK) {
         code = cli_fail(c);
     } else if (f.kind == AYF_PATH_MODEL) {

@@ -1,0 +1,15 @@
+/* The words that the text of kernels is written in. */
+#ifndef AYF_BACKEND_CUDA_PRELUDE_H
+#define AYF_BACKEND_CUDA_PRELUDE_H
+
+#include "io/text.h"
+
+/* KERNEL(name, n, threads) begins a function of n pointers, of which POINTER(i) is one, and of blocks of so many threads,
+ * for which the compiler has to find registers; BLOCK and BLOCKS are the number of
+ * its block and of all blocks; LANE and LINE are the number of the thread along the two axes of a block, which has
+ * THREADS(n) where n are asked for; SHARED is memory of a block and SYNC() its barrier; INLINE begins a function that
+ * kernels call. Whoever compiles the text for something else than CUDA defines KERNEL and these words before it.
+ * Then come the functions of one number, which ir/ops.def lists: op_ADD(a, b). */
+void ayf_cuda_prelude(ayf_text *text);
+
+#endif
