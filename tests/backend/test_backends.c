@@ -457,6 +457,7 @@ static void test_norm_of_zero(void **state) {
     }
 }
 
+/* AYF_TEST_FILTER: only the tests of this name, in which * stands for anything. */
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_op),
@@ -474,5 +475,6 @@ int main(void) {
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_norm_of_zero),
     };
+    if (getenv("AYF_TEST_FILTER")) cmocka_set_test_filter(getenv("AYF_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

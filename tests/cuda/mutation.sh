@@ -5,7 +5,7 @@ set -u
 test=$1
 log=$(mktemp "${TMPDIR:-/tmp}/ayf-mutation.XXXXXX")
 trap 'rm -f "$log"' EXIT
-export AYF_TEST_BACKEND=cuda AYF_TEST_SEEDS=10
+export AYF_TEST_BACKEND=cuda AYF_TEST_SEEDS=50
 caught=0
 failed=0
 
@@ -20,37 +20,39 @@ in_mode() { # MODE COMMAND ...
     esac
 }
 
-# mutate MODE NAME SED
+# mutate MODE TESTS NAME SED
 mutate() {
-    if AYF_FAKE_SED=$3 in_mode "$1" timeout 120 "$test" >"$log" 2>&1; then
-        echo "mutation: '$2' was not noticed ($1)"
+    mode=$1 filter=$2
+    shift 2
+    if AYF_TEST_FILTER=$filter AYF_FAKE_SED=$2 in_mode "$mode" timeout 120 "$test" >"$log" 2>&1; then
+        echo "mutation: '$1' was not noticed ($mode)"
         failed=1
     elif grep -q "does not compile" "$log"; then
-        echo "mutation: '$2' is no text that compiles: adapt its pattern"
+        echo "mutation: '$1' is no text that compiles: adapt its pattern"
         failed=1
     else
         caught=$((caught + 1))
     fi
 }
 
-if ! "$test" >"$log" 2>&1; then
+if ! AYF_TEST_FILTER='test_random_*' "$test" >"$log" 2>&1; then
     cat "$log"
     echo "mutation: the test fails without any mutation"
     exit 1
 fi
 # shellcheck disable=SC2016
 {
-mutate forward "row_sum: no barrier before the first addition" '/mine\[LANE\] = value;/{n;s/SYNC();//}'
-mutate backward "row_sum: no barrier between additions" '/if (LANE < half)/{n;s/SYNC();//}'
-mutate forward "row_sum: no barrier before the memory is used again" '/is used again/s/SYNC();//'
-mutate forward "column_sum: no barrier between additions" '/if (LINE < half)/{n;s/SYNC();//}'
-mutate threads "a wrong stride" 's|const int d0 = i / \([0-9]*\)|const int d0 = i / (\1 + 1)|'
-mutate forward "no bound for rows" 's/if (row >= ROWS || c >= COLUMNS)/if (c >= COLUMNS)/'
-mutate forward "no bound for columns" 's/if (row >= ROWS || c >= COLUMNS)/if (row >= ROWS)/'
-mutate threads "a sum that leaves out its first number" 's/const long first = chunk \* \([0-9]*\)/const long first = 1 + chunk * \1/'
-mutate threads "pad: one place too late" 's/ \&\& d0 >= / \&\& d0 > /'
-mutate threads "maximum: NaN is lost" 's/b > a || b != b/b > a/'
-mutate threads "sub: operands swapped" '/op_SUB/s/a - b/b - a/'
+mutate forward "test_random_*" "row_sum: no barrier before the first addition" '/mine\[LANE\] = value;/{n;s/SYNC();//}'
+mutate backward "test_random_*" "row_sum: no barrier between additions" '/if (LANE < half)/{n;s/SYNC();//}'
+mutate forward "test_random_*" "row_sum: no barrier before the memory is used again" '/is used again/s/SYNC();//'
+mutate forward "test_random_*" "column_sum: no barrier between additions" '/if (LINE < half)/{n;s/SYNC();//}'
+mutate threads "test_random_*" "a wrong stride" 's|const int d0 = i / \([0-9]*\)|const int d0 = i / (\1 + 1)|'
+mutate forward "test_random_*" "no bound for rows" 's/if (row >= ROWS || c >= COLUMNS)/if (c >= COLUMNS)/'
+mutate forward "test_random_*" "no bound for columns" 's/if (row >= ROWS || c >= COLUMNS)/if (row >= ROWS)/'
+mutate threads "test_random_*" "a sum that leaves out its first number" 's/const long first = chunk \* \([0-9]*\)/const long first = 1 + chunk * \1/'
+mutate threads test_view_chains "pad: one place too late" 's/ \&\& \(d[0-9]\) >= / \&\& \1 > /'
+mutate threads test_extremes "maximum: NaN is lost" 's/b > a || b != b/b > a/'
+mutate threads "test_random_*" "sub: operands swapped" '/op_SUB/s/a - b/b - a/'
 }
 echo "mutation: $caught mutants caught"
 exit $failed
