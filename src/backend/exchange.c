@@ -18,14 +18,19 @@ static size_t piece_of(const ayf_exchange *x) { return x->total < PIECE ? x->tot
 
 size_t ayf_exchange_scratch_bytes(const ayf_exchange *x) { return piece_of(x) * element_of(x); }
 
+ayf_status ayf_exchange_comm(ayf_context *ctx, const ayf_graph *g, const ayf_step *step, ayf_comm **comm) {
+    AYF_TRY(ayf_comm_open(ctx, comm));
+    for (uint32_t i = 0; i < step->out_count; i++)
+        if (ayf_at(g, step->out[i])->attr[0] != (*comm)->ranks)
+            return ayf_fail(ctx, AYF_E_INTERNAL, "a graph for %d processes is compiled by %d",
+                            ayf_at(g, step->out[i])->attr[0], (*comm)->ranks);
+    return AYF_OK;
+}
+
 ayf_status ayf_exchange_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step *step, bool f64,
                                 ayf_exchange **out) {
     ayf_comm *comm;
-    AYF_TRY(ayf_comm_open(ctx, &comm));
-    for (uint32_t i = 0; i < step->out_count; i++)
-        if (ayf_at(g, step->out[i])->attr[0] != comm->ranks)
-            return ayf_fail(ctx, AYF_E_INTERNAL, "a graph for %d processes is compiled by %d",
-                            ayf_at(g, step->out[i])->attr[0], comm->ranks);
+    AYF_TRY(ayf_exchange_comm(ctx, g, step, &comm));
     ayf_exchange *x = ayf_alloc(ctx, 1, sizeof *x);
     if (!x) return AYF_E_MEMORY;
     *x = (ayf_exchange){.ctx = ctx, .comm = comm, .f64 = f64, .count = step->out_count};

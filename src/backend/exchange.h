@@ -7,6 +7,9 @@
 
 typedef struct ayf_exchange ayf_exchange;
 
+/* The processes, if the step is for as many as there are; AYF_E_INTERNAL otherwise. */
+ayf_status ayf_exchange_comm(ayf_context *ctx, const ayf_graph *g, const ayf_step *step, ayf_comm **comm);
+
 /* For tensors whose elements are floats, or doubles if `f64`. AYF_E_INTERNAL when the graph was made for
  * another number of processes than there are. */
 ayf_status ayf_exchange_prepare(ayf_context *ctx, const ayf_graph *g, const ayf_step *step, bool f64,

@@ -10,7 +10,8 @@
 
 /* Metadata: these keys and "model.<key>" for every field that the kind of network has; all are required, no
  * others are known but "accuracy" of features and, of flow networks, "classes" (ayf_classes_print()), which older files
- * lack, "guidance_t_max" where it is not 1, "measured", and "device" where it was a GPU. Numbers are the shortest decimals that read back the same. */
+ * lack, "guidance_t_max" where it is not 1, "measured", and "device" where it was a GPU. Numbers are the shortest decimals
+ * that read back the same. */
 #define FORMAT_VERSION "1"
 #define SPEC_PREFIX "model."
 static const char *const card_keys[] = {"format",     "format_version", "role",

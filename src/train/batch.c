@@ -99,8 +99,8 @@ static ayf_status draw_data(ayf_run *run) {
 
 ayf_status ayf_run_draw_data(ayf_run *run) {
     ayf_run_batch *b = &run->batch;
-    bool drawn = b->ahead && b->part == 0 && b->ahead_of == run->step;
-    b->ahead = false;
+    bool drawn = b->part == 0 && b->ahead > 0 && b->ahead == run->step;
+    b->ahead = 0;
     b->draws = true;
     return drawn ? AYF_OK : draw_data(run);
 }
@@ -110,8 +110,8 @@ void ayf_run_draw_ahead(ayf_run *run) {
     int part = b->part;
     if (!run->backend->ops->record || run->step + 1 >= run->steps || !b->draws) return;
     b->part = 0;
-    b->ahead_of = ++run->step;
-    b->ahead = draw_data(run) == AYF_OK; /* a failure is met again, where it is due */
+    run->step++;
+    b->ahead = draw_data(run) == AYF_OK ? run->step : 0; /* a failure is met again, where it is due */
     run->step--;
     b->part = part;
 }

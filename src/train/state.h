@@ -108,8 +108,7 @@ typedef struct ayf_run_batch {
     float r;                             /* weight of the derivative in the tangent */
     size_t values;                       /* of one sample */
     bool draws;                          /* steps have data and noise */
-    bool ahead;                          /* x0, x1 and labels are those of the first part of step ahead_of */
-    uint64_t ahead_of;
+    uint64_t ahead;     /* the step of whose first part x0, x1 and labels are already; 0: of none */
     ayf_step_inputs in; /* what the program at hand is fed with: the arrays above, and a kind's own */
 } ayf_run_batch;
 

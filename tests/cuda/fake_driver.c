@@ -137,20 +137,6 @@ ayf_cu_result cuMemGetInfo_v2(size_t *left, size_t *total) {
     return CUDA_SUCCESS;
 }
 
-ayf_cu_result cuMemHostAlloc(void **out, size_t bytes, unsigned flags) {
-    (void)flags;
-    if (fake_fails()) return CUDA_ERROR_OUT_OF_MEMORY;
-    *out = malloc(bytes);
-    fake_count(&fake.objects, 1);
-    return CUDA_SUCCESS;
-}
-
-ayf_cu_result cuMemFreeHost(void *memory) {
-    free(memory);
-    fake_count(&fake.objects, -1);
-    return CUDA_SUCCESS;
-}
-
 /* ---- Streams ---- */
 
 typedef struct item {
@@ -406,7 +392,9 @@ static void run_kernel(const void *data) {
     const launch *l = data;
     enum { STACKS = 1024 * 64 * 1024 }; /* of the threads of a block */
     static __thread char *stack;
-    if (!stack) stack = mmap(NULL, STACKS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!stack)
+        stack =
+            mmap(NULL, STACKS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     FAKE_REQUIRE(stack != MAP_FAILED);
     l->f.run(l->f.kernel, l->pointers, l->blocks, l->tx, l->ty, stack);
 }

@@ -24,11 +24,6 @@ typedef struct comm {
 
 const char *ncclGetErrorString(ayf_nccl_result result) { return result ? "an error of the fake" : "success"; }
 
-ayf_nccl_result ncclGetVersion(int *version) {
-    *version = 22800;
-    return ncclSuccess;
-}
-
 /* The name of the memory, which is made here. */
 ayf_nccl_result ncclGetUniqueId(ayf_nccl_id *id) {
     static int made;

@@ -36,13 +36,7 @@ static ayf_status prepare_conv(cpu_backend *b, const ayf_graph *g, cpu_kernel *k
 }
 
 static ayf_status prepare_gemm(cpu_backend *b, cpu_kernel *k) {
-    int r = k->out.rank;
-    ayf_gemm_shape shape = {.batch = r == 3 ? k->out.dim[0] : 1,
-                            .m = k->out.dim[r - 2],
-                            .n = k->out.dim[r - 1],
-                            .k = k->in[0].dim[r - 1 - k->out.attr[0]],
-                            .transpose_a = k->out.attr[0],
-                            .transpose_b = k->out.attr[1]};
+    ayf_gemm_shape shape = ayf_gemm_of(&k->out, &k->in[0]);
     return ayf_heavy_prepare_gemm(b->heavy, &shape, k->element, &k->heavy);
 }
 

@@ -4,19 +4,11 @@
 #define AYF_BACKEND_CPU_ONEDNN_H
 
 #include "ir/conv.h"
+#include "ir/gemm.h"
 #include "pass/element.h"
 
 typedef struct ayf_onednn ayf_onednn;
 typedef struct ayf_onednn_kernel ayf_onednn_kernel;
-
-/* D[b] = op(A[b]) op(B[b]) with D [batch,m,n] dense, op(A) m x k, op(B) k x n. A transposed A[b] is stored
- * k x m, a transposed B[b] n x k. Strides count elements from one matrix of the batch to the next; 0 = dense.
- */
-typedef struct ayf_gemm_shape {
-    int64_t batch, m, n, k;
-    bool transpose_a, transpose_b;
-    int64_t stride_a, stride_b;
-} ayf_gemm_shape;
 
 /* Multiplies bf16 as it is: the processor has AVX512-BF16 or AMX, and the environment of oneDNN
  * (ONEDNN_MAX_CPU_ISA) does not forbid them. */

@@ -52,8 +52,6 @@ typedef struct ayf_nccl_id {
     X(DRIVER, ayf_cu_result, cuMemGetInfo_v2, (size_t *, size_t *))                                          \
     X(DRIVER, ayf_cu_result, cuMemAlloc_v2, (ayf_cu_pointer *, size_t))                                      \
     X(DRIVER, ayf_cu_result, cuMemFree_v2, (ayf_cu_pointer))                                                 \
-    X(DRIVER, ayf_cu_result, cuMemHostAlloc, (void **, size_t, unsigned))                                    \
-    X(DRIVER, ayf_cu_result, cuMemFreeHost, (void *))                                                        \
     X(DRIVER, ayf_cu_result, cuMemcpyHtoDAsync_v2, (ayf_cu_pointer, const void *, size_t, ayf_cu_stream))    \
     X(DRIVER, ayf_cu_result, cuMemcpyDtoHAsync_v2, (void *, ayf_cu_pointer, size_t, ayf_cu_stream))          \
     X(DRIVER, ayf_cu_result, cuMemcpyDtoDAsync_v2, (ayf_cu_pointer, ayf_cu_pointer, size_t, ayf_cu_stream))  \
@@ -129,7 +127,6 @@ typedef struct ayf_nccl_id {
        ayf_lt_layout, const void *, const void *, ayf_lt_layout, void *, ayf_lt_layout,                      \
        const ayf_lt_algorithm *, void *, size_t, ayf_cu_stream))                                             \
     X(NCCL, const char *, ncclGetErrorString, (ayf_nccl_result))                                             \
-    X(NCCL, ayf_nccl_result, ncclGetVersion, (int *))                                                        \
     X(NCCL, ayf_nccl_result, ncclGetUniqueId, (ayf_nccl_id *))                                               \
     X(NCCL, ayf_nccl_result, ncclCommInitRank, (ayf_nccl_comm *, int, ayf_nccl_id, int))                     \
     X(NCCL, ayf_nccl_result, ncclCommDestroy, (ayf_nccl_comm))                                               \

@@ -84,6 +84,15 @@ size_t ayf_cuda_reserve(ayf_cuda_writer *w, int64_t elements) {
     return at;
 }
 
+ayf_cuda_grid ayf_cuda_put_loop(ayf_text *text, const char *index, const char *name, int64_t elements) {
+    enum { THREADS = 256 };
+    ayf_text_print(text,
+                   "enum { TX = THREADS(%d) };\n"
+                   "for (%s %s = BLOCK * (%s)TX + LANE; %s < %" PRId64 "; %s += BLOCKS * (%s)TX) {\n",
+                   THREADS, index, name, index, name, elements, name, index);
+    return (ayf_cuda_grid){(elements + THREADS - 1) / THREADS, THREADS, 1};
+}
+
 void ayf_cuda_number(ayf_text *text, double value) {
     float number = (float)value;
     if (!isfinite(number)) {

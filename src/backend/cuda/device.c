@@ -69,24 +69,30 @@ static void name_libraries(ayf_cuda_device *d) {
              cudnn / 100 % 100, cudnn % 100);
 }
 
+/* Its handle, its name and what it can do (90: compute capability 9.0). */
+static ayf_status ask_gpu(const ayf_cuda_device *d, int number, ayf_cu_device *gpu, char *name, size_t size,
+                          int *architecture) {
+    static const char doing[] = "looking for GPUs";
+    const ayf_cuda_api *api = &d->api;
+    int major = 0, minor = 0;
+    AYF_TRY(ayf_cuda_check(d, api->cuDeviceGet(gpu, number), doing));
+    AYF_TRY(ayf_cuda_check(d, api->cuDeviceGetName(name, (int)size, *gpu), doing));
+    AYF_TRY(ayf_cuda_check(
+        d, api->cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, *gpu), doing));
+    AYF_TRY(ayf_cuda_check(
+        d, api->cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, *gpu), doing));
+    *architecture = 10 * major + minor;
+    return AYF_OK;
+}
+
 static ayf_status find_gpu(ayf_cuda_device *d) {
-    int count = 0, major = 0, minor = 0;
-    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceGetCount(&count), "looking for it"));
+    int count = 0;
+    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceGetCount(&count), "looking for GPUs"));
     if (d->number >= AYF_CUDA_IN_TURN) d->number = (d->number - AYF_CUDA_IN_TURN) % count;
     if (d->number >= count)
         return ayf_fail(d->ctx, AYF_E_USAGE, "device cuda:%d: this machine has %d of them, cuda:0%s",
                         d->number, count, count > 1 ? " and so on" : "");
-    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceGet(&d->gpu, d->number), "looking for it"));
-    AYF_TRY(
-        ayf_cuda_check(d, d->api.cuDeviceGetName(d->name, (int)sizeof d->name, d->gpu), "asking its name"));
-    AYF_TRY(ayf_cuda_check(
-        d, d->api.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, d->gpu),
-        "asking what it can do"));
-    AYF_TRY(ayf_cuda_check(
-        d, d->api.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, d->gpu),
-        "asking what it can do"));
-    d->architecture = 10 * major + minor;
-    return AYF_OK;
+    return ask_gpu(d, d->number, &d->gpu, d->name, sizeof d->name, &d->architecture);
 }
 
 static ayf_status open_device(ayf_cuda_device *d, const char *path) {
@@ -117,20 +123,14 @@ ayf_status ayf_cuda_device_open(ayf_context *ctx, int number, const char *path, 
 }
 
 static ayf_status describe_gpu(const ayf_cuda_device *d, int number, char *line, size_t size) {
-    static const char doing[] = "looking for GPUs";
     char name[96], bytes[AYF_BYTES_SIZE];
     size_t total = 0;
-    int major = 0, minor = 0;
+    int architecture = 0;
     ayf_cu_device gpu = 0;
-    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceGet(&gpu, number), doing));
-    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceGetName(name, (int)sizeof name, gpu), doing));
-    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceTotalMem_v2(&total, gpu), doing));
-    AYF_TRY(ayf_cuda_check(
-        d, d->api.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, gpu), doing));
-    AYF_TRY(ayf_cuda_check(
-        d, d->api.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, gpu), doing));
-    snprintf(line, size, "cuda:%-5d %s, compute capability %d.%d, %s", number, name, major, minor,
-             ayf_bytes_text((double)total, bytes));
+    AYF_TRY(ask_gpu(d, number, &gpu, name, sizeof name, &architecture));
+    AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceTotalMem_v2(&total, gpu), "looking for GPUs"));
+    snprintf(line, size, "cuda:%-5d %s, compute capability %d.%d, %s", number, name, architecture / 10,
+             architecture % 10, ayf_bytes_text((double)total, bytes));
     return AYF_OK;
 }
 

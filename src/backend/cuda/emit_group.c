@@ -210,15 +210,11 @@ static void take_arrays(emitter *e, const size_t *summands) {
 }
 
 static ayf_cuda_grid emit_plain(emitter *e, int64_t elements) {
-    const char *index = ayf_cuda_index(&e->x);
-    ayf_text_print(e->t,
-                   "enum { TX = THREADS(%d) };\n"
-                   "for (%s i = BLOCK * (%s)TX + LANE; i < %" PRId64 "; i += BLOCKS * (%s)TX) {\n",
-                   THREADS, index, index, elements, index);
+    ayf_cuda_grid grid = ayf_cuda_put_loop(e->t, ayf_cuda_index(&e->x), "i", elements);
     ayf_cuda_put_places(e->t, &e->x, 0, e->x.rank, "i");
     put_elements(e, 0);
     ayf_text_print(e->t, "}\n");
-    return (ayf_cuda_grid){(elements + THREADS - 1) / THREADS, THREADS, 1};
+    return grid;
 }
 
 /* Room for the values that wait. */

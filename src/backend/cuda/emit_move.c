@@ -1,21 +1,5 @@
-#include <inttypes.h>
-
 #include "backend/cuda/axes.h"
 #include "backend/cuda/emit.h"
-
-enum { THREADS = 256 };
-
-/* The beginning of a loop over `elements` elements; the text after it ends with "}\n". */
-static void begin_loop(ayf_text *t, int64_t elements, const char *index) {
-    ayf_text_print(t,
-                   "enum { TX = THREADS(%d) };\n"
-                   "for (%s i = BLOCK * (%s)TX + LANE; i < %" PRId64 "; i += BLOCKS * (%s)TX) {\n",
-                   THREADS, index, index, elements, index);
-}
-
-static ayf_cuda_grid grid_of(int64_t elements) {
-    return (ayf_cuda_grid){(elements + THREADS - 1) / THREADS, THREADS, 1};
-}
 
 static ayf_cuda_axes axes_of(const ayf_node *n) {
     ayf_cuda_axes x = {.rank = n->rank, .split = n->rank};
@@ -84,7 +68,6 @@ ayf_status ayf_cuda_emit_move(ayf_cuda_writer *w, const ayf_graph *g, const ayf_
     const ayf_node *n = ayf_at(g, step->node), *in[AYF_MAX_INPUTS] = {0};
     static const char *const names[] = {"p0", "p1"};
     ayf_cuda_axes x = axes_of(n);
-    int64_t elements = ayf_cuda_size(&x, 0, x.rank);
     ayf_cuda_begin(w);
     for (uint32_t k = 0; k < step->in_count; k++) {
         in[k] = ayf_at(g, n->in[k]);
@@ -93,7 +76,7 @@ ayf_status ayf_cuda_emit_move(ayf_cuda_writer *w, const ayf_graph *g, const ayf_
     }
     ayf_cuda_take(w, "q0", ayf_out_element(step, 0), true, (ayf_cuda_pointer){(int)step->in_count, 0});
     ayf_text *t = &w->body;
-    begin_loop(t, elements, ayf_cuda_index(&x));
+    ayf_cuda_grid grid = ayf_cuda_put_loop(t, ayf_cuda_index(&x), "i", ayf_cuda_size(&x, 0, x.rank));
     ayf_cuda_put_places(t, &x, 0, x.rank, "i");
     if (n->op == AYF_OP_PAD)
         put_pad(t, n, in[0], (ayf_element)step->element[0], ayf_out_element(step, 0));
@@ -102,7 +85,7 @@ ayf_status ayf_cuda_emit_move(ayf_cuda_writer *w, const ayf_graph *g, const ayf_
     else
         put_upfirdn(t, n, in[0], &g->filter[n->attr[3]], step->element);
     ayf_text_print(t, "}\n");
-    return ayf_cuda_end(w, grid_of(elements));
+    return ayf_cuda_end(w, grid);
 }
 
 ayf_status ayf_cuda_emit_convert(ayf_cuda_writer *w, int64_t elements, ayf_element from_element,
@@ -110,8 +93,8 @@ ayf_status ayf_cuda_emit_convert(ayf_cuda_writer *w, int64_t elements, ayf_eleme
     ayf_cuda_begin(w);
     ayf_cuda_take(w, "from", from_element, false, from);
     ayf_cuda_take(w, "to", to_element, true, to);
-    begin_loop(&w->body, elements, "long");
+    ayf_cuda_grid grid = ayf_cuda_put_loop(&w->body, "long", "i", elements);
     ayf_text_print(&w->body, "to[i] = %s%sfrom[i]));\n}\n", ayf_cuda_narrow(to_element),
                    ayf_cuda_widen(from_element));
-    return ayf_cuda_end(w, grid_of(elements));
+    return ayf_cuda_end(w, grid);
 }

@@ -84,11 +84,8 @@ static ayf_status emit_irregular(ayf_cuda_writer *w, const ayf_group *q, const a
     ayf_cuda_take(w, "from", AYF_F32, false, (ayf_cuda_pointer){AYF_CUDA_SCRATCH, summands});
     ayf_cuda_take(w, "to", element, true, result);
     ayf_text *t = &w->body;
-    ayf_text_print(t,
-                   "enum { TX = THREADS(%d) };\n"
-                   "for (long o = BLOCK * (long)TX + LANE; o < %" PRId64 "; o += BLOCKS * (long)TX) {\n"
-                   "double sum = 0;\nconst long base = 0",
-                   THREADS, results);
+    ayf_cuda_grid grid = ayf_cuda_put_loop(t, "long", "o", results);
+    ayf_text_print(t, "double sum = 0;\nconst long base = 0");
     for (int d = 0; d < q->rank; d++)
         if (terminal->stride[d] != 0)
             ayf_text_print(t, " + o / %" PRId64 " %% %d * %" PRId64, terminal->stride[d], q->dim[d],
@@ -101,7 +98,7 @@ static ayf_status emit_irregular(ayf_cuda_writer *w, const ayf_group *q, const a
     for (int d = 0; d < q->rank; d++)
         if (terminal->stride[d] == 0 && q->dim[d] > 1) ayf_text_print(t, " + s%d * %" PRId64, d, stride[d]);
     ayf_text_print(t, "];\nto[o] = %s(float)sum);\n}\n", ayf_cuda_narrow(element));
-    return ayf_cuda_end(w, (ayf_cuda_grid){(results + THREADS - 1) / THREADS, THREADS, 1});
+    return ayf_cuda_end(w, grid);
 }
 
 ayf_status ayf_cuda_emit_terminal(ayf_cuda_writer *w, const ayf_step *step, uint32_t index, size_t summands) {

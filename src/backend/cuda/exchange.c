@@ -1,5 +1,7 @@
 #include "backend/cuda/exchange.h"
 
+#include "backend/exchange.h"
+
 struct ayf_cuda_exchange {
     uint32_t count; /* of tensors */
     size_t *size;   /* elements of each */
@@ -25,11 +27,7 @@ ayf_status ayf_cuda_exchange_join(ayf_cuda_device *d, ayf_comm *comm) {
 ayf_status ayf_cuda_exchange_new(const ayf_cuda_device *d, const ayf_graph *g, const ayf_step *step,
                                  ayf_cuda_exchange **out) {
     ayf_comm *comm;
-    AYF_TRY(ayf_comm_open(d->ctx, &comm));
-    for (uint32_t i = 0; i < step->out_count; i++)
-        if (ayf_at(g, step->out[i])->attr[0] != comm->ranks)
-            return ayf_fail(d->ctx, AYF_E_INTERNAL, "a graph for %d processes is compiled by %d",
-                            ayf_at(g, step->out[i])->attr[0], comm->ranks);
+    AYF_TRY(ayf_exchange_comm(d->ctx, g, step, &comm));
     ayf_cuda_exchange *x = ayf_alloc(d->ctx, 1, sizeof *x);
     if (!x) return AYF_E_MEMORY;
     x->count = step->out_count;

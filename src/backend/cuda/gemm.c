@@ -34,7 +34,7 @@ static ayf_status new_layout(const ayf_cuda_device *d, ayf_element element, int6
 }
 
 /* out' = op(b)' op(a)': b is cuBLASLt's first operand. */
-static ayf_status new_product(const ayf_cuda_device *d, const ayf_cuda_gemm_shape *s, ayf_lt_product *out) {
+static ayf_status new_product(const ayf_cuda_device *d, const ayf_gemm_shape *s, ayf_lt_product *out) {
     int32_t first = s->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
             second = s->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
     AYF_TRY(
@@ -47,7 +47,7 @@ static ayf_status new_product(const ayf_cuda_device *d, const ayf_cuda_gemm_shap
         doing);
 }
 
-static ayf_status choose(const ayf_cuda_device *d, ayf_cuda_gemm *g, const ayf_cuda_gemm_shape *s) {
+static ayf_status choose(const ayf_cuda_device *d, ayf_cuda_gemm *g, const ayf_gemm_shape *s) {
     ayf_lt_preference preference = NULL;
     uint64_t limit = WORKSPACE_LIMIT;
     /* Of a sum that is split: in 32 bits, and not in place by a counter, whose order is not fixed. */
@@ -79,21 +79,22 @@ static ayf_status choose(const ayf_cuda_device *d, ayf_cuda_gemm *g, const ayf_c
                     (long long)s->m, (long long)s->k, (long long)s->k, (long long)s->n, d->name);
 }
 
-static ayf_status prepare(const ayf_cuda_device *d, ayf_cuda_gemm *g, const ayf_cuda_gemm_shape *s) {
+static ayf_status prepare(const ayf_cuda_device *d, ayf_cuda_gemm *g, const ayf_gemm_shape *s, ayf_element in,
+                          ayf_element result) {
     AYF_TRY(new_product(d, s, &g->product));
-    AYF_TRY(new_layout(d, s->in, s->transpose_b ? s->n : s->k, s->transpose_b ? s->k : s->n, s->batch,
-                       &g->first));
-    AYF_TRY(new_layout(d, s->in, s->transpose_a ? s->k : s->m, s->transpose_a ? s->m : s->k, s->batch,
-                       &g->second));
-    AYF_TRY(new_layout(d, s->out, s->m, s->n, s->batch, &g->out));
+    AYF_TRY(
+        new_layout(d, in, s->transpose_b ? s->n : s->k, s->transpose_b ? s->k : s->n, s->batch, &g->first));
+    AYF_TRY(
+        new_layout(d, in, s->transpose_a ? s->k : s->m, s->transpose_a ? s->m : s->k, s->batch, &g->second));
+    AYF_TRY(new_layout(d, result, s->m, s->n, s->batch, &g->out));
     return choose(d, g, s);
 }
 
-ayf_status ayf_cuda_gemm_new(const ayf_cuda_device *d, const ayf_cuda_gemm_shape *shape,
-                             ayf_cuda_gemm **out) {
+ayf_status ayf_cuda_gemm_new(const ayf_cuda_device *d, const ayf_gemm_shape *shape, ayf_element in,
+                             ayf_element result, ayf_cuda_gemm **out) {
     ayf_cuda_gemm *g = ayf_alloc(d->ctx, 1, sizeof *g);
     if (!g) return AYF_E_MEMORY;
-    ayf_status status = prepare(d, g, shape);
+    ayf_status status = prepare(d, g, shape, in, result);
     if (status != AYF_OK) {
         ayf_cuda_gemm_free(d, g);
         return status;

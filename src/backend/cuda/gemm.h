@@ -3,20 +3,15 @@
 #define AYF_BACKEND_CUDA_GEMM_H
 
 #include "backend/cuda/device.h"
+#include "ir/gemm.h"
 #include "pass/element.h"
 
 typedef struct ayf_cuda_gemm ayf_cuda_gemm;
 
-/* out (m,n) = op(a) (m,k) op(b) (k,n), `batch` times, dense and row-major. a and b have element `in`; sums are in 32
- * bits. The first of cuBLASLt's proposals is taken, which is the same every time. */
-typedef struct ayf_cuda_gemm_shape {
-    int64_t batch, m, n, k;
-    bool transpose_a, transpose_b; /* a is stored as (k,m), b as (n,k) */
-    ayf_element in, out;
-} ayf_cuda_gemm_shape;
-
-ayf_status ayf_cuda_gemm_new(const ayf_cuda_device *device, const ayf_cuda_gemm_shape *shape,
-                             ayf_cuda_gemm **out);
+/* a and b have element `in`; all are dense and row-major, and sums are in 32 bits. The first of cuBLASLt's proposals is
+ * taken, which is the same every time. */
+ayf_status ayf_cuda_gemm_new(const ayf_cuda_device *device, const ayf_gemm_shape *shape, ayf_element in,
+                             ayf_element result, ayf_cuda_gemm **out);
 void ayf_cuda_gemm_free(const ayf_cuda_device *device, ayf_cuda_gemm *gemm); /* NULL is fine */
 size_t ayf_cuda_gemm_scratch(const ayf_cuda_gemm *gemm);                     /* bytes */
 ayf_status ayf_cuda_gemm_run(const ayf_cuda_device *device, const ayf_cuda_gemm *gemm, const void *a,

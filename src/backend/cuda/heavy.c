@@ -13,21 +13,6 @@ struct ayf_cuda_heavy {
     size_t workspace; /* in scratch memory */
 };
 
-static ayf_status make_gemm(const ayf_cuda_device *d, const ayf_graph *g, const ayf_node *n, ayf_element in,
-                            ayf_element result, ayf_cuda_heavy *h) {
-    const ayf_node *a = ayf_at(g, n->in[0]);
-    int r = n->rank;
-    ayf_cuda_gemm_shape shape = {.batch = r == 3 ? n->dim[0] : 1,
-                                 .m = n->dim[r - 2],
-                                 .n = n->dim[r - 1],
-                                 .k = a->dim[r - 1 - n->attr[0]],
-                                 .transpose_a = n->attr[0],
-                                 .transpose_b = n->attr[1],
-                                 .in = in,
-                                 .out = result};
-    return ayf_cuda_gemm_new(d, &shape, &h->gemm);
-}
-
 /* cuDNN need not write a result of another element than its operands. */
 static ayf_status make_conv(const ayf_cuda_device *d, const ayf_graph *g, const ayf_node *n, ayf_element in,
                             ayf_element *result, ayf_cuda_heavy *h) {
@@ -63,10 +48,12 @@ static ayf_status prepare(const ayf_cuda_device *d, const ayf_graph *g, const ay
         AYF_TRY(ayf_cuda_emit_convert(before, elements, stored[i], (ayf_cuda_pointer){i, 0}, in, h->at[i]));
     }
     if (in == AYF_F32) result = AYF_F32; /* neither library narrows what it multiplies in 32 bits */
-    if (n->op == AYF_OP_GEMM)
-        AYF_TRY(make_gemm(d, g, n, in, result, h));
-    else
+    if (n->op == AYF_OP_GEMM) {
+        ayf_gemm_shape shape = ayf_gemm_of(n, ayf_at(g, n->in[0]));
+        AYF_TRY(ayf_cuda_gemm_new(d, &shape, in, result, &h->gemm));
+    } else {
         AYF_TRY(make_conv(d, g, n, in, &result, h));
+    }
     if (result != stored[2]) {
         int64_t elements = (int64_t)ayf_node_elements(n);
         h->at[2] = (ayf_cuda_pointer){AYF_CUDA_SCRATCH, ayf_cuda_reserve(before, elements)};

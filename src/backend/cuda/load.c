@@ -151,6 +151,19 @@ static ayf_status open_library(ayf_context *ctx, const char *path, ayf_cuda_api 
         driver / 1000, driver % 1000 / 10, name[0], libraries[library].subject);
 }
 
+/* What the library of the driver is when it refuses to start. */
+static const struct {
+    ayf_cu_result result;
+    const char *why;
+} wrong_drivers[] = {
+    {CUDA_ERROR_SYSTEM_DRIVER_MISMATCH,
+     "of another version than the driver in the kernel: restart the machine, or "
+     "install the driver again"},
+    {CUDA_ERROR_STUB_LIBRARY,
+     "a stub for building programs, not a driver: take its folder out of the paths of "
+     "libraries"},
+};
+
 static ayf_status start_driver(ayf_context *ctx, const ayf_cuda_api *api) {
     const char *why = "?";
     int count = 0;
@@ -161,18 +174,10 @@ static ayf_status start_driver(ayf_context *ctx, const ayf_cuda_api *api) {
             ctx, AYF_E_USAGE,
             "device cuda: the driver sees no NVIDIA GPU (nvidia-smi lists them, CUDA_VISIBLE_DEVICES can "
             "hide them); use the device cpu");
-    if (result == CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
-        return ayf_fail(
-            ctx, AYF_E_USAGE,
-            "device cuda: %s is of another version than the driver in the kernel: restart the machine, or "
-            "install the driver again",
-            ayf_cuda_file(api, AYF_CUDA_DRIVER));
-    if (result == CUDA_ERROR_STUB_LIBRARY)
-        return ayf_fail(
-            ctx, AYF_E_USAGE,
-            "device cuda: %s is a stub for building programs, not a driver: take its folder out of the "
-            "paths of libraries",
-            ayf_cuda_file(api, AYF_CUDA_DRIVER));
+    for (size_t i = 0; i < AYF_COUNT(wrong_drivers); i++)
+        if (result == wrong_drivers[i].result)
+            return ayf_fail(ctx, AYF_E_USAGE, "device cuda: %s is %s", ayf_cuda_file(api, AYF_CUDA_DRIVER),
+                            wrong_drivers[i].why);
     if (result == CUDA_SUCCESS) return AYF_OK;
     api->cuGetErrorString(result, &why);
     return ayf_fail(ctx, AYF_E_USAGE, "device cuda: the driver does not start: %s (%d)", why ? why : "?",
