@@ -42,9 +42,11 @@ if ! AYF_TEST_FILTER='test_random_*' "$test" >"$log" 2>&1; then
 fi
 # shellcheck disable=SC2016
 {
-mutate forward "test_random_*" "row_sum: no barrier before the first addition" '/mine\[LANE\] = value;/{n;s/SYNC();//}'
-mutate backward "test_random_*" "row_sum: no barrier between additions" '/if (LANE < half)/{n;s/SYNC();//}'
-mutate forward "test_random_*" "row_sum: no barrier before the memory is used again" '/is used again/s/SYNC();//'
+mutate forward "test_random_*" "row_sum: no barrier before the sums of warps are read" '/of_row\[LANE \/ WARP\] = value/{n;s/SYNC();//}'
+mutate forward test_view_chains "row_sum: no barrier before the memory is used again" '/is used again/s/SYNC();//'
+mutate forward "test_random_*" "row_sum: the same neighbour again" 's/SHUFFLE(value, away)/SHUFFLE(value, 1)/'
+mutate threads "test_random_*" "four numbers, of which the last is left out" 's/k < 4; k++) stored/k < 3; k++) stored/;s/store_float_4(float \*to, lanes_4 x) {/& x.at[3] = 0;/'
+mutate threads "test_random_*" "four numbers from an odd place" 's/return \*(const lanes_4 \*)ALIGNED(from, 16)/return *(const lanes_4 *)ALIGNED(from + 1, 16)/'
 mutate forward "test_random_*" "column_sum: no barrier between additions" '/if (LINE < half)/{n;s/SYNC();//}'
 mutate threads "test_random_*" "a wrong stride" 's|const int d0 = i / \([0-9]*\)|const int d0 = i / (\1 + 1)|'
 mutate forward "test_random_*" "no bound for rows" 's/if (row >= ROWS || c >= COLUMNS)/if (c >= COLUMNS)/'

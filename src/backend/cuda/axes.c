@@ -78,6 +78,17 @@ void ayf_cuda_put_address(ayf_text *text, const ayf_cuda_walk *walk, int end) {
     if (*between == 0) ayf_text_print(text, "0");
 }
 
+int ayf_cuda_lanes(const ayf_cuda_axes *x) {
+    return x->rank > 0 && x->dim[x->rank - 1] % AYF_CUDA_QUAD == 0 ? AYF_CUDA_QUAD : 1;
+}
+
+bool ayf_cuda_in_quads(const ayf_cuda_axes *x, const ayf_cuda_walk *walk) {
+    bool aligned = ayf_cuda_lanes(x) == AYF_CUDA_QUAD && walk->stride[x->rank - 1] == 1 &&
+                   walk->offset % AYF_CUDA_QUAD == 0;
+    for (int d = 0; d + 1 < x->rank; d++) aligned = aligned && walk->stride[d] % AYF_CUDA_QUAD == 0;
+    return aligned;
+}
+
 int ayf_cuda_power_of_two(int64_t count) {
     int power = 1;
     while (power < count) power *= 2;

@@ -84,13 +84,16 @@ size_t ayf_cuda_reserve(ayf_cuda_writer *w, int64_t elements) {
     return at;
 }
 
-ayf_cuda_grid ayf_cuda_put_loop(ayf_text *text, const char *index, const char *name, int64_t elements) {
+ayf_cuda_grid ayf_cuda_put_loop(ayf_text *text, const char *index, const char *name, int64_t elements,
+                                int lanes) {
     enum { THREADS = 256 };
+    int64_t per_block = (int64_t)THREADS * lanes;
     ayf_text_print(text,
-                   "enum { TX = THREADS(%d) };\n"
-                   "for (%s %s = BLOCK * (%s)TX + LANE; %s < %" PRId64 "; %s += BLOCKS * (%s)TX) {\n",
-                   THREADS, index, name, index, name, elements, name, index);
-    return (ayf_cuda_grid){(elements + THREADS - 1) / THREADS, THREADS, 1};
+                   "enum { TX = THREADS(%d), L = %d };\n"
+                   "for (%s %s = (BLOCK * (%s)TX + LANE) * L; %s < %" PRId64
+                   "; %s += BLOCKS * (%s)TX * L) {\n",
+                   THREADS, lanes, index, name, index, name, elements, name, index);
+    return (ayf_cuda_grid){(elements + per_block - 1) / per_block, THREADS, 1};
 }
 
 void ayf_cuda_number(ayf_text *text, double value) {

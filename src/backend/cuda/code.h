@@ -83,9 +83,11 @@ ayf_status ayf_cuda_end(ayf_cuda_writer *writer, ayf_cuda_grid grid);
 /* Reserves scratch memory for `elements` floats; returns its offset in bytes. */
 size_t ayf_cuda_reserve(ayf_cuda_writer *writer, int64_t elements);
 
-/* The beginning of a loop in which the threads of all blocks share `elements` elements, each called `name` and counted
- * by an `index` ("int", "long"); its text ends with "}\n". The grid is that of the function. */
-ayf_cuda_grid ayf_cuda_put_loop(ayf_text *text, const char *index, const char *name, int64_t elements);
+/* The beginning of a loop in which the threads of all blocks share `elements` elements, `lanes` of them at a time, the
+ * first called `name` and counted by an `index` ("int", "long"); its text ends with "}\n". `elements` is a multiple of
+ * `lanes`, which is L in the text. The grid is that of the function. */
+ayf_cuda_grid ayf_cuda_put_loop(ayf_text *text, const char *index, const char *name, int64_t elements,
+                                int lanes);
 
 /* A number as the text of a float. */
 void ayf_cuda_number(ayf_text *text, double value);

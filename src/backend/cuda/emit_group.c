@@ -7,7 +7,7 @@
 enum {
     THREADS = 256,       /* of a block */
     LONGEST_LINE = 1024, /* threads along a row */
-    ELEMENTS = 4,        /* of a row that a thread is to have */
+    ELEMENTS = 8,        /* of a row that a thread is to have, where a warp would have more */
     REGISTERS = 16,      /* elements per thread up to which values wait in registers */
     NAME = 16,
 };
@@ -33,6 +33,7 @@ typedef struct emitter {
     fate fate[AYF_GROUP_MAX_VALUES];
     int phases;
     bool rows, in_registers;
+    int lanes;  /* neighbours that a thread takes at once: L in the text, each of them k */
     int tx, ty; /* threads along a row, rows of a block */
     size_t scratch;
 } emitter;
@@ -101,9 +102,9 @@ static void put_name(const emitter *e, uint32_t i) {
     if (!e->fate[i].waits)
         ayf_text_print(e->t, "v%u", i);
     else if (e->in_registers)
-        ayf_text_print(e->t, "v%u[e]", i);
+        ayf_text_print(e->t, "v%u[e * L + k]", i);
     else
-        ayf_text_print(e->t, "w[%zuL + i]", e->fate[i].memory);
+        ayf_text_print(e->t, "w[%zuL + i + k]", e->fate[i].memory);
 }
 
 static void put_value(const emitter *e, uint32_t i) {
@@ -114,16 +115,30 @@ static void put_value(const emitter *e, uint32_t i) {
         put_name(e, i);
 }
 
+static bool is_loaded(const emitter *e, const ayf_value *v) {
+    return v->op == AYF_OP_INPUT && !v->row &&
+           (e->lanes == 1 || ayf_cuda_in_quads(&e->x, &e->walk[v->in[0]]));
+}
+
+static void put_input(const emitter *e, const ayf_value *v) {
+    const ayf_cuda_walk *walk = &e->walk[v->in[0]];
+    int end = v->row ? e->x.split : e->x.rank;
+    ayf_text_print(e->t, "%sp%u[", ayf_cuda_widen((ayf_element)e->step->element[v->in[0]]), v->in[0]);
+    ayf_cuda_put_address(e->t, walk, end);
+    if (!v->row && walk->stride[end - 1] != 0) ayf_text_print(e->t, " + k * %" PRId64, walk->stride[end - 1]);
+    ayf_text_print(e->t, "])");
+}
+
 static void put_computed(const emitter *e, uint32_t i) {
     const ayf_value *v = &e->q->value[i];
     bool rounds = e->fate[i].rounds == AYF_BF16;
     if (!e->fate[i].waits) ayf_text_print(e->t, "const float ");
     put_name(e, i);
     ayf_text_print(e->t, " = %s", rounds ? "round_bf16(" : "");
-    if (v->op == AYF_OP_INPUT) {
-        ayf_text_print(e->t, "%sp%u[", ayf_cuda_widen((ayf_element)e->step->element[v->in[0]]), v->in[0]);
-        ayf_cuda_put_address(e->t, &e->walk[v->in[0]], v->row ? e->x.split : e->x.rank);
-        ayf_text_print(e->t, "])");
+    if (is_loaded(e, v)) {
+        ayf_text_print(e->t, "x%u.at[k]", i);
+    } else if (v->op == AYF_OP_INPUT) {
+        put_input(e, v);
     } else {
         ayf_text_print(e->t, "op_%s(", ayf_op_table[v->op].name);
         for (int k = 0; k < inputs_of(v); k++) {
@@ -135,31 +150,59 @@ static void put_computed(const emitter *e, uint32_t i) {
     ayf_text_print(e->t, "%s;\n", rounds ? ")" : "");
 }
 
-static void put_store(const emitter *e, uint32_t i, const char *at) {
-    const ayf_value *v = &e->q->value[i];
-    ayf_text_print(e->t, "q%d[%s] = %s", v->store, at, ayf_cuda_narrow(e->fate[i].rounds));
-    put_value(e, i);
-    ayf_text_print(e->t, ");\n");
+static void put_loads(const emitter *e, int phase) {
+    for (uint32_t i = 0; i < e->q->value_count; i++) {
+        const ayf_value *v = &e->q->value[i];
+        if (!e->fate[i].needed || e->fate[i].phase != phase || !is_loaded(e, v)) continue;
+        ayf_text_print(e->t, "const lanes_%d x%u = load_%s_%d(p%u + ", e->lanes, i,
+                       ayf_cuda_element((ayf_element)e->step->element[v->in[0]]), e->lanes, v->in[0]);
+        ayf_cuda_put_address(e->t, &e->walk[v->in[0]], e->x.rank);
+        ayf_text_print(e->t, ");\n");
+    }
 }
 
-/* What happens to every element in a phase: all that is read before anything is written. */
+/* What leaves the kernel in a phase: "q3" and the value, "u0" and a summand. */
+typedef void put_leaving(const emitter *e, char array, int number, uint32_t value, ayf_element element);
+
+static void for_leaving(const emitter *e, int phase, put_leaving *put) {
+    const ayf_group *q = e->q;
+    for (uint32_t i = 0; i < q->value_count; i++)
+        if (q->value[i].store >= 0 && !q->value[i].row && e->fate[i].stored == phase)
+            put(e, 'q', q->value[i].store, i, e->fate[i].rounds);
+    for (uint32_t i = 0; i < q->terminal_count; i++)
+        if (e->fate[q->terminal[i].value].phase == phase) put(e, 'u', (int)i, q->terminal[i].value, AYF_F32);
+}
+
+static void put_declared(const emitter *e, char array, int number, uint32_t value, ayf_element element) {
+    (void)value, (void)element;
+    ayf_text_print(e->t, "lanes_%d %c%d_lanes;\n", e->lanes, array, number);
+}
+
+static void put_assigned(const emitter *e, char array, int number, uint32_t value, ayf_element element) {
+    (void)element;
+    ayf_text_print(e->t, "%c%d_lanes.at[k] = ", array, number);
+    put_value(e, value);
+    ayf_text_print(e->t, ";\n");
+}
+
+static void put_stored(const emitter *e, char array, int number, uint32_t value, ayf_element element) {
+    (void)value;
+    ayf_text_print(e->t, "store_%s_%d(%c%d + i, %c%d_lanes);\n", ayf_cuda_element(element), e->lanes, array,
+                   number, array, number);
+}
+
+/* What happens to the elements of a thread in a phase: all that is read before anything is written. */
 static void put_elements(const emitter *e, int phase) {
     const ayf_group *q = e->q;
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t i = 0; i < q->value_count; i++) {
-            const ayf_value *v = &q->value[i];
-            if (e->fate[i].needed && !v->row && v->op != AYF_OP_CONST && e->fate[i].phase == phase &&
-                (v->op == AYF_OP_INPUT) == (pass == 0))
-                put_computed(e, i);
-        }
-    for (uint32_t i = 0; i < q->value_count; i++)
-        if (q->value[i].store >= 0 && !q->value[i].row && e->fate[i].stored == phase) put_store(e, i, "i");
-    for (uint32_t i = 0; i < q->terminal_count; i++)
-        if (e->fate[q->terminal[i].value].phase == phase) {
-            ayf_text_print(e->t, "u%u[i] = ", i);
-            put_value(e, q->terminal[i].value);
-            ayf_text_print(e->t, ";\n");
-        }
+    put_loads(e, phase);
+    for_leaving(e, phase, put_declared);
+    ayf_text_print(e->t, "UNROLL\nfor (int k = 0; k < L; k++) {\n");
+    for (uint32_t i = 0; i < q->value_count; i++) {
+        const ayf_value *v = &q->value[i];
+        if (e->fate[i].needed && !v->row && v->op != AYF_OP_CONST && e->fate[i].phase == phase)
+            put_computed(e, i);
+    }
+    for_leaving(e, phase, put_assigned);
     for (uint32_t i = 0; i < q->value_count; i++) {
         const ayf_value *v = &q->value[i];
         if (!e->fate[i].needed || !reduces(v) || e->fate[i].phase != phase + 1) continue;
@@ -167,6 +210,14 @@ static void put_elements(const emitter *e, int phase) {
         put_value(e, v->in[0]);
         ayf_text_print(e->t, ");\n");
     }
+    ayf_text_print(e->t, "}\n");
+    for_leaving(e, phase, put_stored);
+}
+
+static void put_row_store(const emitter *e, uint32_t i) {
+    ayf_text_print(e->t, "q%d[row] = %s", e->q->value[i].store, ayf_cuda_narrow(e->fate[i].rounds));
+    put_value(e, i);
+    ayf_text_print(e->t, ");\n");
 }
 
 /* The ROW values of a phase: what the threads of a row found, then what follows from it. */
@@ -210,7 +261,7 @@ static void take_arrays(emitter *e, const size_t *summands) {
 }
 
 static ayf_cuda_grid emit_plain(emitter *e, int64_t elements) {
-    ayf_cuda_grid grid = ayf_cuda_put_loop(e->t, ayf_cuda_index(&e->x), "i", elements);
+    ayf_cuda_grid grid = ayf_cuda_put_loop(e->t, ayf_cuda_index(&e->x), "i", elements, e->lanes);
     ayf_cuda_put_places(e->t, &e->x, 0, e->x.rank, "i");
     put_elements(e, 0);
     ayf_text_print(e->t, "}\n");
@@ -222,7 +273,7 @@ static void put_waiting(emitter *e, int64_t elements) {
     size_t floats = 0;
     for (uint32_t i = 0; i < e->q->value_count; i++) {
         if (!e->fate[i].waits) continue;
-        if (e->in_registers) ayf_text_print(e->t, "float v%u[E];\n", i);
+        if (e->in_registers) ayf_text_print(e->t, "float v%u[E * L];\n", i);
         e->fate[i].memory = floats;
         floats += (size_t)elements;
     }
@@ -239,7 +290,7 @@ static void put_phase(emitter *e, int phase) {
             ayf_text_print(e->t, "float s%u = %s;\n", i, v->op == AYF_OP_SUM ? "0" : "REAL(0xFF800000u)");
     }
     ayf_text_print(e->t,
-                   "%sfor (int e = 0; e < E; e++) {\nconst int c = LANE + e * TX;\n"
+                   "%sfor (int e = 0; e < E; e++) {\nconst int c = (LANE + e * TX) * L;\n"
                    "if (row >= ROWS || c >= COLUMNS) continue;\nconst %s i = row * COLUMNS + c;\n",
                    e->in_registers ? "UNROLL\n" : "", ayf_cuda_index(&e->x));
     ayf_cuda_put_places(e->t, &e->x, e->x.split, e->x.rank, "c");
@@ -250,10 +301,10 @@ static void put_phase(emitter *e, int phase) {
 static ayf_cuda_grid emit_rows(emitter *e, int64_t rows, int64_t columns) {
     const char *index = ayf_cuda_index(&e->x);
     ayf_text_print(e->t,
-                   "enum { TX = THREADS(%d), TY = THREADS(%d), COLUMNS = %" PRId64
-                   ", E = (COLUMNS + TX - 1) / TX };\n"
-                   "const %s ROWS = %" PRId64 ";\nSHARED float shared[TX * TY];\n",
-                   e->tx, e->ty, columns, index, rows);
+                   "enum { TX = THREADS(%d), TY = THREADS(%d), L = %d, COLUMNS = %" PRId64
+                   ", E = (COLUMNS / L + TX - 1) / TX };\n"
+                   "const %s ROWS = %" PRId64 ";\nSHARED float shared[WARP];\n",
+                   e->tx, e->ty, e->lanes, columns, index, rows);
     put_waiting(e, rows * columns);
     /* All threads of a block go round alike, because they meet at barriers; rows behind the last one are read as
      * the last. */
@@ -265,7 +316,7 @@ static ayf_cuda_grid emit_rows(emitter *e, int64_t rows, int64_t columns) {
     for (int phase = 0; phase < e->phases; phase++) put_phase(e, phase);
     ayf_text_print(e->t, "if (row < ROWS && LANE == 0) {\n");
     for (uint32_t i = 0; i < e->q->value_count; i++)
-        if (e->q->value[i].row && e->q->value[i].store >= 0) put_store(e, i, "row");
+        if (e->q->value[i].row && e->q->value[i].store >= 0) put_row_store(e, i);
     ayf_text_print(e->t, "}\n(void)shared;\n}\n");
     return (ayf_cuda_grid){(rows + e->ty - 1) / e->ty, e->tx, e->ty};
 }
@@ -284,12 +335,12 @@ static void find_axes(emitter *e) {
 }
 
 static void choose_threads(emitter *e, int64_t columns) {
-    enum { WARP = 32 };
-    e->tx = ayf_cuda_power_of_two(columns <= WARP ? columns : (columns + ELEMENTS - 1) / ELEMENTS);
-    if (columns > WARP && e->tx < WARP) e->tx = WARP;
+    int64_t taken = columns / e->lanes, few = ELEMENTS / e->lanes;
+    e->tx = ayf_cuda_power_of_two(taken <= AYF_CUDA_WARP ? taken : (taken + few - 1) / few);
+    if (taken > AYF_CUDA_WARP && e->tx < AYF_CUDA_WARP) e->tx = AYF_CUDA_WARP;
     if (e->tx > LONGEST_LINE) e->tx = LONGEST_LINE;
     e->ty = e->tx >= THREADS ? 1 : THREADS / e->tx;
-    e->in_registers = (columns + e->tx - 1) / e->tx <= REGISTERS;
+    e->in_registers = (taken + e->tx - 1) / e->tx * e->lanes <= REGISTERS;
 }
 
 static ayf_status emit_group(emitter *e) {
@@ -298,6 +349,7 @@ static ayf_status emit_group(emitter *e) {
     find_phases(e);
     find_needs(e);
     int64_t rows = ayf_cuda_size(&e->x, 0, e->x.split), columns = ayf_cuda_size(&e->x, e->x.split, e->x.rank);
+    e->lanes = ayf_cuda_lanes(&e->x);
     choose_threads(e, columns);
     for (uint32_t i = 0; i < e->q->terminal_count; i++) summands[i] = ayf_cuda_reserve(e->w, rows * columns);
     ayf_cuda_begin(e->w);

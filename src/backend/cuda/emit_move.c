@@ -17,26 +17,34 @@ static void put_shifted(ayf_text *t, const ayf_node *n, const int32_t *shift) {
     ayf_cuda_put_address(t, &walk, n->rank);
 }
 
-static void put_pad(ayf_text *t, const ayf_node *n, const ayf_node *a, ayf_element from, ayf_element to) {
-    ayf_text_print(t, "const int inside = 1");
+/* "load_bf16_4(p0 + <address>)" */
+static void put_load(ayf_text *t, int input, const ayf_node *n, const int32_t *shift, ayf_element element,
+                     int lanes) {
+    ayf_text_print(t, "load_%s_%d(p%d + ", ayf_cuda_element(element), lanes, input);
+    put_shifted(t, n, shift);
+    ayf_text_print(t, ")");
+}
+
+static void put_pad(ayf_text *t, const ayf_node *n, const ayf_node *a, ayf_element from, int lanes) {
+    ayf_text_print(t, "if (1");
     for (int d = 0; d < n->rank; d++)
         if (a->dim[d] != n->dim[d])
             ayf_text_print(t, " && d%d >= %d && d%d < %d", d, n->attr[d], d, n->attr[d] + a->dim[d]);
-    ayf_text_print(t, ";\nq0[i] = %sinside ? %sp0[", ayf_cuda_narrow(to), ayf_cuda_widen(from));
-    put_shifted(t, a, n->attr);
-    ayf_text_print(t, "]) : 0);\n");
+    ayf_text_print(t, ") y = ");
+    put_load(t, 0, a, n->attr, from, lanes);
+    ayf_text_print(t, ";\n");
 }
 
-static void put_concat(ayf_text *t, const ayf_node *n, const ayf_node *const in[2], const uint8_t *element) {
+static void put_concat(ayf_text *t, const ayf_node *n, const ayf_node *const in[2], const uint8_t *element,
+                       int lanes) {
     int axis = n->attr[0];
     int32_t shift[AYF_MAX_RANK] = {0};
-    ayf_text_print(t, "q0[i] = %sd%d < %d ? %sp0[", ayf_cuda_narrow(element[2]), axis, in[0]->dim[axis],
-                   ayf_cuda_widen(element[0]));
-    put_shifted(t, in[0], shift);
-    ayf_text_print(t, "]) : %sp1[", ayf_cuda_widen(element[1]));
+    ayf_text_print(t, "if (d%d < %d) y = ", axis, in[0]->dim[axis]);
+    put_load(t, 0, in[0], shift, (ayf_element)element[0], lanes);
+    ayf_text_print(t, ";\nelse y = ");
     shift[axis] = in[0]->dim[axis];
-    put_shifted(t, in[1], shift);
-    ayf_text_print(t, "]));\n");
+    put_load(t, 1, in[1], shift, (ayf_element)element[1], lanes);
+    ayf_text_print(t, ";\n");
 }
 
 /* Along one of two axes: which input a tap meets, if any. */
@@ -50,18 +58,27 @@ static void put_tap(ayf_text *t, const char *tap, const char *at, int axis, cons
 }
 
 static void put_upfirdn(ayf_text *t, const ayf_node *n, const ayf_node *a, const ayf_filter *f,
-                        const uint8_t *element) {
+                        ayf_element from, int lanes) {
     ayf_text_print(t, "const float tap[%d] = {", f->taps);
     for (int i = 0; i < f->taps; i++) {
         if (i) ayf_text_print(t, ", ");
         ayf_cuda_number(t, (double)f->tap[i]);
     }
-    ayf_text_print(t, "};\nfloat sum = 0;\n");
-    put_tap(t, "y", "v", 1, n, a, f->taps);
-    put_tap(t, "x", "u", 2, n, a, f->taps);
-    ayf_text_print(t, "sum += tap[y] * tap[x] * %sp0[((d0 * %d + v / %d) * %d + u / %d) * %d + d3]);\n} }\n",
-                   ayf_cuda_widen(element[0]), a->dim[1], n->attr[0], a->dim[2], n->attr[0], a->dim[3]);
-    ayf_text_print(t, "q0[i] = %ssum);\n", ayf_cuda_narrow(element[1]));
+    ayf_text_print(t, "};\n");
+    put_tap(t, "m", "v", 1, n, a, f->taps);
+    put_tap(t, "n", "u", 2, n, a, f->taps);
+    ayf_text_print(t,
+                   "const lanes_%d x = load_%s_%d(p0 + ((d0 * %d + v / %d) * %d + u / %d) * %d + d3);\n"
+                   "UNROLL\nfor (int k = 0; k < L; k++) y.at[k] += tap[m] * tap[n] * x.at[k];\n} }\n",
+                   lanes, ayf_cuda_element(from), lanes, a->dim[1], n->attr[0], a->dim[2], n->attr[0],
+                   a->dim[3]);
+}
+
+/* Neighbours along the last axis move together. */
+static int lanes_of(const ayf_node *n, const ayf_node *const *in, uint32_t count, const ayf_cuda_axes *x) {
+    bool apart = n->op == AYF_OP_PAD && n->attr[n->rank - 1] % AYF_CUDA_QUAD != 0;
+    for (uint32_t k = 0; k < count; k++) apart = apart || in[k]->dim[n->rank - 1] % AYF_CUDA_QUAD != 0;
+    return apart ? 1 : ayf_cuda_lanes(x);
 }
 
 ayf_status ayf_cuda_emit_move(ayf_cuda_writer *w, const ayf_graph *g, const ayf_step *step) {
@@ -76,25 +93,29 @@ ayf_status ayf_cuda_emit_move(ayf_cuda_writer *w, const ayf_graph *g, const ayf_
     }
     ayf_cuda_take(w, "q0", ayf_out_element(step, 0), true, (ayf_cuda_pointer){(int)step->in_count, 0});
     ayf_text *t = &w->body;
-    ayf_cuda_grid grid = ayf_cuda_put_loop(t, ayf_cuda_index(&x), "i", ayf_cuda_size(&x, 0, x.rank));
+    ayf_element from = (ayf_element)step->element[0];
+    int lanes = lanes_of(n, in, step->in_count, &x);
+    ayf_cuda_grid grid = ayf_cuda_put_loop(t, ayf_cuda_index(&x), "i", ayf_cuda_size(&x, 0, x.rank), lanes);
     ayf_cuda_put_places(t, &x, 0, x.rank, "i");
+    ayf_text_print(t, "lanes_%d y = {{0}};\n", lanes);
     if (n->op == AYF_OP_PAD)
-        put_pad(t, n, in[0], (ayf_element)step->element[0], ayf_out_element(step, 0));
+        put_pad(t, n, in[0], from, lanes);
     else if (n->op == AYF_OP_CONCAT)
-        put_concat(t, n, in, step->element);
+        put_concat(t, n, in, step->element, lanes);
     else
-        put_upfirdn(t, n, in[0], &g->filter[n->attr[3]], step->element);
-    ayf_text_print(t, "}\n");
+        put_upfirdn(t, n, in[0], &g->filter[n->attr[3]], from, lanes);
+    ayf_text_print(t, "store_%s_%d(q0 + i, y);\n}\n", ayf_cuda_element(ayf_out_element(step, 0)), lanes);
     return ayf_cuda_end(w, grid);
 }
 
 ayf_status ayf_cuda_emit_convert(ayf_cuda_writer *w, int64_t elements, ayf_element from_element,
                                  ayf_cuda_pointer from, ayf_element to_element, ayf_cuda_pointer to) {
+    int lanes = elements % AYF_CUDA_QUAD == 0 ? AYF_CUDA_QUAD : 1;
     ayf_cuda_begin(w);
     ayf_cuda_take(w, "from", from_element, false, from);
     ayf_cuda_take(w, "to", to_element, true, to);
-    ayf_cuda_grid grid = ayf_cuda_put_loop(&w->body, "long", "i", elements);
-    ayf_text_print(&w->body, "to[i] = %s%sfrom[i]));\n}\n", ayf_cuda_narrow(to_element),
-                   ayf_cuda_widen(from_element));
+    ayf_cuda_grid grid = ayf_cuda_put_loop(&w->body, "long", "i", elements, lanes);
+    ayf_text_print(&w->body, "store_%s_%d(to + i, load_%s_%d(from + i));\n}\n", ayf_cuda_element(to_element),
+                   lanes, ayf_cuda_element(from_element), lanes);
     return ayf_cuda_end(w, grid);
 }

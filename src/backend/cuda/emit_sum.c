@@ -84,7 +84,7 @@ static ayf_status emit_irregular(ayf_cuda_writer *w, const ayf_group *q, const a
     ayf_cuda_take(w, "from", AYF_F32, false, (ayf_cuda_pointer){AYF_CUDA_SCRATCH, summands});
     ayf_cuda_take(w, "to", element, true, result);
     ayf_text *t = &w->body;
-    ayf_cuda_grid grid = ayf_cuda_put_loop(t, "long", "o", results);
+    ayf_cuda_grid grid = ayf_cuda_put_loop(t, "long", "o", results, 1);
     ayf_text_print(t, "double sum = 0;\nconst long base = 0");
     for (int d = 0; d < q->rank; d++)
         if (terminal->stride[d] != 0)

@@ -14,11 +14,15 @@ static const char cuda_words[] =
     "#define THREADS(n) n\n"
     "#define SHARED __shared__\n"
     "#define SYNC() __syncthreads()\n"
+    "#define SHUFFLE(value, away) __shfl_xor_sync(0xFFFFFFFFu, value, away)\n"
+    "#define ALIGN(bytes) __align__(bytes)\n"
+    "#define ALIGNED(pointer, bytes) (pointer)\n"
     "#define INLINE static __device__ __forceinline__\n"
     "#define UNROLL _Pragma(\"unroll\")\n"
     "#define BITS(x) __float_as_uint(x)\n"
     "#define REAL(x) __uint_as_float(x)\n"
     "#endif\n"
+    "enum { WARP = 32 };\n"
     "typedef unsigned short bf16;\n";
 
 /* As base/bf16.h. */
@@ -31,6 +35,31 @@ static const char bf16_functions[] =
     "rounded);\n"
     "}\n"
     "INLINE float round_bf16(float value) { return load_bf16(store_bf16(value)); }\n";
+
+/* Numbers that lie together: one access to memory for four. */
+static const char lanes[] =
+    "typedef struct { float at[1]; } lanes_1;\n"
+    "typedef struct ALIGN(16) { float at[4]; } lanes_4;\n"
+    "typedef struct ALIGN(8) { bf16 at[4]; } bf16_lanes_4;\n"
+    "INLINE lanes_1 load_float_1(const float *from) { lanes_1 x; x.at[0] = *from; return x; }\n"
+    "INLINE lanes_1 load_bf16_1(const bf16 *from) { lanes_1 x; x.at[0] = load_bf16(*from); return x; }\n"
+    "INLINE lanes_4 load_float_4(const float *from) { return *(const lanes_4 *)ALIGNED(from, 16); }\n"
+    "INLINE lanes_4 load_bf16_4(const bf16 *from) {\n"
+    "    const bf16_lanes_4 stored = *(const bf16_lanes_4 *)ALIGNED(from, 8);\n"
+    "    lanes_4 x;\n"
+    "    UNROLL\n"
+    "    for (int k = 0; k < 4; k++) x.at[k] = load_bf16(stored.at[k]);\n"
+    "    return x;\n"
+    "}\n"
+    "INLINE void store_float_1(float *to, lanes_1 x) { *to = x.at[0]; }\n"
+    "INLINE void store_bf16_1(bf16 *to, lanes_1 x) { *to = store_bf16(x.at[0]); }\n"
+    "INLINE void store_float_4(float *to, lanes_4 x) { *(lanes_4 *)ALIGNED(to, 16) = x; }\n"
+    "INLINE void store_bf16_4(bf16 *to, lanes_4 x) {\n"
+    "    bf16_lanes_4 stored;\n"
+    "    UNROLL\n"
+    "    for (int k = 0; k < 4; k++) stored.at[k] = store_bf16(x.at[k]);\n"
+    "    *(bf16_lanes_4 *)ALIGNED(to, 8) = stored;\n"
+    "}\n";
 
 /* Sigmoid and softplus keep their accuracy far out, and NaN. */
 static const char math_functions[] =
@@ -50,18 +79,21 @@ static const char math_functions[] =
     "INLINE float max_of(float a, float b) { return b > a || b != b ? b : a; }\n";
 
 /* Trees over the threads of a block in a fixed order, so that the same numbers give the same bytes. All threads
- * call them, and all get the result. */
+ * call them, and all get the result. Threads of a row are neighbours in its warps. */
 static const char reductions[] =
     "#define ROW_REDUCTION(name, combine) \\\n"
     "INLINE float name(float value, float *shared, int threads) { \\\n"
-    "    float *const mine = shared + LINE * threads; \\\n"
-    "    mine[LANE] = value; \\\n"
+    "    UNROLL \\\n"
+    "    for (int away = (threads < WARP ? threads : WARP) / 2; away > 0; away /= 2) \\\n"
+    "        value = combine(value, SHUFFLE(value, away)); \\\n"
+    "    if (threads <= WARP) return value; \\\n"
+    "    const int warps = threads / WARP; \\\n"
+    "    float *const of_row = shared + LINE * warps; \\\n"
+    "    if (LANE % WARP == 0) of_row[LANE / WARP] = value; \\\n"
     "    SYNC(); \\\n"
-    "    for (int half = threads / 2; half > 0; half /= 2) { \\\n"
-    "        if (LANE < half) mine[LANE] = combine(mine[LANE], mine[LANE + half]); \\\n"
-    "        SYNC(); \\\n"
-    "    } \\\n"
-    "    value = mine[0]; \\\n"
+    "    value = of_row[LANE % warps]; \\\n"
+    "    UNROLL \\\n"
+    "    for (int away = warps / 2; away > 0; away /= 2) value = combine(value, SHUFFLE(value, away)); \\\n"
     "    SYNC(); /* before the memory is used again */ \\\n"
     "    return value; \\\n"
     "}\n"
@@ -87,7 +119,7 @@ static const char *const op_text[AYF_OP_COUNT] = {
 };
 
 void ayf_cuda_prelude(ayf_text *text) {
-    ayf_text_print(text, "%s%s%s", cuda_words, bf16_functions, math_functions);
+    ayf_text_print(text, "%s%s%s%s", cuda_words, bf16_functions, lanes, math_functions);
     for (int op = 1; op < AYF_OP_COUNT; op++)
         if (op_text[op])
             ayf_text_print(text, "INLINE float op_%s(float a%s) { return %s; }\n", ayf_op_table[op].name,
