@@ -100,7 +100,8 @@ ayf_nvrtc_result nvrtcCompileProgram(ayf_nvrtc_program which, int count, const c
         FAKE_REQUIRE(system(command) == 0);
     }
     snprintf(command, sizeof command,
-             "cc -std=gnu11 -O0 -w -fno-strict-aliasing -ffp-contract=off %s -include %s -shared -fPIC -o %s %s -lm 2>%s.log",
+             "cc -std=gnu11 -O0 -w -fno-strict-aliasing -ffp-contract=off %s -include %s -shared -fPIC -o %s %s "
+             "-lm 2>%s.log",
              getenv("AYF_FIBERS") ? "-DAYF_FIBERS" : "", AYF_SHIM, p->path, source, p->path);
     int failed = system(command);
     snprintf(command, sizeof command, "%s.log", p->path);

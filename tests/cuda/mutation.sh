@@ -43,6 +43,7 @@ fi
 # shellcheck disable=SC2016
 {
 mutate forward "test_random_*" "row_sum: no barrier before the sums of warps are read" '/of_row\[LANE \/ WARP\] = value/{n;s/SYNC();//}'
+mutate backward "test_random_*" "row_sum: no barrier before the sums of warps are read, backwards" '/of_row\[LANE \/ WARP\] = value/{n;s/SYNC();//}'
 mutate forward test_view_chains "row_sum: no barrier before the memory is used again" '/is used again/s/SYNC();//'
 mutate forward "test_random_*" "row_sum: the same neighbour again" 's/SHUFFLE(value, away)/SHUFFLE(value, 1)/'
 mutate threads "test_random_*" "four numbers, of which the last is left out" 's/k < 4; k++) stored/k < 3; k++) stored/;s/store_float_4(float \*to, lanes_4 x) {/& x.at[3] = 0;/'

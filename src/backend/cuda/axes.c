@@ -82,10 +82,11 @@ int ayf_cuda_lanes(const ayf_cuda_axes *x) {
     return x->rank > 0 && x->dim[x->rank - 1] % AYF_CUDA_QUAD == 0 ? AYF_CUDA_QUAD : 1;
 }
 
-bool ayf_cuda_in_quads(const ayf_cuda_axes *x, const ayf_cuda_walk *walk) {
-    bool aligned = ayf_cuda_lanes(x) == AYF_CUDA_QUAD && walk->stride[x->rank - 1] == 1 &&
-                   walk->offset % AYF_CUDA_QUAD == 0;
-    for (int d = 0; d + 1 < x->rank; d++) aligned = aligned && walk->stride[d] % AYF_CUDA_QUAD == 0;
+bool ayf_cuda_together(const ayf_cuda_axes *x, const ayf_cuda_walk *walk) {
+    int lanes = ayf_cuda_lanes(x);
+    if (lanes == 1) return true;
+    bool aligned = walk->stride[x->rank - 1] == 1 && walk->offset % lanes == 0;
+    for (int d = 0; d + 1 < x->rank; d++) aligned = aligned && walk->stride[d] % lanes == 0;
     return aligned;
 }
 

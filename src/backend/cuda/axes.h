@@ -26,8 +26,6 @@ void ayf_cuda_dense(const ayf_cuda_axes *axes, ayf_cuda_walk *walk);
 /* Drops axes of size 1 and joins neighbours that every walk passes through alike. `rows`: rows stay rows. */
 void ayf_cuda_collapse(ayf_cuda_axes *axes, bool rows);
 
-enum { AYF_CUDA_WARP = 32 }; /* threads that shuffle */
-
 /* Up to so many elements their numbers are ints, also that of the one after the last of a thread. */
 enum { AYF_CUDA_NARROW = INT32_MAX / 2 - 1024 };
 
@@ -47,8 +45,8 @@ void ayf_cuda_put_address(ayf_text *text, const ayf_cuda_walk *walk, int end);
 enum { AYF_CUDA_QUAD = 4 };
 int ayf_cuda_lanes(const ayf_cuda_axes *axes);
 
-/* Whether these neighbours lie together in the array, and aligned like its beginning. */
-bool ayf_cuda_in_quads(const ayf_cuda_axes *axes, const ayf_cuda_walk *walk);
+/* Whether these neighbours lie together in the array, and aligned like its beginning; a single one does. */
+bool ayf_cuda_together(const ayf_cuda_axes *axes, const ayf_cuda_walk *walk);
 
 /* The first power of two that is not below `count`. */
 int ayf_cuda_power_of_two(int64_t count);

@@ -21,6 +21,8 @@ void ayf_cuda_launches_free(ayf_context *ctx, ayf_cuda_launches *launches) {
     *launches = (ayf_cuda_launches){0};
 }
 
+const char *ayf_cuda_element(ayf_element element) { return element == AYF_BF16 ? "bf16" : "float"; }
+
 void ayf_cuda_begin(ayf_cuda_writer *w) {
     ayf_text_init(&w->body, w->code->ctx);
     w->first = w->launches->pointers;
@@ -34,7 +36,7 @@ void ayf_cuda_take(ayf_cuda_writer *w, const char *name, ayf_element element, bo
         w->status =
             ayf_reserve(w->code->ctx, &l->pointer, l->pointers, &l->pointer_capacity, sizeof *l->pointer);
     if (w->status != AYF_OK) return;
-    const char *type = element == AYF_BF16 ? "bf16" : "float", *read_only = written ? "" : "const ";
+    const char *type = ayf_cuda_element(element), *read_only = written ? "" : "const ";
     ayf_text_print(&w->body, "%s%s *const %s = (%s%s *)POINTER(%u);\n", read_only, type, name, read_only,
                    type, l->pointers - w->first);
     l->pointer[l->pointers++] = pointer;

@@ -74,6 +74,11 @@ typedef struct ayf_cuda_writer {
 /* What does not fit into a kernel's parameters (4096 bytes) is AYF_E_INTERNAL in ayf_cuda_end(). */
 enum { AYF_CUDA_MAX_POINTERS = 500 };
 
+enum { AYF_CUDA_WARP = 32 }; /* threads that shuffle: WARP in the text */
+
+/* The type of an array's elements in the text; also in the names of the words that load and store them. */
+const char *ayf_cuda_element(ayf_element element);
+
 void ayf_cuda_begin(ayf_cuda_writer *writer);
 /* Declares `name` as a pointer of the function. */
 void ayf_cuda_take(ayf_cuda_writer *writer, const char *name, ayf_element element, bool written,

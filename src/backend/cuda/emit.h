@@ -6,8 +6,8 @@
  *
  * A group without ROW values is one loop over its elements. Where there are ROW values, a line of threads computes a
  * row in phases: a loop over the row computes the FULL values of a phase and adds up what the next phase reduces; the
- * threads combine their sums; the ROW values of the next phase follow. So there are as many barriers as reductions
- * depend on each other. A FULL value that a later phase needs waits in registers, or in scratch memory where the row
+ * threads combine their sums; the ROW values of the next phase follow. They combine them by shuffles in a
+ * warp, and meet at barriers where a row takes several warps. A FULL value that a later phase needs waits in registers, or in scratch memory where the row
  * is long. A value that takes the place of a leaf is stored in the last phase, after every element has been read.
  *
  * Sums over other axes (terminals) write their summands to scratch memory; functions of their own add these up in
@@ -30,11 +30,6 @@ ayf_status ayf_cuda_emit_move(ayf_cuda_writer *writer, const ayf_graph *g, const
 /* Copies `elements` numbers into another element. */
 ayf_status ayf_cuda_emit_convert(ayf_cuda_writer *writer, int64_t elements, ayf_element from_element,
                                  ayf_cuda_pointer from, ayf_element to_element, ayf_cuda_pointer to);
-
-/* In the names of the words that load and store. */
-static inline const char *ayf_cuda_element(ayf_element element) {
-    return element == AYF_BF16 ? "bf16" : "float";
-}
 
 /* The text in front of a number that is read from, or written to, an array of `element`; behind it is ")". */
 static inline const char *ayf_cuda_widen(ayf_element element) {

@@ -35,7 +35,6 @@ typedef struct emitter {
     bool rows, in_registers;
     int lanes;  /* neighbours that a thread takes at once: L in the text, each of them k */
     int tx, ty; /* threads along a row, rows of a block */
-    size_t scratch;
 } emitter;
 
 static bool is_leaf(const ayf_value *v) { return v->op == AYF_OP_INPUT || v->op == AYF_OP_CONST; }
@@ -116,8 +115,7 @@ static void put_value(const emitter *e, uint32_t i) {
 }
 
 static bool is_loaded(const emitter *e, const ayf_value *v) {
-    return v->op == AYF_OP_INPUT && !v->row &&
-           (e->lanes == 1 || ayf_cuda_in_quads(&e->x, &e->walk[v->in[0]]));
+    return v->op == AYF_OP_INPUT && !v->row && ayf_cuda_together(&e->x, &e->walk[v->in[0]]);
 }
 
 static void put_input(const emitter *e, const ayf_value *v) {
@@ -161,48 +159,45 @@ static void put_loads(const emitter *e, int phase) {
     }
 }
 
-/* What leaves the kernel in a phase: "q3" and the value, "u0" and a summand. */
-typedef void put_leaving(const emitter *e, char array, int number, uint32_t value, ayf_element element);
+/* What leaves the kernel in a phase: value number `value` to the array q<number>, or as a summand to u<number>. */
+typedef struct leaving {
+    char array;
+    int number;
+    uint32_t value;
+    ayf_element element;
+} leaving;
 
-static void for_leaving(const emitter *e, int phase, put_leaving *put) {
+static uint32_t find_leaving(const emitter *e, int phase, leaving found[2 * AYF_GROUP_MAX_VALUES]) {
     const ayf_group *q = e->q;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < q->value_count; i++)
         if (q->value[i].store >= 0 && !q->value[i].row && e->fate[i].stored == phase)
-            put(e, 'q', q->value[i].store, i, e->fate[i].rounds);
+            found[count++] = (leaving){'q', q->value[i].store, i, e->fate[i].rounds};
     for (uint32_t i = 0; i < q->terminal_count; i++)
-        if (e->fate[q->terminal[i].value].phase == phase) put(e, 'u', (int)i, q->terminal[i].value, AYF_F32);
-}
-
-static void put_declared(const emitter *e, char array, int number, uint32_t value, ayf_element element) {
-    (void)value, (void)element;
-    ayf_text_print(e->t, "lanes_%d %c%d_lanes;\n", e->lanes, array, number);
-}
-
-static void put_assigned(const emitter *e, char array, int number, uint32_t value, ayf_element element) {
-    (void)element;
-    ayf_text_print(e->t, "%c%d_lanes.at[k] = ", array, number);
-    put_value(e, value);
-    ayf_text_print(e->t, ";\n");
-}
-
-static void put_stored(const emitter *e, char array, int number, uint32_t value, ayf_element element) {
-    (void)value;
-    ayf_text_print(e->t, "store_%s_%d(%c%d + i, %c%d_lanes);\n", ayf_cuda_element(element), e->lanes, array,
-                   number, array, number);
+        if (e->fate[q->terminal[i].value].phase == phase)
+            found[count++] = (leaving){'u', (int)i, q->terminal[i].value, AYF_F32};
+    return count;
 }
 
 /* What happens to the elements of a thread in a phase: all that is read before anything is written. */
 static void put_elements(const emitter *e, int phase) {
     const ayf_group *q = e->q;
+    leaving out[2 * AYF_GROUP_MAX_VALUES];
+    uint32_t count = find_leaving(e, phase, out);
     put_loads(e, phase);
-    for_leaving(e, phase, put_declared);
+    for (uint32_t i = 0; i < count; i++)
+        ayf_text_print(e->t, "lanes_%d %c%d_lanes;\n", e->lanes, out[i].array, out[i].number);
     ayf_text_print(e->t, "UNROLL\nfor (int k = 0; k < L; k++) {\n");
     for (uint32_t i = 0; i < q->value_count; i++) {
         const ayf_value *v = &q->value[i];
         if (e->fate[i].needed && !v->row && v->op != AYF_OP_CONST && e->fate[i].phase == phase)
             put_computed(e, i);
     }
-    for_leaving(e, phase, put_assigned);
+    for (uint32_t i = 0; i < count; i++) {
+        ayf_text_print(e->t, "%c%d_lanes.at[k] = ", out[i].array, out[i].number);
+        put_value(e, out[i].value);
+        ayf_text_print(e->t, ";\n");
+    }
     for (uint32_t i = 0; i < q->value_count; i++) {
         const ayf_value *v = &q->value[i];
         if (!e->fate[i].needed || !reduces(v) || e->fate[i].phase != phase + 1) continue;
@@ -211,7 +206,9 @@ static void put_elements(const emitter *e, int phase) {
         ayf_text_print(e->t, ");\n");
     }
     ayf_text_print(e->t, "}\n");
-    for_leaving(e, phase, put_stored);
+    for (uint32_t i = 0; i < count; i++)
+        ayf_text_print(e->t, "store_%s_%d(%c%d + i, %c%d_lanes);\n", ayf_cuda_element(out[i].element),
+                       e->lanes, out[i].array, out[i].number, out[i].array, out[i].number);
 }
 
 static void put_row_store(const emitter *e, uint32_t i) {

@@ -3,7 +3,7 @@
 #include "backend/cuda/axes.h"
 #include "backend/cuda/emit.h"
 
-enum { THREADS = 256, LANES = 32, PER_THREAD = 32 };
+enum { THREADS = 256, PER_THREAD = 32 };
 
 /* A sum over the middle one of three axes. */
 typedef struct sum {
@@ -26,10 +26,15 @@ static bool is_regular(const ayf_group *q, const ayf_terminal *t, sum *s) {
     return true;
 }
 
+/* Threads of a block along the inner axis. */
+static int threads_along(sum s) {
+    return s.inner >= AYF_CUDA_WARP ? AYF_CUDA_WARP : ayf_cuda_power_of_two(s.inner);
+}
+
 /* One stage: chunks of the middle axis, a block for each and for every tile of the inner one. */
 static ayf_status emit_stage(ayf_cuda_writer *w, sum s, int64_t per_chunk, ayf_cuda_pointer from,
                              ayf_cuda_pointer to, ayf_element element) {
-    int tx = s.inner >= LANES ? LANES : ayf_cuda_power_of_two(s.inner), ty = THREADS / tx;
+    int tx = threads_along(s), ty = THREADS / tx;
     int64_t chunks = (s.summed + per_chunk - 1) / per_chunk, tiles = (s.inner + tx - 1) / tx;
     ayf_cuda_begin(w);
     ayf_cuda_take(w, "from", AYF_F32, false, from);
@@ -60,8 +65,7 @@ static ayf_status emit_stage(ayf_cuda_writer *w, sum s, int64_t per_chunk, ayf_c
 static ayf_status emit_regular(ayf_cuda_writer *w, sum s, size_t summands, ayf_cuda_pointer result,
                                ayf_element element) {
     ayf_cuda_pointer from = {AYF_CUDA_SCRATCH, summands};
-    int lanes = s.inner >= LANES ? LANES : ayf_cuda_power_of_two(s.inner);
-    int64_t per_chunk = (int64_t)(THREADS / lanes) * PER_THREAD;
+    int64_t per_chunk = (int64_t)(THREADS / threads_along(s)) * PER_THREAD;
     while (s.summed > per_chunk) {
         int64_t chunks = (s.summed + per_chunk - 1) / per_chunk;
         ayf_cuda_pointer to = {AYF_CUDA_SCRATCH, ayf_cuda_reserve(w, s.outer * chunks * s.inner)};

@@ -1,5 +1,6 @@
 #include "backend/cuda/prelude.h"
 
+#include "backend/cuda/code.h"
 #include "ir/ir.h"
 
 static const char cuda_words[] =
@@ -22,7 +23,6 @@ static const char cuda_words[] =
     "#define BITS(x) __float_as_uint(x)\n"
     "#define REAL(x) __uint_as_float(x)\n"
     "#endif\n"
-    "enum { WARP = 32 };\n"
     "typedef unsigned short bf16;\n";
 
 /* As base/bf16.h. */
@@ -119,7 +119,8 @@ static const char *const op_text[AYF_OP_COUNT] = {
 };
 
 void ayf_cuda_prelude(ayf_text *text) {
-    ayf_text_print(text, "%s%s%s%s", cuda_words, bf16_functions, lanes, math_functions);
+    ayf_text_print(text, "%senum { WARP = %d };\n%s%s%s", cuda_words, AYF_CUDA_WARP, bf16_functions, lanes,
+                   math_functions);
     for (int op = 1; op < AYF_OP_COUNT; op++)
         if (op_text[op])
             ayf_text_print(text, "INLINE float op_%s(float a%s) { return %s; }\n", ayf_op_table[op].name,
