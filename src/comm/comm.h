@@ -27,7 +27,8 @@ typedef struct ayf_comm_ops {
 struct ayf_comm { /* first member of every implementation's own struct */
     const ayf_comm_ops *ops;
     ayf_context *ctx;
-    int rank, ranks; /* 0 <= rank < ranks */
+    int rank, ranks;  /* 0 <= rank < ranks */
+    int machine_rank; /* from 0, among the processes on this machine */
 };
 
 /* The context's communicator. AYF_E_USAGE when the context asks for MPI and this build has none. */

@@ -76,6 +76,14 @@ static ayf_status start(ayf_context *ctx, bool *ours) {
     return AYF_OK;
 }
 
+static ayf_status count_on_machine(mpi_comm *c) {
+    MPI_Comm machine;
+    AYF_TRY(
+        check(c, MPI_Comm_split_type(c->world, MPI_COMM_TYPE_SHARED, c->base.rank, MPI_INFO_NULL, &machine)));
+    AYF_TRY(check(c, MPI_Comm_rank(machine, &c->base.machine_rank)));
+    return check(c, MPI_Comm_free(&machine));
+}
+
 ayf_status ayf_comm_open_mpi(ayf_context *ctx, ayf_comm **out) {
     mpi_comm *c = ayf_alloc(ctx, 1, sizeof *c);
     if (!c) return AYF_E_MEMORY;
@@ -86,6 +94,7 @@ ayf_status ayf_comm_open_mpi(ayf_context *ctx, ayf_comm **out) {
     if (status == AYF_OK) status = check(c, MPI_Comm_set_errhandler(c->world, MPI_ERRORS_RETURN));
     if (status == AYF_OK) status = check(c, MPI_Comm_rank(c->world, &c->base.rank));
     if (status == AYF_OK) status = check(c, MPI_Comm_size(c->world, &c->base.ranks));
+    if (status == AYF_OK) status = count_on_machine(c);
     if (status != AYF_OK) {
         ayf_free(ctx, c);
         return status;

@@ -299,6 +299,7 @@ static void test_parts(void **state) {
 }
 
 int main(void) {
+    setenv("AYF_FAKE_GPUS", "4", 1); /* one for each process */
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_adjoint),
                                        cmocka_unit_test(test_one_process), cmocka_unit_test(test_agreement),
                                        cmocka_unit_test(test_parts)};

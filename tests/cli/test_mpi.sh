@@ -98,6 +98,9 @@ mlp="--data builtin:ring --set data.labels=false --set model.kind=mlp --set mode
     losses g1 g2 1e-4
     expect "a student by two GPUs, in parts" 0 together distill g3 $mlp --steps 20 --teacher analytic \
         --set distill.student_init=scratch --set train.accumulate=2 --device cuda
+    AYF_FAKE_GPUS=1
+    expect "two processes, one GPU" 2 together train g4 $unet --steps 20 --device cuda
+    one_voice "each needs a GPU of its own"
     unset AYF_CUDA_PATH AYF_CACHE AYF_FAKE_GPUS
 
     expect "a batch that cannot be shared" 2 together train odd $unet --set train.batch=15

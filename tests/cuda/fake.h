@@ -48,6 +48,9 @@ bool fake_fails(void);
     } while (0)
 void fake_stop(const char *file, int line, const char *what);
 
+/* The number of the GPU that this thread has taken into use. */
+int fake_current(void);
+
 /* Does `work(data)` when `stream` comes to it, or when a recording of the stream is replayed; `data` is copied. */
 typedef void fake_work(const void *data);
 void fake_enqueue(ayf_cu_stream stream, fake_work *work, const void *data, size_t size);

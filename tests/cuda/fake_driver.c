@@ -485,8 +485,16 @@ ayf_cu_result cuDeviceTotalMem_v2(size_t *bytes, ayf_cu_device device) {
     return fake_fails() ? 999 : CUDA_SUCCESS;
 }
 
+enum { GPUS = 16 };
+static char contexts[GPUS];
+static _Thread_local int current = -1;
+
+int fake_current(void) {
+    FAKE_REQUIRE(current >= 0);
+    return current;
+}
+
 ayf_cu_result cuDevicePrimaryCtxRetain(ayf_cu_context *context, ayf_cu_device device) {
-    static int contexts[16];
     if (fake_fails()) return CUDA_ERROR_OUT_OF_MEMORY;
     fake_count(&fake.objects, 1);
     *context = &contexts[device];
@@ -501,5 +509,6 @@ ayf_cu_result cuDevicePrimaryCtxRelease_v2(ayf_cu_device device) {
 
 ayf_cu_result cuCtxSetCurrent(ayf_cu_context context) {
     FAKE_REQUIRE(context);
+    current = (int)((char *)context - contexts);
     return CUDA_SUCCESS;
 }

@@ -9,10 +9,11 @@
 
 #include "fake.h"
 
-enum { CHUNK = 1 << 15, RANKS = 8 };
+enum { CHUNK = 1 << 15, RANKS = 8, GPUS = 16 };
 
 typedef struct world {
     pthread_barrier_t barrier;
+    int users[GPUS]; /* processes on each GPU */
     float slot[RANKS][CHUNK];
 } world;
 
@@ -36,6 +37,13 @@ ayf_nccl_result ncclGetUniqueId(ayf_nccl_id *id) {
     return ncclSuccess;
 }
 
+static ayf_nccl_result leave(comm *c, ayf_nccl_result why) {
+    if (c->rank == 0) shm_unlink(c->name);
+    munmap(c->world, sizeof *c->world);
+    free(c);
+    return why;
+}
+
 ayf_nccl_result ncclCommInitRank(ayf_nccl_comm *out, int ranks, ayf_nccl_id id, int rank) {
     FAKE_REQUIRE(ranks > 1 && ranks <= RANKS && rank >= 0 && rank < ranks);
     if (fake_fails()) return 1;
@@ -56,19 +64,18 @@ ayf_nccl_result ncclCommInitRank(ayf_nccl_comm *out, int ranks, ayf_nccl_id id, 
         __atomic_store_n((int *)c->world->slot[0], 1, __ATOMIC_SEQ_CST);
     }
     while (!__atomic_load_n((int *)c->world->slot[0], __ATOMIC_SEQ_CST)) usleep(1000);
+    __atomic_add_fetch(&c->world->users[fake_current()], 1, __ATOMIC_SEQ_CST);
     pthread_barrier_wait(&c->world->barrier);
+    for (int i = 0; i < GPUS; i++)
+        if (c->world->users[i] > 1) return leave(c, ncclInvalidUsage);
     fake_count(&fake.objects, 1);
     *out = c;
     return ncclSuccess;
 }
 
 ayf_nccl_result ncclCommDestroy(ayf_nccl_comm gone) {
-    comm *c = gone;
-    if (c->rank == 0) shm_unlink(c->name);
-    munmap(c->world, sizeof *c->world);
-    free(c);
     fake_count(&fake.objects, -1);
-    return ncclSuccess;
+    return leave(gone, ncclSuccess);
 }
 
 ayf_nccl_result ncclGroupStart(void) { return ncclSuccess; }

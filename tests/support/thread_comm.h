@@ -73,7 +73,8 @@ static inline void thread_forget(void *comm) { (void)comm; }
 
 static inline void thread_comm_join(thread_comm *comm, thread_world *world, int rank, ayf_context *owner) {
     static const ayf_comm_ops ops = {thread_sum_f32, thread_sum_f64, thread_broadcast, thread_close};
-    comm->base = (ayf_comm){.ops = &ops, .ctx = owner, .rank = rank, .ranks = world->ranks};
+    comm->base = (ayf_comm){
+        .ops = &ops, .ctx = owner, .rank = rank, .ranks = world->ranks, .machine_rank = rank};
     comm->world = world;
     owner->comm = comm;
     owner->close_comm = thread_forget;

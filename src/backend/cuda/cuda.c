@@ -339,7 +339,7 @@ static const ayf_backend_ops cuda_ops = {
 static ayf_status number_of(ayf_context *ctx, const ayf_comm *comm, int *number) {
     const char *colon = strchr(ctx->device, ':');
     char *end = NULL;
-    *number = comm->ranks > 1 ? AYF_CUDA_IN_TURN + comm->rank : 0;
+    *number = comm->ranks > 1 ? AYF_CUDA_IN_TURN + comm->machine_rank : 0;
     if (!colon) return AYF_OK;
     long value = strtol(colon + 1, &end, 10);
     if (end == colon + 1 || *end || value < 0 || value > INT16_MAX || colon[1] < '0' || colon[1] > '9')

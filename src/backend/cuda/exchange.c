@@ -21,7 +21,13 @@ ayf_status ayf_cuda_exchange_join(ayf_cuda_device *d, ayf_comm *comm) {
         status = check(d, d->api.ncclGetUniqueId(&id), "joining the processes");
     AYF_TRY(ayf_comm_agree(comm, status));
     AYF_TRY(ayf_comm_broadcast(comm, &id, sizeof id, 0));
-    return check(d, d->api.ncclCommInitRank(&d->nccl, comm->ranks, id, comm->rank), "joining the processes");
+    ayf_nccl_result joined = d->api.ncclCommInitRank(&d->nccl, comm->ranks, id, comm->rank);
+    if (joined == ncclInvalidUsage)
+        return ayf_fail(d->ctx, AYF_E_USAGE,
+                        "NCCL does not join %d processes (%s): each needs a GPU of its own; start as many "
+                        "processes on a machine as it has GPUs",
+                        comm->ranks, d->api.ncclGetErrorString(joined));
+    return check(d, joined, "joining the processes");
 }
 
 ayf_status ayf_cuda_exchange_new(const ayf_cuda_device *d, const ayf_graph *g, const ayf_step *step,
