@@ -58,6 +58,7 @@ typedef struct ayf_plan_row {
 typedef struct ayf_plan_facts {
     uint64_t parameters; /* of the network */
     int resolution, channels;
+    bool on_device; /* memory is that of a GPU, and what lies in the machine's is left out */
 } ayf_plan_facts;
 
 /* Plans steps of the network of a configuration without data, weights or models, and runs nothing. Of `options` the

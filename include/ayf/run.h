@@ -85,7 +85,7 @@ typedef struct ayf_memory_parts {
     uint64_t checkpoint;   /* while it is written */
     uint64_t measuring;    /* what eval.every takes: an estimate; the larger of the two counts */
     uint64_t process;      /* an allowance for libraries and what they keep, which cannot be known */
-} ayf_memory_parts;
+} ayf_memory_parts;        /* of a GPU's memory: step, pictures and measuring; the others are 0 */
 AYF_API uint64_t ayf_memory_total(const ayf_memory_parts *parts);
 
 /* What a run takes. Sizes in bytes. */
@@ -95,9 +95,10 @@ typedef struct ayf_run_plan {
     int batch, parts;                              /* train.batch; parts that a process computes it in */
     ayf_precision precision;                       /* HIGHEST or BF16 */
     uint64_t parameters, discriminator_parameters; /* that are trained */
+    bool on_device;                                /* memory is that of a GPU */
     ayf_memory_parts memory;                       /* of the phase that takes most */
     uint64_t bytes;                                /* all of it together */
-    uint64_t free_bytes;             /* what this process has and can get; UINT64_MAX: not known */
+    uint64_t free_bytes; /* of that memory, what this process has and can get; UINT64_MAX: not known */
     double step_gflop, step_seconds; /* convolutions and products of a step; NaN: not measured */
     uint64_t done, steps;            /* steps done, and of the whole run */
     uint64_t midtrain_steps;         /* which are not what was measured, nor are trajectories */

@@ -75,4 +75,7 @@ struct ayf_backend { /* first member of every backend's own struct */
     ayf_context *ctx;
 };
 
+/* Whether it computes in memory of its own, not in this machine's. */
+static inline bool ayf_backend_has_memory(const ayf_backend *backend) { return backend->ops->room != NULL; }
+
 #endif

@@ -55,7 +55,7 @@ ayf_status ayf_backend_check_memory(ayf_backend *backend, uint64_t bytes, const 
                                     const char *instead) {
     ayf_available room;
     char want[AYF_BYTES_SIZE], have[AYF_BYTES_SIZE];
-    if (!backend->ops->room) return ayf_available_check(backend->ctx, bytes, what, instead);
+    if (!ayf_backend_has_memory(backend)) return ayf_available_check(backend->ctx, bytes, what, instead);
     AYF_TRY(ayf_backend_room(backend, &room));
     if (bytes <= room.bytes) return AYF_OK;
     return ayf_fail(backend->ctx, AYF_E_MEMORY, "%s: %s are needed, and %s are free here (%s); %s", what,

@@ -30,6 +30,7 @@ static ayf_status compile(const planner *p, ayf_graph *g, const ayf_plan_row *ro
                               .pictures = pictures,
                               .checkpoint = ayf_memory_writing(params),
                               .process = ayf_memory_process(facts.kernels)};
+    parts = ayf_memory_computing(p->backend, &parts);
     *bytes = ayf_memory_total(&parts);
     *gflop = facts.flops * 1e-9;
     ayf_program_free(program);
@@ -101,7 +102,8 @@ ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ay
     if (status == AYF_OK)
         *facts = (ayf_plan_facts){.parameters = ayf_params_trained(p.teacher),
                                   .resolution = bench.network.img_resolution,
-                                  .channels = bench.network.img_channels};
+                                  .channels = bench.network.img_channels,
+                                  .on_device = ayf_backend_has_memory(p.backend)};
     ayf_params_free(p.teacher);
     ayf_params_free(p.student);
     return status;

@@ -163,7 +163,7 @@ ayf_status ayf_run_card(const ayf_run *run, ayf_model_card *card) {
                          .step = run->step,
                          .data = run->cfg.data.source,
                          .classes = ayf_dataset_info_of(run->data)->known,
-                         .device = run->backend->ops->room ? (char *)(uintptr_t)run->machine : NULL,
+                         .device = ayf_backend_has_memory(run->backend) ? (char *)(uintptr_t)run->machine : NULL,
                          .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card->guidance_min, &card->guidance_max);
     card->guidance_t_max = run->teachers.network.guided ? run->cfg.distill.guidance_t_max : 1;

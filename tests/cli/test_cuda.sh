@@ -80,6 +80,11 @@ both() {
     expect "a trace" 0 env AYF_TRACE=1 "$ayf" train traced --steps 3
     lines=1 says "cuDNN" && says "cuBLASLt" && says " cuda"
 
+    expect "the plan of a step on the GPU" 0 "$ayf" plan --set data.resolution=8 --set model.channels=8 --device cuda
+    prints "memory that a run takes of the GPU at its peak"
+    expect "a dry run on the GPU" 0 "$ayf" train dry $unet --batch 64 --steps 1 --device cuda --dry-run
+    prints "memory      of the GPU: " && prints "(step " && prints "of 992 MiB that it can have" && absent dry
+    ! grep -q "data\|checkpoint \|the process" out || bad "the machine's memory is counted as the GPU's"
     expect "too little memory for this batch" 1 env AYF_FAKE_MEMORY=2000000 "$ayf" train small $unet --batch 64 --steps 1 \
         --device cuda --set save.grid_every=0
     says "(memory of the device): batch" && says "train.accumulate" && one_line && absent small

@@ -42,7 +42,7 @@ static void print_part(const char *name, uint64_t bytes, const char *before) {
 static void print_memory(const ayf_run_plan *p) {
     char all[AYF_BYTES_SIZE], room[AYF_BYTES_SIZE];
     const ayf_memory_parts *m = &p->memory;
-    printf("memory      %s", ayf_bytes_text((double)p->bytes, all));
+    printf("memory      %s%s", p->on_device ? "of the GPU: " : "", ayf_bytes_text((double)p->bytes, all));
     print_part("step", m->step + m->batch, " (");
     print_part("data", m->data, ", ");
     print_part("trajectories", m->trajectories, ", ");

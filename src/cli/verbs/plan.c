@@ -32,9 +32,9 @@ int cli_plan(cli *c, const cli_args *args) {
     free(config);
     if (status != AYF_OK) return cli_fail(c);
     printf("network of %.2f M parameters, %d x %d, %d channel%s\n"
-           "memory of a run at its peak, without its data; work of a step\n\n",
+           "memory %s at its peak, without its data; work of a step\n\n",
            1e-6 * (double)facts.parameters, facts.resolution, facts.resolution, facts.channels,
-           facts.channels == 1 ? "" : "s");
+           facts.channels == 1 ? "" : "s", facts.on_device ? "that a run takes of the GPU" : "of a run");
     printf("%-10s %6s %12s %12s %14s %14s\n", "precision", "batch", "train MiB", "train GFLOP", "distill MiB",
            "distill GFLOP");
     for (int i = 0; i < ROWS; i++)

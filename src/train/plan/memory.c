@@ -34,8 +34,8 @@ static uint64_t kernels_of(const ayf_run *run) {
     return kernels;
 }
 
-/* With the programs that are compiled, for a batch of `count`. */
-static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) {
+/* In whatever memory. */
+static ayf_status count_all_parts(ayf_run *run, int count, ayf_memory_parts *parts) {
     *parts = (ayf_memory_parts){.step = run->bytes,
                                 .batch = ayf_memory_batch(count, ayf_model_shape(&run->spec)),
                                 .data = ayf_dataset_bytes(run->data),
@@ -55,12 +55,11 @@ static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) 
     return AYF_OK;
 }
 
-static bool has_device(const ayf_run *run) { return run->backend->ops->room != NULL; }
-
-/* What of the parts has to be free at one time. A device with memory of its own holds the programs, also those of pictures
- * and measurements, whose parts count what lies beside them in the machine's memory as well. */
-static uint64_t asked(const ayf_run *run, const ayf_memory_parts *parts) {
-    return has_device(run) ? parts->step + parts->pictures + parts->measuring : ayf_memory_total(parts);
+/* With the programs that are compiled, for a batch of `count`. */
+static ayf_status count_parts(ayf_run *run, int count, ayf_memory_parts *parts) {
+    AYF_TRY(count_all_parts(run, count, parts));
+    *parts = ayf_memory_computing(run->backend, parts);
+    return AYF_OK;
 }
 
 /* What of it is still to be allocated. */
@@ -68,15 +67,16 @@ static uint64_t missing(const ayf_run *run, const ayf_memory_parts *parts) {
     uint64_t bytes = 0;
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++)
         if (run->programs[i]) bytes += ayf_program_missing_bytes(run->programs[i]);
-    if (has_device(run)) return bytes + parts->pictures + parts->measuring;
-    bytes += parts->pictures + ayf_memory_passing(parts) + ayf_memory_reserve();
+    bytes += parts->pictures + ayf_memory_passing(parts);
+    if (ayf_backend_has_memory(run->backend)) return bytes;
+    bytes += ayf_memory_reserve();
     return run->dry ? bytes + parts->trajectories : bytes;
 }
 
 static ayf_status note_room(ayf_run *run, const ayf_memory_parts *parts) {
     ayf_available have;
     AYF_TRY(ayf_backend_room(run->backend, &have));
-    uint64_t held = asked(run, parts) - missing(run, parts);
+    uint64_t held = ayf_memory_total(parts) - missing(run, parts);
     run->room = have.bytes > UINT64_MAX - held ? UINT64_MAX : have.bytes + held;
     run->room_limit = have.limit;
     return AYF_OK;
@@ -92,12 +92,13 @@ static bool fits(ayf_run *run, int count) {
     for (int i = 0; i < run->learners; i++) run->learner[i].optim.parts = shares > 1;
     ayf_status status = run->type->compile(run);
     run->batch.count = was;
-    return status == AYF_OK && count_parts(run, count, &parts) == AYF_OK && asked(run, &parts) <= run->room;
+    return status == AYF_OK && count_parts(run, count, &parts) == AYF_OK &&
+           ayf_memory_total(&parts) <= run->room;
 }
 
 /* What grows with the batch: at most what is not one of the shared leaves. */
 static uint64_t growing(const ayf_run *run, const ayf_memory_parts *parts) {
-    uint64_t bytes = has_device(run) ? 0 : parts->batch;
+    uint64_t bytes = parts->batch;
     for (int i = 0; i < AYF_RUN_PROGRAMS; i++) {
         if (!run->programs[i]) continue;
         ayf_program_facts facts = ayf_program_describe(run->programs[i]);
@@ -111,7 +112,7 @@ static uint64_t growing(const ayf_run *run, const ayf_memory_parts *parts) {
 static int find_fitting(ayf_run *run, const ayf_memory_parts *parts) {
     enum { TRIES = 3 };
     int count = run->batch.count, group = run->batch.group, tries = 0;
-    uint64_t grows = growing(run, parts), rest = asked(run, parts) - grows;
+    uint64_t grows = growing(run, parts), rest = ayf_memory_total(parts) - grows;
     if (run->room <= rest) return 0;
     int most = (int)((double)count * ((double)(run->room - rest) / (double)grows));
     if (most > count / 2) most = count / 2;
@@ -138,7 +139,7 @@ static ayf_status refuse(ayf_run *run, const ayf_memory_parts *parts) {
     int before = run->batch.count, shares = run->batch.parts * run->comm->ranks,
         count = find_fitting(run, parts);
     name_work(run, work, sizeof work);
-    ayf_bytes_text((double)asked(run, parts), needs);
+    ayf_bytes_text((double)ayf_memory_total(parts), needs);
     ayf_bytes_text((double)run->room, have);
     if (!count)
         return ayf_fail(
@@ -165,7 +166,7 @@ static ayf_status compile_and_check(ayf_run *run) {
     AYF_TRY(run->type->compile(run));
     AYF_TRY(count_parts(run, run->batch.count, &parts));
     AYF_TRY(note_room(run, &parts));
-    if (asked(run, &parts) > run->room) return refuse(run, &parts);
+    if (ayf_memory_total(&parts) > run->room) return refuse(run, &parts);
     if (ayf_memory_total(&parts) > ayf_memory_total(&run->memory)) run->memory = parts;
     return AYF_OK;
 }

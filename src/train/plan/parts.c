@@ -27,6 +27,11 @@ uint64_t ayf_memory_writing(const ayf_params *params) {
     return 2 * ayf_params_largest(params) * sizeof(float);
 }
 
+ayf_memory_parts ayf_memory_computing(const ayf_backend *backend, const ayf_memory_parts *p) {
+    if (!ayf_backend_has_memory(backend)) return *p;
+    return (ayf_memory_parts){.step = p->step, .pictures = p->pictures, .measuring = p->measuring};
+}
+
 uint64_t ayf_memory_passing(const ayf_memory_parts *p) {
     return p->checkpoint > p->measuring ? p->checkpoint : p->measuring;
 }

@@ -13,6 +13,10 @@ uint64_t ayf_memory_process(uint64_t kernels);
 /* Of that, what comes after a run has been planned. */
 uint64_t ayf_memory_reserve(void);
 
+/* As far as they lie in the memory that the backend computes in. That of a device holds the programs, also those of
+ * pictures and measurements, whose parts count what lies beside them in the machine's memory as well. */
+ayf_memory_parts ayf_memory_computing(const ayf_backend *backend, const ayf_memory_parts *parts);
+
 /* Of what is taken for a while only, one after the other: the larger one. */
 uint64_t ayf_memory_passing(const ayf_memory_parts *parts);
 

@@ -57,6 +57,7 @@ static void describe(const ayf_run *run, ayf_run_plan *plan) {
                            .parts = run->batch.parts,
                            .precision = run->cfg.train.precision,
                            .parameters = ayf_params_trained(run->learner[0].weights->params),
+                           .on_device = ayf_backend_has_memory(run->backend),
                            .memory = run->memory,
                            .bytes = ayf_memory_total(&run->memory),
                            .free_bytes = run->room,
