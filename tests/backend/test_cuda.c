@@ -252,6 +252,19 @@ static void test_mixed_elements(void **state) {
     }
 }
 
+static void test_gpu_without_bf16(void **state) {
+    (void)state;
+    float got[STEPS];
+    ayf_backend *backend;
+    gpu->architecture = 75;
+    ayf_context *ctx = open_context("cuda", NULL, NULL);
+    test_ok(ctx, ayf_backend_open(ctx, &backend));
+    assert_int_equal(ayf_backend_precision(backend, AYF_PRECISION_AUTO), AYF_PRECISION_HIGHEST);
+    assert_int_equal(run_mixed(ctx, AYF_PRECISION_BF16, got), AYF_E_USAGE);
+    assert_non_null(strstr(ayf_error(ctx), "fake GPU has compute capability 7.5, and bfloat16 needs 8.0"));
+    ayf_close(ctx);
+}
+
 /* Where cuDNN has nothing better, an engine that transforms is taken: the same products, rounded more often. */
 static void test_no_plain_engine(void **state) {
     (void)state;
@@ -333,9 +346,16 @@ static void test_cache(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_refusals),        TEST(test_every_call_may_fail),  TEST(test_recording),
-        TEST(test_bound_again),     TEST(test_out_of_memory),        TEST(test_mixed_elements),
-        TEST(test_no_plain_engine), TEST(test_gpu_newer_than_nvrtc), TEST(test_cache),
+        TEST(test_refusals),
+        TEST(test_every_call_may_fail),
+        TEST(test_recording),
+        TEST(test_bound_again),
+        TEST(test_out_of_memory),
+        TEST(test_mixed_elements),
+        TEST(test_gpu_without_bf16),
+        TEST(test_no_plain_engine),
+        TEST(test_gpu_newer_than_nvrtc),
+        TEST(test_cache),
     };
     return cmocka_run_group_tests(tests, find_gpu, NULL);
 }

@@ -286,8 +286,7 @@ static ayf_status cuda_tell(ayf_backend *backend, ayf_print_fn *print, void *use
 }
 
 static bool cuda_prefers_bf16(const ayf_backend *backend) {
-    enum { AMPERE = 80 };
-    return own(backend)->device->architecture >= AMPERE;
+    return own(backend)->device->architecture >= AYF_CUDA_AMPERE;
 }
 
 static ayf_status cuda_facts(ayf_backend *backend, ayf_backend_facts *facts) {

@@ -4,6 +4,8 @@
 
 #include "backend/cuda/load.h"
 
+enum { AYF_CUDA_AMPERE = 80 }; /* the first architecture whose tensor cores and cuDNN take bfloat16 */
+
 typedef struct ayf_cuda_device {
     ayf_context *ctx;
     ayf_cuda_api api;

@@ -40,6 +40,11 @@ static ayf_status prepare(const ayf_cuda_device *d, const ayf_graph *g, const ay
         h->at[i] = (ayf_cuda_pointer){i, 0};
         if (i < AYF_MAX_INPUTS && stored[i] == AYF_F32) in = AYF_F32;
     }
+    if (in == AYF_BF16 && d->architecture < AYF_CUDA_AMPERE)
+        return ayf_fail(
+            d->ctx, AYF_E_USAGE,
+            "%s has compute capability %d.%d, and bfloat16 needs 8.0; take train.precision = highest",
+            d->name, d->architecture / 10, d->architecture % 10);
     ayf_element result = stored[2];
     for (int i = 0; i < AYF_MAX_INPUTS; i++) {
         int64_t elements = (int64_t)ayf_elements(g, n->in[i]);
