@@ -55,6 +55,8 @@ picture() { # FILE MODEL OPTIONS ...
 }
 # shellcheck disable=SC2086
 picture teacher teacher --weak "$folder/weak" $until --steps 16
+# Guided at all noise levels, objects are plainer and colours are further from the data's.
+picture teacher-all-levels teacher --weak "$folder/weak" --guidance-t-max 1 --steps 16
 for steps in 1 2 4; do
     # shellcheck disable=SC2086
     picture "euler-$steps" teacher --weak "$folder/weak" $until --solver euler --steps $steps

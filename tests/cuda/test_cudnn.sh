@@ -60,16 +60,17 @@ configurations=emoji16-teacher
 [ "$all" = all ] && configurations="emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher shapes16-teacher
     cifar10-teacher cifar10-weak"
 for gpu in a100 h100 rtx5090; do
-    for config in $configurations; do planned $gpu "$config" "$ayf" plan "$root/configs/$config.yaml"; done
+    for config in $configurations; do planned "$gpu" "$config" "$ayf" plan "$root/configs/$config.yaml"; done
 done
 
 # What the plans compute does not matter to a dry run.
 tiny="--data builtin:shapes --set data.resolution=16 --set train.lr_warmup=0 --set save.grid_every=0 --batch 8 --steps 1"
 # shellcheck disable=SC2086
 {
-    "$ayf" train "$work/teacher" $tiny --set model.channels=16 --device cpu >"$work/out" 2>&1 &&
-        "$ayf" distill "$work/student" $tiny --teacher "$work/teacher" --set distill.guidance=none --device cpu \
-            >"$work/out" 2>&1 || fail "a student: $(tail -1 "$work/out")"
+    "$ayf" train "$work/teacher" $tiny --set model.channels=16 --device cpu >"$work/out" 2>&1 ||
+        fail "a teacher: $(tail -1 "$work/out")"
+    "$ayf" distill "$work/student" $tiny --teacher "$work/teacher" --set distill.guidance=none --device cpu \
+        >"$work/out" 2>&1 || fail "a student: $(tail -1 "$work/out")"
     for precision in highest bf16; do
         planned h100 "fine-tuning in $precision" "$ayf" finetune "$work/tuned" --student "$work/student" $tiny \
             --set train.precision=$precision --dry-run
