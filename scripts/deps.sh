@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/deps.sh [browser|format|fuzz|locale|mpi]
+# scripts/deps.sh [browser|format|fuzz|locale|mpi|python]
 # Installs what building, testing and the demo need with apt (Debian, Ubuntu), as root or with sudo, and says what. Does
 # nothing when everything is there; without apt it names what is missing and stops.
 set -eu
@@ -35,6 +35,7 @@ case "${1:-}" in
 browser) have chromium || have chromium-browser || have google-chrome || need chromium ;; # opens a page of ayf report
 format) have clang-format || need clang-format ;;
 locale) [ -e /usr/share/i18n/locales/de_DE ] || need locales ;; # a test with a decimal comma is skipped without
+python) /usr/bin/python3 -c "import numpy" 2>/dev/null || need python3-numpy ;; # the tests of the Python package
 mpi) have mpirun && have pkg-config && pkg-config --exists mpi-c || need "libopenmpi-dev openmpi-bin" ;;
 fuzz) have clang && echo "#include <omp.h>" | clang -fopenmp -E - >/dev/null 2>&1 || need "clang libclang-rt-dev libomp-dev" ;;
 esac

@@ -29,11 +29,13 @@ def _fields(body, structs):
         kind, names = re.fullmatch(r"((?:const\s+)?\w+)\s+?(\*?.*)", declaration, re.S).groups()
         kind = kind.replace("const", "").strip()
         for name in names.split(","):
-            stars, word = name.count("*"), re.search(r"\w+$", name.strip()).group()
+            stars = name.count("*")
+            word, length = re.search(r"(\w+)(?:\[(\d+)\])?$", name.strip()).groups()
             if stars:
                 yield word, ctypes.c_char_p if kind == "char" and stars == 1 else ctypes.c_void_p
             else:
-                yield word, _SCALARS.get(kind) or structs.get(kind, ctypes.c_int)  # the rest are enums
+                one = _SCALARS.get(kind) or structs.get(kind, ctypes.c_int)  # the rest are enums
+                yield word, one * int(length) if length else one
 
 
 def _parse(text):

@@ -1,9 +1,11 @@
 """Finds and checks the shared library; contexts; errors."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import os
 import pathlib
+import signal
 import threading
 
 from ._header import STATUSES, STRUCTS, VERSION
@@ -197,11 +199,29 @@ class Context:
             self._raised = error
             return False
 
+    @contextlib.contextmanager
+    def _hear_ctrl_c(self):
+        """An exception between the lines of a callback is lost, so Ctrl-C is noted and raised after the call."""
+        usual = signal.default_int_handler
+        if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+            yield
+            return
+
+        def note(_number, _frame):
+            self._raised = self._raised or KeyboardInterrupt()
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, usual)
+
     def call(self, name, *args):
         """A function that gives a status; failures and what callbacks raised become exceptions."""
         with self._lock:
             self._raised, self._refused = None, False
-            status = STATUSES[library.find(name)(*args)]
+            with self._hear_ctrl_c():
+                status = STATUSES[library.find(name)(*args)]
             raised, self._raised = self._raised, None
             if raised is not None:
                 raise raised

@@ -5,7 +5,9 @@
 set -u
 build=$1
 root=$2
-python=${PYTHON:-python3}
+for python in ${PYTHON:-python3 /usr/bin/python3}; do
+    "$python" -c 'import numpy' 2>/dev/null && break
+done
 # The sanitizers must come first in a process, which Python is not built for.
 if [ "${3:-none}" != none ] || ! "$python" -c 'import numpy' 2>/dev/null; then
     echo "skipped: this takes a Python with NumPy and a build without sanitizers"
