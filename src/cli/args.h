@@ -318,7 +318,7 @@ typedef enum cli_verb {
     X(threads, "threads", "N", CLI_ALL_BUT_HELP, NULL,                                                       \
       "threads that compute; default: AYF_THREADS, else one per processor")                                  \
     X(device, "device", "cpu|cuda|cuda:N", CLI_ALL_BUT_HELP, NULL,                                           \
-      "what computes: the processor, or an NVIDIA GPU; default: train.device of a run, else cpu")            \
+      "what computes: the processor, or an NVIDIA GPU; default: cpu, or what the run that goes on has")       \
     X(man, "man", "PAGE", CLI_HELP, NULL, "write a manual page for man: ayf, ayf-config or ayf-VERB")        \
     X(completions, "completions", "bash|zsh|fish", CLI_HELP, NULL,                                           \
       "write a script that completes command lines of ayf in this shell")                                    \

@@ -15,9 +15,13 @@ typedef struct list {
 } list;
 
 static int add(list *l, uint64_t first, uint64_t last) {
-    if (last >= (uint64_t)l->facts->classes || first > last)
+    if (first > last)
+        return cli_error(l->c, AYF_E_USAGE, "--class %llu-%llu falls; a range rises: %llu-%llu",
+                         (unsigned long long)first, (unsigned long long)last, (unsigned long long)last,
+                         (unsigned long long)first);
+    if (last >= (uint64_t)l->facts->classes)
         return cli_error(l->c, AYF_E_USAGE, "--class %llu: the classes of %s are 0 to %d",
-                         (unsigned long long)(first > last ? first : last), l->model, l->facts->classes - 1);
+                         (unsigned long long)last, l->model, l->facts->classes - 1);
     for (uint64_t i = first; i <= last; i++) {
         if (l->count == CLASSES_MOST)
             return cli_error(l->c, AYF_E_USAGE, "--class: more than %d classes", CLASSES_MOST);

@@ -111,6 +111,10 @@ int cli_guide(cli *c, const cli_args *args, ayf_model *teacher, ayf_model **weak
     *weak = NULL;
     int code = cli_get_real(args, CLI_OPT_guidance_t_max, 1e-6, 1, &t_max);
     if (code) return code;
+    if (args->value[CLI_OPT_guidance_t_max] && strcmp(ayf_model_describe(teacher).role, "student") == 0)
+        return cli_error(c, AYF_E_USAGE,
+                         "--guidance-t-max: a student learned up to which time its teacher was guided; leave "
+                         "the option out");
     if (!path && !itself && args->value[CLI_OPT_guidance_t_max])
         return cli_error(c, AYF_E_USAGE,
                          "--guidance-t-max needs a guided teacher: give --weak MODEL or --cfg");

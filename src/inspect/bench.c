@@ -170,7 +170,9 @@ static ayf_status spec_of(ayf_context *ctx, const ayf_config *cfg, ayf_model_spe
 
 static ayf_status check_network(ayf_context *ctx, const ayf_config *cfg) {
     if (cfg->model.kind != AYF_MODEL_UNET)
-        return ayf_fail(ctx, AYF_E_CONFIG, "bench: model.kind must be unet");
+        return ayf_fail(ctx, AYF_E_CONFIG,
+                        "model.kind: only networks of images (unet) are planned and timed; a run of points "
+                        "is tried by --dry-run");
     ayf_config untouched = {.model = ayf_model_spec_default()};
     for (int i = 0; i < ayf_config_rows(); i++) {
         const ayf_field_row *row = ayf_config_row(i);

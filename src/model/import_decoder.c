@@ -69,11 +69,9 @@ static const ayf_st_tensor *first_conv(const ayf_foreign *file, int level, int b
 
 static ayf_status find_network(ayf_foreign *file, ayf_model_spec *spec) {
     ayf_ints *channels = &spec->decoder_channels;
-    if (!ayf_foreign_find_prefix(file, FIRST)) {
-        bool original = ayf_foreign_find_prefix(file, "decoder.mid.block_1.conv1.weight");
-        return refuse(file, original ? "its names are those of the original Stable Diffusion"
-                                     : "it has no tensor '" FIRST "'");
-    }
+    if (ayf_foreign_find_prefix(file, "decoder.mid.block_1.conv1.weight"))
+        return refuse(file, "its names are those of the original Stable Diffusion");
+    if (!ayf_foreign_find_prefix(file, FIRST)) return refuse(file, "it has no tensor '" FIRST "'");
     int widths[AYF_LIST_MAX], levels = 0, blocks = 0;
     while (levels < AYF_LIST_MAX && (widths[levels] = ayf_foreign_size(first_conv(file, levels, 0), 0)) > 0)
         levels++;

@@ -207,12 +207,19 @@ expect "teacher with Heun" 0 "$ayf" sample teacher --steps 2 --out heun.png
 expect "teacher with Euler" 0 "$ayf" sample teacher/model.safetensors --solver euler --steps 2 --out euler.png
 other_pixels heun.png euler.png
 expect "a weak teacher without a strength" 2 "$ayf" sample teacher --weak weak --out unguided.png
+says "give for example --guidance 1.5" && absent unguided.png
+expect "a student with a weak teacher, without a strength" 2 "$ayf" sample student --weak weak --out no.png
+says "is a student" && absent no.png
+expect "a student guided up to a time" 2 "$ayf" sample student --guidance-t-max 0.7 --out no.png
+says "a student learned up to which time" && absent no.png
 expect "guided teacher" 0 "$ayf" sample teacher --weak weak --guidance 1.5 --steps 2 --out guided.png
 expect "guidance outside the trained range" 2 "$ayf" sample student --guidance 50 --out no.png
 says "50" && absent no.png
 expect "guidance without a weak teacher" 2 "$ayf" sample teacher --guidance 2 --out no.png
 says "weak"
 expect "a teacher that always saw the class" 2 "$ayf" sample teacher --cfg --guidance 2 --out no.png
+says "train.label_dropout" && absent no.png
+expect "without a strength too" 2 "$ayf" sample teacher --cfg --out no.png
 says "train.label_dropout" && absent no.png
 expect "train with hidden classes" 0 "$ayf" train free $tiny --steps 1 --set train.label_dropout=0.2
 expect "guided by itself" 0 "$ayf" sample free --cfg --guidance 2 --steps 2 --out free.png

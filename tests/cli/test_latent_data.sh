@@ -178,6 +178,8 @@ expect "fine-tuning" 0 "$ayf" finetune tuned --student plain --steps 2 --batch 4
 knows tuned/model.safetensors model.latent_scale "8.3[34][0-9]*,9.2"
 expect "a student is compared with its teacher" 0 "$ayf" eval plain --teacher teacher.safetensors --weak weak.safetensors \
     --guidance 2 --pairs 8
+prints "solution from the same noise, 8 samples"
+! grep -q "PSNR\|SSIM" out || bad "latents are compared like images"
 expect "also while it is trained" 0 student measured latents.npz --steps 2 --set eval.every=1 --set eval.images=8
 exists measured/model-best.safetensors
 

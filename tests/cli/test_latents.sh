@@ -25,6 +25,21 @@ expect "a VAE gives its decoder" 0 "$ayf" import "$vae" --role decoder --norm-gr
 lines=many says "decoder: pictures of latents of 4 channels" 
 lines=many says "ayf sample MODEL --decoder decoder.safetensors"
 prints "decoder.safetensors"
+python3 - <<'PYTHON'
+import json
+
+names = ["conv_in.weight", "mid.block_1.conv1.weight", "up.1.block.0.conv1.weight"]
+for prefix in ("", "first_stage_model."):
+    header = {prefix + "decoder." + name: {"dtype": "F32", "shape": [1, 1, 1, 1], "data_offsets": [4 * i, 4 * i + 4]}
+              for i, name in enumerate(names)}
+    text = json.dumps(header).encode()
+    with open((prefix or "plain.") + "safetensors", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + bytes(4 * len(names)))
+PYTHON
+for original in plain first_stage_model; do
+    expect "a VAE with the names of the original: $original" 3 "$ayf" import $original.safetensors --role decoder --out no.safetensors
+    says "its names are those of the original Stable Diffusion" && one_line && absent no.safetensors
+done
 expect "again, over the old file" 0 "$ayf" import "$vae" --role decoder --norm-groups 4 --out decoder.safetensors
 expect "ayf info describes the model" 0 "$ayf" info teacher.safetensors
 prints "latents of 8 x 8, 4 channels"

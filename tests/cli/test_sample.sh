@@ -40,6 +40,8 @@ expect "no image is computed for nothing" 0 env AYF_TRACE=1 "$ayf" sample studen
 grep -q "CONV_FPROP(.*) 1x8x8x8 " err && ! grep "CONV_FPROP(" err | grep -qv ") 1x8x8x" || bad "not one image at a time"
 
 # ---- Names in a folder ----
+expect "classes that fall" 2 "$ayf" sample student --class 3-1 --out no.png
+says "--class 3-1 falls; a range rises: 1-3" && one_line && absent no.png
 expect "classes in the names" 0 "$ayf" sample student --seeds 5,5,7 --class 2,3 --out named
 exists named/000005_class2_square.png && exists named/000005_class3_triangle.png && exists named/000007_class2_square.png
 expect "without classes" 0 "$ayf" sample plain --steps 1 --solver euler --seeds 5 --out unnamed

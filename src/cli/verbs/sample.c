@@ -58,11 +58,12 @@ static int open_models(job *j) {
     j->facts = ayf_model_describe(j->model);
     j->values = j->drawn = values_of(j);
     if ((code = open_decoder(j))) return code;
+    if ((code = cli_guide(j->c, a, j->model, &j->weak))) return code;
     if ((a->value[CLI_OPT_weak] || a->value[CLI_OPT_cfg]) && !a->value[CLI_OPT_guidance])
         return cli_error(j->c, AYF_E_USAGE,
                          "--%s changes nothing without --guidance; give for example --guidance 1.5",
                          a->value[CLI_OPT_cfg] ? "cfg" : "weak");
-    return cli_guide(j->c, a, j->model, &j->weak);
+    return 0;
 }
 
 static int spread_classes(job *j) {

@@ -81,7 +81,8 @@ ayf_status ayf_run_try(ayf_context *ctx, const ayf_run_options *options, ayf_run
     *plan = (ayf_run_plan){0};
     AYF_TRY(ayf_run_open_dry(ctx, options, &run));
     describe(run, plan);
-    ayf_status status = ayf_run_finished(run) ? AYF_OK : time_run(run, plan);
+    ayf_status status = ayf_output_check(ctx, run->folder, true, 0);
+    if (status == AYF_OK && !ayf_run_finished(run)) status = time_run(run, plan);
     ayf_run_close(run);
     return status;
 }

@@ -16,7 +16,7 @@ static void put_number(double value, int decimals) {
 void cli_fidelity_table(const ayf_fidelity_row *rows, int count, int images) {
     bool pictures = count && !isnan(rows[0].ssim);
     printf("RMS distance to the teacher's accurate solution from the same noise, %d %s%s\n\n", images,
-           pictures ? "images" : "points",
+           pictures ? "images" : "samples",
            pictures ? "; PSNR in dB and SSIM of the student's images against the teacher's" : "");
     printf("%-6s %6s %10s", "calls", "gamma", "student");
     if (pictures) printf(" %10s %10s", "PSNR", "SSIM");
