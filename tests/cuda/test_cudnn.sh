@@ -57,8 +57,8 @@ planned() {
 }
 
 configurations=emoji16-teacher
-[ "$all" = all ] && configurations="emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher shapes16-teacher
-    cifar10-teacher cifar10-weak"
+[ "$all" = all ] && configurations="emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher mnist32-weak
+    shapes16-teacher shapes16-weak cifar10-teacher cifar10-weak"
 for gpu in a100 h100 rtx5090; do
     for config in $configurations; do planned "$gpu" "$config" "$ayf" plan "$root/configs/$config.yaml"; done
 done

@@ -28,8 +28,10 @@ check() { # CONFIGURATION PRECISION ARCHITECTURE ...
     done
 }
 if [ "$all" = all ]; then
-    for config in emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher shapes16-teacher cifar10-teacher; do
-        for precision in highest bf16; do check "$config" "$precision" sm_80 sm_90 sm_120; done
+    for network in emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher mnist32-weak shapes16-teacher \
+        shapes16-weak cifar10-teacher cifar10-weak; do
+        check "$network" highest sm_80 sm_90 sm_120
+        check "$network" bf16 sm_80 sm_90 sm_120
     done
 else
     check emoji16-weak bf16 sm_80 sm_90 sm_120
