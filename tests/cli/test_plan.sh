@@ -53,9 +53,8 @@ limited() {
     expect "a dry run of a distillation with mid-training" 0 "$ayf" distill student --teacher teacher $tiny --steps 9 \
         --set distill.guidance=none --set distill.midtrain_steps=4 --set distill.midtrain_trajectories=8 --dry-run
     prints "5 of 9 steps" && prints "mid-training and its trajectories are not counted" && absent student
-    : >file
-    expect "a dry run where no folder can be made" 1 "$ayf" train file/dry $tiny --steps 4 --dry-run
-    says "file is a file where a folder is needed" && one_line
+    expect "a dry run where no folder can be made" 1 "$ayf" train /proc/dry $tiny --steps 4 --dry-run
+    says "/proc/dry: cannot write" && one_line
     expect "a dry run refuses what the run refuses" 2 "$ayf" train dry $tiny --set data.source=builtin:nothing --dry-run
     absent dry
 
