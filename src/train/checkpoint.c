@@ -157,14 +157,14 @@ static ayf_status put_meta(const ayf_run *run, ayf_st_writer *writer) {
 }
 
 ayf_status ayf_run_card(const ayf_run *run, ayf_model_card *card) {
-    *card =
-        (ayf_model_card){.role = run->type->makes_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
-                         .sigma_data = run->sigma_data,
-                         .step = run->step,
-                         .data = run->cfg.data.source,
-                         .classes = ayf_dataset_info_of(run->data)->known,
-                         .device = ayf_backend_has_memory(run->backend) ? (char *)(uintptr_t)run->machine : NULL,
-                         .config = ayf_config_text(run->ctx, &run->cfg)};
+    *card = (ayf_model_card){
+        .role = run->type->makes_student ? AYF_MODEL_ROLE_STUDENT : AYF_MODEL_ROLE_TEACHER,
+        .sigma_data = run->sigma_data,
+        .step = run->step,
+        .data = run->cfg.data.source,
+        .classes = ayf_dataset_info_of(run->data)->known,
+        .device = ayf_backend_has_memory(run->backend) ? (char *)(uintptr_t)run->machine : NULL,
+        .config = ayf_config_text(run->ctx, &run->cfg)};
     ayf_run_guidance_range(run, &card->guidance_min, &card->guidance_max);
     card->guidance_t_max = run->teachers.network.guided ? run->cfg.distill.guidance_t_max : 1;
     return card->config ? AYF_OK : AYF_E_MEMORY;

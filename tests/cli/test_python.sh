@@ -5,11 +5,12 @@
 set -u
 build=$1
 root=$2
-for python in ${PYTHON:-python3 /usr/bin/python3}; do
-    "$python" -c 'import numpy' 2>/dev/null && break
+python=
+for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+    "$candidate" -c 'import numpy' 2>/dev/null && python=$candidate && break
 done
 # The sanitizers must come first in a process, which Python is not built for.
-if [ "${3:-none}" != none ] || ! "$python" -c 'import numpy' 2>/dev/null; then
+if [ "${3:-none}" != none ] || [ -z "$python" ]; then
     echo "skipped: this takes a Python with NumPy and a build without sanitizers"
     exit 77
 fi

@@ -28,23 +28,7 @@ enum {
     TYPE_CHAR = 24,
 };
 
-#define REAL_FUNCTIONS(F)                                                                                    \
-    F(size_t, cudnnGetVersion, (void))                                                                       \
-    F(const char *, cudnnGetErrorString, (ayf_cudnn_status))                                                 \
-    F(void, cudnnGetLastErrorString, (char *, size_t))                                                       \
-    F(ayf_cudnn_status, cudnnBackendCreateDescriptor, (ayf_cudnn_kind, ayf_cudnn_descriptor *))              \
-    F(ayf_cudnn_status, cudnnBackendDestroyDescriptor, (ayf_cudnn_descriptor))                               \
-    F(ayf_cudnn_status, cudnnBackendFinalize, (ayf_cudnn_descriptor))                                        \
-    F(ayf_cudnn_status, cudnnBackendSetAttribute,                                                            \
-      (ayf_cudnn_descriptor, ayf_cudnn_name, ayf_cudnn_type, int64_t, const void *))                         \
-    F(ayf_cudnn_status, cudnnBackendGetAttribute,                                                            \
-      (ayf_cudnn_descriptor, ayf_cudnn_name, ayf_cudnn_type, int64_t, int64_t *, void *))
-
-static struct {
-#define MEMBER(result, name, arguments) result(*name) arguments;
-    REAL_FUNCTIONS(MEMBER)
-#undef MEMBER
-} real;
+static ayf_cuda_api real; /* of cuDNN only */
 static ayf_cudnn_descriptor device;
 
 static _Noreturn void stop(const char *what, const char *why) {
@@ -56,10 +40,10 @@ static void open_real(void) {
     const char *path = getenv("AYF_TEST_CUDNN");
     void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!library) stop("AYF_TEST_CUDNN", path ? dlerror() : NULL);
-#define FIND(result, name, arguments)                                                                        \
-    *(void **)&real.name = dlsym(library, #name);                                                            \
-    if (!real.name) stop(#name, "not there");
-    REAL_FUNCTIONS(FIND)
+#define FIND(of, result, name, arguments)                                                                    \
+    if (AYF_CUDA_##of == AYF_CUDA_CUDNN && !(*(void **)&real.name = dlsym(library, #name)))                  \
+        stop(#name, "not there");
+    AYF_CUDA_FUNCTIONS(FIND)
 #undef FIND
     if (real.cudnnGetVersion() >= OLDEST) return;
     fprintf(stderr, "cuDNN %zu is too old to be asked without a GPU\n", real.cudnnGetVersion());

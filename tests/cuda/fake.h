@@ -48,6 +48,8 @@ bool fake_fails(void);
     } while (0)
 void fake_stop(const char *file, int line, const char *what);
 
+enum { FAKE_GPUS = 16 }; /* that there can be */
+
 /* The number of the GPU that this thread has taken into use. */
 int fake_current(void);
 

@@ -485,8 +485,7 @@ ayf_cu_result cuDeviceTotalMem_v2(size_t *bytes, ayf_cu_device device) {
     return fake_fails() ? 999 : CUDA_SUCCESS;
 }
 
-enum { GPUS = 16 };
-static char contexts[GPUS];
+static char contexts[FAKE_GPUS];
 static _Thread_local int current = -1;
 
 int fake_current(void) {

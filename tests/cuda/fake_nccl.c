@@ -9,11 +9,11 @@
 
 #include "fake.h"
 
-enum { CHUNK = 1 << 15, RANKS = 8, GPUS = 16 };
+enum { CHUNK = 1 << 15, RANKS = 8 };
 
 typedef struct world {
     pthread_barrier_t barrier;
-    int users[GPUS]; /* processes on each GPU */
+    int users[FAKE_GPUS]; /* processes on each GPU */
     float slot[RANKS][CHUNK];
 } world;
 
@@ -66,7 +66,7 @@ ayf_nccl_result ncclCommInitRank(ayf_nccl_comm *out, int ranks, ayf_nccl_id id, 
     while (!__atomic_load_n((int *)c->world->slot[0], __ATOMIC_SEQ_CST)) usleep(1000);
     __atomic_add_fetch(&c->world->users[fake_current()], 1, __ATOMIC_SEQ_CST);
     pthread_barrier_wait(&c->world->barrier);
-    for (int i = 0; i < GPUS; i++)
+    for (int i = 0; i < FAKE_GPUS; i++)
         if (c->world->users[i] > 1) return leave(c, ncclInvalidUsage);
     fake_count(&fake.objects, 1);
     *out = c;

@@ -5,21 +5,14 @@
 # configs/.
 set -u
 ayf=$1 fake=$2 deviceless=$3 root=$4 all=${5:-}
-library=
-for file in "${CUDA_HOME:-/usr/local/cuda}"/lib*/libcudnn.so.9 /usr/lib/*/libcudnn.so.9; do
-    [ -e "$file" ] && library=$file && break
-done
-if [ -z "$library" ]; then
-    echo "cuDNN (libcudnn.so.9) is not here, so it does not plan the convolutions"
-    exit 77
-fi
+. "$(dirname "$0")/nvidia.sh"
+find_library libcudnn.so.9 "cuDNN does not plan the convolutions"
 work=$(mktemp -d "${TMPDIR:-/tmp}/ayf-cudnn.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/libraries" || exit 1
 for name in libcuda.so.1 libnvrtc.so.13 libcublasLt.so.13; do ln -s "$fake/$name" "$work/libraries" || exit 1; done
 ln -s "$deviceless" "$work/libraries/libcudnn.so.9" || exit 1
-unset LD_LIBRARY_PATH # NVIDIA's library would find the fake driver there
-export AYF_THREADS=1 AYF_CUDA_PATH="$work/libraries" AYF_CACHE="$work/cache" AYF_FAKE_MEMORY=80000000000
+export AYF_CUDA_PATH="$work/libraries" AYF_CACHE="$work/cache" AYF_FAKE_MEMORY=80000000000
 export AYF_TEST_CUDNN="$library" AYF_TEST_PLANS="$work/plans"
 failed=0
 
@@ -56,11 +49,9 @@ planned() {
     [ ! -s "$work/rounded" ] || fail "32 bits on tensor cores: $(head -1 "$work/rounded")"
 }
 
-configurations=emoji16-teacher
-[ "$all" = all ] && configurations="emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher mnist32-weak
-    shapes16-teacher shapes16-weak cifar10-teacher cifar10-weak"
+[ "$all" = all ] || networks=emoji16-teacher
 for gpu in a100 h100 rtx5090; do
-    for config in $configurations; do planned "$gpu" "$config" "$ayf" plan "$root/configs/$config.yaml"; done
+    for config in $networks; do planned "$gpu" "$config" "$ayf" plan "$root/configs/$config.yaml"; done
 done
 
 # What the plans compute does not matter to a dry run.

@@ -4,18 +4,10 @@
 # spilled register, at most 128 registers. "all": of every network of configs/, in both precisions, which takes minutes.
 set -u
 texts=$1 nvrtc=$2 fake=$3 root=$4 all=${5:-}
-library=
-for file in "${CUDA_HOME:-/usr/local/cuda}"/lib*/libnvrtc.so.1[23] /usr/lib/*/libnvrtc.so.1[23]; do
-    [ -e "$file" ] && library=$file && break
-done
-if [ -z "$library" ]; then
-    echo "NVRTC (libnvrtc.so.13) is not here, so the kernels are not compiled by NVIDIA's compiler"
-    exit 77
-fi
+. "$(dirname "$0")/nvidia.sh"
+find_library "libnvrtc.so.1[23]" "the kernels are not compiled by NVIDIA's compiler"
 work=$(mktemp -d "${TMPDIR:-/tmp}/ayf-nvrtc.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-export AYF_THREADS=1
-unset LD_LIBRARY_PATH # NVIDIA's library would find the fake driver there
 failed=0
 check() { # CONFIGURATION PRECISION ARCHITECTURE ...
     config=$root/configs/$1.yaml precision=$2
@@ -28,8 +20,7 @@ check() { # CONFIGURATION PRECISION ARCHITECTURE ...
     done
 }
 if [ "$all" = all ]; then
-    for network in emoji16-teacher emoji16-weak mnist16-teacher mnist16-weak mnist32-teacher mnist32-weak shapes16-teacher \
-        shapes16-weak cifar10-teacher cifar10-weak; do
+    for network in $networks; do
         check "$network" highest sm_80 sm_90 sm_120
         check "$network" bf16 sm_80 sm_90 sm_120
     done

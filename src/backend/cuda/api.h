@@ -245,7 +245,7 @@ typedef struct ayf_nccl_id {
     Y(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8)                                                         \
     Y(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 2)                                                             \
     Y(ncclSuccess, 0)                                                                                        \
-    Y(ncclInvalidUsage, 5)                                                                                        \
+    Y(ncclInvalidUsage, 5)                                                                                   \
     Y(ncclSum, 0)                                                                                            \
     Y(ncclFloat32, 7)
 
