@@ -51,8 +51,8 @@ enum { AYF_PLAN_BATCH_MOST = 4096 };
 typedef struct ayf_plan_row {
     int batch;
     ayf_precision precision;
-    uint64_t train_bytes,
-        distill_bytes; /* of a teacher; of AYF-EMD with a weak teacher of the same size. ayf_memory_total() */
+    /* Of a teacher; of AYF-EMD, where a weak teacher is as large as the teacher. ayf_memory_total() */
+    uint64_t train_bytes, distill_bytes;
     double train_gflop, distill_gflop; /* of convolutions and matrix products */
 } ayf_plan_row;
 typedef struct ayf_plan_facts {

@@ -140,9 +140,11 @@ extern bool cli_silent;
     X(plan, "[CONFIG]", 0, 1, "memory and work of a step, without data or models",                           \
       "CONFIG is a YAML file or a run folder; without it the usual network counts. Prints the planned "      \
       "memory\n"                                                                                             \
-      "and the work of a teacher's step and of a distillation step with a weak teacher, for several "        \
-      "batches\n"                                                                                            \
-      "and both precisions. --dry-run of train, distill and finetune measures a run itself.\n\n"             \
+      "and the work of a teacher's step and of a distillation step, for several batches and both "           \
+      "precisions.\n"                                                                                        \
+      "A weak teacher (distill.guidance) counts as one as large as the teacher. --dry-run of train, "        \
+      "distill\n"                                                                                            \
+      "and finetune measures a run itself.\n\n"                                                              \
       "    ayf plan run.yaml --set data.resolution=64")                                                      \
     X(report, "RUN [RUN ...]", 1, AYF_REPORT_RUNS_MOST, "one web page that shows and compares runs",         \
       "Writes an HTML page that needs nothing else: curves of the runs, sample grids over time and over\n"   \
@@ -318,7 +320,7 @@ typedef enum cli_verb {
     X(threads, "threads", "N", CLI_ALL_BUT_HELP, NULL,                                                       \
       "threads that compute; default: AYF_THREADS, else one per processor")                                  \
     X(device, "device", "cpu|cuda|cuda:N", CLI_ALL_BUT_HELP, NULL,                                           \
-      "what computes: the processor, or an NVIDIA GPU; default: cpu, or what the run that goes on has")       \
+      "what computes: the processor, or an NVIDIA GPU; default: cpu, or what the run that goes on has")      \
     X(man, "man", "PAGE", CLI_HELP, NULL, "write a manual page for man: ayf, ayf-config or ayf-VERB")        \
     X(completions, "completions", "bash|zsh|fish", CLI_HELP, NULL,                                           \
       "write a script that completes command lines of ayf in this shell")                                    \

@@ -213,6 +213,7 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
     plan->recompute = cfg.train.recompute;
+    plan->guidance = cfg.distill.guidance;
     plan->draws = cfg.save.grid_every > 0;
     if (status == AYF_OK) plan->discriminator = ayf_discriminator_from_config(&cfg, &plan->network);
     ayf_config_free(ctx, &cfg);

@@ -3,6 +3,7 @@
 #define AYF_BENCH_H
 
 #include "ayf.h"
+#include "config/config.h"
 #include "exec/program.h"
 #include "nn/spec.h"
 
@@ -12,7 +13,8 @@ typedef struct ayf_bench_plan {
     ayf_model_spec network, discriminator;
     int batch, repeats;
     ayf_recompute recompute;
-    bool draws; /* sample grids */
+    ayf_cfg_guidance_kind guidance;
+    bool draws;              /* sample grids */
     ayf_precision precision; /* as asked for */
 } ayf_bench_plan;
 

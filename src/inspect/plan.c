@@ -13,6 +13,7 @@ typedef struct planner {
     ayf_params *teacher, *student;
     ayf_data_shape shape;
     ayf_recompute recompute;
+    ayf_cfg_guidance_kind guidance;
     uint64_t teacher_pictures[AYF_PRECISION_AUTO], student_pictures[AYF_PRECISION_AUTO];
 } planner;
 
@@ -41,12 +42,16 @@ static ayf_status plan_row(const planner *p, ayf_plan_row *row) {
     ayf_optim_options optim = ayf_optim_default();
     optim.ema = true;
     ayf_teacher_step train = {.network = p->teacher, .batch = row->batch, .optim = optim};
-    ayf_network_teacher guided = {.params = p->teacher, .guided = true, .weak = p->teacher};
+    /* A weak teacher is as large as the teacher here. */
+    ayf_network_teacher teacher = {.params = p->teacher,
+                                   .guided = p->guidance != AYF_CFG_GUIDANCE_NONE,
+                                   .classifier_free = p->guidance == AYF_CFG_GUIDANCE_CFG,
+                                   .weak = p->teacher};
     ayf_distill_step distill = {.student = p->student,
                                 .batch = row->batch,
                                 .norm_c = 0.1,
                                 .norm_p = 0.5,
-                                .teacher = ayf_velocity_network(&guided),
+                                .teacher = ayf_velocity_network(&teacher),
                                 .optim = optim};
     AYF_TRY(compile(p, ayf_teacher_step_graph(p->ctx, &train), row, p->teacher,
                     p->teacher_pictures[row->precision], &row->train_bytes, &row->train_gflop));
@@ -73,11 +78,14 @@ static ayf_status plan_pictures(planner *p, ayf_precision precision) {
 }
 
 static ayf_status open_planner(planner *p, const ayf_model_spec *network, bool draws) {
-    ayf_model_spec student = *network;
+    ayf_model_spec teacher = *network;
+    /* Without classes a teacher that is guided by itself would be called once. */
+    if (p->guidance == AYF_CFG_GUIDANCE_CFG && teacher.label_dim == 0) teacher.label_dim = 1;
+    ayf_model_spec student = teacher;
     student.is_student = true;
-    p->shape = ayf_model_shape(network);
+    p->shape = ayf_model_shape(&teacher);
     AYF_TRY(ayf_backend_open(p->ctx, &p->backend));
-    AYF_TRY(ayf_params_new(p->ctx, network, &p->teacher));
+    AYF_TRY(ayf_params_new(p->ctx, &teacher, &p->teacher));
     AYF_TRY(ayf_params_new(p->ctx, &student, &p->student));
     for (int i = 0; draws && i < AYF_PRECISION_AUTO; i++) AYF_TRY(plan_pictures(p, (ayf_precision)i));
     return AYF_OK;
@@ -90,6 +98,7 @@ ayf_status ayf_plan_steps(ayf_context *ctx, const ayf_bench_options *options, ay
     *facts = (ayf_plan_facts){0};
     AYF_TRY(ayf_bench_read(ctx, options, 1, 1, &bench));
     p.recompute = bench.recompute;
+    p.guidance = bench.guidance;
     ayf_status status = open_planner(&p, &bench.network, bench.draws);
     for (int i = 0; i < count && status == AYF_OK; i++) {
         if (rows[i].batch < 1 || rows[i].batch > AYF_PLAN_BATCH_MOST ||
