@@ -44,10 +44,11 @@ typedef struct ayf_backend_ops {
     ayf_status (*copy)(ayf_backend *, void *to, const void *from, size_t elements) AYF_MUST_CHECK;
     /* Overwrites with NaN, whatever the element. */
     ayf_status (*poison)(ayf_backend *, void *memory, size_t bytes) AYF_MUST_CHECK;
-    /* May be slow: compile, choose an implementation, allocate. */
+    /* May be slow: choose an implementation, allocate. */
     ayf_status (*prepare)(ayf_backend *, const ayf_graph *, const ayf_step *, void **kernel,
                           ayf_kernel_memory *memory);
-    /* After the last prepare() of a program and before its first launch: what is compiled together. NULL: nothing. */
+    /* Before the first launch of what was prepared since the last call: what is compiled together. What is only planned is
+     * never made ready. NULL: nothing. */
     ayf_status (*ready)(ayf_backend *);
     /* The fixed input of a kernel that keeps something of it is new and in `memory`, which launch() does not read
      * then. Errors surface in sync. NULL: kernels keep nothing. */

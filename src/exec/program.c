@@ -174,7 +174,6 @@ static ayf_status plan_all(ayf_program *p) {
     mark_passing(p);
     find_readings(p);
     count_reading(p);
-    if (p->backend->ops->ready) AYF_TRY(p->backend->ops->ready(p->backend));
     p->plan = ayf_plan_make(p->g, p->schedule, p->backend->ops->element_size, p->passing, p->mode);
     return p->plan ? AYF_OK : p->backend->ctx->status;
 }
@@ -433,6 +432,7 @@ ayf_status ayf_program_ready(ayf_program *p) {
             return ayf_fail(backend->ctx, AYF_E_INTERNAL, "input '%s' was never set", p->g->leaf[i].name);
     forget(p); /* recordings know the old places */
     AYF_TRY(ayf_program_check_memory(p, "this computation", "use a smaller batch or network"));
+    if (backend->ops->ready) AYF_TRY(backend->ops->ready(backend));
     for (uint32_t i = 0; i < p->g->leaf_count; i++) {
         AYF_TRY(own_leaf(p, i));
         if (is_read(p, i) && !is_read_once(p, i)) AYF_TRY(hold(p, i));

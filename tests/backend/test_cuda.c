@@ -63,7 +63,8 @@ static void test_refusals(void **state) {
     expect_refusal("cuda:-1", AYF_FAKE_CUDA, AYF_E_USAGE, "must be cuda or cuda:N");
     expect_refusal("cuda:", AYF_FAKE_CUDA, AYF_E_USAGE, "must be cuda or cuda:N");
     expect_refusal("cuda:99999999999", AYF_FAKE_CUDA, AYF_E_USAGE, "must be cuda or cuda:N");
-    expect_refusal("cudas", AYF_FAKE_CUDA, AYF_E_USAGE, "no device 'cudas': the devices are cpu, cuda, ref");
+    expect_refusal("cudas", AYF_FAKE_CUDA, AYF_E_USAGE,
+                   "no device 'cudas': the devices are cpu, cuda, cuda:N, ref");
     expect_refusal("cuda:3", AYF_FAKE_CUDA, AYF_E_USAGE, "this machine has 1 of them, cuda:0");
     gpu->gpus = 0;
     expect_refusal("cuda", AYF_FAKE_CUDA, AYF_E_USAGE, "the driver sees no NVIDIA GPU");
@@ -317,6 +318,19 @@ static void run_cached(const char *cache, long compilations) {
         fail_msg("%ld compilations, not %ld", gpu->compilations, compilations);
 }
 
+/* A compiler that takes a minute is not run for what is never launched. */
+static void test_planned(void **state) {
+    (void)state;
+    ayf_context *ctx = open_context("cuda", NULL, NULL);
+    ayf_backend *backend;
+    ayf_program *p;
+    test_ok(ctx, ayf_backend_open(ctx, &backend));
+    test_ok(ctx, ayf_compile(backend, mixed_graph(ctx), &(ayf_compile_options){0}, &p));
+    assert_int_equal(gpu->compilations, 0);
+    ayf_program_free(p);
+    ayf_close(ctx);
+}
+
 static void test_cache(void **state) {
     (void)state;
     char folder[] = "/tmp/ayf-cuda-XXXXXX", inner[64];
@@ -355,6 +369,7 @@ int main(void) {
         TEST(test_gpu_without_bf16),
         TEST(test_no_plain_engine),
         TEST(test_gpu_newer_than_nvrtc),
+        TEST(test_planned),
         TEST(test_cache),
     };
     return cmocka_run_group_tests(tests, find_gpu, NULL);

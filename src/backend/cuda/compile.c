@@ -23,7 +23,7 @@ static ayf_status too_old(const ayf_cuda_device *d, int oldest) {
     return ayf_fail(
         d->ctx, AYF_E_USAGE,
         "device cuda:%d: %s has compute capability %d.%d, and %s supports %d.%d and later: install NVRTC, "
-        "cuBLASLt and cuDNN of an older CUDA, or use the device cpu",
+        "cuBLASLt and cuDNN of an older CUDA, or use the CPU (--device cpu)",
         d->number, d->name, d->architecture / 10, d->architecture % 10,
         ayf_cuda_file(&d->api, AYF_CUDA_NVRTC), oldest / 10, oldest % 10);
 }
@@ -182,6 +182,12 @@ static ayf_status load_module(const ayf_cuda_device *d, const char *image, ayf_c
     return AYF_OK;
 }
 
+static uint32_t compiled(const ayf_cuda_code *code) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < code->count; i++) count += code->function[i].handle != NULL;
+    return count;
+}
+
 static ayf_status compile_and_load(const ayf_cuda_device *d, const ayf_text *text, ayf_text *image,
                                    ayf_cuda_code *code, const char *cache, ayf_cuda_modules *modules) {
     gpu_code target;
@@ -190,6 +196,8 @@ static ayf_status compile_and_load(const ayf_cuda_device *d, const ayf_text *tex
     bool cached = cache && read_cached(d, cache, key, image);
     if (cached && load_module(d, image->data, code, modules) == AYF_OK) return AYF_OK;
     image->size = 0; /* another driver may refuse what an older one took */
+    ayf_say(d->ctx, "compiling %u kernels for %s%s%s", code->count - compiled(code), d->name,
+            cache ? ", to be kept in " : "", cache ? cache : "");
     AYF_TRY(compile(d, text->data, target, image));
     AYF_TRY(load_module(d, image->data, code, modules));
     if (cache) write_cached(d, cache, key, image);
