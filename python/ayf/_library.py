@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import ctypes.util
+import importlib.util
 import os
 import pathlib
 import signal
@@ -158,15 +159,38 @@ class Library:
 library = Library()
 
 
+def _cuda_path():
+    if os.environ.get("AYF_CUDA_PATH"):
+        return os.environ["AYF_CUDA_PATH"]
+    packages = importlib.util.find_spec("nvidia")
+    return ":".join(packages.submodule_search_locations or []) if packages else ""
+
+
+def _cache():
+    if "AYF_CACHE" in os.environ:
+        return os.environ["AYF_CACHE"]
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = os.environ.get("HOME", "")
+    if base.startswith("/"):
+        return os.path.join(base, "ayf")
+    return os.path.join(home, ".cache", "ayf") if home else ""
+
+
 class Context:
-    """What models and runs have in common: threads, precision, log, progress. Calls from several threads wait for
-    each other.
+    """What models and runs have in common: threads, precision, device, log, progress. Calls from several threads wait
+    for each other.
+
+    device: "cpu", or "cuda" (an NVIDIA GPU; "cuda:1": another one than the first). cuda_path: folders with NVIDIA's
+    libraries, with ":" between; default: AYF_CUDA_PATH, or pip's packages of NVIDIA. cache: the folder for what is
+    compiled for a GPU, "" for none; default: AYF_CACHE, or ~/.cache/ayf, as the program has it.
 
     progress(what, done, total) is called often while something takes long; False cancels it (Cancelled). Exceptions
     in it end the call too. Ctrl-C is heard with or without it.
     """
 
-    def __init__(self, threads=0, precision="highest", device=None, log=None, progress=None):
+    def __init__(
+        self, threads=0, precision="highest", device=None, log=None, progress=None, cuda_path=None, cache=None
+    ):
         self._handle = None
         precisions = {"highest": 0, "bf16": 1, "auto": 2}
         if precision not in precisions:
@@ -177,6 +201,8 @@ class Context:
         self._log, self._progress = LOG(self._on_log), PROGRESS(self._on_progress)  # kept alive
         options = STRUCTS["ayf_options"](threads=threads, precision=precisions[precision])
         options.device = device.encode() if device else None
+        options.cuda_path = os.fsencode(cuda_path or _cuda_path()) or None
+        options.cache = os.fsencode(_cache() if cache is None else cache) or None
         options.progress = ctypes.cast(self._progress, ctypes.c_void_p)
         if log:
             options.log = ctypes.cast(self._log, ctypes.c_void_p)

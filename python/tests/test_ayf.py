@@ -224,6 +224,21 @@ class AyfTest(unittest.TestCase):
             self.assertIn(words, done.stderr)
             self.assertIn("pip install ./python", done.stderr)
 
+    def test_a_gpu(self):
+        gpu, cache = pathlib.Path(ayf.library_path).parent / "tests", self.folder / "cache"
+        if not (gpu / "libcuda.so.1").exists():
+            self.skipTest("the GPU for tests is not beside the library")
+        code = f"import ayf\ncontext = ayf.Context(device='cuda'%s)\nmodel = ayf.Model({self.student!r}, context)\n" \
+               "print(model.sample(2).shape)"
+        done = self.import_with(code % "", AYF_CUDA_PATH=str(gpu), AYF_CACHE=str(cache))
+        self.assertIn("(2, 8, 8, 3)", done.stdout, done.stderr)
+        self.assertTrue(list(cache.iterdir()))
+        shutil.rmtree(cache)
+        given = f", cuda_path={str(gpu)!r}, cache=''"
+        done = self.import_with(code % given, AYF_CUDA_PATH=str(self.folder), AYF_CACHE=str(cache))
+        self.assertIn("(2, 8, 8, 3)", done.stdout, done.stderr)
+        self.assertFalse(cache.exists())
+
     def test_the_sampler_alone(self):
         sampler = pathlib.Path(ayf.library_path).parent / "sampler" / "libayf_sample.so"
         if not sampler.exists():
