@@ -378,3 +378,7 @@ ayf_status ayf_cuda_open(ayf_context *ctx, ayf_backend **out) {
     *out = &b->base;
     return AYF_OK;
 }
+
+void ayf_cuda_look(ayf_context *ctx, ayf_print_fn *print, void *user) {
+    ayf_cuda_tell_libraries(ctx->cuda_path, print, user);
+}

@@ -9,4 +9,7 @@
 /* ctx->device: "cuda", or "cuda:1" for another GPU than the first. */
 ayf_status ayf_cuda_open(ayf_context *ctx, ayf_backend **out);
 
+/* Line by line, which of NVIDIA's libraries are here. */
+void ayf_cuda_look(ayf_context *ctx, ayf_print_fn *print, void *user);
+
 #endif

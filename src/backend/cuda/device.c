@@ -135,7 +135,6 @@ static ayf_status describe_gpu(const ayf_cuda_device *d, int number, char *line,
 }
 
 ayf_status ayf_cuda_device_tell(const ayf_cuda_device *d, ayf_print_fn *print, void *user) {
-    static const char *const names[AYF_CUDA_LIBRARIES] = {"driver", "NVRTC", "cuBLASLt", "cuDNN", "NCCL"};
     char line[AYF_MESSAGE_SIZE];
     int count = 0;
     AYF_TRY(ayf_cuda_check(d, d->api.cuDeviceGetCount(&count), "looking for GPUs"));
@@ -145,11 +144,7 @@ ayf_status ayf_cuda_device_tell(const ayf_cuda_device *d, ayf_print_fn *print, v
     }
     snprintf(line, sizeof line, "  versions %s", d->libraries);
     print(user, line);
-    for (int i = 0; i < AYF_CUDA_LIBRARIES; i++) {
-        if (!d->api.library[i]) continue;
-        snprintf(line, sizeof line, "  %-8s %s", names[i], ayf_cuda_file(&d->api, (ayf_cuda_library)i));
-        print(user, line);
-    }
+    ayf_cuda_tell_libraries(d->ctx->cuda_path, print, user);
     return AYF_OK;
 }
 
