@@ -2,7 +2,8 @@
 # scripts/first_gpu.sh [FOLDER]      (under ten minutes on an H100; FOLDER: results/gpu)
 # All that is to be known of a GPU that ayf has not met yet, as one command after a build with tests (make test, or ninja -C
 # build): what is installed, whether it computes what the CPU computes, how fast, the demo. Every part leaves a file in
-# FOLDER, and a part that fails does not stop the others. AYF_CUDA_PATH names folders of NVIDIA's libraries.
+# FOLDER, and a part that fails does not stop the others: the exit code is 1 then. AYF_CUDA_PATH names folders of
+# NVIDIA's libraries.
 #   SIZES   batch sizes of the timed step; default "32 128 512"
 #   NETWORK settings of the timed network; default none: 7.1 M parameters, 32 x 32
 #   PEERS   a Python with PyTorch for the same GPU; default python3, left out where it has none
@@ -14,6 +15,13 @@ SIZES=${SIZES:-32 128 512}
 NETWORK=${NETWORK:-}
 PEERS=${PEERS:-python3}
 SEEDS=${SEEDS:-30}
+failed=0
+for program in ayf tests/test_backends tests/test_precision; do
+    if [ ! -x "$build/$program" ]; then
+        echo "$build/$program is not there: build ayf with its tests first (make test, or ninja -C $build)"
+        exit 2
+    fi
+done
 mkdir -p "$folder" || exit 1
 : >"$folder/summary.txt"
 
@@ -23,6 +31,7 @@ part() { # NAME SECONDS COMMAND ...: output in FOLDER/NAME.txt
     begun=$(date +%s)
     timeout "$limit" "$@" >"$folder/$name.txt" 2>&1
     code=$?
+    [ $code = 0 ] || failed=1
     line="$name: exit code $code, $(($(date +%s) - begun)) s"
     echo "$line" >>"$folder/summary.txt"
     echo "$line"
@@ -65,3 +74,4 @@ fi
 # 4. What a new user does.
 if [ "${DEMO:-1}" = 1 ]; then part demo 300 "$ayf" demo "$folder/demo" --device cuda; fi
 cat "$folder/summary.txt"
+exit $failed

@@ -138,7 +138,9 @@ typedef struct ayf_path_facts { /* members that do not apply are NULL, 0 or fals
     bool finished;    /* run: the last step was done */
     char
         *measured; /* model: what a run measured of it, and how; run: that of its best model, with the step */
-    char *device;  /* model: the GPU that its last steps were computed on, and its libraries; NULL: a CPU */
+    /* Model: the GPU that its last steps were computed on, and its libraries; NULL: a CPU. Checkpoint: what they were
+     * computed on. */
+    char *device;
     char *diverged; /* run: "step 12: why"; NULL: it has not diverged */
     uint64_t step;  /* checkpoint, model: its step; run: the step of its newest checkpoint */
     /* Image: how it was made. Trajectories: settings of the run. Features: share of held-out samples whose

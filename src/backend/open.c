@@ -10,26 +10,29 @@
 
 /* The first one is the default. */
 static const struct {
-    const char *name;
+    const char *name, *numbered;
     ayf_status (*open)(ayf_context *, ayf_backend **);
+    void (*look)(ayf_context *, ayf_print_fn *, void *user); /* NULL: there is nothing to look for */
 } devices[] = {
-    {"cpu", ayf_cpu_open},
-    {"cuda", ayf_cuda_open},
-    {"ref", ayf_ref_open},
+    {"cpu", NULL, ayf_cpu_open, NULL},
+    {"cuda", "cuda:N", ayf_cuda_open, ayf_cuda_look},
+    {"ref", NULL, ayf_ref_open, NULL},
 };
 
-/* "cuda:1" is a cuda; the others have no numbers. */
-static bool is_named(const char *device, const char *name) {
-    size_t length = strlen(name);
-    bool numbered = strcmp(name, "cuda") == 0 && device[length] == ':';
-    return strncmp(device, name, length) == 0 && (device[length] == 0 || numbered);
+static bool is_named(const char *device, size_t i) {
+    size_t length = strlen(devices[i].name);
+    bool ends = device[length] == 0 || (devices[i].numbered && device[length] == ':');
+    return strncmp(device, devices[i].name, length) == 0 && ends;
 }
 
 static ayf_status unknown(ayf_context *ctx) {
     char names[256] = "";
     int used = 0;
-    for (size_t i = 0; i < AYF_COUNT(devices); i++)
-        used += snprintf(names + used, sizeof names - (size_t)used, "%s%s", i ? ", " : "", devices[i].name);
+    for (size_t i = 0; i < AYF_COUNT(devices); i++) {
+        const char *numbered = devices[i].numbered;
+        used += snprintf(names + used, sizeof names - (size_t)used, "%s%s%s%s", i ? ", " : "",
+                         devices[i].name, numbered ? ", " : "", numbered ? numbered : "");
+    }
     return ayf_fail(ctx, AYF_E_USAGE, "there is no device '%s': the devices are %s", ctx->device, names);
 }
 
@@ -39,12 +42,18 @@ ayf_status ayf_backend_open(ayf_context *ctx, ayf_backend **out) {
     size_t i = 0;
     *out = ctx->backend;
     if (*out) return AYF_OK;
-    while (ctx->device && i < AYF_COUNT(devices) && !is_named(ctx->device, devices[i].name)) i++;
+    while (ctx->device && i < AYF_COUNT(devices) && !is_named(ctx->device, i)) i++;
     if (i == AYF_COUNT(devices)) return unknown(ctx);
     AYF_TRY(devices[i].open(ctx, out));
     ctx->backend = *out;
     ctx->close_backend = close_backend;
     return AYF_OK;
+}
+
+ayf_status ayf_backend_choose(ayf_context *ctx, const char *device) {
+    if (ctx->device || ctx->backend || !device || !*device) return AYF_OK;
+    ctx->device = ayf_strdup(ctx, device);
+    return ctx->device ? AYF_OK : AYF_E_MEMORY;
 }
 
 void ayf_backend_name(const ayf_backend *backend, char text[AYF_DEVICE_SIZE], int *threads) {
@@ -79,6 +88,7 @@ ayf_status ayf_backend_tell_all(ayf_context *ctx, ayf_print_fn *print, void *use
         if (status == AYF_OK || status == AYF_E_MEMORY) continue;
         snprintf(line, sizeof line, "%-10s not here: %s", devices[i].name, ayf_error(ctx));
         print(user, line);
+        if (devices[i].look) devices[i].look(ctx, print, user);
     }
     ctx->device = chosen;
     return status == AYF_E_MEMORY ? status : AYF_OK;

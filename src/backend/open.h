@@ -10,6 +10,9 @@
  * range. */
 ayf_status ayf_backend_open(ayf_context *ctx, ayf_backend **out);
 
+/* Gives a context that has no device, and has not computed yet, the one that a configuration names. NULL or "": none. */
+ayf_status ayf_backend_choose(ayf_context *ctx, const char *device);
+
 /* What computes, in one line: "cpu avx512bf16", "cuda NVIDIA H100, driver 13.0, ..."; *threads is their number. */
 void ayf_backend_name(const ayf_backend *backend, char text[AYF_DEVICE_SIZE], int *threads);
 

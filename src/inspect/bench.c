@@ -210,6 +210,7 @@ ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, in
     for (int i = 0; status == AYF_OK && i < options->setting_count; i++)
         status = ayf_config_set(ctx, &cfg, options->settings[i]);
     if (status == AYF_OK) status = check_network(ctx, &cfg);
+    if (status == AYF_OK) status = ayf_backend_choose(ctx, cfg.train.device);
     if (status == AYF_OK && (options->config_path || options->setting_count))
         status = spec_of(ctx, &cfg, &plan->network);
     plan->recompute = cfg.train.recompute;

@@ -19,7 +19,7 @@ typedef struct ayf_bench_plan {
 } ayf_bench_plan;
 
 /* Options and configuration, without opening any data: an unconditional U-Net and a discriminator of the same
- * images. `options` may be NULL. */
+ * images. The context computes on train.device, unless it has a device already. `options` may be NULL. */
 ayf_status ayf_bench_read(ayf_context *ctx, const ayf_bench_options *options, int usual_batch,
                           int usual_repeats, ayf_bench_plan *plan);
 

@@ -275,14 +275,21 @@ static ayf_status describe_snapshot(ayf_context *ctx, const ayf_st *st, ayf_path
     return facts->comment ? AYF_OK : AYF_E_MEMORY;
 }
 
+static ayf_status describe_checkpoint(ayf_context *ctx, const ayf_st *st, ayf_path_facts *facts) {
+    const char *step = ayf_st_meta(st, "step"), *machine = ayf_st_meta(st, "machine");
+    facts->kind = AYF_PATH_CHECKPOINT;
+    facts->step = step ? strtoull(step, NULL, 10) : 0;
+    if (machine && !(facts->device = ayf_strdup(ctx, machine))) return AYF_E_MEMORY;
+    return AYF_OK;
+}
+
 static ayf_status describe_tensors(ayf_context *ctx, const char *path, ayf_path_facts *facts) {
     ayf_st *st;
     AYF_TRY(ayf_st_open_header(ctx, path, &st));
-    const char *format = ayf_st_meta(st, "format"), *step = ayf_st_meta(st, "step");
+    const char *format = ayf_st_meta(st, "format");
     ayf_status status = AYF_OK;
     if (format && strcmp(format, AYF_CHECKPOINT_FORMAT) == 0) {
-        facts->kind = AYF_PATH_CHECKPOINT;
-        facts->step = step ? strtoull(step, NULL, 10) : 0;
+        status = describe_checkpoint(ctx, st, facts);
     } else if (format && strcmp(format, AYF_TRAJECTORIES_FORMAT) == 0) {
         status = describe_trajectories(ctx, st, facts);
     } else if (format && strcmp(format, AYF_SNAPSHOT_FORMAT) == 0) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/open.h"
 #include "config/table.h"
 #include "exec/program.h"
 #include "train/kind.h"
@@ -336,10 +337,7 @@ ayf_status ayf_run_settings_device(ayf_run *run, const ayf_run_options *options)
     ayf_status status = give(run, options, run->saved_config && !options->config_path);
     if (status != AYF_OK)
         return status == AYF_E_MEMORY ? status : AYF_OK; /* it is met again, where it is due */
-    const char *device = ayf_assignments_last(run->given, "train.device");
-    if (!device || !*device) return AYF_OK;
-    run->ctx->device = ayf_strdup(run->ctx, device);
-    return run->ctx->device ? AYF_OK : AYF_E_MEMORY;
+    return ayf_backend_choose(run->ctx, ayf_assignments_last(run->given, "train.device"));
 }
 
 /* What computes, whatever the configuration would have. */

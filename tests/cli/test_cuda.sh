@@ -54,6 +54,8 @@ both() {
     expect "the configuration has the device" 0 grep -c 'device: "cuda"' cuda-teacher/config.yaml
     expect "the model has the device" 0 "$ayf" info cuda-teacher/model.safetensors
     prints "computed on  cuda fake GPU"
+    expect "a checkpoint has the device" 0 "$ayf" info cuda-teacher/checkpoints/step-000000${steps}.safetensors
+    prints "computed on  cuda fake GPU"
     expect "a model of the CPU has none" 0 "$ayf" info cpu-teacher/model.safetensors
     ! grep -q "computed on" out || bad "it has one"
 
@@ -76,12 +78,19 @@ both() {
 
     expect "what this machine has" 0 "$ayf" info
     prints "cuda:0     fake GPU, compute capability 9.0, 1 GiB" && prints "  cuDNN    $fake"
+    expect "a GPU that it has not" 2 "$ayf" info --device cuda:7
+    says "this machine has 1 of them" && one_line
     expect "two contexts of one process" 0 "$ayf" train traced $unet $each --steps 2 --device cuda:0
     expect "a trace" 0 env AYF_TRACE=1 "$ayf" train traced --steps 3
     lines=1 says "cuDNN" && says "cuBLASLt" && says " cuda"
 
     expect "the plan of a step on the GPU" 0 "$ayf" plan --set data.resolution=8 --set model.channels=8 --device cuda
     prints "memory that a run takes of the GPU at its peak"
+    expect "a plan for the device of a configuration" 0 env AYF_CACHE=none "$ayf" plan --set data.resolution=8 \
+        --set model.channels=8 --set train.device=cuda
+    prints "memory that a run takes of the GPU at its peak" && absent none
+    expect "features on the GPU" 0 "$ayf" eval --fit-features features --data builtin:shapes --set data.resolution=8 \
+        --set model.channels=4 --set train.steps=2 --set train.batch=4 --device cuda
     expect "a dry run on the GPU" 0 "$ayf" train dry $unet --batch 64 --steps 1 --device cuda --dry-run
     prints "memory      of the GPU: " && prints "(step " && prints "of 992 MiB that it can have" && absent dry
     ! grep -q "data\|checkpoint \|the process" out || bad "the machine's memory is counted as the GPU's"
@@ -92,16 +101,21 @@ both() {
     expect "another GPU" 2 "$ayf" train run $unet $each --steps 1 --device cuda:7
     says "this machine has 1 of them" && one_line && absent run
     expect "a device that there is not" 2 "$ayf" train run $unet $each --steps 1 --device tpu
-    says "the devices are cpu, cuda, ref" && one_line && absent run
+    says "the devices are cpu, cuda, cuda:N, ref" && one_line && absent run
     expect "what a run fails with is not saved" 1 env AYF_FAKE_FAIL=replay:25 "$ayf" train failing $unet $each --steps 50 \
         --set save.every=10 --device cuda
     says "fake GPU (cuda:0) failed while" && says "unspecified launch failure"
     expect "and it goes on from its last checkpoint" 0 "$ayf" train failing --steps 50
     says "resuming after step 20"
 }
+expect "libraries in a folder that there is not" 2 env AYF_CUDA_PATH="$fake:nowhere" "$ayf" doctor --device cuda
+says "AYF_CUDA_PATH names nowhere, which is not a folder" && one_line
+mkdir broken && echo nothing >broken/libcuda.so.1 || exit 1
+expect "a library that does not load" 2 env AYF_CUDA_PATH=broken "$ayf" doctor --device cuda
+says "NVIDIA's driver does not load: broken/libcuda.so.1: " && one_line
 unset AYF_CUDA_PATH
 if "$ayf" info | grep -q "there is no NVIDIA driver here"; then
     expect "no driver" 2 "$ayf" train run --device cuda --data builtin:ring --steps 1
-    says "there is no NVIDIA driver here (libcuda.so.1 is not found)" && says "use the device cpu" && one_line && absent run
+    says "there is no NVIDIA driver here (libcuda.so.1 is not found)" && says "use the CPU (--device cpu)" && one_line && absent run
 fi
 finish

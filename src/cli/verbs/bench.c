@@ -224,7 +224,8 @@ static void print_table(const bench *b, const char *processor, const char *devic
         printf("discriminator of %.2f M parameters for %d x %d x %d\n",
                1e-6 * (double)b->discriminator_parameters, b->resolution, b->resolution, b->channels);
     for (int i = 0; i < count; i++) print_section(&sections[i]);
-    printf("\nmemory: %.1f MiB peak of the process\n", (double)peak_rss_bytes() / (1024 * 1024));
+    printf("\nmemory of the machine: %.1f MiB peak of the process\n",
+           (double)peak_rss_bytes() / (1024 * 1024));
 }
 
 /* ---- The verb ---- */

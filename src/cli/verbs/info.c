@@ -135,11 +135,18 @@ static void data_info(const ayf_path_facts *f) {
     if (f->fingerprint) row("fingerprint", "%s", f->fingerprint);
 }
 
+/* One that is named has to be there. */
+static int devices_info(cli *c, const char *named) {
+    char device[AYF_DEVICE_SIZE];
+    if (named && ayf_device(c->ctx, device) != AYF_OK) return cli_fail(c);
+    return ayf_devices(c->ctx, cli_print_line, c) == AYF_OK ? 0 : cli_fail(c);
+}
+
 int cli_info(cli *c, const cli_args *args) {
     const char *path = args->positional[0];
     ayf_path_facts f;
     int code = 0;
-    if (!path) return ayf_devices(c->ctx, cli_print_line, c) == AYF_OK ? 0 : cli_fail(c);
+    if (!path) return devices_info(c, args->value[CLI_OPT_device]);
     if (ayf_path_describe(c->ctx, path, &f) != AYF_OK) {
         code = cli_fail(c);
     } else if (f.kind == AYF_PATH_MODEL) {
@@ -147,6 +154,7 @@ int cli_info(cli *c, const cli_args *args) {
     } else if (f.kind == AYF_PATH_CHECKPOINT) {
         row("checkpoint", "%s", path);
         row("step", "%llu", (unsigned long long)f.step);
+        if (f.device) row("computed on", "%s", f.device);
         row("use", "%s",
             "the run it belongs to resumes from it; the model to use is model.safetensors of the run");
     } else if (f.kind == AYF_PATH_SNAPSHOT) {

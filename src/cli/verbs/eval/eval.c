@@ -137,7 +137,7 @@ static int open_models(cli_eval_job *j) {
 const char *cli_eval_other(const cli_args *args, const cli_option *allowed, size_t count) {
     for (int i = 0; i < CLI_OPT_COUNT; i++) {
         bool given = i == CLI_OPT_set ? args->setting_count > 0 : args->value[i] != NULL;
-        bool fine = !given || i == CLI_OPT_threads;
+        bool fine = !given || i == CLI_OPT_threads || i == CLI_OPT_device;
         for (size_t k = 0; k < count; k++) fine = fine || allowed[k] == (cli_option)i;
         if (!fine) return cli_options[i].name;
     }

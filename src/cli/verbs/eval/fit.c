@@ -18,8 +18,8 @@ int cli_eval_fit(cli *c, const cli_args *args) {
     const char *other = cli_eval_other(args, allowed, sizeof allowed / sizeof *allowed);
     if (other)
         return cli_error(c, AYF_E_USAGE,
-                         "--%s: --fit-features takes --data, --heldout, --skip-bad and --set only (--set "
-                         "train.seed=1 for a seed)",
+                         "--%s: --fit-features takes --data, --heldout, --skip-bad, --device, --threads and "
+                         "--set only (--set train.seed=1 for a seed)",
                          other);
     int code = cli_get_int(args, CLI_OPT_eval_skip_bad, 0, INT_MAX, &skip_bad);
     if (!code) code = cli_check_output(c, path, false, 0);
