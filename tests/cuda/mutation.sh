@@ -53,6 +53,7 @@ mutate threads "test_random_*" "a wrong stride" 's|const int d0 = i / \([0-9]*\)
 mutate forward "test_random_*" "no bound for rows" 's/if (row >= ROWS || c >= COLUMNS)/if (c >= COLUMNS)/'
 mutate forward "test_random_*" "no bound for columns" 's/if (row >= ROWS || c >= COLUMNS)/if (row >= ROWS)/'
 mutate threads "test_random_*" "a sum that leaves out its first number" 's/const long first = chunk \* \([0-9]*\)/const long first = 1 + chunk * \1/'
+mutate forward "test_random_*" "a summand of a row that is one thread's alone" 's/t\([0-9]*\) = row_sum(t[0-9]*, shared, TX);//'
 mutate threads test_view_chains "pad: one place too late" 's/ \&\& \(d[0-9]\) >= / \&\& \1 > /'
 mutate threads test_extremes "maximum: NaN is lost" 's/b > a || b != b/b > a/'
 mutate threads "test_random_*" "sub: operands swapped" '/op_SUB/s/a - b/b - a/'

@@ -6,12 +6,14 @@
  *
  * A group without ROW values is one loop over its elements. Where there are ROW values, a line of threads computes a
  * row in phases: a loop over the row computes the FULL values of a phase and adds up what the next phase reduces; the
- * threads combine their sums; the ROW values of the next phase follow. They combine them by shuffles in a
- * warp, and meet at barriers where a row takes several warps. A FULL value that a later phase needs waits in registers, or in scratch memory where the row
- * is long. A value that takes the place of a leaf is stored in the last phase, after every element has been read.
+ * threads combine their sums; the ROW values of the next phase follow. They combine them by shuffles in a warp, and meet at
+ * barriers where a row takes several warps. A FULL value that a later phase needs waits in registers, or in scratch memory
+ * where the row is long. A value that takes the place of a leaf is stored in the last phase, after every element has been
+ * read.
  *
- * Sums over other axes (terminals) write their summands to scratch memory; functions of their own add these up in
- * double precision, in a fixed order and without atomics, so that the same input gives the same bytes. */
+ * Sums over other axes (terminals) write their summands to scratch memory, of a row that is summed whole one; functions of
+ * their own add these up in double precision, in a fixed order and without atomics, so that the same input gives the same
+ * bytes. */
 #ifndef AYF_BACKEND_CUDA_EMIT_H
 #define AYF_BACKEND_CUDA_EMIT_H
 
@@ -20,8 +22,9 @@
 
 ayf_status ayf_cuda_emit_group(ayf_cuda_writer *writer, const ayf_graph *g, const ayf_step *step);
 
-/* Terminal `index` of a group, from its summands (dense, float) at `summands` in scratch memory. */
-ayf_status ayf_cuda_emit_terminal(ayf_cuda_writer *writer, const ayf_step *step, uint32_t index,
+/* Terminal `index` of a group, from its summands (dense along the first `rank` axes, float) at `summands` in scratch
+ * memory. */
+ayf_status ayf_cuda_emit_terminal(ayf_cuda_writer *writer, const ayf_step *step, uint32_t index, int rank,
                                   size_t summands);
 
 /* PAD, CONCAT and UPFIRDN. */

@@ -33,6 +33,7 @@ typedef struct emitter {
     fate fate[AYF_GROUP_MAX_VALUES];
     int phases;
     bool rows, in_registers;
+    bool by_rows[AYF_GROUP_MAX_VALUES]; /* a terminal of which a row makes one summand: t<number> */
     int lanes;  /* neighbours that a thread takes at once: L in the text, each of them k */
     int tx, ty; /* threads along a row, rows of a block */
 } emitter;
@@ -159,6 +160,13 @@ static void put_loads(const emitter *e, int phase) {
     }
 }
 
+/* Whether a terminal adds up all numbers of a row. */
+static bool adds_up_rows(const emitter *e, const ayf_terminal *t) {
+    bool all = e->rows;
+    for (int d = e->q->split; d < e->q->rank; d++) all = all && (t->stride[d] == 0 || e->q->dim[d] == 1);
+    return all;
+}
+
 /* What leaves the kernel in a phase: value number `value` to the array q<number>, or as a summand to u<number>. */
 typedef struct leaving {
     char array;
@@ -174,7 +182,7 @@ static uint32_t find_leaving(const emitter *e, int phase, leaving found[2 * AYF_
         if (q->value[i].store >= 0 && !q->value[i].row && e->fate[i].stored == phase)
             found[count++] = (leaving){'q', q->value[i].store, i, e->fate[i].rounds};
     for (uint32_t i = 0; i < q->terminal_count; i++)
-        if (e->fate[q->terminal[i].value].phase == phase)
+        if (!e->by_rows[i] && e->fate[q->terminal[i].value].phase == phase)
             found[count++] = (leaving){'u', (int)i, q->terminal[i].value, AYF_F32};
     return count;
 }
@@ -203,6 +211,12 @@ static void put_elements(const emitter *e, int phase) {
         if (!e->fate[i].needed || !reduces(v) || e->fate[i].phase != phase + 1) continue;
         ayf_text_print(e->t, "s%u = %s(s%u, ", i, v->op == AYF_OP_SUM ? "sum_of" : "max_of", i);
         put_value(e, v->in[0]);
+        ayf_text_print(e->t, ");\n");
+    }
+    for (uint32_t i = 0; i < q->terminal_count; i++) {
+        if (!e->by_rows[i] || e->fate[q->terminal[i].value].phase != phase) continue;
+        ayf_text_print(e->t, "t%u = sum_of(t%u, ", i, i);
+        put_value(e, q->terminal[i].value);
         ayf_text_print(e->t, ");\n");
     }
     ayf_text_print(e->t, "}\n");
@@ -310,10 +324,16 @@ static ayf_cuda_grid emit_rows(emitter *e, int64_t rows, int64_t columns) {
                    "const %s row = block * TY + LINE, known = row < ROWS ? row : ROWS - 1;\n",
                    index, index);
     ayf_cuda_put_places(e->t, &e->x, 0, e->x.split, "known");
+    for (uint32_t i = 0; i < e->q->terminal_count; i++)
+        if (e->by_rows[i]) ayf_text_print(e->t, "float t%u = 0;\n", i);
     for (int phase = 0; phase < e->phases; phase++) put_phase(e, phase);
+    for (uint32_t i = 0; i < e->q->terminal_count; i++)
+        if (e->by_rows[i]) ayf_text_print(e->t, "t%u = row_sum(t%u, shared, TX);\n", i, i);
     ayf_text_print(e->t, "if (row < ROWS && LANE == 0) {\n");
     for (uint32_t i = 0; i < e->q->value_count; i++)
         if (e->q->value[i].row && e->q->value[i].store >= 0) put_row_store(e, i);
+    for (uint32_t i = 0; i < e->q->terminal_count; i++)
+        if (e->by_rows[i]) ayf_text_print(e->t, "u%u[row] = t%u;\n", i, i);
     ayf_text_print(e->t, "}\n(void)shared;\n}\n");
     return (ayf_cuda_grid){(rows + e->ty - 1) / e->ty, e->tx, e->ty};
 }
@@ -348,12 +368,16 @@ static ayf_status emit_group(emitter *e) {
     int64_t rows = ayf_cuda_size(&e->x, 0, e->x.split), columns = ayf_cuda_size(&e->x, e->x.split, e->x.rank);
     e->lanes = ayf_cuda_lanes(&e->x);
     choose_threads(e, columns);
-    for (uint32_t i = 0; i < e->q->terminal_count; i++) summands[i] = ayf_cuda_reserve(e->w, rows * columns);
+    for (uint32_t i = 0; i < e->q->terminal_count; i++) {
+        e->by_rows[i] = adds_up_rows(e, &e->q->terminal[i]);
+        summands[i] = ayf_cuda_reserve(e->w, e->by_rows[i] ? rows : rows * columns);
+    }
     ayf_cuda_begin(e->w);
     take_arrays(e, summands);
     AYF_TRY(ayf_cuda_end(e->w, e->rows ? emit_rows(e, rows, columns) : emit_plain(e, rows * columns)));
     for (uint32_t i = 0; i < e->q->terminal_count; i++)
-        AYF_TRY(ayf_cuda_emit_terminal(e->w, e->step, i, summands[i]));
+        AYF_TRY(
+            ayf_cuda_emit_terminal(e->w, e->step, i, e->by_rows[i] ? e->q->split : e->q->rank, summands[i]));
     return AYF_OK;
 }
 

@@ -11,10 +11,10 @@ typedef struct sum {
 } sum;
 
 /* The terminal's axes as [kept][summed][kept]; false: they are not of that form. */
-static bool is_regular(const ayf_group *q, const ayf_terminal *t, sum *s) {
+static bool is_regular(const ayf_group *q, const ayf_terminal *t, int rank, sum *s) {
     int64_t part[3] = {1, 1, 1};
     int at = 0;
-    for (int d = 0; d < q->rank; d++) {
+    for (int d = 0; d < rank; d++) {
         if (q->dim[d] == 1) continue;
         bool kept = t->stride[d] != 0;
         if (at == 0 && !kept) at = 1;
@@ -78,9 +78,9 @@ static ayf_status emit_regular(ayf_cuda_writer *w, sum s, size_t summands, ayf_c
 
 /* Kept axes between summed ones: one thread per result. */
 static ayf_status emit_irregular(ayf_cuda_writer *w, const ayf_group *q, const ayf_terminal *terminal,
-                                 size_t summands, ayf_cuda_pointer result, ayf_element element) {
+                                 int rank, size_t summands, ayf_cuda_pointer result, ayf_element element) {
     int64_t results = 1, dense = 1, stride[AYF_MAX_RANK];
-    for (int d = q->rank; d-- > 0; dense *= q->dim[d]) {
+    for (int d = rank; d-- > 0; dense *= q->dim[d]) {
         stride[d] = dense;
         if (terminal->stride[d] != 0) results *= q->dim[d];
     }
@@ -90,26 +90,27 @@ static ayf_status emit_irregular(ayf_cuda_writer *w, const ayf_group *q, const a
     ayf_text *t = &w->body;
     ayf_cuda_grid grid = ayf_cuda_put_loop(t, "long", "o", results, 1);
     ayf_text_print(t, "double sum = 0;\nconst long base = 0");
-    for (int d = 0; d < q->rank; d++)
+    for (int d = 0; d < rank; d++)
         if (terminal->stride[d] != 0)
             ayf_text_print(t, " + o / %" PRId64 " %% %d * %" PRId64, terminal->stride[d], q->dim[d],
                            stride[d]);
     ayf_text_print(t, ";\n");
-    for (int d = 0; d < q->rank; d++)
+    for (int d = 0; d < rank; d++)
         if (terminal->stride[d] == 0 && q->dim[d] > 1)
             ayf_text_print(t, "for (long s%d = 0; s%d < %d; s%d++) ", d, d, q->dim[d], d);
     ayf_text_print(t, "sum += from[base");
-    for (int d = 0; d < q->rank; d++)
+    for (int d = 0; d < rank; d++)
         if (terminal->stride[d] == 0 && q->dim[d] > 1) ayf_text_print(t, " + s%d * %" PRId64, d, stride[d]);
     ayf_text_print(t, "];\nto[o] = %s(float)sum);\n}\n", ayf_cuda_narrow(element));
     return ayf_cuda_end(w, grid);
 }
 
-ayf_status ayf_cuda_emit_terminal(ayf_cuda_writer *w, const ayf_step *step, uint32_t index, size_t summands) {
+ayf_status ayf_cuda_emit_terminal(ayf_cuda_writer *w, const ayf_step *step, uint32_t index, int rank,
+                                  size_t summands) {
     const ayf_terminal *terminal = &step->group->terminal[index];
     ayf_cuda_pointer result = {(int)step->in_count + terminal->store, 0};
     ayf_element element = ayf_out_element(step, (uint32_t)terminal->store);
     sum s;
-    if (is_regular(step->group, terminal, &s)) return emit_regular(w, s, summands, result, element);
-    return emit_irregular(w, step->group, terminal, summands, result, element);
+    if (is_regular(step->group, terminal, rank, &s)) return emit_regular(w, s, summands, result, element);
+    return emit_irregular(w, step->group, terminal, rank, summands, result, element);
 }
