@@ -115,6 +115,9 @@ refused "a folder under a file" 1 "--out one.png/images" "one.png is a file wher
 refused "a folder that cannot be made" 1 "--out /proc/images" "/proc"
 refused "a table of images" 2 "--out images.csv" "only points make a table"
 refused "another format" 2 "--out images.webp" "this format is not written"
+echo notes >notes || exit 1
+refused "a file whose name says nothing" 2 "--out notes" "notes: is a file, and its name does not say"
+[ "$(cat notes)" = notes ] || bad "it was written over"
 refused "two formats" 2 "--out images.png --format npz" "two formats"
 refused "a folder as a batch" 2 "--out some --format npz" "is a folder"
 refused "an unknown format" 2 "--format nzp" "did you mean npz"

@@ -60,6 +60,13 @@ static int choose_kind(job *j) {
             j->c, AYF_E_USAGE,
             "--out %s: this format is not written; name FILE.png, FILE.npz, FILE.csv (points) or a folder",
             j->out);
+    bool stream = j->to_stdout || strncmp(j->out, "/dev/", strlen("/dev/")) == 0;
+    if (format < 0 && !stream && exists && S_ISREG(info.st_mode))
+        return cli_error(
+            j->c, AYF_E_USAGE,
+            "--out %s: is a file, and its name does not say which format to write; name FILE.png, "
+            "FILE.npz, FILE.csv (points) or a folder, or give --format",
+            j->out);
     bool one_file = j->to_stdout || (exists && !is_folder);
     j->kind = format > 0 || (format == 0 && !is_folder) ? kinds[format]
               : one_file                                ? CLI_SAMPLE_GRID
