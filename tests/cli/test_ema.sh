@@ -118,7 +118,8 @@ for snapshot in wild/snapshots/*; do
 done
 expect "goes back" 0 "$ayf" train wild --set train.on_divergence=rollback --set train.rollback_rate=0.01
 expect "has one past" 0 "$ayf" ema wild --width 0.1 --out wild.safetensors
-says "in 50 snapshots"
+# A snapshot waits while the loss looks as if it were to diverge, and two may become one: how often depends on rounding.
+grep -Eq "in (4[5-9]|50) snapshots" err || bad "not the snapshots of one run: $(cat err)"
 expect "which is whole" 0 python3 compare.py wild.safetensors wild/snapshots/step-00000100.safetensors ema2.
 is "< 1e-5"
 
