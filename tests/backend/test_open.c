@@ -43,7 +43,7 @@ static void test_unknown_device(void **state) {
         assert_int_equal(ayf_model_open(fresh, path_of("s"), &model), AYF_E_USAGE);
         assert_null(model);
         assert_non_null(strstr(ayf_error(fresh), "'cpu:0'"));
-        assert_non_null(strstr(ayf_error(fresh), "cpu, cuda, ref"));
+        assert_non_null(strstr(ayf_error(fresh), "cpu, cuda, cuda:N, ref"));
     }
     ayf_close(fresh);
     ayf_context *empty = open_device("", 1);
