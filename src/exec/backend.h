@@ -29,9 +29,13 @@ typedef struct ayf_backend_ops {
     bool fuses;                        /* wants groups; otherwise one step per node */
     /* Multiplies bfloat16 faster than 32 bits; NULL: no. */
     bool (*prefers_bf16)(const ayf_backend *);
+    /* Of operands in bfloat16 it makes the weight gradient of a convolution in bfloat16 only. */
+    bool narrow_weight_gradients;
     void (*close)(ayf_backend *);
     ayf_status (*alloc)(ayf_backend *, size_t bytes, void **memory); /* zeroed */
     void (*release)(ayf_backend *, void *memory);
+    /* What alloc() takes for so many bytes. NULL: as many. */
+    size_t (*taken)(size_t bytes);
     /* What alloc() can still give. NULL: it is the memory of this machine. */
     ayf_status (*room)(ayf_backend *, uint64_t *bytes);
     /* Elements here are AYF_F32, as those of leaves and outputs are. When one of these returns, memory of the
@@ -59,8 +63,9 @@ typedef struct ayf_backend_ops {
     void (*drop)(ayf_backend *, void *kernel);
     /* Launches and copies between record() and recorded() are not done but kept in *recording, and replay() does them
      * all, as often as wanted, with the same memory; errors surface in sync. recorded() also follows what failed on
-     * the way, and returns it. NULL, all four: every run launches its steps. */
-    ayf_status (*record)(ayf_backend *);
+     * the way, and returns it. `together`: all processes record the same exchanges, and it fails for all if it does for one.
+     * NULL, all four: every run launches its steps. */
+    ayf_status (*record)(ayf_backend *, bool together);
     ayf_status (*recorded)(ayf_backend *, void **recording);
     void (*replay)(ayf_backend *, void *recording);
     void (*forget)(ayf_backend *, void *recording);

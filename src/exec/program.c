@@ -131,7 +131,9 @@ static void mark_passing(ayf_program *p) {
 }
 
 static size_t leaf_size(const ayf_program *p, uint32_t i) {
-    return ayf_elements(p->g, p->g->leaf[i].id) * p->backend->ops->element_size[AYF_F32];
+    const ayf_backend_ops *ops = p->backend->ops;
+    size_t bytes = ayf_elements(p->g, p->g->leaf[i].id) * ops->element_size[AYF_F32];
+    return ops->taken ? ops->taken(bytes) : bytes;
 }
 
 /* The leaf that an input of a step is; false: it is none. */
@@ -185,7 +187,8 @@ static ayf_status schedule_all(ayf_program *p, ayf_precision precision) {
     if (!p->schedule) return p->g->ctx->status;
     if (precision == AYF_PRECISION_HIGHEST) return AYF_OK;
     ayf_schedule *fused = fuses ? p->schedule : ayf_schedule_fused(p->g);
-    ayf_status status = fused ? ayf_precision_lower(p->g, fused, p->schedule) : p->g->ctx->status;
+    bool narrow = p->backend->ops->narrow_weight_gradients;
+    ayf_status status = fused ? ayf_precision_lower(p->g, fused, p->schedule, narrow) : p->g->ctx->status;
     if (!fuses) ayf_schedule_free(fused);
     return status;
 }
@@ -583,7 +586,9 @@ static bool repeats(const ayf_program *p, bool last) {
 static void record(ayf_program *p, bool last) {
     const ayf_backend_ops *ops = p->backend->ops;
     void *recording = NULL;
-    ayf_status status = ops->record(p->backend);
+    bool together = false;
+    for (uint32_t i = 0; i < p->schedule->count; i++) together |= exchanges(p, &p->schedule->step[i]);
+    ayf_status status = ops->record(p->backend, together);
     if (status == AYF_OK) {
         status = launch_all(p, last);
         if (status == AYF_OK) status = copy_updates(p, last);

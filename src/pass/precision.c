@@ -57,7 +57,29 @@ static void unmark_kept(const ayf_graph *g, bool *candidate) {
     }
 }
 
-ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule) {
+static bool is_kept(const ayf_graph *g, ayf_id id) {
+    for (uint32_t i = 0; i < g->output_count; i++)
+        if (ayf_stored_as(g, g->output[i].id) == id) return true;
+    for (uint32_t i = 0; i < g->leaf_count; i++)
+        if (g->leaf[i].update && ayf_stored_as(g, g->leaf[i].update) == id) return true;
+    for (ayf_id other = 1; other < g->count; other++) {
+        const ayf_node *n = ayf_at(g, other);
+        if (n->op == AYF_OP_ALLREDUCE && ayf_stored_as(g, n->in[0]) == id) return true;
+    }
+    return false;
+}
+
+static void mark_weight_gradients(const ayf_graph *g, bool *candidate) {
+    for (ayf_id id = 1; id < g->count; id++) {
+        const ayf_node *n = ayf_at(g, id);
+        if (n->op == AYF_OP_CONV_WGRAD && candidate[ayf_stored_as(g, n->in[0])] &&
+            candidate[ayf_stored_as(g, n->in[1])])
+            candidate[id] = !is_kept(g, id);
+    }
+}
+
+ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule,
+                               bool narrow_weight_gradients) {
     bool *live = ayf_alloc(g->ctx, g->count, sizeof *live);
     bool *per_sample = ayf_alloc(g->ctx, g->count, sizeof *per_sample);
     bool *candidate = ayf_alloc(g->ctx, g->count, sizeof *candidate);
@@ -67,6 +89,7 @@ ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ay
         mark_per_sample(g, per_sample);
         mark_candidates(g, live, per_sample, candidate);
         unmark_kept(g, candidate);
+        if (narrow_weight_gradients) mark_weight_gradients(g, candidate);
         for (uint32_t i = 0; i < fused->count; i++)
             for (uint32_t k = 0; k < fused->step[i].out_count; k++)
                 if (candidate[fused->step[i].out[k]]) element[fused->step[i].out[k]] = AYF_BF16;

@@ -9,6 +9,8 @@
  * Everything else is AYF_F32: leaves, outputs, updates, sums and maxima, gradients of weights, embeddings (one
  * place per sample), images and velocities (few channels). Optimisers, losses, statistics and the arithmetic
  * of the tangent behind the output layer consist of such tensors. So do networks for points.
+ * Where the device makes them so, the weight gradients of convolutions whose operands are bfloat16 are so too, unless they
+ * are outputs or updates, or are summed over processes.
  */
 #ifndef AYF_PASS_PRECISION_H
 #define AYF_PASS_PRECISION_H
@@ -18,7 +20,8 @@
 enum { AYF_PRECISION_CHANNELS = 16 };
 
 /* Gives the inputs and outputs of every step of `schedule` their elements. `fused` is the fused schedule of
- * the same graph and may be `schedule` itself. */
-ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule);
+ * the same graph and may be `schedule` itself. `narrow_weight_gradients`: see above. */
+ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule,
+                               bool narrow_weight_gradients);
 
 #endif

@@ -276,6 +276,16 @@ static void test_no_plain_engine(void **state) {
     expect_losses(want, got);
 }
 
+/* An engine that cuDNN has to compile is taken where there is no other, and only there: the fake stops at it. */
+static void test_compiled_engine(void **state) {
+    (void)state;
+    float want[STEPS], got[STEPS];
+    losses_of("ref", AYF_PRECISION_HIGHEST, want);
+    gpu->only_compiled = true;
+    losses_of("cuda", AYF_PRECISION_BF16, got);
+    for (int i = 0; i < STEPS; i++) assert_true(got[i] - want[i] < 0.05f && want[i] - got[i] < 0.05f);
+}
+
 /* ---- Architectures and the cache ---- */
 
 static void test_gpu_newer_than_nvrtc(void **state) {
@@ -360,17 +370,12 @@ static void test_cache(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_refusals),
-        TEST(test_every_call_may_fail),
-        TEST(test_recording),
-        TEST(test_bound_again),
-        TEST(test_out_of_memory),
-        TEST(test_mixed_elements),
-        TEST(test_gpu_without_bf16),
-        TEST(test_no_plain_engine),
-        TEST(test_gpu_newer_than_nvrtc),
-        TEST(test_planned),
-        TEST(test_cache),
+        TEST(test_refusals),         TEST(test_every_call_may_fail),
+        TEST(test_recording),        TEST(test_bound_again),
+        TEST(test_out_of_memory),    TEST(test_mixed_elements),
+        TEST(test_gpu_without_bf16), TEST(test_no_plain_engine),
+        TEST(test_compiled_engine),  TEST(test_gpu_newer_than_nvrtc),
+        TEST(test_planned),          TEST(test_cache),
     };
     return cmocka_run_group_tests(tests, find_gpu, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backend/ref/ref.h"
 #include "base/bf16.h"
 #include "pass/precision.h"
 #include "random_graph.h"
@@ -53,13 +54,13 @@ static void test_rounding(void **state) {
 enum { CHANNELS = 16 };
 
 /* Elements of the stored tensors of a U-Net's training step. */
-static void test_what_is_bf16(void **state) {
-    (void)state;
+/* narrow: on a device that rounds the weight gradients of convolutions. */
+static void check_elements(bool narrow) {
     ayf_context *ctx = test_open(NULL);
     ayf_graph *g = unet_graph(ctx, CHANNELS);
     ayf_schedule *s = ayf_schedule_fused(g);
     assert_non_null(s);
-    test_ok(ctx, ayf_precision_lower(g, s, s));
+    test_ok(ctx, ayf_precision_lower(g, s, s, narrow));
     uint8_t *element = calloc(g->count, 1);
     assert_non_null(element);
     size_t bytes[AYF_ELEMENTS] = {0};
@@ -72,7 +73,11 @@ static void test_what_is_bf16(void **state) {
             const ayf_node *n = ayf_at(g, step->out[k]);
             ayf_element e = element[step->out[k]] = ayf_out_element(step, k);
             bytes[e] += ayf_elements(g, step->out[k]);
-            if (n->op == AYF_OP_CONV_WGRAD || n->op == AYF_OP_SUM) assert_int_equal(e, AYF_F32);
+            if (n->op == AYF_OP_SUM) assert_int_equal(e, AYF_F32);
+            if (n->op == AYF_OP_CONV_WGRAD)
+                assert_int_equal(e, narrow && step->element[0] == AYF_BF16 && step->element[1] == AYF_BF16
+                                        ? AYF_BF16
+                                        : AYF_F32);
         }
         if (!step->node) continue;
         const ayf_node *n = ayf_at(g, step->node);
@@ -93,6 +98,12 @@ static void test_what_is_bf16(void **state) {
     ayf_schedule_free(s);
     ayf_graph_free(g);
     ayf_close(ctx);
+}
+
+static void test_what_is_bf16(void **state) {
+    (void)state;
+    check_elements(false);
+    check_elements(true);
 }
 
 /* ---- Backends ---- */
@@ -119,11 +130,27 @@ static ayf_graph *make_rows(ayf_context *ctx, uint64_t seed) {
     return g;
 }
 
-static void run(size_t backend, maker *make, uint64_t seed, ayf_plan_mode plan, ayf_precision precision,
-                test_result *result) {
+/* ref, rounding the weight gradients of convolutions as cuDNN does. */
+static ayf_status open_narrow_ref(ayf_context *ctx, ayf_backend **out) {
+    static ayf_backend_ops ops;
+    AYF_TRY(ayf_ref_open(ctx, out));
+    ops = *(*out)->ops;
+    ops.narrow_weight_gradients = true;
+    (*out)->ops = &ops;
+    return AYF_OK;
+}
+static const test_backend narrow_ref = {"ref", open_narrow_ref, 0, 1};
+
+/* By which backend `b` is judged. */
+static const test_backend *judge_of(size_t b) {
+    return strcmp(test_backends[b].name, "cuda") == 0 ? &narrow_ref : &test_backends[0];
+}
+
+static void run(const test_backend *backend, maker *make, uint64_t seed, ayf_plan_mode plan,
+                ayf_precision precision, test_result *result) {
     ayf_context *ctx = test_open(NULL);
-    test_run(ctx, &test_backends[backend], make(ctx, seed), seed,
-             &(test_run_options){.plan = plan, .precision = precision}, result);
+    test_run(ctx, backend, make(ctx, seed), seed, &(test_run_options){.plan = plan, .precision = precision},
+             result);
     ayf_close(ctx);
 }
 
@@ -145,9 +172,9 @@ static void agrees(maker *make, uint64_t seeds) {
         for (uint64_t seed = 1; seed <= seeds; seed++) {
             if (test_left_out(b, seeds > FEW ? seed : 0)) continue;
             test_result want = {0}, got = {0}, full = {0};
-            run(0, make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &want);
-            run(b, make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &got);
-            run(b, make, seed, AYF_PLAN_REUSE, AYF_PRECISION_HIGHEST, &full);
+            run(judge_of(b), make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &want);
+            run(&test_backends[b], make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &got);
+            run(&test_backends[b], make, seed, AYF_PLAN_REUSE, AYF_PRECISION_HIGHEST, &full);
             assert_int_equal(want.count, got.count);
             for (size_t t = 0; t < want.count; t++) {
                 double off = distance(&want, &got, t);
@@ -194,9 +221,9 @@ static void test_plans_agree(void **state) {
             if (test_left_out(b, seed == 1 ? 0 : seed)) continue;
             test_result want = {0}, reused = {0}, poisoned = {0};
             maker *make = seed == 1 ? make_unet : make_wide;
-            run(b, make, seed, AYF_PLAN_NONE, AYF_PRECISION_BF16, &want);
-            run(b, make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &reused);
-            run(b, make, seed, AYF_PLAN_POISON, AYF_PRECISION_BF16, &poisoned);
+            run(&test_backends[b], make, seed, AYF_PLAN_NONE, AYF_PRECISION_BF16, &want);
+            run(&test_backends[b], make, seed, AYF_PLAN_REUSE, AYF_PRECISION_BF16, &reused);
+            run(&test_backends[b], make, seed, AYF_PLAN_POISON, AYF_PRECISION_BF16, &poisoned);
             test_compare("memory used again", &want, &reused, 0);
             test_compare("memory poisoned", &want, &poisoned, 0);
             test_result_free(&want);

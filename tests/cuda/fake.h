@@ -24,8 +24,9 @@ typedef struct fake_state {
     int driver;                                        /* version, e.g. 13000 */
     int gpus;
     int architecture, oldest, newest; /* of the GPU; those that NVRTC supports */
-    /* cuDNN writes no result of another type than its operands, and says so 1: of a plan, 2: of an operation. */
+    /* cuDNN writes no result of another type than its operands, and says so 1 (as NVIDIA's): of a plan, 2: of an operation. */
     int refuses_mixed;
+    bool only_compiled; /* cuDNN has engines alone that it compiles */
     bool lacks_plain;   /* in 32 bits cuDNN has an engine that transforms only */
     bool unrecordable;  /* what is recorded cannot be made into a graph */
     int init_error;     /* of cuInit */

@@ -28,20 +28,21 @@ typedef struct handle {
     ayf_cu_stream stream;
 } handle;
 
-/* What the fake proposes, in this order: mode A has the first three, FALLBACK the last one. */
+/* What the fake proposes, in this order: mode A has the first four, FALLBACK the others. */
 static const struct {
     int32_t notes[3];
     int count;
     int64_t workspace;
-    bool f32_only;
+    bool f32_only, compiled;
 } engines[] = {
-    {{CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 2, 0, false},
-    {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 1, (int64_t)1 << 40, false},
-    {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 1, WORKSPACE, false},
-    {{CUDNN_NUMERICAL_NOTE_FFT}, 1, 0, true},
-    {{0}, 0, WORKSPACE, true},
+    {{CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 2, 0, false, false},
+    {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 1, (int64_t)1 << 40, false, false},
+    {{0}, 0, WORKSPACE, false, true},
+    {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 1, WORKSPACE, false, false},
+    {{CUDNN_NUMERICAL_NOTE_FFT}, 1, 0, true, false},
+    {{0}, 0, WORKSPACE, true, false},
 };
-enum { FALLBACK = 3, ENGINES = 5 };
+enum { COMPILED = 2, FALLBACK = 4, ENGINES = 6 };
 
 /* ---- Handles and descriptors ---- */
 
@@ -95,6 +96,7 @@ static size_t size_of(ayf_cudnn_type type) {
     case CUDNN_TYPE_CONVOLUTION_MODE:
     case CUDNN_TYPE_HEUR_MODE:
     case CUDNN_TYPE_NUMERICAL_NOTE:
+    case CUDNN_TYPE_BEHAVIOR_NOTE:
     case CUDNN_TYPE_FLOAT:
         return 4;
     default:
@@ -229,6 +231,7 @@ static ayf_cudnn_status finalize_plan(descriptor *plan) {
     job j = job_of(operation_of(graph));
     bool in = j.array[j.face == 0 ? 1 : 0].bf16, out = j.array[j.face].bf16;
     if (engines[config->engine].f32_only && in) return NOT_SUPPORTED;
+    FAKE_REQUIRE(fake.only_compiled || !engines[config->engine].compiled);
     if ((fake.refuses_mixed == 1 && in != out) || (!in && out)) return NOT_SUPPORTED;
     plan->engine = config->engine;
     FAKE_REQUIRE(plan->job = malloc(sizeof j));
@@ -262,6 +265,10 @@ static void propose(const descriptor *heuristics, int64_t room, int64_t *count, 
     int first = mode == CUDNN_HEUR_MODE_A ? 0 : FALLBACK, end = mode == CUDNN_HEUR_MODE_A ? FALLBACK
                                                                 : fake.lacks_plain        ? ENGINES - 1
                                                                                           : ENGINES;
+    if (fake.only_compiled) {
+        first = mode == CUDNN_HEUR_MODE_A ? COMPILED : ENGINES;
+        end = mode == CUDNN_HEUR_MODE_A ? COMPILED + 1 : ENGINES;
+    }
     *count = end - first;
     FAKE_REQUIRE(room >= *count);
     for (int i = first; i < end; i++) {
@@ -295,6 +302,10 @@ ayf_cudnn_status cudnnBackendGetAttribute(ayf_cudnn_descriptor from, ayf_cudnn_n
         FAKE_REQUIRE(type == CUDNN_TYPE_NUMERICAL_NOTE && room >= engines[d->engine].count);
         *count = engines[d->engine].count;
         memcpy(values, engines[d->engine].notes, (size_t)*count * sizeof(int32_t));
+    } else if (name == CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE) {
+        FAKE_REQUIRE(type == CUDNN_TYPE_BEHAVIOR_NOTE && room >= 1);
+        *count = engines[d->engine].compiled;
+        *(int32_t *)values = CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
     } else {
         FAKE_REQUIRE(name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE && type == CUDNN_TYPE_INT64);
         *(int64_t *)values = engines[d->engine].workspace;

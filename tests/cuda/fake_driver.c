@@ -9,8 +9,13 @@
 #include "base/bf16.h"
 #include "fake.h"
 
-fake_state fake = {
-    .memory = 1u << 30, .driver = 13000, .gpus = 1, .architecture = 90, .oldest = 75, .newest = 121};
+fake_state fake = {.memory = 1u << 30,
+                   .driver = 13000,
+                   .gpus = 1,
+                   .architecture = 90,
+                   .oldest = 75,
+                   .newest = 121,
+                   .refuses_mixed = 1};
 
 void fake_stop(const char *file, int line, const char *what) {
     fprintf(stderr, "%s:%d: CUDA is misused: not %s\n", file, line, what);
@@ -85,6 +90,12 @@ static void check_guard(const block *b) {
         FAKE_REQUIRE((unsigned char)space[i] == GUARD_BYTE);
 }
 
+/* As NVIDIA's driver takes it: in pages of 2 MiB, and for what is small in parts of one. */
+static size_t taken(size_t bytes) {
+    size_t unit = bytes > 1 << 20 ? 2 << 20 : 512;
+    return (bytes + unit - 1) / unit * unit;
+}
+
 /* Memory that was never written is NaN. */
 static char *reserve(size_t bytes) {
     size_t at = 0;
@@ -98,7 +109,7 @@ static char *reserve(size_t bytes) {
     memset(space + at, FRESH_BYTE, bytes);
     memset(space + at + bytes, GUARD_BYTE, padded(bytes) - bytes);
     close_locked();
-    fake.used += bytes;
+    fake.used += taken(bytes);
     return space + at;
 }
 
@@ -106,7 +117,7 @@ ayf_cu_result cuMemAlloc_v2(ayf_cu_pointer *out, size_t bytes) {
     FAKE_REQUIRE(bytes > 0);
     bool fails = fake_fails();
     pthread_mutex_lock(&lock);
-    char *memory = !fails && fake.used + bytes <= fake.memory ? reserve(bytes) : NULL;
+    char *memory = !fails && fake.used + taken(bytes) <= fake.memory ? reserve(bytes) : NULL;
     pthread_mutex_unlock(&lock);
     if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
     fake_count(&fake.objects, 1);
@@ -123,7 +134,7 @@ ayf_cu_result cuMemFree_v2(ayf_cu_pointer pointer) {
     open_locked();
     check_guard(&blocks[i]);
     close_locked();
-    fake.used -= blocks[i].size;
+    fake.used -= taken(blocks[i].size);
     memmove(blocks + i, blocks + i + 1, (size_t)(--block_count - i) * sizeof *blocks);
     pthread_mutex_unlock(&lock);
     fake_count(&fake.objects, -1);

@@ -186,7 +186,7 @@ static void test_nothing_alive_overlaps(void **state) {
                                           ayf_schedule_fused(g)};
             for (int i = 0; i < 3; i++) {
                 assert_non_null(schedules[i]);
-                if (i == 2) test_ok(ctx, ayf_precision_lower(g, schedules[i], schedules[i]));
+                if (i == 2) test_ok(ctx, ayf_precision_lower(g, schedules[i], schedules[i], false));
                 for (int mode = 0; mode < 3; mode++) check_plan(g, schedules[i], (ayf_plan_mode)mode);
                 ayf_schedule_free(schedules[i]);
             }

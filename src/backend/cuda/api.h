@@ -163,6 +163,7 @@ typedef struct ayf_nccl_id {
     Y(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, 4)                                                              \
     Y(CUDNN_NUMERICAL_NOTE_WINOGRAD, 5)                                                                      \
     Y(CUDNN_NUMERICAL_NOTE_TYPE_COUNT, 10)                                                                   \
+    Y(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION, 0)                                                            \
     Y(CUDNN_TYPE_HANDLE, 0)                                                                                  \
     Y(CUDNN_TYPE_DATA_TYPE, 1)                                                                               \
     Y(CUDNN_TYPE_INT64, 3)                                                                                   \
@@ -172,6 +173,7 @@ typedef struct ayf_nccl_id {
     Y(CUDNN_TYPE_HEUR_MODE, 8)                                                                               \
     Y(CUDNN_TYPE_NUMERICAL_NOTE, 11)                                                                         \
     Y(CUDNN_TYPE_BACKEND_DESCRIPTOR, 15)                                                                     \
+    Y(CUDNN_TYPE_BEHAVIOR_NOTE, 19)                                                                          \
     Y(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, 1)                                                               \
     Y(CUDNN_BACKEND_ENGINE_DESCRIPTOR, 2)                                                                    \
     Y(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, 3)                                                                 \
@@ -227,6 +229,7 @@ typedef struct ayf_nccl_id {
     Y(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, 1003)                                                               \
     Y(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, 1301)                                                                  \
     Y(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, 1303)                                                                \
+    Y(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, 1305)                                                                 \
     Y(CUBLAS_STATUS_SUCCESS, 0)                                                                              \
     Y(CUBLAS_OP_N, 0)                                                                                        \
     Y(CUBLAS_OP_T, 1)                                                                                        \

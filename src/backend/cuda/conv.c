@@ -162,11 +162,12 @@ static bool is_note_allowed(int32_t note, ayf_element in, bool transforms) {
 
 /* Whether a proposal keeps what is promised: the same bytes every time and, for operands in 32 bits, their products.
  * One that says nothing of itself does not. */
-static bool is_allowed(const ayf_cuda_device *d, ayf_cudnn_descriptor proposal, ayf_element in,
+static bool is_allowed(const ayf_cuda_device *d, ayf_cudnn_descriptor proposal, ayf_cuda_conv_face face,
                        bool transforms, int64_t *number) {
+    enum { BEHAVIORS = 16 };
     const ayf_cuda_api *api = &d->api;
-    int32_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT] = {0};
-    int64_t count = 0, one = 0;
+    int32_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT] = {0}, behavior[BEHAVIORS] = {0};
+    int64_t count = 0, behaviors = 0, one = 0;
     ayf_cudnn_descriptor engine = NULL;
     bool told =
         api->cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) == CUDNN_STATUS_SUCCESS &&
@@ -175,10 +176,15 @@ static bool is_allowed(const ayf_cuda_device *d, ayf_cudnn_descriptor proposal, 
         api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &one,
                                       number) == CUDNN_STATUS_SUCCESS &&
         api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                      CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, note) == CUDNN_STATUS_SUCCESS;
+                                      CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count,
+                                      note) == CUDNN_STATUS_SUCCESS &&
+        api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                      BEHAVIORS, &behaviors, behavior) == CUDNN_STATUS_SUCCESS;
     destroy(d, engine);
     for (int64_t i = 0; told && i < count && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT; i++)
-        told = is_note_allowed(note[i], in, transforms);
+        told = is_note_allowed(note[i], face.in, transforms);
+    for (int64_t i = 0; told && i < behaviors && i < BEHAVIORS; i++)
+        told = face.compiled || behavior[i] != CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
     return told;
 }
 
@@ -203,7 +209,8 @@ static bool make_plan(const ayf_cuda_device *d, ayf_cudnn_descriptor proposal, a
     return false;
 }
 
-static ayf_status try_proposals(const ayf_cuda_device *d, int round, ayf_element in, ayf_cuda_conv *c) {
+static ayf_status try_proposals(const ayf_cuda_device *d, int round, ayf_cuda_conv_face face,
+                                ayf_cuda_conv *c) {
     ayf_cudnn_descriptor heuristics = NULL, proposal[PROPOSALS] = {0};
     int64_t count = 0;
     ayf_status status = make(d, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristics);
@@ -220,7 +227,8 @@ static ayf_status try_proposals(const ayf_cuda_device *d, int round, ayf_element
                                                     proposal) == CUDNN_STATUS_SUCCESS;
     for (int64_t i = 0; answered && i < count && i < PROPOSALS && !c->plan; i++) {
         int64_t number = 0;
-        if (is_allowed(d, proposal[i], in, rounds[round].transforms, &number) && make_plan(d, proposal[i], c))
+        if (is_allowed(d, proposal[i], face, rounds[round].transforms, &number) &&
+            make_plan(d, proposal[i], c))
             snprintf(c->name, sizeof c->name, "cuDNN %d", (int)number);
     }
     for (int i = 0; i < PROPOSALS; i++) destroy(d, proposal[i]);
@@ -243,7 +251,7 @@ static ayf_status prepare(const ayf_cuda_device *d, const ayf_conv_shape *s, ayf
     AYF_TRY(make_conv(d, s, &c->conv));
     AYF_TRY(make_graph(d, c, index, &accepted));
     for (int i = 0; accepted && i < (int)AYF_COUNT(rounds) && !c->plan; i++)
-        AYF_TRY(try_proposals(d, i, face.in, c));
+        AYF_TRY(try_proposals(d, i, face, c));
     return AYF_OK;
 }
 

@@ -14,10 +14,12 @@ typedef struct ayf_cuda_conv_face {
     ayf_op op;          /* AYF_OP_CONV_* */
     ayf_element in;     /* of both operands */
     ayf_element result; /* may differ */
+    bool compiled;      /* also by engines that cuDNN compiles when it plans them */
 } ayf_cuda_conv_face;
 
 /* Takes the first of cuDNN's proposals that gives the same bytes every time, keeps to the precision and needs no more
- * than 256 MiB; where there is none, one that transforms (Winograd, FFT). Nothing is measured, so the choice is the same every time. *out is NULL when cuDNN has none. */
+ * than 256 MiB; where there is none, one that transforms (Winograd, FFT). Nothing is measured, so the choice is the same
+ * every time. *out is NULL when cuDNN has none. */
 ayf_status ayf_cuda_conv_new(const ayf_cuda_device *device, const ayf_conv_shape *shape,
                              ayf_cuda_conv_face face, ayf_cuda_conv **out);
 void ayf_cuda_conv_free(const ayf_cuda_device *device, ayf_cuda_conv *conv); /* NULL is fine */

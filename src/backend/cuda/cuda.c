@@ -25,6 +25,7 @@ typedef struct cuda_backend {
     ayf_cuda_modules modules;
     char uses[256];
     float narrowed[NARROWED];
+    bool together;     /* what is recorded has exchanges with other processes */
     ayf_status failed; /* the first failure since the last sync; its message is the context's */
 } cuda_backend;
 
@@ -53,6 +54,13 @@ static ayf_status cuda_alloc(ayf_backend *backend, size_t bytes, void **memory) 
     }
     *memory = (void *)(uintptr_t)pointer;
     return AYF_OK;
+}
+
+/* The driver gives out pages of 2 MiB, and parts of one for what is small. */
+static size_t cuda_taken(size_t bytes) {
+    enum { PAGE = 2 << 20, SMALL = 1 << 20, PART = 512 };
+    size_t unit = bytes > SMALL ? PAGE : PART;
+    return (bytes + unit - 1) / unit * unit;
 }
 
 static void cuda_release(ayf_backend *backend, void *memory) {
@@ -236,11 +244,26 @@ static const char *cuda_describe(const void *kernel) {
 
 /* ---- Recording ---- */
 
-static ayf_status cuda_record(ayf_backend *backend) {
+/* NCCL wants an exchange to be recorded by all processes, or by none. One that could not record has not failed yet. */
+static ayf_status agree_to_record(const cuda_backend *b, ayf_status status) {
+    ayf_comm *comm;
+    if (!b->together || !b->device->nccl) return status;
+    AYF_TRY(ayf_comm_open(b->base.ctx, &comm));
+    return ayf_comm_agree(comm, status == AYF_E_DEVICE ? AYF_E_INTERNAL : status);
+}
+
+static ayf_status cuda_record(ayf_backend *backend, bool together) {
     const ayf_cuda_device *d = own(backend)->device;
-    AYF_TRY(ayf_cuda_enter(d));
-    return ayf_cuda_check(d, d->api.cuStreamBeginCapture_v2(d->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
-                          "recording");
+    own(backend)->together = together;
+    ayf_status status = ayf_cuda_enter(d);
+    if (status == AYF_OK)
+        status = ayf_cuda_check(
+            d, d->api.cuStreamBeginCapture_v2(d->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "recording");
+    ayf_status agreed = agree_to_record(own(backend), status);
+    ayf_cu_graph graph = NULL;
+    if (status == AYF_OK && agreed != AYF_OK && d->api.cuStreamEndCapture(d->stream, &graph) == CUDA_SUCCESS)
+        d->api.cuGraphDestroy(graph);
+    return agreed;
 }
 
 static ayf_status cuda_recorded(ayf_backend *backend, void **recording) {
@@ -256,7 +279,7 @@ static ayf_status cuda_recorded(ayf_backend *backend, void **recording) {
         status = ayf_cuda_check(d, d->api.cuGraphInstantiateWithFlags(&made, graph, 0), "recording");
     if (graph) d->api.cuGraphDestroy(graph);
     if (status == AYF_OK) *recording = made;
-    return status;
+    return agree_to_record(b, status);
 }
 
 static void cuda_replay(ayf_backend *backend, void *recording) {
@@ -265,6 +288,8 @@ static void cuda_replay(ayf_backend *backend, void *recording) {
     if (b->failed == AYF_OK) b->failed = ayf_cuda_enter(d);
     if (b->failed == AYF_OK)
         b->failed = ayf_cuda_check(d, d->api.cuGraphLaunch(recording, d->stream), "starting a step");
+    if (b->failed != AYF_OK && d->nccl)
+        b->failed = AYF_E_DEVICE; /* the other processes wait for its exchange */
 }
 
 static void cuda_forget(ayf_backend *backend, void *recording) {
@@ -313,9 +338,11 @@ static const ayf_backend_ops cuda_ops = {
     .element_size = {[AYF_F32] = sizeof(float), [AYF_BF16] = sizeof(ayf_bf16)},
     .fuses = true,
     .prefers_bf16 = cuda_prefers_bf16,
+    .narrow_weight_gradients = true,
     .close = cuda_close,
     .alloc = cuda_alloc,
     .release = cuda_release,
+    .taken = cuda_taken,
     .room = cuda_room,
     .upload = cuda_upload,
     .fetch = cuda_fetch,
