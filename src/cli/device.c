@@ -20,4 +20,7 @@ void cli_get_device(const cli_args *args, ayf_options *options, char **cache) {
     options->device = args->value[CLI_OPT_device];
     options->cuda_path = cuda_path && *cuda_path ? cuda_path : NULL;
     options->cache = *cache = find_cache();
+    /* Where NCCL may register the memory of a recorded step it sums in another order, so a run that goes on, whose first step
+     * is not recorded, would differ from one that was not interrupted. */
+    if (options->mpi) setenv("NCCL_GRAPH_REGISTER", "0", 0);
 }

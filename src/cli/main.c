@@ -11,7 +11,9 @@
 
 int cli_fail(cli *c) {
     if (c->progress) cli_progress_hide(c->progress);
-    if (!cli_silent) fprintf(stderr, "ayf: %s\n", ayf_error(c->ctx));
+    /* Of a GPU that failed the other processes do not hear. */
+    if (!cli_silent || ayf_last_status(c->ctx) == AYF_E_DEVICE)
+        fprintf(stderr, "ayf: %s\n", ayf_error(c->ctx));
     int code = ayf_exit_code(ayf_last_status(c->ctx));
     return code ? code : ayf_exit_code(AYF_E_INTERNAL);
 }
@@ -179,7 +181,9 @@ static int run(int argc, char **argv, const cli_args *args, int processes, doubl
                            .trace = trace && *trace && strcmp(trace, "0") != 0};
     int code = cli_get_threads(args, &options.threads);
     if (code) return code;
-    if (args->verb != CLI_VERB_help) cli_choose_waiting(argv, options.threads);
+    const char *device = args->value[CLI_OPT_device];
+    bool alone = processes == 1 && !(device && strncmp(device, "cuda", strlen("cuda")) == 0);
+    if (args->verb != CLI_VERB_help) cli_choose_waiting(argv, options.threads, alone);
     code = cli_check_processes(&c, args->verb, argv[1]);
     if (!code) code = cli_get_precision(args, CLI_OPT_precision, &options.precision);
     if (!code) code = cli_get_duration(args, CLI_OPT_max_time, &c.max_time);

@@ -50,7 +50,7 @@ int cli_get_threads(const cli_args *args, int *out) {
     return 0;
 }
 
-void cli_choose_waiting(char **argv, int threads) {
+void cli_choose_waiting(char **argv, int threads, bool alone) {
     static const char *const users[] = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "OMP_PLACES",
                                         "GOMP_CPU_AFFINITY"};
     for (size_t i = 0; i < sizeof users / sizeof *users; i++)
@@ -61,7 +61,7 @@ void cli_choose_waiting(char **argv, int threads) {
     if (!threads) threads = CPU_COUNT(&allowed);
     if (threads == 1 || under_valgrind() || setenv("GOMP_SPINCOUNT", SPINS, 0) != 0) return;
     char places[PLACE_CHARS * CPU_SETSIZE], path[4096];
-    if (threads > 1 && threads <= CPU_SETSIZE && write_places(&allowed, threads, places) &&
+    if (alone && threads > 1 && threads <= CPU_SETSIZE && write_places(&allowed, threads, places) &&
         setenv("OMP_PLACES", places, 0) == 0)
         setenv("OMP_PROC_BIND", "true", 0);
     /* Not through the link, after which the process would be called "exe". */

@@ -52,6 +52,11 @@ static ayf_status share_failure(ayf_comm *comm, ayf_status status, int from) {
 ayf_status ayf_comm_agree(ayf_comm *comm, ayf_status status) {
     enum { MOST = 64 };
     if (comm->ranks == 1) return status;
+    if (status == AYF_E_DEVICE && comm->broken) return status;
+    if (status == AYF_E_DEVICE) {
+        comm->broken = true;
+        return ayf_fail_prefix(comm->ctx, "process %d of %d: ", comm->rank + 1, comm->ranks);
+    }
     double failed = status != AYF_OK;
     AYF_TRY(ayf_comm_sum_f64(comm, &failed, 1));
     if (failed <= 0) return AYF_OK;

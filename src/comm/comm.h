@@ -29,6 +29,7 @@ struct ayf_comm { /* first member of every implementation's own struct */
     ayf_context *ctx;
     int rank, ranks;  /* 0 <= rank < ranks */
     int machine_rank; /* from 0, among the processes on this machine */
+    bool broken;      /* a process is gone or waits for ever, so nothing waits for the others any more */
 };
 
 /* The context's communicator. AYF_E_USAGE when the context asks for MPI and this build has none. */
@@ -45,7 +46,8 @@ static inline ayf_status ayf_comm_broadcast(ayf_comm *c, void *bytes, size_t siz
 }
 
 /* `status` of the lowest process whose status is a failure, with its message, on all of them; AYF_OK when
- * there is none. */
+ * there is none. AYF_E_DEVICE is returned at once: the others may wait for this process's part of an exchange between
+ * GPUs, and only its end frees them. */
 ayf_status ayf_comm_agree(ayf_comm *comm, ayf_status status);
 
 #endif

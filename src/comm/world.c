@@ -7,7 +7,6 @@ typedef struct mpi_comm {
     ayf_comm base;
     MPI_Comm world; /* a copy: messages of the caller's own do not meet ours */
     bool ours;      /* MPI was started here */
-    bool broken;    /* a call failed: a process is gone, and ending MPI would wait for it */
 } mpi_comm;
 
 enum { PIECE = 1 << 26 }; /* elements or bytes of one call, whose count is an int */
@@ -16,7 +15,7 @@ static ayf_status check(mpi_comm *c, int code) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int size;
     if (code == MPI_SUCCESS) return AYF_OK;
-    c->broken = true;
+    c->base.broken = true;
     MPI_Error_string(code, text, &size);
     return ayf_fail(c->base.ctx, AYF_E_IO,
                     "the processes of the run cannot reach each other any more (%s); start the run again, "
@@ -51,7 +50,7 @@ static ayf_status broadcast(ayf_comm *comm, void *bytes, size_t size, int from) 
 
 static void close_mpi(ayf_comm *comm) {
     mpi_comm *c = (mpi_comm *)comm;
-    if (!c->broken) {
+    if (!c->base.broken) {
         MPI_Comm_free(&c->world);
         if (c->ours) MPI_Finalize();
     }

@@ -100,6 +100,13 @@ mlp="--data builtin:ring --set data.labels=false --set model.kind=mlp --set mode
     losses g1 g2 1e-4
     expect "a student by two GPUs, in parts" 0 together distill g3 $mlp --steps 20 --teacher analytic \
         --set distill.student_init=scratch --set train.accumulate=2 --device cuda
+    # The fake sums without a process that failed as little as NCCL does.
+    expect "a GPU that fails" 1 timeout 100 mpirun -n 1 "$program" train g5 $unet --steps 200 --set save.every=5 --device cuda : \
+        -n 1 env AYF_FAKE_FAIL=replay:20 "$program" train g5 $unet --steps 200 --set save.every=5 --device cuda
+    one_voice "process 2 of 2: fake GPU (cuda:1) failed while "
+    rm -f /dev/shm/ayf-nccl-* # what the process that was killed did not remove
+    expect "leaves a checkpoint that one GPU goes on from" 0 "$program" train g5 --steps 21 --device cuda
+    one_voice "resuming after step"
     AYF_FAKE_GPUS=1
     expect "two processes, one GPU" 2 together train g4 $unet --steps 20 --device cuda
     one_voice "each needs a GPU of its own"

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "comm/comm.h"
+
 ayf_status ayf_cuda_check(const ayf_cuda_device *d, ayf_cu_result result, const char *doing) {
     const char *name = NULL, *why = NULL;
     if (result == CUDA_SUCCESS) return AYF_OK;
@@ -151,7 +153,9 @@ ayf_status ayf_cuda_device_tell(const ayf_cuda_device *d, ayf_print_fn *print, v
 void ayf_cuda_device_close(ayf_cuda_device *d) {
     if (!d) return;
     if (d->context) d->api.cuCtxSetCurrent(d->context);
-    if (d->nccl) d->api.ncclCommDestroy(d->nccl);
+    /* It waits for the other processes. */
+    const ayf_comm *comm = d->ctx->comm;
+    if (d->nccl && !(comm && comm->broken)) d->api.ncclCommDestroy(d->nccl);
     if (d->lt) d->api.cublasLtDestroy(d->lt);
     if (d->cudnn) d->api.cudnnDestroy(d->cudnn);
     if (d->stream) d->api.cuStreamDestroy_v2(d->stream);
