@@ -65,8 +65,8 @@ int cli_get_threads(const cli_args *args, int *out);
 void cli_get_device(const cli_args *args, ayf_options *options, char **cache);
 
 /* `threads` threads (cli_get_threads()) spin briefly and then sleep, each on processors of its own if `alone` (neither other
- * processes nor threads of a GPU's driver compete with them), unless the environment says how they wait or where they run. It may start the program anew, so nothing but
- * the command line is read before it. */
+ * processes nor threads of a GPU's driver compete with them), unless the environment says how they wait or where they run.
+ * It may start the program anew, so nothing but the command line is read before it. */
 void cli_choose_waiting(char **argv, int threads, bool alone);
 
 /* Whether the file, or files in the folder, can be written (ayf_output_check()) and take away nothing that the command
