@@ -89,8 +89,8 @@ both() {
     expect "a plan for the device of a configuration" 0 env AYF_CACHE=none "$ayf" plan --set data.resolution=8 \
         --set model.channels=8 --set train.device=cuda
     prints "memory that a run takes of the GPU at its peak" && absent none
-    expect "features on the GPU" 0 "$ayf" eval --fit-features features --data builtin:shapes --set data.resolution=8 \
-        --set model.channels=4 --set train.steps=2 --set train.batch=4 --device cuda
+    expect "features on a GPU that it has not" 2 "$ayf" eval --fit-features features --data builtin:shapes --device cuda:7
+    says "this machine has 1 of them" && one_line && absent features
     expect "a dry run on the GPU" 0 "$ayf" train dry $unet --batch 64 --steps 1 --device cuda --dry-run
     prints "memory      of the GPU: " && prints "(step " && prints "of 992 MiB that it can have" && absent dry
     ! grep -q "data\|checkpoint \|the process" out || bad "the machine's memory is counted as the GPU's"
