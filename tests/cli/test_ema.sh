@@ -119,7 +119,9 @@ done
 expect "goes back" 0 "$ayf" train wild --set train.on_divergence=rollback --set train.rollback_rate=0.01
 expect "has one past" 0 "$ayf" ema wild --width 0.1 --out wild.safetensors
 # A snapshot waits while the loss looks as if it were to diverge, and two may become one: how often depends on rounding.
-grep -Eq "in (4[5-9]|50) snapshots" err || bad "not the snapshots of one run: $(cat err)"
+kept=$(ls wild/snapshots | wc -l)
+[ "$kept" -ge 45 ] && [ "$kept" -le 50 ] || bad "$kept snapshots, where one run of 100 steps has a snapshot every 2"
+says "in $kept snapshots"
 expect "which is whole" 0 python3 compare.py wild.safetensors wild/snapshots/step-00000100.safetensors ema2.
 is "< 1e-5"
 
