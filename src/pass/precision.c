@@ -44,38 +44,32 @@ static void mark_candidates(const ayf_graph *g, const bool *live, const bool *pe
     }
 }
 
-/* Results that are AYF_F32 whatever their shape. */
+static void unmark_sums(const ayf_graph *g, bool *candidate) {
+    for (ayf_id id = 1; id < g->count; id++) {
+        ayf_op op = (ayf_op)ayf_at(g, id)->op;
+        if (op == AYF_OP_CONV_WGRAD || ayf_op_table[op].class_ == AYF_CLASS_REDUCE) candidate[id] = false;
+    }
+}
+
+/* Outputs, updates and what processes sum are AYF_F32, whatever computed them. */
 static void unmark_kept(const ayf_graph *g, bool *candidate) {
     for (uint32_t i = 0; i < g->output_count; i++) candidate[ayf_stored_as(g, g->output[i].id)] = false;
     for (uint32_t i = 0; i < g->leaf_count; i++)
         if (g->leaf[i].update) candidate[ayf_stored_as(g, g->leaf[i].update)] = false;
     for (ayf_id id = 1; id < g->count; id++) {
         const ayf_node *n = ayf_at(g, id);
-        if (n->op == AYF_OP_CONV_WGRAD || ayf_op_table[n->op].class_ == AYF_CLASS_REDUCE)
-            candidate[id] = false;
         if (n->op == AYF_OP_ALLREDUCE) candidate[id] = candidate[ayf_stored_as(g, n->in[0])] = false;
     }
 }
 
-static bool is_kept(const ayf_graph *g, ayf_id id) {
-    for (uint32_t i = 0; i < g->output_count; i++)
-        if (ayf_stored_as(g, g->output[i].id) == id) return true;
-    for (uint32_t i = 0; i < g->leaf_count; i++)
-        if (g->leaf[i].update && ayf_stored_as(g, g->leaf[i].update) == id) return true;
-    for (ayf_id other = 1; other < g->count; other++) {
-        const ayf_node *n = ayf_at(g, other);
-        if (n->op == AYF_OP_ALLREDUCE && ayf_stored_as(g, n->in[0]) == id) return true;
-    }
-    return false;
-}
-
+/* Those whose operands are bfloat16. */
 static void mark_weight_gradients(const ayf_graph *g, bool *candidate) {
     for (ayf_id id = 1; id < g->count; id++) {
         const ayf_node *n = ayf_at(g, id);
-        if (n->op == AYF_OP_CONV_WGRAD && candidate[ayf_stored_as(g, n->in[0])] &&
-            candidate[ayf_stored_as(g, n->in[1])])
-            candidate[id] = !is_kept(g, id);
+        if (n->op == AYF_OP_CONV_WGRAD)
+            candidate[id] = candidate[ayf_stored_as(g, n->in[0])] && candidate[ayf_stored_as(g, n->in[1])];
     }
+    unmark_kept(g, candidate);
 }
 
 ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ayf_schedule *schedule,
@@ -88,6 +82,7 @@ ayf_status ayf_precision_lower(const ayf_graph *g, const ayf_schedule *fused, ay
         ayf_mark_live(g, live);
         mark_per_sample(g, per_sample);
         mark_candidates(g, live, per_sample, candidate);
+        unmark_sums(g, candidate);
         unmark_kept(g, candidate);
         if (narrow_weight_gradients) mark_weight_gradients(g, candidate);
         for (uint32_t i = 0; i < fused->count; i++)

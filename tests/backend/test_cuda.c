@@ -241,6 +241,11 @@ static void test_out_of_memory(void **state) {
 
 /* ---- Convolutions ---- */
 
+/* In bfloat16. */
+static void expect_near(const float want[STEPS], const float got[STEPS]) {
+    for (int i = 0; i < STEPS; i++) assert_true(got[i] - want[i] < 0.05f && want[i] - got[i] < 0.05f);
+}
+
 /* Where cuDNN writes no result of another element than its operands, it is converted. */
 static void test_mixed_elements(void **state) {
     (void)state;
@@ -249,7 +254,7 @@ static void test_mixed_elements(void **state) {
     for (int refuses = 0; refuses < 3; refuses++) {
         gpu->refuses_mixed = refuses;
         losses_of("cuda", AYF_PRECISION_BF16, got);
-        for (int i = 0; i < STEPS; i++) assert_true(got[i] - want[i] < 0.05f && want[i] - got[i] < 0.05f);
+        expect_near(want, got);
     }
 }
 
@@ -283,7 +288,7 @@ static void test_compiled_engine(void **state) {
     losses_of("ref", AYF_PRECISION_HIGHEST, want);
     gpu->only_compiled = true;
     losses_of("cuda", AYF_PRECISION_BF16, got);
-    for (int i = 0; i < STEPS; i++) assert_true(got[i] - want[i] < 0.05f && want[i] - got[i] < 0.05f);
+    expect_near(want, got);
 }
 
 /* ---- Architectures and the cache ---- */

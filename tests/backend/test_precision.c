@@ -53,8 +53,8 @@ static void test_rounding(void **state) {
 
 enum { CHANNELS = 16 };
 
-/* Elements of the stored tensors of a U-Net's training step. */
-/* narrow: on a device that rounds the weight gradients of convolutions. */
+/* Elements of the stored tensors of a U-Net's training step; `narrow`: on a device that rounds the weight gradients of
+ * convolutions. */
 static void check_elements(bool narrow) {
     ayf_context *ctx = test_open(NULL);
     ayf_graph *g = unet_graph(ctx, CHANNELS);

@@ -182,22 +182,17 @@ static ayf_status load_module(const ayf_cuda_device *d, const char *image, ayf_c
     return AYF_OK;
 }
 
-static uint32_t compiled(const ayf_cuda_code *code) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < code->count; i++) count += code->function[i].handle != NULL;
-    return count;
-}
-
 static ayf_status compile_and_load(const ayf_cuda_device *d, const ayf_text *text, ayf_text *image,
-                                   ayf_cuda_code *code, const char *cache, ayf_cuda_modules *modules) {
+                                   ayf_cuda_code *code, uint32_t fresh, const char *cache,
+                                   ayf_cuda_modules *modules) {
     gpu_code target;
     AYF_TRY(choose_target(d, &target));
     uint64_t key = cache_key(d, text, target);
     bool cached = cache && read_cached(d, cache, key, image);
     if (cached && load_module(d, image->data, code, modules) == AYF_OK) return AYF_OK;
     image->size = 0; /* another driver may refuse what an older one took */
-    ayf_say(d->ctx, "compiling %u kernels for %s%s%s", code->count - compiled(code), d->name,
-            cache ? ", to be kept in " : "", cache ? cache : "");
+    ayf_say(d->ctx, "compiling %u kernels for %s%s%s", fresh, d->name, cache ? ", to be kept in " : "",
+            cache ? cache : "");
     AYF_TRY(compile(d, text->data, target, image));
     AYF_TRY(load_module(d, image->data, code, modules));
     if (cache) write_cached(d, cache, key, image);
@@ -207,17 +202,16 @@ static ayf_status compile_and_load(const ayf_cuda_device *d, const ayf_text *tex
 ayf_status ayf_cuda_compile(const ayf_cuda_device *d, ayf_cuda_code *code, const char *cache,
                             ayf_cuda_modules *modules) {
     ayf_text text, image;
-    bool any = false;
+    uint32_t fresh = 0;
     ayf_text_init(&text, d->ctx);
     ayf_text_init(&image, d->ctx);
     for (uint32_t i = 0; i < code->count; i++) {
         if (code->function[i].handle) continue;
-        if (!any) ayf_cuda_prelude(&text);
-        any = true;
+        if (fresh++ == 0) ayf_cuda_prelude(&text);
         ayf_text_print(&text, "%s", code->function[i].text);
     }
     ayf_status status = text.failed ? AYF_E_MEMORY : AYF_OK;
-    if (any && status == AYF_OK) status = compile_and_load(d, &text, &image, code, cache, modules);
+    if (fresh && status == AYF_OK) status = compile_and_load(d, &text, &image, code, fresh, cache, modules);
     ayf_text_free(&text);
     ayf_text_free(&image);
     return status;
